@@ -1,0 +1,224 @@
+"""`execute` runs any plan: forward, resumed, unwinding or rolling back. There is no second path for the worst day."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, cast
+
+from .errors import Drift, Failure, GateFailed, Irreversible
+from .host import Host, Result
+from .journal import Journal
+from .plan import Wave, Work
+from .run import Place, Run
+from .step import Step
+from .store import Store
+
+T = TypeVar("T")
+
+
+class Fleet(Protocol):
+    """Hosts by name, and the one way to do something on many of them at once."""
+
+    def each(self, names: Sequence[str], act: Callable[[Host], T]) -> Mapping[str, T | Exception]:
+        """`act` on every named host, concurrently; each host's value, or the exception that it raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a run stops. `max_fail`: this many failed hosts close it, `stop_after`: this many waves (0: no limit).
+
+    `consent` names the hosts on which a point of no return may be passed; `stopping` is set from outside to end the run
+    after the steps that are under way.
+    """
+
+    max_fail: int = 1
+    stop_after: int = 0
+    consent: frozenset[str] = frozenset()
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an execution ended. `failed`: host -> its failure; `finished`: every wave of the plan was gone through."""
+
+    run: str
+    failed: Mapping[str, Exception]
+    finished: bool
+
+    @property
+    def succeeded(self) -> bool:
+        """The plan's goal holds on every host."""
+        return self.finished and not self.failed
+
+
+class Stopping(Failure):
+    """The run was asked to stop; the step that was under way is done."""
+
+    reference = "stopping"
+
+
+def execute(
+    run: Run, fleet: Fleet, journal: Journal, store: Store, policy: Policy, digest_of_packages: Callable[[Host], str]
+) -> Outcome:
+    """Do what is left of `run`, wave by wave; afterwards the journal holds how far it came, and its end.
+
+    A host that failed is left alone for the rest of this execution; `policy` says how many may. Raises `Irreversible`
+    before anything is touched when a point of no return lies ahead without consent.
+    """
+    _require_consent(run, policy.consent)
+    execution = _Execution(run, fleet, journal, store, policy, digest_of_packages)
+    finished = execution.go_through_waves()
+    outcome = Outcome(run.id, execution.failed, finished)
+    journal.append(run.id, "run_ended", text=_ending(outcome, policy))
+    return outcome
+
+
+@dataclass(slots=True)
+class _Execution:
+    """The state of one execution: the run as it was found, and who failed since."""
+
+    run: Run
+    fleet: Fleet
+    journal: Journal
+    store: Store
+    policy: Policy
+    digest_of_packages: Callable[[Host], str]
+    failed: dict[str, Exception] = field(default_factory=dict)
+    begun: dict[Place, Step | None] = field(init=False)
+    done: frozenset[Place] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun, self.done = self.run.started, self.run.done
+
+    def go_through_waves(self) -> bool:
+        """True when every wave was gone through, False when the run was closed before."""
+        closed_before = {e.wave for e in self.run.events if e.what == "wave_closed"}
+        gone_through = 0
+        for number, wave in enumerate(self.run.plan.waves):
+            if number in closed_before:
+                continue
+            self._go_through(number, wave)
+            gone_through += 1
+            if self._closes(gone_through):
+                return self._all_done(number)
+        return True
+
+    def _closes(self, gone_through: int) -> bool:
+        """Whether no further wave may begin."""
+        too_many = 0 < self.policy.max_fail <= len(self.failed)
+        return too_many or self.policy.stopping.is_set() or gone_through == self.policy.stop_after
+
+    def _all_done(self, number: int) -> bool:
+        return number == len(self.run.plan.waves) - 1 and not self.policy.stopping.is_set()
+
+    def _go_through(self, number: int, wave: Wave) -> None:
+        self.journal.append(self.run.id, "wave_opened", wave=number, text=wave.name)
+        self._each(number, wave.work, self._work)
+        if not self.policy.stopping.is_set():
+            self._each(number, wave.gates, self._check)
+            if not set(wave.hosts) & set(self.failed):
+                self.journal.append(self.run.id, "wave_closed", wave=number, text=wave.name)
+
+    def _each(self, number: int, work: Sequence[Work], act: Callable[[int, Work, Host], None]) -> None:
+        by_host = {one.host: one for one in work if one.host not in self.failed}
+        if not by_host:
+            return
+        results = self.fleet.each(tuple(by_host), lambda host: act(number, by_host[host.name], host))
+        for name, result in results.items():
+            if isinstance(result, Exception) and not isinstance(result, Stopping):
+                self.failed[name] = result
+                self._note(number, name, result)
+
+    def _note(self, number: int, host: str, error: Exception) -> None:
+        """A failure outside of any step (unreachable, drift) has no event yet."""
+        if not getattr(error, "journalled", False):
+            self.journal.append(self.run.id, "host_failed", wave=number, host=host, error=in_words(error))
+
+    def _work(self, number: int, work: Work, host: Host) -> None:
+        self._refuse_drift(work, host)
+        for index, step in enumerate(work.steps):
+            if Place(number, work.host, index) not in self.done:
+                if self.policy.stopping.is_set():
+                    raise Stopping("asked to stop")
+                self._take(step, Place(number, work.host, index), host)
+
+    def _refuse_drift(self, work: Work, host: Host) -> None:
+        untouched = not any(place.host == work.host for place in self.begun)
+        if work.assumes and untouched and self.digest_of_packages(host) != work.assumes:
+            raise Drift(
+                f"{work.host}: the packages are not what they were when the plan was made",
+                hint="look at what changed, and plan again",
+            )
+
+    def _take(self, step: Step, place: Place, host: Host) -> None:
+        """Observe, journal durably, apply, journal: the heart of it all."""
+        where = {"wave": place.wave, "host": place.host, "index": place.index, "text": step.describe()}
+        scope = f"{self.run.id}.{place.wave}.{place.index}."
+        try:
+            before = self.begun[place] if place in self.begun else step.observe(host, self.store)
+            self.journal.append(self.run.id, "step_started", before=before, **where)
+            step.apply(_scoped(host, scope), self.store)
+        except Exception as error:
+            self.journal.append(self.run.id, "step_failed", error=in_words(error), **where)
+            error.journalled = True  # type: ignore[attr-defined]
+            raise
+        self.journal.append(self.run.id, "step_done", **where)
+        host.forget(scope)
+
+    def _check(self, number: int, work: Work, host: Host) -> None:
+        for index, gate in enumerate(work.steps):
+            where = {"wave": number, "host": work.host, "text": gate.describe()}
+            try:
+                gate.apply(_scoped(host, f"{self.run.id}.{number}.gate{index}."), self.store)
+            except GateFailed as error:
+                self.journal.append(self.run.id, "gate_failed", error=in_words(error), **where)
+                error.journalled = True  # type: ignore[attr-defined]
+                raise
+            self.journal.append(self.run.id, "gate_passed", **where)
+
+
+class _Scoped:
+    """A host whose jobs carry the name of the run and step they belong to, so that a later controller finds them again."""
+
+    def __init__(self, host: Host, scope: str) -> None:
+        self._host = host
+        self._scope = scope
+
+    def job(self, name: str, commands: Sequence[Sequence[str]], *, timeout: float = 3600.0) -> Result:
+        return self._host.job(self._scope + name, commands, timeout=timeout)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
+
+
+def _scoped(host: Host, scope: str) -> Host:
+    return cast(Host, _Scoped(host, scope))
+
+
+def in_words(error: Exception) -> str:
+    """A failure as events carry it: its reference, then its message."""
+    if isinstance(error, Failure):
+        return f"{error.reference}: {error.message}"
+    return f"bug: {type(error).__name__}: {error}"
+
+
+def _require_consent(run: Run, consent: frozenset[str]) -> None:
+    done = run.done
+    for number, wave in enumerate(run.plan.waves):
+        for work in wave.work:
+            for index, step in enumerate(work.steps):
+                ahead = Place(number, work.host, index) not in done
+                if ahead and step.point_of_no_return and work.host not in consent:
+                    raise Irreversible(
+                        f"{work.host}: {step.describe()} cannot be undone: {step.point_of_no_return}",
+                        hint=f"consent with --accept-no-way-back {work.host}",
+                    )
+
+
+def _ending(outcome: Outcome, policy: Policy) -> str:
+    if outcome.succeeded:
+        return "succeeded"
+    if policy.stopping.is_set():
+        return "interrupted"
+    return "failed" if outcome.failed else "stopped"

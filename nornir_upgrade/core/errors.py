@@ -1,0 +1,169 @@
+"""The exception tree: what can go wrong, under a stable reference, with a hint and an exit code.
+
+Imports nothing, so that every floor may raise from it. Doors turn a `Failure` into one message and `exit_code`.
+"""
+
+from typing import ClassVar
+
+
+class Failure(Exception):
+    """Something a user can act on. `message` says what and where, `hint` says what to do."""
+
+    reference: ClassVar[str] = "failure"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidInput(Failure):
+    """A file, argument or host answer that does not say what it must. Nothing was changed."""
+
+    reference = "invalid-input"
+    exit_code = 10
+
+
+class UnknownName(InvalidInput):
+    """A host, group, scenario, run or snapshot that does not exist; the message lists what does."""
+
+    reference = "unknown-name"
+
+    def __init__(self, kind: str, name: str, existing: "list[str] | tuple[str, ...]") -> None:
+        known = ", ".join(existing) if existing else f"no {kind} at all"
+        super().__init__(f"there is no {kind} {name!r}", hint=f"there is: {known}")
+
+
+class JournalLocked(Failure):
+    """Another controller owns the journal."""
+
+    reference = "journal-locked"
+    exit_code = 11
+
+
+class UnfinishedRun(Failure):
+    """A run that neither ended well nor was undone is in the way of a new one."""
+
+    reference = "unfinished-run"
+    exit_code = 12
+
+
+class Drift(Failure):
+    """A host is no longer in the state that the plan was made for."""
+
+    reference = "drift"
+    exit_code = 13
+
+
+class NoSolution(Failure):
+    """No consistent set of packages satisfies what was asked."""
+
+    reference = "no-solution"
+    exit_code = 20
+
+
+class Unobtainable(Failure):
+    """Bytes that undo needs are neither in a repository nor in escrow."""
+
+    reference = "unobtainable"
+    exit_code = 21
+
+
+class DigestMismatch(Failure):
+    """Bytes are not the bytes that were stored."""
+
+    reference = "digest-mismatch"
+    exit_code = 22
+
+
+class Irreversible(Failure):
+    """There is no way back past this step, or the consent that it needs was not given."""
+
+    reference = "irreversible"
+    exit_code = 23
+
+
+class Blocked(Failure):
+    """The preflight found something that must be mended first."""
+
+    reference = "blocked"
+    exit_code = 24
+
+
+class Unreachable(Failure):
+    """A host does not answer, or does not let us in."""
+
+    reference = "unreachable"
+    exit_code = 30
+
+
+class ConnectionLost(Unreachable):
+    """The connection broke while something was under way: what the host did since is unknown."""
+
+    reference = "connection-lost"
+
+
+class CommandFailed(Failure):
+    """A command on a host ended with another exit status than 0."""
+
+    reference = "command-failed"
+
+    def __init__(self, host: str, command: str, status: int, output: str, *, hint: str = "") -> None:
+        tail = "\n".join(output.strip().splitlines()[-12:])
+        super().__init__(f"{host}: {command} ended with status {status}" + (f":\n{tail}" if tail else ""), hint=hint)
+        self.host = host
+        self.status = status
+        self.output = output
+
+
+class TimedOut(Failure):
+    """Something took longer than its limit; it may still be running on the host."""
+
+    reference = "timed-out"
+
+
+class PackageManagerLocked(Failure):
+    """Another process holds the package manager's lock, and kept it past the limit."""
+
+    reference = "package-manager-locked"
+
+
+class SimulationDiffers(Failure):
+    """The host's own package manager would do something else than the plan says; nothing was done."""
+
+    reference = "simulation-differs"
+    exit_code = 20
+
+
+class StateDiffers(Failure):
+    """After a step its host is not in the state that the step was to reach."""
+
+    reference = "state-differs"
+
+
+class GateFailed(Failure):
+    """A health check did not pass within its time."""
+
+    reference = "gate-failed"
+
+
+class RunStopped(Failure):
+    """A run stopped before its goal; it is open, and can be resumed or undone."""
+
+    reference = "run-stopped"
+    exit_code = 3
+
+
+class Unwound(Failure):
+    """A run failed and was undone: every host is where it began."""
+
+    reference = "unwound"
+    exit_code = 4
+
+
+class UndoFailed(Failure):
+    """Undoing itself failed on a host."""
+
+    reference = "undo-failed"
+    exit_code = 5

@@ -1,0 +1,224 @@
+"""The journal: every event, durable before the host is touched. SQLite in WAL mode with `synchronous=FULL`, one owner at a time.
+
+It lives on the controller, outside everything that is ever restored. Reading needs no ownership.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from . import codec
+from .errors import InvalidInput, JournalLocked, UnknownName
+from .plan import Plan
+from .run import Event, Run, What
+from .step import Step
+
+SCHEMA = 1
+_tables = sa.MetaData()
+_meta = sa.Table("meta", _tables, sa.Column("schema", sa.Integer, nullable=False))
+_runs = sa.Table(
+    "runs",
+    _tables,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, unique=True, nullable=False),
+    sa.Column("parent", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+)
+_events = sa.Table(
+    "events",
+    _tables,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False, index=True),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("wave", sa.Integer, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("index", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
+_snapshots = sa.Table(
+    "snapshots",
+    _tables,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, unique=True, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+)
+
+
+def now() -> str:
+    """The present moment as events carry it: UTC, ISO 8601, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_id() -> str:
+    """An identifier that sorts by time, never comes twice, and is fit for a file name and a job's name."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class Journal:
+    """Runs, events and snapshots in one SQLite file. Thread-safe. Use `owned` to write, `Journal(path)` to read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(path)),
+            poolclass=sa.pool.StaticPool,
+            connect_args={"check_same_thread": False},
+        )
+        sa.event.listen(self._engine, "connect", _make_durable)
+        self._connection = self._engine.connect()
+        self._prepare()
+        self.watchers: list[Callable[[Event], None]] = []
+
+    def _prepare(self) -> None:
+        with self._lock, self._connection.begin():
+            _tables.create_all(self._connection)
+            schema = self._connection.execute(sa.select(_meta.c.schema)).scalar()
+            if schema is None:
+                self._connection.execute(_meta.insert().values(schema=SCHEMA))
+            elif schema > SCHEMA:
+                raise InvalidInput(
+                    f"{self.path} was written by a newer version of this program (format {schema}, this one knows {SCHEMA})",
+                    hint="use that version; nothing was changed",
+                )
+
+    def close(self) -> None:
+        """Afterwards the file is closed."""
+        self._connection.close()
+        self._engine.dispose()
+
+    # ------------------------------------------------------------------ runs and events
+
+    def open_run(self, plan: Plan, *, parent: str = "", comment: str = "") -> Run:
+        """Afterwards the run and its plan are durable; returns it, with its first event."""
+        run = Run(new_id(), parent, plan, (), comment)
+        with self._lock, self._connection.begin():
+            self._connection.execute(
+                _runs.insert().values(id=run.id, parent=parent, comment=comment, plan=codec.dumps(plan))
+            )
+        self.append(run.id, "run_opened", text=f"{plan.direction} {plan.origin}")
+        return self.run(run.id)
+
+    def append(self, run: str, what: What, **fields: Any) -> Event:
+        """Afterwards the event is on disk (F08); watchers are told after that. Fields are those of `Event`."""
+        event = Event(0, now(), run, what, **fields)
+        row = {name: getattr(event, name) for name in ("at", "run", "what", "wave", "host", "index", "text", "error")}
+        row["before"] = codec.dumps(event.before) if event.before is not None else ""
+        with self._lock:
+            with self._connection.begin():
+                inserted = self._connection.execute(_events.insert().values(row))
+            (seq,) = inserted.inserted_primary_key or (0,)
+            event = Event(seq, event.at, run, what, **fields)
+            for watch in self.watchers:
+                watch(event)
+        return event
+
+    def run(self, name: str) -> Run:
+        """The run called `name`: an id, an unambiguous beginning of one, `last`, or `last-N`. Raises `UnknownName`."""
+        with self._lock, self._connection.begin():
+            ids = self._connection.execute(sa.select(_runs.c.id).order_by(_runs.c.number)).scalars().all()
+            found = pick("run", name, list(ids))
+            row = self._connection.execute(sa.select(_runs).where(_runs.c.id == found)).one()
+            rows = self._connection.execute(
+                sa.select(_events).where(_events.c.run == found).order_by(_events.c.seq)
+            ).all()
+        plan = codec.loads(row.plan, Plan, source=f"run {found}")
+        return Run(found, row.parent, plan, tuple(_event(row) for row in rows), row.comment)
+
+    def runs(self) -> tuple[Run, ...]:
+        """All runs, oldest first."""
+        with self._lock, self._connection.begin():
+            ids = self._connection.execute(sa.select(_runs.c.id).order_by(_runs.c.number)).scalars().all()
+        return tuple(self.run(one) for one in ids)
+
+    # ------------------------------------------------------------------ snapshots
+
+    def keep_snapshot(self, document: str, *, run: str = "", label: str = "") -> str:
+        """Keep a snapshot's JSON; returns its id. `run` is the run that it was taken before."""
+        found = new_id()
+        with self._lock, self._connection.begin():
+            self._connection.execute(_snapshots.insert().values(id=found, run=run, label=label, document=document))
+        return found
+
+    def snapshot_rows(self) -> tuple[tuple[str, str, str, str], ...]:
+        """(id, run, label, document) of each snapshot, oldest first."""
+        columns = (_snapshots.c.id, _snapshots.c.run, _snapshots.c.label, _snapshots.c.document)
+        with self._lock, self._connection.begin():
+            rows = self._connection.execute(sa.select(*columns).order_by(_snapshots.c.number)).all()
+        return tuple((row.id, row.run, row.label, row.document) for row in rows)
+
+
+def pick(kind: str, name: str, ids: list[str]) -> str:
+    """The one of `ids` (oldest first) that `name` means: itself, an unambiguous beginning, `last`, `last-N`. Raises `UnknownName`."""
+    if name == "last" or name.startswith("last-"):
+        back = name.removeprefix("last").removeprefix("-") or "0"
+        if back.isdigit() and int(back) < len(ids):
+            return ids[-1 - int(back)]
+    matching = [one for one in ids if one == name] or [one for one in ids if name and one.startswith(name)]
+    if len(matching) != 1:
+        raise UnknownName(kind, name, ids)
+    return matching[0]
+
+
+@contextmanager
+def owned(path: Path, command: str) -> Iterator[Journal]:
+    """The journal, owned by this process until the block ends. Raises `JournalLocked`, naming the owner.
+
+    The lock is the kernel's (fcntl), so that it dies with its owner and is never stale; the file only tells who that is.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise JournalLocked(
+                f"another controller is at work: {_owner(handle)}", hint="wait for it to end, or interrupt it there"
+            ) from None
+        os.ftruncate(handle, 0)
+        owner = {"pid": os.getpid(), "host": socket.gethostname(), "command": command, "since": now()}
+        os.pwrite(handle, json.dumps(owner).encode(), 0)
+        journal = Journal(path)
+        try:
+            yield journal
+        finally:
+            journal.close()
+    finally:
+        os.close(handle)
+
+
+def _owner(handle: int) -> str:
+    with suppress(ValueError, KeyError):
+        owner = json.loads(os.pread(handle, 4096, 0))
+        return f"{owner['command']!r}, process {owner['pid']} on {owner['host']}, since {owner['since']}"
+    return "it has not said its name"
+
+
+def _make_durable(connection: Any, _record: object) -> None:
+    """WAL with synchronous=FULL syncs at every commit (sqlite.org/pragma.html#pragma_synchronous)."""
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _event(row: Any) -> Event:
+    fields = {name: getattr(row, name) for name in ("seq", "at", "run", "what", "wave", "host", "text", "error")}
+    before = codec.loads(row.before, Step, source=f"event {row.seq}") if row.before else None  # type: ignore[type-abstract]
+    return Event(**fields, index=row._mapping["index"], before=before)

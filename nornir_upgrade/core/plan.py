@@ -1,0 +1,64 @@
+"""A Plan is data: waves of work. A forward run, a resume, an abort and a rollback are four ways to obtain one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from .step import Step
+
+Direction = Literal["forward", "unwind", "rollback"]
+FORMAT = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Steps for one host, in order. `assumes` is the digest of the host's packages that they were planned for ('' is not checked)."""
+
+    host: str
+    steps: tuple[Step, ...]
+    assumes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Work that may go on at the same time, host beside host; when all of it is done, `gates` must pass before the next wave."""
+
+    name: str
+    work: tuple[Work, ...]
+    gates: tuple[Work, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that this wave touches, in its order."""
+        return tuple(work.host for work in self.work)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done, wholly decided. `origin` names the scenario, or the run or snapshot that it goes back from or to."""
+
+    direction: Direction
+    origin: str
+    waves: tuple[Wave, ...]
+    format: str = FORMAT
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host that the plan touches, in the order of first touch."""
+        return tuple(dict.fromkeys(host for wave in self.waves for host in wave.hosts))
+
+    def steps(self) -> Iterator[tuple[Wave, str, Step]]:
+        """Every step with its wave and host, in the plan's order."""
+        for wave in self.waves:
+            for work in wave.work:
+                for step in work.steps:
+                    yield wave, work.host, step
+
+    @property
+    def points_of_no_return(self) -> tuple[tuple[str, str, str], ...]:
+        """(host, step, reason) of each step that cannot be undone."""
+        return tuple(
+            (host, step.describe(), step.point_of_no_return)
+            for _, host, step in self.steps()
+            if step.point_of_no_return
+        )

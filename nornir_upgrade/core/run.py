@@ -1,0 +1,166 @@
+"""A Run is a plan and what has happened to it: a fold of events. Ways on and ways back are read off it, purely."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from .errors import Irreversible
+from .plan import Plan, Wave, Work
+from .step import Step
+
+What = Literal[
+    "run_opened",
+    "wave_opened",
+    "step_started",
+    "step_done",
+    "step_failed",
+    "gate_passed",
+    "gate_failed",
+    "host_failed",
+    "wave_closed",
+    "run_ended",
+    "run_undone",
+]
+Status = Literal["open", "succeeded", "undone", "untouched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened: journal row, log record, progress tick and report row in one.
+
+    `wave` and `index` count from 0 and are -1 where they do not apply. `at` is UTC, ISO 8601; order comes from `seq` alone.
+    `before` is the step that wants what was true (on `step_started`), `text` the step or outcome in words, `error` the failure.
+    """
+
+    seq: int
+    at: str
+    run: str
+    what: What
+    wave: int = -1
+    host: str = ""
+    index: int = -1
+    text: str = ""
+    before: Step | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step stands in its plan."""
+
+    wave: int
+    host: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of one plan. `parent` is the run that this one undoes, or ''."""
+
+    id: str
+    parent: str
+    plan: Plan
+    events: tuple[Event, ...] = ()
+    comment: str = ""
+
+    @property
+    def started(self) -> dict[Place, Step | None]:
+        """Each step that was begun, with what was true before: the first observation counts, whatever a resume saw later."""
+        found: dict[Place, Step | None] = {}
+        for event in self.events:
+            if event.what == "step_started":
+                found.setdefault(_place(event), event.before)
+        return found
+
+    @property
+    def done(self) -> frozenset[Place]:
+        """Each step that came to its end."""
+        return frozenset(_place(event) for event in self.events if event.what == "step_done")
+
+    @property
+    def failures(self) -> tuple[Event, ...]:
+        """The failures that still stand: those of steps, gates and hosts that did not succeed later."""
+        standing: dict[Place, Event] = {}
+        for event in self.events:
+            if event.what in ("step_failed", "gate_failed", "host_failed"):
+                standing[_place(event)] = event
+            elif event.what in ("step_done", "gate_passed"):
+                standing.pop(_place(event), None)
+            elif event.what == "step_started":
+                standing.pop(Place(event.wave, event.host, -1), None)
+        return tuple(standing.values())
+
+    @property
+    def status(self) -> Status:
+        """`open` until the run ended well, was undone, or ended without having touched anything."""
+        if any(event.what == "run_undone" for event in self.events):
+            return "undone"
+        ends = [event for event in self.events if event.what == "run_ended"]
+        if ends and ends[-1].text == "succeeded":
+            return "succeeded"
+        return "untouched" if ends and not self.started else "open"
+
+    @property
+    def captures(self) -> dict[str, tuple[str, Step]]:
+        """What each capture that was made would restore: its name -> (host, step)."""
+        found: dict[str, tuple[str, Step]] = {}
+        for place, before in self.started.items():
+            step = self.step_at(place)
+            if step.capture and before is not None:
+                found.setdefault(step.capture, (place.host, before))
+        return found
+
+    def step_at(self, place: Place) -> Step:
+        """The step that stands at `place`."""
+        work = next(work for work in self.plan.waves[place.wave].work if work.host == place.host)
+        return work.steps[place.index]
+
+
+def fold(run: Run, events: Iterable[Event]) -> Run:
+    """`run` after `events` as well."""
+    return replace(run, events=(*run.events, *events))
+
+
+def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
+    """The plan that undoes `run`: its journal read backwards. *Started* counts as *done*.
+
+    A step covered by a capture is undone by that capture's restore, on the host where the capture was made; the capture
+    itself restores once more, which touches only what differs by then. Raises `Irreversible` where a step that was begun
+    has no way back and its host is not in `consent`: such a step is then left as it is.
+    """
+    waves = []
+    for number in reversed(range(len(run.plan.waves))):
+        undone: dict[str, list[Step]] = {}
+        for work in run.plan.waves[number].work:
+            for index in reversed(range(len(work.steps))):
+                for host, step in _inverse(run, Place(number, work.host, index), consent):
+                    undone.setdefault(host, []).append(step)
+        if undone:
+            name = f"undo {run.plan.waves[number].name}"
+            waves.append(Wave(name, tuple(Work(host, tuple(steps)) for host, steps in undone.items())))
+    return Plan("unwind", run.id, tuple(waves))
+
+
+def _inverse(run: Run, place: Place, consent: frozenset[str]) -> Iterable[tuple[str, Step]]:
+    started = run.started
+    if place not in started:
+        return
+    step, before = run.step_at(place), started[place]
+    if step.covered_by:
+        if step.covered_by not in run.captures:
+            raise Irreversible(
+                f"{place.host}: {step.describe()} was to be undone from {step.covered_by}, which was never captured",
+                hint="restore it by hand; the rest can be undone with consent for this host",
+            )
+        yield run.captures[step.covered_by]
+    elif before is not None:
+        yield place.host, before
+    elif step.point_of_no_return and place.host not in consent:
+        raise Irreversible(
+            f"{place.host}: no way back past: {step.describe()} ({step.point_of_no_return})",
+            hint=f"undo the rest and leave this as it is with --accept-no-way-back {place.host}",
+        )
+
+
+def _place(event: Event) -> Place:
+    return Place(event.wave, event.host, event.index)
