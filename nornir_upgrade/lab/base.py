@@ -1,0 +1,146 @@
+"""Base root file systems: built once with mmdebstrap, kept in the cache, shared by all hosts as their lowest layer."""
+
+import fcntl
+import hashlib
+import json
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from nornir_upgrade.lab.errors import LabError
+
+Progress = Callable[[str], None]
+
+TOOLS: Mapping[str, str] = {
+    "mmdebstrap": "mmdebstrap",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "ip": "iproute2",
+    "apt-ftparchive": "apt-utils",
+    "gpg": "gnupg",
+    "unshare": "util-linux",
+}
+"""Command on this machine -> the Debian package that brings it."""
+
+_NODE = (
+    *("openssh-server", "systemd", "systemd-sysv", "dbus", "python3-minimal", "iproute2", "procps", "sudo"),
+    *("python3-pymysql", "ca-certificates", "less", "curl"),
+    *("netbase", "tzdata", "cron", "logrotate", "rsync", "jq", "tree", "file"),  # what ordinary hosts carry besides
+)
+_EXCLUDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a base is made of. Two recipes with the same digest make the same kind of base."""
+
+    name: str
+    suite: str
+    packages: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits over everything that goes in, the set-up script included."""
+        ingredients = json.dumps([asdict(self), _EXCLUDED, _setup_script()], sort_keys=True)
+        return hashlib.sha256(ingredients.encode()).hexdigest()[:16]
+
+    def path(self, cache: Path) -> Path:
+        """Where the finished base lies in the cache, whether or not it has been built."""
+        return cache / "bases" / f"{self.name}-{self.digest}"
+
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (Recipe("node", "bookworm", _NODE), Recipe("db", "bookworm", (*_NODE, "mariadb-server")))
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name; raises LabError, listing those there are."""
+    if name not in RECIPES:
+        raise LabError(f"no base is called {name!r}", hint=f"known bases: {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]
+
+
+def missing_tools() -> tuple[str, ...]:
+    """The Debian packages, sorted, that this machine lacks to build and run a lab."""
+    return tuple(sorted({package for command, package in TOOLS.items() if shutil.which(command) is None}))
+
+
+def require_tools() -> None:
+    """Raises LabError naming the Debian packages this machine lacks, and the command that installs them."""
+    if missing := missing_tools():
+        raise LabError(
+            f"the lab needs Debian packages that are not installed: {', '.join(missing)}",
+            hint=f"apt-get install --no-install-recommends {' '.join(missing)}",
+        )
+
+
+def build(wanted: Recipe, cache: Path, progress: Progress) -> Path:
+    """Afterwards the base is in the cache, whole: it is built beside its place and renamed. Returns its directory.
+
+    A base that is there is not built again. A second process that wants the same base waits for the first.
+    Raises LabError with the last lines of mmdebstrap's output when it fails.
+    """
+    done = wanted.path(cache)
+    if done.is_dir():
+        return done
+    with _only_one(done):
+        if not done.is_dir():
+            partial = done.with_name(f"{done.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            progress(
+                f"base {wanted.name}: building {wanted.suite} with {len(wanted.packages)} packages and what they need"
+            )
+            _bootstrap(wanted, partial, progress)
+            _set_up(wanted, partial)
+            partial.rename(done)
+            progress(f"base {wanted.name}: ready")
+    return done
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _bootstrap(wanted: Recipe, root: Path, progress: Progress) -> None:
+    # In namespaces of its own that die with this process: an interrupted build leaves neither processes nor mounts.
+    argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--mount-proc"]
+    argv += ["--kill-child=SIGKILL", "--propagation", "private", "mmdebstrap", "--mode=root", "--variant=minbase"]
+    argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
+    argv += [f"--include={','.join(wanted.packages)}", wanted.suite, str(root)]
+    last: deque[str] = deque(maxlen=15)
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            last.append(line.rstrip())
+            if line.startswith("I: "):
+                progress(f"base {wanted.name}: {line[3:].rstrip()}")
+    if process.returncode != 0:
+        raise LabError(
+            f"mmdebstrap could not build the base {wanted.name} (exit {process.returncode}):\n" + "\n".join(last),
+            hint="the lab needs a Debian mirror once, to build its bases",
+        )
+
+
+def _set_up(wanted: Recipe, root: Path) -> None:
+    done = subprocess.run(
+        ["chroot", str(root), "/bin/sh", "-eu"], input=_setup_script(), text=True, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise LabError(f"the base {wanted.name} could not be set up (exit {done.returncode}):\n{done.stderr}")
+
+
+def _setup_script() -> str:
+    return files("nornir_upgrade.lab").joinpath("data", "base.sh").read_text()

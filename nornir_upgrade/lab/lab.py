@@ -1,0 +1,344 @@
+"""Lab: a fleet of real Debian hosts on this machine, up in seconds, down without a trace."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nornir_upgrade.core.errors import CommandFailed, InvalidInput, TimedOut, UnknownName
+from nornir_upgrade.core.host import quote
+from nornir_upgrade.lab import base, control, identity, launch, layers, machine
+from nornir_upgrade.lab.base import Progress
+from nornir_upgrade.lab.errors import LabError
+from nornir_upgrade.lab.host import SSH_PORT, HostStatus, LabHost
+
+_BOOT_SECONDS = 60.0
+_POWER_OFF_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A host of this lab, with the layers (top first) it resets to and the key they were kept under, if any."""
+
+    host: LabHost
+    layers: tuple[Path, ...]
+    golden: str | None = None
+
+
+class Lab:
+    """The lab in `directory`, reached on the loopback addresses `prefix`.N, with its bases and layers in `cache`.
+
+    Several labs can run at once, each with a directory and a prefix of its own. All need root.
+    Methods raise LabError, TimedOut, UnknownName and InvalidInput.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        prefix: str = "127.99.0",
+        cache: Path | None = None,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self.directory = Path(directory).absolute()
+        self.prefix = prefix
+        self.cache = Path(cache).absolute() if cache else machine.default_cache()
+        self._progress = progress
+        identity.check_path(self.directory)
+
+    @property
+    def repositories(self) -> Path:
+        """The directory that hosts see as http://10.99.0.1:8000/; there from the first `up` on."""
+        return self.directory / "repositories"
+
+    @property
+    def ssh_config(self) -> Path:
+        """For `ssh -F`, by host name as root; holds key, known hosts and port."""
+        return self.directory / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Every host's key, under its loopback address and port, its lab address, and its name."""
+        return self.directory / "known_hosts"
+
+    @property
+    def key(self) -> Path:
+        """The private key that root and ops of every host let in."""
+        return self.directory / "id_lab"
+
+    def up(self, hosts: Sequence[LabHost], *, golden: str | None = None) -> None:
+        """Afterwards these hosts are members, and every member runs, has booted, and answers ssh.
+
+        Hosts that run already are left as they are; what a crash left half done is finished. A new member starts from its
+        layers kept under the key `golden`, where there are any for its present base, else from its base.
+        """
+        machine.check(len({*(member.host.number for member in self._members()), *(host.number for host in hosts)}))
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        machine.check_directory(self.directory)
+        with self._alone():
+            members = self._join(hosts, golden)
+            if not launch.alive(self.directory):
+                launch.end(self.directory)
+                launch.start(self.directory, self.cache)
+            running = {name for name, state in self._states().items() if state["state"] == "running"}
+            self._boot([member for member in members if member.host.name not in running])
+            self._introduce([member for member in members if member.host.name in running], members)
+
+    def down(self, *, purge: bool = False) -> None:
+        """Afterwards nothing of the lab is left: no process, mount, namespace, cgroup or file; with `purge` no cache either.
+
+        Twice is once. A lab that crashed, whenever it did, goes down as well.
+        """
+        if self.directory.is_dir():
+            machine.check_directory(self.directory)
+            with self._alone():
+                launch.end(self.directory)
+                machine.remove_tree(self.directory)
+        layers.prune(self.cache)
+        if purge:
+            layers.purge(self.cache)
+
+    def status(self) -> tuple[HostStatus, ...]:
+        """Every member as it is now; empty where there is no lab."""
+        states = self._states() if launch.alive(self.directory) else {}
+        return tuple(
+            HostStatus(
+                name=member.host.name,
+                base=member.host.base,
+                address=f"{self.prefix}.{member.host.number}",
+                port=SSH_PORT,
+                state=states.get(member.host.name, {}).get("state", "stopped"),
+                linked=states.get(member.host.name, {}).get("linked", True),
+                golden=member.golden,
+            )
+            for member in self._members()
+        )
+
+    def frozen(self, key: str, hosts: Iterable[LabHost]) -> bool:
+        """Whether each of the hosts would start from a layer that was kept under `key`."""
+        return all(layers.find(self.cache, key, host.name, self._base(host)) for host in hosts)
+
+    def freeze(self, key: str, names: Sequence[str]) -> None:
+        """Afterwards the hosts' present state is what they reset to, kept in the cache under `key`, and they run from it.
+
+        They are powered off cleanly in between. Files of the identity layer (/etc/hosts, /etc/hostname, /etc/ssh/ssh_known_hosts,
+        authorized_keys) stay the lab's own.
+        """
+        members = [self._member(name) for name in names]
+        with self._alone():
+            self._each(members, self._power_off)
+            for member in members:
+                kept = layers.keep(self.cache, key, member.host.name, self._place(member) / "upper", member.layers)
+                self._record(replace(member, layers=kept, golden=key))
+            self._boot([self._member(name) for name in names])
+
+    def reset(self, name: str) -> None:
+        """Afterwards the host runs in its golden state (its base, if it was never frozen): all it wrote since is gone."""
+        member = self._member(name)
+        with self._alone():
+            self._ask("kill", name=name)
+            shutil.rmtree(self._place(member) / "upper", ignore_errors=True)
+            self._boot([member])
+
+    def kill(self, name: str) -> None:
+        """Afterwards the host is off, as by a power failure."""
+        self._ask("kill", name=self._member(name).host.name)
+
+    def power_off(self, name: str) -> None:
+        """Afterwards the host is off, shut down in order."""
+        self._power_off(self._member(name))
+
+    def start(self, name: str) -> None:
+        """Afterwards the host runs, has booted, and answers ssh."""
+        with self._alone():
+            self._boot([self._member(name)])
+
+    def link(self, name: str, up: bool) -> None:
+        """Afterwards the host is plugged into the network, or cut off from all others and from this machine."""
+        self._ask("link", name=self._member(name).host.name, up=up)
+
+    def run(
+        self, name: str, argv: Sequence[str], input: bytes = b"", *, check: bool = True, timeout: float = 600.0
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs a command on the host as root, with its output as bytes. `timeout` is in seconds.
+
+        Raises CommandFailed unless it ended with 0 or `check` is false, TimedOut when it took too long.
+        """
+        self._member(name)
+        try:
+            done = subprocess.run(
+                ["ssh", "-F", str(self.ssh_config), name, "--", quote(argv)],
+                input=input,
+                capture_output=True,
+                check=False,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            raise TimedOut(f"{name}: {quote(argv)} took longer than {timeout:g} s") from None
+        if check and done.returncode != 0:
+            raise CommandFailed(
+                name, quote(argv), done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+            )
+        return done
+
+    # --- members
+
+    def _members(self) -> tuple[Member, ...]:
+        record = self.directory / "lab.json"
+        if not record.exists():
+            return ()
+        return tuple(
+            Member(LabHost(**row["host"]), tuple(map(Path, row["layers"])), row["golden"])
+            for row in json.loads(record.read_text())
+        )
+
+    def _member(self, name: str) -> Member:
+        members = {member.host.name: member for member in self._members()}
+        if name not in members:
+            raise UnknownName("lab host", name, tuple(members))
+        return members[name]
+
+    def _record(self, *changed: Member) -> None:
+        members = {member.host.name: member for member in (*self._members(), *changed)}
+        rows = [
+            {"host": asdict(member.host), "layers": [str(path) for path in member.layers], "golden": member.golden}
+            for member in members.values()
+        ]
+        machine.write(self.directory / "lab.json", json.dumps(rows, indent=1))
+
+    def _join(self, hosts: Sequence[LabHost], golden: str | None) -> tuple[Member, ...]:
+        """Afterwards the hosts are members, with keys; the lab's files for ssh name all of them. Returns all members."""
+        self.repositories.mkdir(exist_ok=True)
+        present = {member.host.name: member.host for member in self._members()}
+        for host in hosts:
+            if present.get(host.name, host) != host:
+                raise LabError(f"{host.name} is in the lab as {present[host.name]}", hint="nornir-upgrade lab down")
+        fresh = [host for host in hosts if host.name not in present]
+        numbers = [*(host.number for host in present.values()), *(host.number for host in fresh)]
+        if twice := {number for number in numbers if numbers.count(number) > 1}:
+            raise InvalidInput(f"host numbers given twice: {sorted(twice)}")
+        for name in sorted({host.base for host in fresh}):
+            base.build(base.recipe(name), self.cache, self._progress)
+        identity.make_key(self.key, "lab")
+        for host in fresh:
+            place = self.directory / "hosts" / host.name
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            identity.make_key(identity.host_key(place), host.name)
+        self._record(*(self._new_member(host, golden) for host in fresh))
+        members = self._members()
+        fleet = [member.host for member in members]
+        machine.write(self.known_hosts, identity.known_hosts(fleet, self.prefix, self.directory / "hosts"))
+        machine.write(self.ssh_config, identity.ssh_config(fleet, self.prefix, self.directory))
+        return members
+
+    def _new_member(self, host: LabHost, golden: str | None) -> Member:
+        below = self._base(host)
+        kept = layers.find(self.cache, golden, host.name, below) if golden else None
+        return Member(host, kept, golden) if kept else Member(host, (below,))
+
+    def _base(self, host: LabHost) -> Path:
+        return base.recipe(host.base).path(self.cache)
+
+    def _place(self, member: Member) -> Path:
+        return self.directory / "hosts" / member.host.name
+
+    # --- power
+
+    def _boot(self, members: Sequence[Member]) -> None:
+        if members:
+            self._progress(f"starting {', '.join(member.host.name for member in members)}")
+        for member in members:
+            self._prepare(member)
+            self._power_on(member)
+        self._each(members, self._await_boot)
+
+    def _prepare(self, member: Member) -> None:
+        """Afterwards the directory of a host that is down holds all that data/host.sh needs."""
+        place = self._place(member)
+        if gone := [path for path in member.layers if not path.is_dir()]:
+            raise LabError(f"{member.host.name}: its layer {gone[0]} is gone", hint="lab down, then lab up")
+        for name in ("upper", "work", "root", "lower"):
+            (place / name).mkdir(mode=0o755, exist_ok=True)
+        for old in (place / "lower").iterdir():
+            old.unlink()
+        for index, layer in enumerate(member.layers):
+            (place / "lower" / f"{index:02}").symlink_to(layer)
+        fleet = [other.host for other in self._members()]
+        identity.write_layer(member.host, place, fleet, self.key, self.known_hosts.read_text())
+
+    def _power_on(self, member: Member) -> None:
+        name, number = member.host.name, member.host.number
+        if name in self._states():
+            self._ask("up", name=name, number=number)
+            return
+        # Made here, in this machine's network namespace; the supervisor, in the lab's, accepts and forwards.
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((f"{self.prefix}.{number}", SSH_PORT))
+            except OSError as error:
+                raise LabError(
+                    f"{self.prefix}.{number}:{SSH_PORT} cannot be used for {name}: {error.strerror}",
+                    hint="another lab may be using the addresses: take it down, or choose another prefix",
+                ) from None
+            listener.listen(128)
+            control.ask(
+                self.directory, {"command": "up", "name": name, "number": number}, descriptors=[listener.fileno()]
+            )
+
+    def _power_off(self, member: Member) -> None:
+        self._ask("poweroff", name=member.host.name, timeout=_POWER_OFF_SECONDS)
+
+    def _await_boot(self, member: Member) -> None:
+        name, deadline = member.host.name, time.monotonic() + _BOOT_SECONDS
+        while not machine.greets(f"{self.prefix}.{member.host.number}", SSH_PORT):
+            state = self._states().get(name, {})
+            if state.get("state") != "running" or time.monotonic() > deadline:
+                console = (self._place(member) / "console.log").read_text(errors="replace").splitlines()[-10:]
+                said = "\n".join([state.get("failure") or f"no ssh within {_BOOT_SECONDS:g} s", *console])
+                raise LabError(f"{name} did not come up: {said}")
+            time.sleep(0.05)
+        self.run(name, ["systemctl", "is-system-running", "--wait"], check=False, timeout=_BOOT_SECONDS)
+
+    def _introduce(self, running: Sequence[Member], members: Sequence[Member]) -> None:
+        """Afterwards hosts that were running before others joined know those; a host that boots knows all anyway."""
+        known = self.known_hosts.read_text()
+        files = {"/etc/hosts": identity.hosts_file(m.host for m in members), "/etc/ssh/ssh_known_hosts": known}
+
+        def tell(member: Member) -> None:
+            self._await_boot(member)
+            if (self._place(member) / "identity/etc/ssh/ssh_known_hosts").read_text() != known:
+                for path, text in files.items():
+                    self.run(member.host.name, ["tee", path], text.encode())
+
+        self._each(running, tell)
+
+    # --- means
+
+    def _states(self) -> Mapping[str, Mapping[str, Any]]:
+        states: Mapping[str, Mapping[str, Any]] = self._ask("status")["hosts"]
+        return states
+
+    def _ask(self, command: str, **arguments: Any) -> control.Message:
+        patience = arguments.get("timeout", 0.0) + 60.0
+        try:
+            return control.ask(self.directory, {"command": command, **arguments}, timeout=patience)
+        except OSError as error:
+            raise LabError(f"the lab in {self.directory} is not up: {error}", hint="nornir-upgrade lab up") from None
+
+    def _each(self, members: Iterable[Member], work: Callable[[Member], None]) -> None:
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            for _ in pool.map(work, members):
+                pass
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with machine.locked(self.directory):
+            yield

@@ -1,0 +1,272 @@
+"""PID 1 of a lab: its network, its hosts, its web server, and the way in from this machine.
+
+The lab is one process tree in one pid, network and mount namespace: when this process dies, the kernel ends every process,
+mount, interface and namespace of the lab. Only empty cgroup directories stay, at the place written in `cgroup`.
+"""
+
+import asyncio
+import functools
+import http.server
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from nornir_upgrade.core.errors import Failure
+from nornir_upgrade.lab import control, forward
+from nornir_upgrade.lab.errors import LabError
+from nornir_upgrade.lab.host import CONTROLLER, HTTP_PORT, NETWORK
+
+_BRIDGE = "br0"
+_BOOT_SECONDS = 20.0
+_END_SECONDS = 20.0
+_REBOOT, _POWER_OFF = -signal.SIGHUP, -signal.SIGINT
+"""How the pid namespace of a guest ends that called reboot(2), see pid_namespaces(7)."""
+_SYSTEMD_POWER_OFF = signal.SIGRTMIN + 4
+"""systemd(1), SIGNALS: starts poweroff.target."""
+
+
+@dataclass(slots=True, eq=False)
+class Guest:
+    """One host, as the supervisor keeps it. `process` is the `unshare` in front of the guest's init."""
+
+    name: str
+    number: int
+    listener: asyncio.Server
+    linked: bool = True
+    process: asyncio.subprocess.Process | None = None
+    failure: str = ""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def address(self) -> str:
+        return f"{NETWORK}.{self.number}"
+
+    @property
+    def veth(self) -> str:
+        return f"v{self.number}"
+
+    @property
+    def state(self) -> str:
+        return "running" if self.process is not None else "failed" if self.failure else "stopped"
+
+
+class Supervisor:
+    """Answers the control channel; owns the guests."""
+
+    def __init__(self, directory: Path, cgroup: Path) -> None:
+        self._directory = directory
+        self._cgroup = cgroup
+        self._guests: dict[str, Guest] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._commands: Mapping[str, Callable[..., Awaitable[dict[str, Any]]]] = {
+            "up": self._up,
+            "kill": self._kill,
+            "poweroff": self._poweroff,
+            "link": self._link,
+            "status": self._status,
+        }
+
+    async def serve(self) -> None:
+        """Makes the network, serves the repositories, then answers requests for as long as the lab lives."""
+        _make_bridge()
+        _serve_files(self._directory / "repositories")
+        server = control.listen(self._directory)
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(server)
+            self._keep(self._answer(connection))
+
+    async def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                request, descriptors = await _receive(connection)
+                command = self._commands[request.pop("command")]
+                sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+                answer = await command(*sockets, **request)
+            except Failure as failure:
+                answer = {"error": failure.message}
+            except Exception:
+                answer = {"error": traceback.format_exc()}
+            await asyncio.get_running_loop().sock_sendall(connection, control.encode(answer))
+
+    async def _up(self, listener: socket.socket | None = None, *, name: str, number: int) -> dict[str, Any]:
+        """Afterwards the host runs; its first `up` brings the socket on which this machine reaches its sshd."""
+        guest = self._guests.get(name)
+        if guest is None:
+            if listener is None:
+                raise LabError(f"{name}: the first start of a host needs a listening socket")
+            server = await forward.serve(listener, f"{NETWORK}.{number}", 22)
+            guest = self._guests[name] = Guest(name, number, server)
+        elif listener is not None:
+            listener.close()
+        if guest.process is None:
+            started = asyncio.get_running_loop().create_future()
+            self._keep(self._life(guest, started))
+            await started
+        return {}
+
+    async def _kill(self, *, name: str) -> dict[str, Any]:
+        """Afterwards the host is gone as by a power failure: no process of it had time for anything."""
+        guest = self._guest(name)
+        while guest.process is not None:
+            _signal_init(guest.process.pid, signal.SIGKILL)
+            await _wait(guest, _END_SECONDS)
+        return {}
+
+    async def _poweroff(self, *, name: str, timeout: float) -> dict[str, Any]:
+        """Afterwards the host has shut down in order; an error when it takes longer than `timeout` seconds."""
+        guest = self._guest(name)
+        if guest.process is not None:
+            _signal_init(guest.process.pid, _SYSTEMD_POWER_OFF)
+            await _wait(guest, timeout)
+        return {}
+
+    async def _link(self, *, name: str, up: bool) -> dict[str, Any]:
+        """Afterwards the host is plugged into the network, or out of it; that outlives its reboots."""
+        guest = self._guest(name)
+        guest.linked = up
+        if guest.process is not None:
+            _ip("link", "set", guest.veth, "up" if up else "down")
+        return {}
+
+    async def _status(self) -> dict[str, Any]:
+        return {
+            "hosts": {
+                guest.name: {"state": guest.state, "linked": guest.linked, "failure": guest.failure}
+                for guest in self._guests.values()
+            }
+        }
+
+    async def _life(self, guest: Guest, started: asyncio.Future[None]) -> None:
+        """Boots the guest, and again as long as it asks for a reboot. `started` is set when its first boot is on its way."""
+        guest.failure = ""
+        guest.ended.clear()
+        try:
+            while await self._boot(guest, started) == _REBOOT:
+                pass
+        except Exception as failure:
+            guest.failure = str(failure)
+            if not started.done():
+                started.set_exception(failure)
+        finally:
+            guest.process = None
+            guest.ended.set()
+
+    async def _boot(self, guest: Guest, started: asyncio.Future[None]) -> int:
+        """One boot, from namespaces to the end of the guest's init. Returns how it ended, as asyncio has it."""
+        directory = self._directory / "hosts" / guest.name
+        script = str(files("nornir_upgrade.lab").joinpath("data", "host.sh"))
+        with (directory / "console.log").open("ab") as console:
+            guest.process = process = await asyncio.create_subprocess_exec(
+                *("sh", "-eu", script, "enter", str(self._cgroup / guest.name), guest.name, guest.address),
+                cwd=directory,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=console,
+            )
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            if await asyncio.wait_for(process.stdout.readline(), _BOOT_SECONDS) != b"namespaces\n":
+                raise LabError(f"{guest.name}: could not make its namespaces, see {directory / 'console.log'}")
+            _plug_in(guest, process.pid)
+            process.stdin.write(b"eth0\n")
+            process.stdin.close()
+        except BaseException:
+            _signal_init(process.pid, signal.SIGKILL)
+            raise
+        if not started.done():
+            started.set_result(None)
+        ended = await process.wait()
+        if ended > 0:
+            guest.failure = f"its boot failed (exit {ended}), see {directory / 'console.log'}"
+        return ended
+
+    def _guest(self, name: str) -> Guest:
+        if name not in self._guests:
+            raise LabError(f"{name} was not started since the lab came up", hint="nornir-upgrade lab up")
+        return self._guests[name]
+
+    def _keep(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    loop = asyncio.get_running_loop()
+    connection.setblocking(False)
+    readable = asyncio.Event()
+    loop.add_reader(connection, readable.set)
+    try:
+        await asyncio.wait_for(readable.wait(), 10.0)
+    finally:
+        loop.remove_reader(connection)
+    data, descriptors, _, _ = socket.recv_fds(connection, control.LARGEST, 1)
+    return dict(control.decode(data)), descriptors
+
+
+async def _wait(guest: Guest, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(guest.ended.wait(), seconds)
+    except TimeoutError:
+        raise LabError(f"{guest.name} did not end within {seconds:g} s") from None
+
+
+def _signal_init(unshare: int, number: int) -> None:
+    """Signals the guest's init, the one child of `unshare`; where there is none yet, ends `unshare` itself.
+
+    The kernel ends all processes of the guest before its init is reaped (pid_namespaces(7)), and `unshare` waits for that.
+    """
+    try:
+        children = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
+        os.kill(int(children[0]) if children else unshare, number if children else signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # ended in the meantime
+
+
+def _make_bridge() -> None:
+    _ip("link", "set", "lo", "up")
+    _ip("link", "add", _BRIDGE, "type", "bridge")
+    _ip("address", "add", f"{CONTROLLER}/24", "dev", _BRIDGE)
+    _ip("link", "set", _BRIDGE, "up")
+
+
+def _plug_in(guest: Guest, pid: int) -> None:
+    """Gives the network namespace of `pid` an eth0 on the bridge."""
+    # A killed guest's interface lingers; and its address for the neighbours' ARP entries must be the same after a restart.
+    subprocess.run(["ip", "link", "delete", guest.veth], stderr=subprocess.DEVNULL, check=False)
+    mac = "02:00:" + ":".join(f"{int(part):02x}" for part in guest.address.split("."))
+    _ip("link", "add", guest.veth, "type", "veth", "peer", "name", "eth0", "address", mac, "netns", str(pid))
+    _ip("link", "set", guest.veth, "master", _BRIDGE, "up" if guest.linked else "down")
+
+
+def _ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+class _Files(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing: a lab's log is for what goes wrong."""
+
+
+def _serve_files(directory: Path) -> None:
+    handler = functools.partial(_Files, directory=str(directory))
+    server = http.server.ThreadingHTTPServer((CONTROLLER, HTTP_PORT), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+if __name__ == "__main__":
+    asyncio.run(Supervisor(Path(sys.argv[1]), Path(sys.argv[2])).serve())
