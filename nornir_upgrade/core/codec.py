@@ -50,7 +50,7 @@ def from_builtins(value: Any, kind: type[T], *, source: str = "JSON") -> T:
 
 def _decode(kind: type, value: Any) -> Any:
     if kind is not Step:
-        raise NotImplementedError(f"no JSON form for {kind}")
+        raise TypeError(f"no JSON form for {kind}")
     name = value.get("kind") if isinstance(value, dict) else None
     if name not in REGISTRY:
         raise ValueError(f"unknown kind of step {name!r}; known: {', '.join(sorted(REGISTRY))}")

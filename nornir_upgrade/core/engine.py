@@ -154,17 +154,17 @@ class _Execution:
     def _take(self, step: Step, place: Place, host: Host) -> None:
         """Observe, journal durably, apply, journal: the heart of it all."""
         where = {"wave": place.wave, "host": place.host, "index": place.index, "text": step.describe()}
-        scope = f"{self.run.id}.{place.wave}.{place.index}."
+        site = _scoped(host, f"{self.run.id}.{place.wave}.{place.index}.")
         try:
-            before = self.begun[place] if place in self.begun else step.observe(host, self.store)
+            before = self.begun[place] if place in self.begun else step.observe(site, self.store)
             self.journal.append(self.run.id, "step_started", before=before, **where)
-            step.apply(_scoped(host, scope), self.store)
+            step.apply(site, self.store)
         except Exception as error:
             self.journal.append(self.run.id, "step_failed", error=in_words(error), **where)
             error.journalled = True  # type: ignore[attr-defined]
             raise
         self.journal.append(self.run.id, "step_done", **where)
-        host.forget(scope)
+        site.forget("")
 
     def _check(self, number: int, work: Work, host: Host) -> None:
         for index, gate in enumerate(work.steps):
@@ -187,6 +187,9 @@ class _Scoped:
 
     def job(self, name: str, commands: Sequence[Sequence[str]], *, timeout: float = 3600.0) -> Result:
         return self._host.job(self._scope + name, commands, timeout=timeout)
+
+    def forget(self, prefix: str) -> None:
+        self._host.forget(self._scope + prefix)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._host, name)

@@ -30,7 +30,11 @@ class Store:
 
     def put(self, data: bytes) -> str:
         """Afterwards `data` is kept durably; returns its digest."""
-        return self.fill(lambda sink: sink.write(data) and None)
+
+        def write(sink: BinaryIO) -> None:
+            sink.write(data)
+
+        return self.fill(write)
 
     def fill(self, writer: Callable[[BinaryIO], None]) -> str:
         """Keep what `writer` writes into the file it is given; returns its digest. Nothing is kept when `writer` raises."""
@@ -82,7 +86,10 @@ class Store:
 def _digest(file: BinaryIO) -> str:
     file.flush()
     file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    total = hashlib.sha256()
+    while piece := file.read(CHUNK):
+        total.update(piece)
+    return total.hexdigest()
 
 
 def _sync_directory(path: Path) -> None:

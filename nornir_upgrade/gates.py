@@ -1,0 +1,123 @@
+"""Gates: health checks as values. A gate changes nothing; it waits until what it says is true, or raises `GateFailed`."""
+
+import time
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+from .core.errors import GateFailed
+from .core.host import Host, quote
+from .core.step import Step
+from .core.store import Store
+
+_PAUSE = 0.5  # seconds between two looks
+_CONNECT = 'exec 3<>"/dev/tcp/$1/$2"'  # bash(1), Redirection
+
+
+class Gate(Step):
+    """Base of the gates: nothing to observe, nothing to undo. `timeout` in seconds."""
+
+    __slots__ = ()
+    timeout: float
+
+    def observe(self, host: Host, store: Store) -> None:
+        return None
+
+    def apply(self, host: Host, store: Store) -> None:
+        end = time.monotonic() + self.timeout
+        while trouble := self.trouble(host):
+            if time.monotonic() >= end:
+                raise GateFailed(f"{host.name}: {trouble}", hint=f"waited {self.timeout:g} s for: {self.describe()}")
+            time.sleep(_PAUSE)
+
+    @abstractmethod
+    def trouble(self, host: Host) -> str:
+        """What is wrong now, in words; empty when the gate passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceActive(Gate, kind="gate_service"):
+    """The service runs."""
+
+    service: str
+    timeout: float = 30.0
+    kind: Literal["gate_service"] = "gate_service"
+
+    def trouble(self, host: Host) -> str:
+        result = host.run(("systemctl", "is-active", "--", f"{self.service}.service"), check=False)
+        return "" if result.status == 0 else f"service {self.service} is {result.text.strip() or 'not there'}"
+
+    def describe(self) -> str:
+        return f"service {self.service} runs"
+
+
+@dataclass(frozen=True, slots=True)
+class PortOpen(Gate, kind="gate_port"):
+    """Something on the host accepts TCP connections at `address`:`port`."""
+
+    port: int
+    address: str = "127.0.0.1"
+    timeout: float = 30.0
+    kind: Literal["gate_port"] = "gate_port"
+
+    def trouble(self, host: Host) -> str:
+        argv = ("timeout", "5", "bash", "-c", _CONNECT, "bash", self.address, str(self.port))
+        return "" if host.run(argv, check=False).status == 0 else f"nothing listens on {self.address} port {self.port}"
+
+    def describe(self) -> str:
+        return f"port {self.port} is open"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpStatus(Gate, kind="gate_http"):
+    """`url`, asked by the host's own curl, answers with `status` and a body that contains `contains`."""
+
+    url: str
+    status: int = 200
+    contains: str = ""
+    timeout: float = 30.0
+    kind: Literal["gate_http"] = "gate_http"
+
+    def trouble(self, host: Host) -> str:
+        argv = ("curl", "--silent", "--show-error", "--max-time", "10", "--write-out", "\n%{http_code}", "--", self.url)
+        result = host.run(argv, check=False)
+        body, _, status = result.text.rpartition("\n")
+        if result.status != 0:
+            return f"{self.url}: {result.errors.strip()}"
+        if status != str(self.status):
+            return f"{self.url} answers {status}, not {self.status}"
+        return "" if self.contains in body else f"{self.url} does not say {self.contains!r}"
+
+    def describe(self) -> str:
+        return f"{self.url} answers {self.status}" + (f" with {self.contains!r}" if self.contains else "")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditClean(Gate, kind="gate_audit"):
+    """No package is half installed: `dpkg --audit` has nothing to say (dpkg(1))."""
+
+    timeout: float = 0.0
+    kind: Literal["gate_audit"] = "gate_audit"
+
+    def trouble(self, host: Host) -> str:
+        result = host.run(("dpkg", "--audit"), check=False)
+        return (result.text.strip() or result.errors.strip()) if result.text.strip() or result.status else ""
+
+    def describe(self) -> str:
+        return "dpkg --audit is clean"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSucceeds(Gate, kind="gate_command"):
+    """`argv`, which must change nothing, ends with status 0."""
+
+    argv: tuple[str, ...]
+    timeout: float = 30.0
+    kind: Literal["gate_command"] = "gate_command"
+
+    def trouble(self, host: Host) -> str:
+        result = host.run(self.argv, check=False)
+        return "" if result.status == 0 else f"{quote(self.argv)} ended with status {result.status}"
+
+    def describe(self) -> str:
+        return f"{quote(self.argv)} succeeds"

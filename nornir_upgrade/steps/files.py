@@ -1,0 +1,88 @@
+"""Files: capture a tree, and restore it, touching only what differs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from ..core.errors import InvalidInput, StateDiffers
+from ..core.host import FileState, Host
+from ..core.step import Step, absolute
+from ..core.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFiles(Step, kind="capture_files"):
+    """Everything at and below `roots` is in the store, so that it can be restored. Changes nothing on the host."""
+
+    roots: tuple[str, ...]
+    name: str
+    kind: Literal["capture_files"] = "capture_files"
+
+    def observe(self, host: Host, store: Store) -> Step:
+        return captured(self.roots, host, store)
+
+    def apply(self, host: Host, store: Store) -> None:
+        """Nothing: the capture was made when it was observed."""
+
+    def describe(self) -> str:
+        return f"capture {', '.join(self.roots)}"
+
+    @property
+    def capture(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreFiles(Step, kind="restore_files"):
+    """At and below `roots` stand exactly `entries`, byte for byte, with their modes and owners; the bytes are in the store."""
+
+    roots: tuple[str, ...]
+    entries: tuple[FileState, ...]
+    kind: Literal["restore_files"] = "restore_files"
+
+    def observe(self, host: Host, store: Store) -> Step:
+        return captured(self.roots, host, store)
+
+    def apply(self, host: Host, store: Store) -> None:
+        wanted = {entry.path: entry for entry in self.entries}
+        present = {state.path: state for state in host.tree(_checked(self.roots))}
+        for path in sorted(present, reverse=True):  # what is below a directory goes before it
+            if path not in wanted or wanted[path].kind != present[path].kind:
+                host.place(FileState(path, "absent"))
+                del present[path]
+        for path in sorted(wanted):
+            if wanted[path] != present.get(path):
+                _make(wanted[path], present.get(path), host, store)
+
+    def describe(self) -> str:
+        return f"restore {', '.join(self.roots)}"
+
+
+def captured(roots: tuple[str, ...], host: Host, store: Store) -> RestoreFiles:
+    """The step that restores what stands at and below `roots` now; the bytes are in the store."""
+    entries = host.tree(_checked(roots))
+    digests = {entry.path: entry.digest for entry in entries if entry.kind == "file"}
+    missing = [path for path, digest in digests.items() if digest not in store]
+    for path, data in host.read_many(missing).items():
+        if store.put(data) != digests[path]:
+            raise StateDiffers(
+                f"{host.name}: {path} changed while it was captured", hint="see who writes it, then resume"
+            )
+    if lost := [path for path in missing if digests[path] not in store]:
+        raise StateDiffers(f"{host.name}: {', '.join(lost)} vanished while being captured", hint="resume")
+    return RestoreFiles(roots, entries)
+
+
+def _make(wanted: FileState, present: FileState | None, host: Host, store: Store) -> None:
+    if wanted.kind == "file" and (present is None or present.digest != wanted.digest):
+        data = store.get(wanted.digest)
+        host.write(wanted.path, data, mode=wanted.mode, owner=wanted.owner, group=wanted.group)
+    else:
+        host.place(wanted)
+
+
+def _checked(roots: Iterable[str]) -> tuple[str, ...]:
+    for root in roots:
+        if not absolute(root):
+            raise InvalidInput(f"{root!r} is no absolute path without '..'")
+    return tuple(roots)

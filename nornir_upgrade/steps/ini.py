@@ -1,0 +1,61 @@
+"""INI files: set or unset one option, and leave every other byte alone."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from configupdater import ConfigUpdater, ParsingError
+
+from ..core.errors import InvalidInput
+from ..core.host import Host
+from ..core.step import Step
+from ..core.store import Store
+from .files import captured
+
+
+@dataclass(frozen=True, slots=True)
+class SetOption(Step, kind="ini"):
+    """In the INI file at `path`, `option` of `section` has `value`; `None`: it is not set. Mode and owner stay.
+
+    What it observes restores the whole file, so that undoing brings back its bytes, not just the option's meaning.
+    """
+
+    path: str
+    section: str
+    option: str
+    value: str | None
+    kind: Literal["ini"] = "ini"
+
+    def observe(self, host: Host, store: Store) -> Step:
+        return captured((self.path,), host, store)
+
+    def apply(self, host: Host, store: Store) -> None:
+        (state,) = host.stat((self.path,))
+        if state.kind != "file":
+            raise InvalidInput(
+                f"{host.name}: {self.path} is no file, so that [{self.section}] {self.option} cannot be set"
+            )
+        present = host.read(self.path)
+        wanted = edited(present, self, f"{host.name}:{self.path}")
+        if wanted != present:
+            host.write(self.path, wanted, mode=state.mode, owner=state.owner, group=state.group)
+
+    def describe(self) -> str:
+        meaning = "unset" if self.value is None else f"= {self.value}"
+        return f"{self.path} [{self.section}] {self.option} {meaning}"
+
+
+def edited(data: bytes, want: SetOption, source: str) -> bytes:
+    """`data` with the option set or unset. A section that this leaves empty stays. Raises `InvalidInput` naming `source`."""
+    document = ConfigUpdater(strict=False, allow_no_value=True, delimiters=("=",), empty_lines_in_values=False)
+    document.optionxform = str  # type: ignore[assignment]  # option names keep their case
+    try:
+        document.read_string(data.decode("utf-8", "surrogateescape"), source=source)
+    except ParsingError as error:
+        raise InvalidInput(f"{source}: not an INI file: {error}") from None
+    if want.value is None:
+        document.remove_option(want.section, want.option) if document.has_section(want.section) else None
+    else:
+        if not document.has_section(want.section):
+            document.add_section(want.section)
+        document.set(want.section, want.option, want.value)
+    return str(document).encode("utf-8", "surrogateescape")

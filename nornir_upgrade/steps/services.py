@@ -1,0 +1,109 @@
+"""Services: systemd units that run or do not, and start at boot or do not."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..core.errors import InvalidInput, StateDiffers
+from ..core.host import Host
+from ..core.step import Step
+from ..core.store import Store
+
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*")  # systemd.unit(5)
+_PROPERTIES = "Id,LoadState,ActiveState,UnitFileState"
+_START_LIMIT = 300.0  # seconds: above systemd's own TimeoutStartSec, which ends a hanging start
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWant:
+    """A service by its unit's name without `.service`. `None` leaves that side of it alone."""
+
+    name: str
+    active: bool | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetServices(Step, kind="services"):
+    """Every service in `want` is as wanted. A service that is not installed counts as stopped, and cannot be started."""
+
+    want: tuple[ServiceWant, ...]
+    kind: Literal["services"] = "services"
+
+    def observe(self, host: Host, store: Store) -> Step:
+        present = states(host, [want.name for want in self.want])
+        return SetServices(tuple(_as_asked(present[want.name], want) for want in self.want))
+
+    def apply(self, host: Host, store: Store) -> None:
+        present = states(host, [want.name for want in self.want])
+        for verb, names in _calls(self.want, present):
+            host.run(("systemctl", verb, "--", *(f"{name}.service" for name in names)), timeout=_START_LIMIT)
+        self._verify(host)
+
+    def _verify(self, host: Host) -> None:
+        """A start that systemd called done may have failed the moment after."""
+        present = states(host, [want.name for want in self.want])
+        wrong = [
+            want.name for want in self.want if want.active is not None and present[want.name].active != want.active
+        ]
+        if wrong:
+            raise StateDiffers(
+                f"{host.name}: not as wanted: {', '.join(wrong)}",
+                hint=f"on {host.name}: journalctl -u {wrong[0]}.service",
+            )
+
+    def describe(self) -> str:
+        groups = {
+            "start": [w.name for w in self.want if w.active],
+            "stop": [w.name for w in self.want if w.active is False],
+            "enable": [w.name for w in self.want if w.enabled],
+            "disable": [w.name for w in self.want if w.enabled is False],
+        }
+        return (
+            "; ".join(f"{verb} {', '.join(names)}" for verb, names in groups.items() if names) or "services as they are"
+        )
+
+
+def states(host: Host, names: Sequence[str]) -> dict[str, ServiceWant]:
+    """How each service is now; `enabled` is `None` where it has no say in it (not installed, static, masked, generated)."""
+    if not names:
+        return {}
+    units = [f"{_checked(name)}.service" for name in names]
+    text = host.run(("systemctl", "show", f"--property={_PROPERTIES}", "--", *units)).text
+    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n")]
+    if len(blocks) != len(units):
+        raise InvalidInput(f"{host.name}: systemctl told of {len(blocks)} units, not of {len(units)}")
+    return {name: _state(name, block) for name, block in zip(names, blocks, strict=True)}
+
+
+def _state(name: str, block: dict[str, str]) -> ServiceWant:
+    enabled = {"enabled": True, "disabled": False}.get(block.get("UnitFileState", ""))
+    return ServiceWant(name, block["ActiveState"] in ("active", "activating", "reloading"), enabled)
+
+
+def _as_asked(present: ServiceWant, want: ServiceWant) -> ServiceWant:
+    """The present state, of those sides of it that `want` would touch."""
+    active = None if want.active is None else present.active
+    return ServiceWant(want.name, active, None if want.enabled is None else present.enabled)
+
+
+def _calls(want: Iterable[ServiceWant], present: dict[str, ServiceWant]) -> Iterable[tuple[str, list[str]]]:
+    want = tuple(want)
+    pairs = [(one, present[one.name]) for one in want]
+    yield from (
+        (verb, names)
+        for verb, names in (
+            ("enable", [w.name for w, now in pairs if w.enabled is True and now.enabled is not True]),
+            ("disable", [w.name for w, now in pairs if w.enabled is False and now.enabled is True]),
+            ("stop", [w.name for w, now in pairs if w.active is False and now.active]),
+            ("start", [w.name for w, now in pairs if w.active and not now.active]),
+        )
+        if names
+    )
+
+
+def _checked(name: str) -> str:
+    if not _UNIT.fullmatch(name):
+        raise InvalidInput(f"{name!r} is no name of a service (systemd.unit(5))")
+    return name
