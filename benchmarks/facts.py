@@ -1,0 +1,84 @@
+"""Gathering facts from 30 hosts: this program beside Ansible's package_facts and pyinfra's DebPackages."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.lab.provision import extra_hosts
+
+from . import measure, peers
+
+HOSTS = 30
+ROUNDS = 3
+CONFIG = """\
+inventory:
+  plugin: SimpleInventory
+  options: {host_file: hosts.yaml, group_file: groups.yaml, defaults_file: defaults.yaml}
+runner: {plugin: threaded, options: {num_workers: %d}}
+logging: {enabled: false}
+user_defined: {state: state}
+"""
+GROUP = """\
+lab:
+  username: root
+  port: %d
+  connection_options:
+    netmiko:
+      platform: linux
+      extras: {use_keys: true, key_file: %s, alt_host_keys: true, alt_key_file: %s, ssh_strict: true}
+"""
+
+
+def run(directory: Path, cache: Path) -> Mapping[str, measure.Sample]:
+    """Bring up the hosts, measure every tool in turn, round by round; medians by tool."""
+    lab = Lab(directory / "lab", prefix="127.99.8", progress=lambda line: print(line, file=sys.stderr))
+    try:
+        lab.up(extra_hosts(HOSTS, base="bench"))
+        targets = [peers.Target(s.name, s.address, s.port) for s in lab.status()]
+        commands = _commands(directory, cache, lab, targets)
+        samples: dict[str, list[measure.Sample]] = {name: [] for name in commands}
+        for number in range(ROUNDS + 1):  # the first round warms the hosts and does not count
+            for name, (argv, folder) in commands.items():
+                sample = measure.once(argv, directory=folder, environment=dict(os.environ))
+                print(
+                    f"   round {number}: {name}: {sample.wall:.2f} s, {sample.cpu:.2f} s of processor", file=sys.stderr
+                )
+                if number:
+                    samples[name].append(sample)
+                _forget_connections(folder)
+        return {name: measure.median(taken) for name, taken in samples.items()}
+    finally:
+        lab.down()
+
+
+def _commands(
+    directory: Path, cache: Path, lab: Lab, targets: Sequence[peers.Target]
+) -> Mapping[str, tuple[list[str], Path]]:
+    programs = peers.environment(cache / "peers")
+    folders = {name: directory / name for name in ("ours", "pyinfra", "ansible")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    _inventory(folders["ours"], lab, targets)
+    peer = {name: (programs, folders[name], targets, lab.key, lab.known_hosts) for name in ("pyinfra", "ansible")}
+    return {
+        "nornir-upgrade": ([sys.executable, "-m", "benchmarks.ours", str(folders["ours"] / "config.yaml")], Path.cwd()),
+        "pyinfra DebPackages": (peers.pyinfra(*peer["pyinfra"]), folders["pyinfra"]),
+        "Ansible package_facts": (peers.ansible(*peer["ansible"]), folders["ansible"]),
+    }
+
+
+def _inventory(folder: Path, lab: Lab, targets: Sequence[peers.Target]) -> None:
+    (folder / "config.yaml").write_text(CONFIG % len(targets))
+    (folder / "groups.yaml").write_text(GROUP % (targets[0].port, lab.key, lab.known_hosts))
+    (folder / "defaults.yaml").write_text("{}\n")
+    (folder / "hosts.yaml").write_text(
+        "".join(f"{t.name}: {{hostname: {t.address}, groups: [lab]}}\n" for t in targets)
+    )
+
+
+def _forget_connections(folder: Path) -> None:
+    """Every round logs in anew: Ansible's control sockets of the round before are closed."""
+    for socket in (folder / "cp").glob("*"):
+        os.spawnlp(os.P_WAIT, "ssh", "ssh", "-q", "-O", "exit", "-o", f"ControlPath={socket}", "none")
