@@ -84,10 +84,10 @@ class Lab:
         machine.check_directory(self.directory)
         with self._alone():
             members = self._join(hosts, golden)
-            if not launch.alive(self.directory):
-                launch.end(self.directory)
-                launch.start(self.directory, self.cache)
+            launch.start(self.directory, self.cache)
             running = {name for name, state in self._states().items() if state["state"] == "running"}
+            for name in running:
+                self._ask("link", name=name, up=True)
             self._boot([member for member in members if member.host.name not in running])
             self._introduce([member for member in members if member.host.name in running], members)
 
@@ -137,6 +137,7 @@ class Lab:
             for member in members:
                 kept = layers.keep(self.cache, key, member.host.name, self._place(member) / "upper", member.layers)
                 self._record(replace(member, layers=kept, golden=key))
+                self._discard(member)
             self._boot([self._member(name) for name in names])
 
     def reset(self, name: str) -> None:
@@ -144,7 +145,7 @@ class Lab:
         member = self._member(name)
         with self._alone():
             self._ask("kill", name=name)
-            shutil.rmtree(self._place(member) / "upper", ignore_errors=True)
+            self._discard(member)
             self._boot([member])
 
     def kill(self, name: str) -> None:
@@ -258,6 +259,15 @@ class Lab:
             self._prepare(member)
             self._power_on(member)
         self._each(members, self._await_boot)
+
+    def _discard(self, member: Member) -> None:
+        """Afterwards the host, which is down, has written nothing. In one step: a host never boots with half of it gone."""
+        upper, discarded = self._place(member) / "upper", self._place(member) / "discarded"
+        if discarded.exists():
+            shutil.rmtree(discarded)
+        if upper.exists():
+            upper.rename(discarded)
+            shutil.rmtree(discarded)
 
     def _prepare(self, member: Member) -> None:
         """Afterwards the directory of a host that is down holds all that data/host.sh needs."""

@@ -31,6 +31,24 @@ def start(directory: Path, cache: Path) -> None:
 
     Raises LabError with the supervisor's log where it could not start.
     """
+    if not alive(directory):
+        end(directory)
+        _spawn(directory, cache)
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            control.ask(directory, {"command": "status"}, timeout=5.0)
+            return
+        except OSError:
+            if time.monotonic() > deadline or not alive(directory):
+                said = (directory / "supervisor.log").read_text(errors="replace").strip()
+                raise LabError(
+                    f"the lab's supervisor does not answer:\n{said}", hint="nornir-upgrade lab down"
+                ) from None
+        time.sleep(0.02)
+
+
+def _spawn(directory: Path, cache: Path) -> None:
     with (directory / "supervisor.log").open("wb") as log:
         subprocess.run(
             [sys.executable, "-P", "-m", __name__, "detach", str(directory), str(cache)],
@@ -40,16 +58,6 @@ def start(directory: Path, cache: Path) -> None:
             check=True,
             timeout=_START_SECONDS,
         )
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            control.ask(directory, {"command": "status"}, timeout=5.0)
-            return
-        except OSError:
-            if time.monotonic() > deadline or not alive(directory):
-                said = (directory / "supervisor.log").read_text(errors="replace").strip()
-                raise LabError(f"the lab's supervisor did not start:\n{said}") from None
-        time.sleep(0.02)
 
 
 def end(directory: Path) -> None:

@@ -31,15 +31,15 @@ def find(cache: Path, key: str, host: str, base: Path) -> tuple[Path, ...] | Non
 
 
 def keep(cache: Path, key: str, host: str, upper: Path, below: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Afterwards `upper` has moved into the cache and is what `find` returns. The host must be down.
+    """Afterwards what `upper` holds is in the cache, and is what `find` returns. The host must be down.
 
-    A layer that had the key before is left where it is, since another lab may stand on it; `prune` removes it.
+    `upper` itself has moved, or, from another file system, was copied. A layer that had the key before is left where it is, since another lab may stand on it; `prune` removes it.
     """
     layer = cache / "layers" / uuid.uuid4().hex
     partial = layer.with_suffix(".partial")
     partial.mkdir(mode=0o700, parents=True)
     (partial / "below").write_text("".join(f"{path}\n" for path in below))
-    _move(upper, partial / "upper")
+    _move_or_copy(upper, partial / "upper")
     partial.rename(layer)
     link = _link(cache, key, host)
     link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,13 +80,12 @@ def _link(cache: Path, key: str, host: str) -> Path:
     return cache / "golden" / key / host
 
 
-def _move(source: Path, target: Path) -> None:
+def _move_or_copy(source: Path, target: Path) -> None:
     """Keeps owners, device nodes (whiteouts) and trusted.overlay.* attributes, also from one file system to another."""
     try:
         source.rename(target)
     except OSError:
         subprocess.run(["cp", "--archive", "--", str(source), str(target)], check=True)
-        shutil.rmtree(source)
 
 
 @contextmanager

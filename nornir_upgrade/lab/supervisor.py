@@ -5,6 +5,7 @@ mount, interface and namespace of the lab. Only empty cgroup directories stay, a
 """
 
 import asyncio
+import contextlib
 import functools
 import http.server
 import os
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,8 +30,8 @@ from nornir_upgrade.lab.host import CONTROLLER, HTTP_PORT, NETWORK
 _BRIDGE = "br0"
 _BOOT_SECONDS = 20.0
 _END_SECONDS = 20.0
-_REBOOT, _POWER_OFF = -signal.SIGHUP, -signal.SIGINT
-"""How the pid namespace of a guest ends that called reboot(2), see pid_namespaces(7)."""
+_REBOOT = -signal.SIGHUP
+"""How `unshare` ends whose guest called reboot(2) to restart, see pid_namespaces(7)."""
 _SYSTEMD_POWER_OFF = signal.SIGRTMIN + 4
 """systemd(1), SIGNALS: starts poweroff.target."""
 
@@ -44,6 +46,7 @@ class Guest:
     linked: bool = True
     process: asyncio.subprocess.Process | None = None
     failure: str = ""
+    killed: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -56,7 +59,7 @@ class Guest:
 
     @property
     def state(self) -> str:
-        return "running" if self.process is not None else "failed" if self.failure else "stopped"
+        return "running" if not self.ended.is_set() else "failed" if self.failure else "stopped"
 
 
 class Supervisor:
@@ -106,9 +109,11 @@ class Supervisor:
                 raise LabError(f"{name}: the first start of a host needs a listening socket")
             server = await forward.serve(listener, f"{NETWORK}.{number}", 22)
             guest = self._guests[name] = Guest(name, number, server)
+            guest.ended.set()
         elif listener is not None:
             listener.close()
-        if guest.process is None:
+        if guest.ended.is_set():
+            guest.ended.clear()
             started = asyncio.get_running_loop().create_future()
             self._keep(self._life(guest, started))
             await started
@@ -117,24 +122,32 @@ class Supervisor:
     async def _kill(self, *, name: str) -> dict[str, Any]:
         """Afterwards the host is gone as by a power failure: no process of it had time for anything."""
         guest = self._guest(name)
-        while guest.process is not None:
-            _signal_init(guest.process.pid, signal.SIGKILL)
-            await _wait(guest, _END_SECONDS)
+        guest.killed = True
+        deadline = time.monotonic() + _END_SECONDS
+        while not guest.ended.is_set():
+            _signal_init(guest, signal.SIGKILL)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(guest.ended.wait(), 0.2)
+            if time.monotonic() > deadline:
+                raise LabError(f"{name} did not end within {_END_SECONDS:g} s")
         return {}
 
     async def _poweroff(self, *, name: str, timeout: float) -> dict[str, Any]:
         """Afterwards the host has shut down in order; an error when it takes longer than `timeout` seconds."""
         guest = self._guest(name)
-        if guest.process is not None:
-            _signal_init(guest.process.pid, _SYSTEMD_POWER_OFF)
-            await _wait(guest, timeout)
+        if not guest.ended.is_set():
+            _signal_init(guest, _SYSTEMD_POWER_OFF)
+            try:
+                await asyncio.wait_for(guest.ended.wait(), timeout)
+            except TimeoutError:
+                raise LabError(f"{name} did not shut down within {timeout:g} s") from None
         return {}
 
     async def _link(self, *, name: str, up: bool) -> dict[str, Any]:
         """Afterwards the host is plugged into the network, or out of it; that outlives its reboots."""
         guest = self._guest(name)
         guest.linked = up
-        if guest.process is not None:
+        if not guest.ended.is_set():
             _ip("link", "set", guest.veth, "up" if up else "down")
         return {}
 
@@ -148,17 +161,15 @@ class Supervisor:
 
     async def _life(self, guest: Guest, started: asyncio.Future[None]) -> None:
         """Boots the guest, and again as long as it asks for a reboot. `started` is set when its first boot is on its way."""
-        guest.failure = ""
-        guest.ended.clear()
+        guest.failure, guest.killed = "", False
         try:
-            while await self._boot(guest, started) == _REBOOT:
+            while await self._boot(guest, started) == _REBOOT and not guest.killed:
                 pass
         except Exception as failure:
             guest.failure = str(failure)
             if not started.done():
                 started.set_exception(failure)
         finally:
-            guest.process = None
             guest.ended.set()
 
     async def _boot(self, guest: Guest, started: asyncio.Future[None]) -> int:
@@ -181,12 +192,12 @@ class Supervisor:
             process.stdin.write(b"eth0\n")
             process.stdin.close()
         except BaseException:
-            _signal_init(process.pid, signal.SIGKILL)
+            _signal_init(guest, signal.SIGKILL)
             raise
         if not started.done():
             started.set_result(None)
         ended = await process.wait()
-        if ended > 0:
+        if ended > 0 and not guest.killed:
             guest.failure = f"its boot failed (exit {ended}), see {directory / 'console.log'}"
         return ended
 
@@ -214,18 +225,14 @@ async def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]
     return dict(control.decode(data)), descriptors
 
 
-async def _wait(guest: Guest, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(guest.ended.wait(), seconds)
-    except TimeoutError:
-        raise LabError(f"{guest.name} did not end within {seconds:g} s") from None
-
-
-def _signal_init(unshare: int, number: int) -> None:
-    """Signals the guest's init, the one child of `unshare`; where there is none yet, ends `unshare` itself.
+def _signal_init(guest: Guest, number: int) -> None:
+    """Signals the guest's init, the one child of its `unshare`; where there is none yet, ends `unshare` itself.
 
     The kernel ends all processes of the guest before its init is reaped (pid_namespaces(7)), and `unshare` waits for that.
     """
+    if guest.process is None:
+        return
+    unshare = guest.process.pid
     try:
         children = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
         os.kill(int(children[0]) if children else unshare, number if children else signal.SIGKILL)

@@ -18,6 +18,8 @@ boot)
   exec < /dev/null >> console.log 2>&1
 
   ip link set lo up
+  # Tells the neighbours, who would ask again only after a second, as soon as eth0 is up.
+  echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_notify
   ip address add "$address/24" dev eth0
   ip link set eth0 up
   hostname "$name"
