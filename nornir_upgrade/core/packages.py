@@ -25,6 +25,9 @@ class PackageName:
     name: str
     arch: str
 
+    def __str__(self) -> str:
+        return f"{self.name}:{self.arch}"
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -48,10 +51,24 @@ class Package:
         """Whether the administrator holds it at its version."""
         return self.selection == "hold"
 
+    @property
+    def unpacked(self) -> bool:
+        """Whether its files are on the host, all or in part: it is more than its configuration files."""
+        return self.state != "config-files"
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its installation or removal began and did not end."""
+        return self.broken or self.state not in ("installed", "config-files")
+
 
 @dataclass(frozen=True, slots=True)
 class PackageWant:
-    """What should be true of one package. `version` is exact, and empty only for the goal `absent`."""
+    """What should be true of one package. `version` is exact; '' for the goals that leave no installed version.
+
+    Goal `config-files`: removed and not purged. dpkg forgets a removed package that has no conffiles and no script of its own,
+    so that goal also holds of a package that is not there.
+    """
 
     name: str
     arch: str
@@ -59,6 +76,11 @@ class PackageWant:
     goal: Goal
     auto: bool = False
     hold: bool = False
+
+    @property
+    def key(self) -> PackageName:
+        """What the package is told apart by."""
+        return PackageName(self.name, self.arch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +92,9 @@ class PackageChange:
     old: str
     new: str
 
+    def __str__(self) -> str:
+        return f"{self.name}:{self.arch} {self.old or '(none)'} -> {self.new or '(none)'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
@@ -79,7 +104,10 @@ class Transaction:
 
 
 class PackageManager(Protocol):
-    """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `apt.py`."""
+    """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `apt.py`.
+
+    `present` is what `parse_query` gave: what a package's name alone does not say is looked up there.
+    """
 
     def query(self) -> tuple[str, ...]:
         """The command that lists every package; one round trip, with the auto marks."""
@@ -89,17 +117,56 @@ class PackageManager(Protocol):
         """What `query` printed, sorted by name and architecture. Raises `InvalidInput` with line and reason."""
         ...
 
-    def simulate(self, want: Sequence[PackageWant], *, downgrade: bool) -> tuple[str, ...]:
-        """The command that says what `change` would do, and does nothing."""
+    def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
+        """The command that says what the transaction of `change` would do, and does nothing."""
         ...
 
-    def parse_simulation(self, text: str) -> Transaction:
-        """What `simulate` printed."""
+    def parse_simulation(self, text: str, present: Sequence[Package]) -> Transaction:
+        """What `simulate` printed. Raises `InvalidInput` with line and reason."""
         ...
 
-    def change(self, want: Sequence[PackageWant], *, downgrade: bool, wait: int) -> tuple[tuple[str, ...], ...]:
+    def change(
+        self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
+    ) -> tuple[tuple[str, ...], ...]:
         """The commands, in order, that reach `want` in one transaction; `wait` is the seconds to wait for the lock."""
         ...
+
+
+def implied(want: Iterable[PackageWant], present: Iterable[Package]) -> Transaction:
+    """The transaction that leads from `present` to `want` and does nothing else."""
+    now = {package.key: package for package in present if package.unpacked}
+    changes = []
+    for one in want:
+        old = now[one.key].version if one.key in now else ""
+        new = one.version if one.goal == "installed" else ""
+        if old != new:
+            changes.append(PackageChange(one.name, one.arch, old, new))
+    return Transaction(tuple(sorted(changes, key=lambda change: (change.name, change.arch))))
+
+
+def differences(want: Iterable[PackageWant], present: Iterable[Package]) -> tuple[str, ...]:
+    """What `want` and `present` disagree in, one line a package; empty when `want` is true."""
+    now = {package.key: package for package in present}
+    lines = ((one, _difference(one, now.get(one.key))) for one in want)
+    return tuple(f"{one.name}:{one.arch} {line}" for one, line in lines if line)
+
+
+def _difference(want: PackageWant, now: Package | None) -> str:
+    if want.goal != "installed":
+        allowed = (None,) if want.goal == "absent" else (None, "config-files")
+        state = now.state if now else None
+        return "" if state in allowed else f"is {state}, wanted {want.goal}"
+    if now is None:
+        return f"is absent, wanted {want.version}"
+    if now.state != "installed" or now.broken:
+        return f"is {now.state}{' and needs to be reinstalled' * now.broken}, wanted installed"
+    if now.version != want.version:
+        return f"is {now.version}, wanted {want.version}"
+    if now.auto != want.auto:
+        return f"is marked {'auto' if now.auto else 'manual'}, wanted {'auto' if want.auto else 'manual'}"
+    if now.hold != want.hold:
+        return "is held, wanted not held" if now.hold else "is not held, wanted held"
+    return ""
 
 
 def digest_of_packages(packages: Iterable[Package]) -> str:

@@ -1,0 +1,181 @@
+"""dpkg and apt as a `PackageManager`: argument vectors, and parsers of what these print. Pure; `LC_ALL=C` is the host's part.
+
+Every package word is `name:arch=version` or `name:arch-`, from parts that matched Debian's grammar: apt reads more than names
+among its arguments (options, globs, regular expressions, `/suite`, trailing `+` and `-`), and none of that can come from data.
+No option here ever weakens apt's checks of signatures.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .errors import InvalidInput
+from .evr import check_arch, check_name, check_version
+from .packages import Package, PackageChange, PackageName, PackageWant, Transaction
+
+# Words that dpkg prints for a package (dpkg-query(1), db:Status-*).
+SELECTIONS = ("install", "hold", "deinstall", "purge", "unknown")
+STATES = (
+    "config-files",
+    "half-installed",
+    "unpacked",
+    "half-configured",
+    "triggers-awaited",
+    "triggers-pending",
+    "installed",
+)
+FORMAT = r"${Package}\t${Architecture}\t${Version}\t${db:Status-Want}\t${db:Status-Eflag}\t${db:Status-Status}\n"
+"""One package a line for `dpkg-query --show --showformat`; no field can hold a tab."""
+
+_BEFORE_MARKS = "auto"
+_AFTER_MARKS = "end"
+_QUERY = f"""\
+dpkg-query --show --showformat "$1" && echo {_BEFORE_MARKS} && apt-mark showauto && echo {_AFTER_MARKS}
+"""
+
+# Only names mean packages, nothing comes along or goes that is not named, and nobody is asked anything (apt.conf(5)).
+OPTIONS = (
+    "-y",
+    "-q",
+    "--no-install-recommends",
+    "-o",
+    "APT::Cmd::Pattern-Only=true",
+    "-o",
+    "APT::Get::AutomaticRemove=false",
+    "-o",
+    "APT::Get::Purge=false",
+    "-o",
+    "Dpkg::Use-Pty=0",
+    "-o",
+    "Dpkg::Options::=--force-confdef",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+)
+
+# apt-get(8) -s: `Inst name[:arch] [old] (new origin, … [arch])`, `Remv name[:arch] [old]`; Conf lines change no version.
+_INST = re.compile(
+    r"Inst (?P<name>[^\s:]+)(?::\S+)? (?:\[(?P<old>[^\]]*)\] )?\((?P<new>\S+) .*\[(?P<arch>[^\]]+)\]\).*"
+)
+_REMV = re.compile(r"(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>[^\s\]]+))? \[(?P<old>[^\]]*)\].*")
+
+
+@dataclass(frozen=True, slots=True)
+class Apt:
+    """The package manager of Debian and its descendants."""
+
+    def query(self) -> tuple[str, ...]:
+        return ("sh", "-c", _QUERY, "sh", FORMAT)
+
+    def parse_query(self, text: str) -> tuple[Package, ...]:
+        lines = text.splitlines()
+        if _BEFORE_MARKS not in lines or lines[-1] != _AFTER_MARKS:
+            raise InvalidInput(f"the list of packages is cut off at line {len(lines)}")
+        middle = lines.index(_BEFORE_MARKS)
+        return marked(parse_packages(lines[:middle]), lines[middle + 1 : -1])
+
+    def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
+        return ("apt-get", "-s", *self._transaction(want, present, downgrade=downgrade))
+
+    def parse_simulation(self, text: str, present: Sequence[Package]) -> Transaction:
+        changes = [
+            _change(line, number, present)
+            for number, line in enumerate(text.splitlines(), 1)
+            if line.startswith(("Inst ", "Remv ", "Purg "))
+        ]
+        return Transaction(tuple(sorted(changes, key=lambda change: (change.name, change.arch))))
+
+    def change(
+        self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
+    ) -> tuple[tuple[str, ...], ...]:
+        """One apt-get, then dpkg for what must leave no configuration, then the marks, which apt-get does not keep:
+        whatever is named on its command line becomes manual.
+        """
+        timeout = ("-o", f"DPkg::Lock::Timeout={wait}")
+        install = ("apt-get", *timeout, *self._transaction(want, present, downgrade=downgrade))
+        stay = [one for one in want if one.goal == "installed"]
+        known = {package.key for package in present}
+        commands = (
+            install,
+            ("dpkg", "--purge", *(_word(one) for one in want if one.goal == "absent" and one.key in known)),
+            ("apt-mark", "auto", *(_word(one) for one in stay if one.auto)),
+            ("apt-mark", "manual", *(_word(one) for one in stay if not one.auto)),
+            ("apt-mark", "hold", *(_word(one) for one in stay if one.hold)),
+            ("apt-mark", "unhold", *(_word(one) for one in stay if not one.hold)),
+        )
+        return tuple(command for command in commands if command is install or len(command) > 2)
+
+    def _transaction(
+        self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool
+    ) -> Iterable[str]:
+        now = {package.key: package for package in present}
+        yield from OPTIONS
+        if downgrade:
+            yield "--allow-downgrades"
+        if any(one.key in now and now[one.key].hold for one in want):
+            yield "--allow-change-held-packages"
+        yield from ("install", "--")
+        for one in want:
+            if one.goal == "installed":
+                yield f"{_word(one)}={check_version(one.version)}"
+            elif one.key in now and now[one.key].unpacked:
+                yield f"{_word(one)}-"
+
+
+def parse_packages(lines: Sequence[str]) -> tuple[Package, ...]:
+    """The packages that `FORMAT` lines tell of, without auto marks, sorted. Raises `InvalidInput` with line and reason."""
+    packages = (_package(line, number) for number, line in enumerate(lines, 1))
+    return tuple(sorted((package for package in packages if package), key=lambda package: package.key))
+
+
+def marked(packages: Sequence[Package], auto: Iterable[str]) -> tuple[Package, ...]:
+    """`packages` with the marks that `apt-mark showauto` printed: `name`, or `name:arch` where it is foreign."""
+    marks = {resolve(*word.partition(":")[::2], packages) for word in auto}
+    return tuple(
+        Package(p.name, p.arch, p.version, p.state, p.selection, p.key in marks and p.unpacked, p.broken)
+        for p in packages
+    )
+
+
+def resolve(name: str, arch: str, present: Iterable[Package]) -> PackageName:
+    """Which package apt means by `name` and `arch`, where '' stands for the host's own architecture or `all`.
+
+    dpkg itself is always of the host's own architecture, so `present` says which that is.
+    """
+    if arch:
+        return PackageName(name, arch)
+    archs = [package.arch for package in present if package.name == name]
+    native = next((package.arch for package in present if package.name == "dpkg"), "")
+    return PackageName(name, next((arch for arch in archs if arch in ("all", native)), archs[0] if archs else ""))
+
+
+def _package(line: str, number: int) -> Package | None:
+    """The package of one line; None for one that dpkg has heard of and that is not there."""
+    fields = line.split("\t")
+    if len(fields) != 6:
+        raise InvalidInput(f"list of packages, line {number}: {len(fields)} fields instead of 6: {line!r}")
+    name, arch, version, selection, error, state = fields
+    if state == "not-installed":
+        return None
+    if state not in STATES or selection not in SELECTIONS or error not in ("ok", "reinstreq"):
+        raise InvalidInput(f"list of packages, line {number}: unknown status {selection} {error} {state}")
+    try:
+        check_name(name, qualified=True)
+        check_arch(arch)
+        if version or state != "half-installed":  # one whose first unpacking was cut off has none yet
+            check_version(version)
+    except InvalidInput as refusal:
+        raise InvalidInput(f"list of packages, line {number}: {refusal.message}") from None
+    return Package(name, arch, version, state, selection, False, error == "reinstreq")  # type: ignore[arg-type]
+
+
+def _change(line: str, number: int, present: Sequence[Package]) -> PackageChange:
+    if match := _INST.fullmatch(line):
+        return PackageChange(match["name"], match["arch"], match["old"] or "", match["new"])
+    if match := _REMV.fullmatch(line):
+        return PackageChange(match["name"], resolve(match["name"], match["arch"] or "", present).arch, match["old"], "")
+    raise InvalidInput(f"simulation, line {number}: not understood: {line!r}")
+
+
+def _word(one: PackageWant) -> str:
+    """The package by name and architecture. Of the host's own architecture or not: apt takes both alike."""
+    return f"{check_name(one.name, qualified=True)}:{check_arch(one.arch)}"
