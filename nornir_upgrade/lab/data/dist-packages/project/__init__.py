@@ -1,0 +1,1 @@
+"""A stand-in for one OpenStack project: small daemons over one database, and the command that migrates its schema."""

@@ -1,0 +1,8 @@
+CREATE TABLE IF NOT EXISTS images (
+  id CHAR(36) PRIMARY KEY,
+  name VARCHAR(255) NOT NULL,
+  size BIGINT NOT NULL,
+  disk_format VARCHAR(20) NOT NULL,
+  status VARCHAR(30) NOT NULL,
+  location TEXT NOT NULL
+);

@@ -1,0 +1,1 @@
+UPDATE users SET email = JSON_VALUE(extra, '$.email') WHERE JSON_EXISTS(extra, '$.email');

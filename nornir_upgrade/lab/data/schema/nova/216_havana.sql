@@ -1,0 +1,9 @@
+CREATE TABLE IF NOT EXISTS instances (
+  uuid CHAR(36) PRIMARY KEY,
+  hostname VARCHAR(255) NOT NULL,
+  host VARCHAR(255) NOT NULL,
+  vm_state VARCHAR(255) NOT NULL,
+  memory_mb INT NOT NULL,
+  vcpus INT NOT NULL,
+  locked BOOLEAN NOT NULL
+);

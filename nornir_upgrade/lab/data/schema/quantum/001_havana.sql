@@ -1,0 +1,12 @@
+CREATE TABLE IF NOT EXISTS networks (
+  id CHAR(36) PRIMARY KEY,
+  name VARCHAR(255) NOT NULL,
+  admin_state_up BOOLEAN NOT NULL,
+  cidr VARCHAR(64) NOT NULL
+);
+CREATE TABLE IF NOT EXISTS ports (
+  id CHAR(36) PRIMARY KEY,
+  network_id CHAR(36) NOT NULL,
+  mac_address VARCHAR(32) NOT NULL,
+  device_owner VARCHAR(255) NOT NULL
+);
