@@ -1,0 +1,236 @@
+"""The judgement on packages: what must happen to each, so that a host is as a snapshot says. Every package is accounted for.
+
+Pure. The exact case is a set difference and needs no solver; a solver for versions that cannot be had comes in by the
+same door, `Solver`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, get_args
+
+from nornir_upgrade.core import codec, evr
+from nornir_upgrade.core.errors import InvalidInput, NoSolution, Unobtainable
+from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.packages import Package, PackageName, PackageWant
+
+from .catalog import Catalog
+
+Action = Literal["keep", "downgrade", "upgrade", "install", "remove", "rename", "held", "unobtainable"]
+FORMAT = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one package. `installed` is its version now, `target` the one it comes to; '' is: not installed.
+
+    `remove` with a target leaves the configuration of that version behind (dpkg's `config-files`), without one nothing.
+    `auto` and `hold` are the marks it has in the end.
+    """
+
+    name: str
+    arch: str
+    action: Action
+    installed: str
+    target_name: str
+    target: str
+    origin: str = ""
+    from_escrow: bool = False
+    auto: bool = False
+    hold: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a manifest cannot be carried out as it is. `rule` is a stable name."""
+
+    rule: str
+    packages: tuple[str, ...]
+    text: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Every package that `host` had or has, once, sorted by name and architecture. `to` says which state it leads to."""
+
+    host: str
+    family: str
+    to: Mapping[str, str]
+    changes: tuple[Change, ...]
+    problems: tuple[Problem, ...] = ()
+    format: str = FORMAT
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many packages stand under each action; every action is named."""
+        found = Counter(change.action for change in self.changes)
+        return {action: found[action] for action in get_args(Action)}
+
+
+class Solver(Protocol):
+    """Finds the way from one state to another with what can be had. `exact` is one."""
+
+    def __call__(self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+        """The manifest that leads `now` to `then`, or with problems where there is none. Pure and deterministic."""
+        ...
+
+
+def exact(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+    """The manifest that leads to exactly the packages of `then`: the set difference.
+
+    A version that is not in `offered` makes its package `unobtainable`, with one problem that names all of them.
+    """
+    before = {package.key: package for package in then.packages}
+    present = {package.key: package for package in now.packages}
+    changes = tuple(
+        _account(before.get(key), present.get(key), key, offered) for key in sorted(before.keys() | present.keys())
+    )
+    lost = tuple(f"{c.name}={c.target}" for c in changes if c.action == "unobtainable")
+    return Manifest(now.host, now.os.family, to, changes, (_unobtainable(lost),) if lost else ())
+
+
+def require_solved(manifests: Iterable[Manifest]) -> None:
+    """Raises `Unobtainable`, or `NoSolution` for any other problem, naming every host that has one."""
+    troubled = [manifest for manifest in manifests if manifest.problems]
+    if not troubled:
+        return
+    problems = [problem for manifest in troubled for problem in manifest.problems]
+    kind = Unobtainable if all(problem.rule == "unobtainable" for problem in problems) else NoSolution
+    lines = [f"{manifest.host}: {problem.text}" for manifest in troubled for problem in manifest.problems]
+    raise kind("\n".join(lines), hint=problems[0].hint)
+
+
+def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
+    """What one transaction must reach: every package that changes, and those whose marks or unfinished state must be mended."""
+    present = {package.key: package for package in now.packages}
+    staying: dict[str, set[str]] = {}
+    for change in manifest.changes:
+        if change.action != "remove":
+            staying.setdefault(change.target_name, set()).add(change.arch)
+    found = []
+    for change in manifest.changes:
+        want = _want(change, present.get(PackageName(change.name, change.arch)))
+        if want is not None and not _replaced(change, staying.get(change.name, set())):
+            found.append(want)
+    return tuple(found)
+
+
+def document(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as JSON knows it, with its counts."""
+    return {**codec.to_builtins(manifest), "counts": manifest.counts}
+
+
+def read(text: str | bytes, source: str) -> Manifest:
+    """The manifest that `text` stands for. Raises `InvalidInput` where it is none, or its counts are not its changes'."""
+    given = codec.loads(text, dict[str, Any], source=source)
+    counts = given.pop("counts", None)
+    manifest = codec.from_builtins(given, Manifest, source=source)
+    if manifest.format != FORMAT:
+        raise InvalidInput(f"{source}: format {manifest.format}, this program knows {FORMAT}")
+    if counts != manifest.counts:
+        raise InvalidInput(f"{source}: the counts are not those of the changes", hint="compute the manifest anew")
+    return manifest
+
+
+# ---------------------------------------------------------------------- one package
+
+
+def _account(then: Package | None, now: Package | None, key: PackageName, offered: Catalog) -> Change:
+    installed = now.version if now and _unpacked(now) else ""
+    change = Change(key.name, key.arch, "keep", installed, key.name, "")
+    if then is None:
+        return replace(change, action="remove", why=_why_removed(now))
+    change = replace(change, target=then.version, auto=then.auto, hold=then.hold)
+    if then.state == "config-files":
+        return _leave_configuration(replace(change, auto=False, hold=False), then, now, offered)
+    if now is not None and _stays(now, then):
+        return replace(change, action="held" if then.hold else "keep", why=_why_kept(now))
+    candidate = offered.find(key.name, key.arch, then.version)
+    if candidate is None:
+        return replace(change, action="unobtainable", why=f"no repository offers {then.version}")
+    return replace(change, action=_direction(installed, then.version), origin=candidate.origin, why=_why_fetched(now))
+
+
+def _leave_configuration(change: Change, then: Package, now: Package | None, offered: Catalog) -> Change:
+    """The package was removed before, and its configuration was left: it is brought back to that, or stays so."""
+    if now is not None and now.version == then.version and now.state == "config-files":
+        return replace(change, action="keep", why="only its configuration is there, as before")
+    if change.installed == then.version:
+        return replace(change, action="remove", why="only its configuration was there before")
+    candidate = offered.find(change.name, change.arch, then.version)
+    if candidate is None:
+        return replace(change, action="unobtainable", why=f"no repository offers {then.version}")
+    why = "only its configuration was there before: installed at that version, then removed"
+    return replace(change, action="remove", origin=candidate.origin, why=why)
+
+
+def _unpacked(package: Package) -> bool:
+    """Whether the package's files are there, wholly or in part."""
+    return package.state != "config-files"
+
+
+def _stays(now: Package, then: Package) -> bool:
+    """Whether the bytes on the host are the right ones, so that dpkg need at most configure them."""
+    return now.version == then.version and now.state not in ("config-files", "half-installed") and not now.broken
+
+
+def _direction(installed: str, target: str) -> Action:
+    if not installed or installed == target:
+        return "install"
+    return "upgrade" if evr.compare(evr.parse(installed), evr.parse(target)) < 0 else "downgrade"
+
+
+def _why_removed(now: Package | None) -> str:
+    rest = now is not None and not _unpacked(now)
+    return "not there before; only its configuration is left" if rest else "not there before"
+
+
+def _why_kept(now: Package) -> str:
+    return "" if now.state == "installed" else f"is {now.state} now: will be configured"
+
+
+def _why_fetched(now: Package | None) -> str:
+    if now is None or not _unpacked(now):
+        return "gone since"
+    if now.broken or now.state == "half-installed":
+        return f"is {now.state} now: will be unpacked again"
+    return "held since, which is lifted for the way back" if now.hold else "changed since"
+
+
+def _unobtainable(lost: tuple[str, ...]) -> Problem:
+    return Problem(
+        "unobtainable",
+        tuple(one.partition("=")[0] for one in lost),
+        f"no repository offers {', '.join(lost)}",
+        "make a repository with these versions available to the host, and compute again",
+    )
+
+
+# ---------------------------------------------------------------------- one want
+
+
+def _want(change: Change, now: Package | None) -> PackageWant | None:
+    match change.action:
+        case "unobtainable":
+            raise Unobtainable(f"{change.name}={change.target} cannot be had")
+        case "keep" | "held":
+            if now is None or now.state == "config-files" or _as_marked(change, now):
+                return None
+        case "remove":
+            goal: Literal["config-files", "absent"] = "config-files" if change.target else "absent"
+            return PackageWant(change.name, change.arch, change.target, goal)
+    return PackageWant(change.target_name, change.arch, change.target, "installed", change.auto, change.hold)
+
+
+def _as_marked(change: Change, now: Package) -> bool:
+    return now.state == "installed" and (now.auto, now.hold) == (change.auto, change.hold)
+
+
+def _replaced(change: Change, staying: set[str]) -> bool:
+    """Whether the package goes because its name comes back as another architecture that cannot stand beside it.
+
+    `all` and any other exclude each other, and dpkg replaces one by the other; to remove the name would remove both.
+    """
+    return change.action == "remove" and bool(staying) and (change.arch == "all" or "all" in staying)

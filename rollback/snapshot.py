@@ -1,0 +1,109 @@
+"""Snapshots: the facts of a fleet at a moment. The journal keeps them; here they are found again, and compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nornir_upgrade.core import codec
+from nornir_upgrade.core.compare import Difference, compare
+from nornir_upgrade.core.errors import InvalidInput, UnknownName
+from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.journal import Journal, pick
+from nornir_upgrade.core.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was true of each host at `taken_at` (the last host's moment, UTC, ISO 8601).
+
+    `run` is the run that it was taken before, '' where it was taken for itself.
+    """
+
+    id: str
+    label: str
+    taken_at: str
+    run: str
+    hosts: tuple[HostFacts, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts' names, in the order in which they were recorded."""
+        return tuple(facts.host for facts in self.hosts)
+
+    def of(self, host: str) -> HostFacts:
+        """What was true of `host`. Raises `UnknownName` where it was not recorded."""
+        for facts in self.hosts:
+            if facts.host == host:
+                return facts
+        raise UnknownName(f"host in snapshot {self.id}", host, self.names)
+
+
+def keep(journal: Journal, hosts: Sequence[HostFacts], *, run: str = "", label: str = "") -> Snapshot:
+    """Afterwards `hosts` are a snapshot in the journal; returns it."""
+    facts = tuple(sorted(hosts, key=lambda one: one.host))
+    found = journal.keep_snapshot(codec.dumps(facts), run=run, label=label)
+    return Snapshot(found, label, _moment(facts), run, facts)
+
+
+def snapshots(journal: Journal) -> tuple[Snapshot, ...]:
+    """Every snapshot, oldest first. Raises `InvalidInput` where one is damaged or of another version."""
+    return tuple(_read(*row) for row in journal.snapshot_rows())
+
+
+def find(journal: Journal, name: str) -> Snapshot:
+    """The snapshot called `name`: an id, an unambiguous beginning of one, `last`, `last-N`, or a run's id (the state before it).
+
+    Raises `UnknownName`, listing the snapshots that there are.
+    """
+    rows = journal.snapshot_rows()
+    for row in reversed(rows):
+        if row[1] and row[1] == name:
+            return _read(*row)
+    chosen = pick("snapshot", name, [row[0] for row in rows])
+    return _read(*next(row for row in rows if row[0] == chosen))
+
+
+def before_run(journal: Journal, name: str) -> Snapshot:
+    """The snapshot taken before the run called `name`; of a run that goes back, the one before the run that it undoes.
+
+    So `last` goes on meaning the last run forward after a way back from it was begun and cut off.
+    """
+    run = journal.run(name)
+    taken = {row[1]: row for row in journal.snapshot_rows() if row[1]}
+    while run.id not in taken:
+        if not run.parent:
+            raise InvalidInput(
+                f"no snapshot was taken before run {run.id}",
+                hint="choose one with --snapshot; `rollback snapshots` lists them",
+            )
+        run = journal.run(run.parent)
+    return _read(*taken[run.id])
+
+
+def runs_since(journal: Journal, snapshot: Snapshot) -> tuple[Run, ...]:
+    """The runs that may have changed what `snapshot` recorded, oldest first: from its own run on, or all opened after it."""
+    runs = journal.runs()
+    for number, run in enumerate(runs):
+        if run.id == snapshot.run:
+            return runs[number:]
+    return tuple(run for run in runs if run.events and run.events[0].at >= snapshot.taken_at)
+
+
+def diff(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> tuple[Difference, ...]:
+    """What changed from `then` to `now`, host by host; a host that only one side knows is itself a difference."""
+    differences: list[Difference] = []
+    for host in sorted(then.keys() | now.keys()):
+        if host in then and host in now:
+            differences += compare(then[host], now[host])
+        else:
+            present = ("recorded", "") if host in then else ("", "recorded")
+            differences.append(Difference(host, "host", host, *present))
+    return tuple(differences)
+
+
+def _read(found: str, run: str, label: str, document: str) -> Snapshot:
+    hosts = codec.loads(document, tuple[HostFacts, ...], source=f"snapshot {found}")
+    return Snapshot(found, label, _moment(hosts), run, hosts)
+
+
+def _moment(hosts: Sequence[HostFacts]) -> str:
+    return max((facts.taken_at for facts in hosts), default="")
