@@ -140,13 +140,15 @@ class Lab:
                 self._discard(member)
             self._boot([self._member(name) for name in names])
 
-    def reset(self, name: str) -> None:
-        """Afterwards the host runs in its golden state (its base, if it was never frozen): all it wrote since is gone."""
-        member = self._member(name)
+    def reset(self, *names: str) -> None:
+        """Afterwards the hosts run in their golden state (their base, if never frozen): all they wrote since is gone."""
+        members = [self._member(name) for name in names]
         with self._alone():
-            self._ask("kill", name=name)
-            self._discard(member)
-            self._boot([member])
+            for member in members:
+                if member.host.name in self._states():
+                    self._ask("kill", name=member.host.name)
+                self._discard(member)
+            self._boot(members)
 
     def kill(self, name: str) -> None:
         """Afterwards the host is off, as by a power failure."""
@@ -156,10 +158,12 @@ class Lab:
         """Afterwards the host is off, shut down in order."""
         self._power_off(self._member(name))
 
-    def start(self, name: str) -> None:
-        """Afterwards the host runs, has booted, and answers ssh."""
+    def start(self, *names: str) -> None:
+        """Afterwards the hosts run, have booted, and answer ssh."""
+        members = [self._member(name) for name in names]
         with self._alone():
-            self._boot([self._member(name)])
+            states = self._states()
+            self._boot([member for member in members if states.get(member.host.name, {}).get("state") != "running"])
 
     def link(self, name: str, up: bool) -> None:
         """Afterwards the host is plugged into the network, or cut off from all others and from this machine."""
@@ -308,13 +312,15 @@ class Lab:
 
     def _await_boot(self, member: Member) -> None:
         name, deadline = member.host.name, time.monotonic() + _BOOT_SECONDS
-        while not machine.greets(f"{self.prefix}.{member.host.number}", SSH_PORT):
+        patience = 0.1  # a lost SYN is repeated after a second only, a new connection sends a new one
+        while not machine.greets(f"{self.prefix}.{member.host.number}", SSH_PORT, patience):
             state = self._states().get(name, {})
             if state.get("state") != "running" or time.monotonic() > deadline:
                 console = (self._place(member) / "console.log").read_text(errors="replace").splitlines()[-10:]
                 said = "\n".join([state.get("failure") or f"no ssh within {_BOOT_SECONDS:g} s", *console])
                 raise LabError(f"{name} did not come up: {said}")
             time.sleep(0.05)
+            patience = min(patience * 1.5, 2.0)
         self.run(name, ["systemctl", "is-system-running", "--wait"], check=False, timeout=_BOOT_SECONDS)
 
     def _introduce(self, running: Sequence[Member], members: Sequence[Member]) -> None:

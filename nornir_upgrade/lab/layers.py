@@ -33,7 +33,8 @@ def find(cache: Path, key: str, host: str, base: Path) -> tuple[Path, ...] | Non
 def keep(cache: Path, key: str, host: str, upper: Path, below: tuple[Path, ...]) -> tuple[Path, ...]:
     """Afterwards what `upper` holds is in the cache, and is what `find` returns. The host must be down.
 
-    `upper` itself has moved, or, from another file system, was copied. A layer that had the key before is left where it is, since another lab may stand on it; `prune` removes it.
+    `upper` itself has moved, or, from another file system, was copied. A layer that had the key before is left where it
+    is, since another lab may stand on it; `prune` removes it.
     """
     layer = cache / "layers" / uuid.uuid4().hex
     partial = layer.with_suffix(".partial")

@@ -95,11 +95,10 @@ def write(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def greets(address: str, port: int) -> bool:
-    """Whether an SSH server answers there within a second."""
+def greets(address: str, port: int, patience: float) -> bool:
+    """Whether an SSH server answers there within `patience` seconds."""
     try:
-        with socket.create_connection((address, port), timeout=1.0) as connection:
-            connection.settimeout(1.0)
+        with socket.create_connection((address, port), timeout=patience) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

@@ -47,6 +47,7 @@ class Guest:
     process: asyncio.subprocess.Process | None = None
     failure: str = ""
     killed: bool = False
+    plugged: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -147,7 +148,7 @@ class Supervisor:
         """Afterwards the host is plugged into the network, or out of it; that outlives its reboots."""
         guest = self._guest(name)
         guest.linked = up
-        if not guest.ended.is_set():
+        if guest.plugged:
             _ip("link", "set", guest.veth, "up" if up else "down")
         return {}
 
@@ -170,10 +171,12 @@ class Supervisor:
             if not started.done():
                 started.set_exception(failure)
         finally:
+            guest.plugged = False
             guest.ended.set()
 
     async def _boot(self, guest: Guest, started: asyncio.Future[None]) -> int:
         """One boot, from namespaces to the end of the guest's init. Returns how it ended, as asyncio has it."""
+        guest.plugged = False
         directory = self._directory / "hosts" / guest.name
         script = str(files("nornir_upgrade.lab").joinpath("data", "host.sh"))
         with (directory / "console.log").open("ab") as console:
@@ -186,11 +189,11 @@ class Supervisor:
             )
         assert process.stdin is not None and process.stdout is not None
         try:
-            if await asyncio.wait_for(process.stdout.readline(), _BOOT_SECONDS) != b"namespaces\n":
-                raise LabError(f"{guest.name}: could not make its namespaces, see {directory / 'console.log'}")
+            await _said(guest, process.stdout, b"namespaces\n")
             _plug_in(guest, process.pid)
             process.stdin.write(b"eth0\n")
             process.stdin.close()
+            await _said(guest, process.stdout, b"network\n")
         except BaseException:
             _signal_init(guest, signal.SIGKILL)
             raise
@@ -225,6 +228,12 @@ async def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]
     return dict(control.decode(data)), descriptors
 
 
+async def _said(guest: Guest, stdout: asyncio.StreamReader, word: bytes) -> None:
+    said = await asyncio.wait_for(stdout.readline(), _BOOT_SECONDS)
+    if said != word:
+        raise LabError(f"{guest.name} stopped before it said {word.decode().strip()!r}, see its console.log")
+
+
 def _signal_init(guest: Guest, number: int) -> None:
     """Signals the guest's init, the one child of its `unshare`; where there is none yet, ends `unshare` itself.
 
@@ -242,18 +251,26 @@ def _signal_init(guest: Guest, number: int) -> None:
 
 def _make_bridge() -> None:
     _ip("link", "set", "lo", "up")
-    _ip("link", "add", _BRIDGE, "type", "bridge")
+    _ip("link", "add", _BRIDGE, "address", _mac(CONTROLLER), "type", "bridge")
     _ip("address", "add", f"{CONTROLLER}/24", "dev", _BRIDGE)
     _ip("link", "set", _BRIDGE, "up")
 
 
 def _plug_in(guest: Guest, pid: int) -> None:
     """Gives the network namespace of `pid` an eth0 on the bridge."""
-    # A killed guest's interface lingers; and its address for the neighbours' ARP entries must be the same after a restart.
+    mac = _mac(guest.address)
+    # A killed guest's interface lingers for a moment.
     subprocess.run(["ip", "link", "delete", guest.veth], stderr=subprocess.DEVNULL, check=False)
-    mac = "02:00:" + ":".join(f"{int(part):02x}" for part in guest.address.split("."))
     _ip("link", "add", guest.veth, "type", "veth", "peer", "name", "eth0", "address", mac, "netns", str(pid))
     _ip("link", "set", guest.veth, "master", _BRIDGE, "up" if guest.linked else "down")
+    # Else the first ARP request is lost while the port comes up, and the next one is a second away.
+    _ip("neighbour", "replace", guest.address, "lladdr", mac, "dev", _BRIDGE, "nud", "permanent")
+    guest.plugged = True
+
+
+def _mac(address: str) -> str:
+    """The hardware address of a lab address: always the same, so that a restart leaves the neighbours' ARP entries right."""
+    return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
 def _ip(*arguments: str) -> None:

@@ -2,7 +2,7 @@
 #   enter CGROUP NAME ADDRESS: joins its cgroup and makes its namespaces
 #   boot  NAME ADDRESS: mounts its root and becomes its init
 # The working directory is the host's directory: identity/ lower/ upper/ work/ root/ console.log.
-# On stdout it says "namespaces"; on stdin it waits for a line that says that eth0 is there.
+# On stdout it says "namespaces", on stdin it waits for a line that says that eth0 is there, then it says "network".
 case $1 in
 enter)
   cgroup=$2; shift 2
@@ -15,13 +15,12 @@ boot)
   name=$2; address=$3
   echo namespaces
   read -r _
-  exec < /dev/null >> console.log 2>&1
 
   ip link set lo up
-  # Tells the neighbours, who would ask again only after a second, as soon as eth0 is up.
-  echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_notify
   ip address add "$address/24" dev eth0
   ip link set eth0 up
+  echo network
+  exec < /dev/null >> console.log 2>&1
   hostname "$name"
 
   layers=identity
