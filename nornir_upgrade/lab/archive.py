@@ -36,14 +36,23 @@ class Entry:
     mode: int = 0o644
 
 
-def build(directory: Path, key: ArchiveKey) -> str:
-    """Afterwards `directory`/CODENAME is a signed repository of each release. Returns the digest of all that is in them.
+Trees = Mapping[Package, tuple[Entry, ...]]
 
-    What is there already is kept; the same data makes the same .deb files, byte for byte. Raises LabError with dpkg-deb's words.
+
+def digest(key: ArchiveKey) -> str:
+    """SHA-256 over all that goes into the repositories: what `build` would make has changed if, and only if, this has."""
+    return _sha256("".join(_release_digest(release, _trees(release), key) for release in RELEASES).encode())
+
+
+def build(directory: Path, key: ArchiveKey) -> None:
+    """Afterwards `directory`/CODENAME is a signed repository of each release.
+
+    One that is there already is kept; the same data makes the same .deb files, byte for byte. Raises LabError with
+    dpkg-deb's words.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    digests = [_build_release(release, directory / release.codename, key) for release in RELEASES]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+    for release in RELEASES:
+        _build_release(release, directory / release.codename, key)
 
 
 def contents(package: Package, release: Release) -> tuple[Entry, ...]:
@@ -124,26 +133,32 @@ def _knowledge(project: Project, release: Release) -> bytes:
     return json.dumps(known, indent=1).encode() + b"\n"
 
 
-def _build_release(release: Release, directory: Path, key: ArchiveKey) -> str:
-    trees = {package: contents(package, release) for package in release.packages}
-    digest = hashlib.sha256(repr((key.public, release.date, list(trees.values()))).encode()).hexdigest()
-    stamp = directory / _STAMP
-    if stamp.exists() and stamp.read_text() == digest:
-        return digest
+def _trees(release: Release) -> Trees:
+    return {package: contents(package, release) for package in release.packages}
+
+
+def _release_digest(release: Release, trees: Trees, key: ArchiveKey) -> str:
+    return _sha256(repr((key.public, release.codename, release.date, list(trees.values()))).encode())
+
+
+def _build_release(release: Release, directory: Path, key: ArchiveKey) -> None:
+    trees, stamp = _trees(release), directory / _STAMP
+    wanted = _release_digest(release, trees, key)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
     fresh = Path(tempfile.mkdtemp(prefix=f"{release.codename}.", dir=directory.parent))
     try:
         fresh.chmod(0o755)
         _build_packages(release, trees, fresh)
         _index(release, fresh, key)
-        (fresh / _STAMP).write_text(digest)
+        (fresh / _STAMP).write_text(wanted)
         shutil.rmtree(directory, ignore_errors=True)
         fresh.rename(directory)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return digest
 
 
-def _build_packages(release: Release, trees: Mapping[Package, tuple[Entry, ...]], root: Path) -> None:
+def _build_packages(release: Release, trees: Trees, root: Path) -> None:
     def one(package: Package) -> None:
         stage, target = root / "stage" / package.name, root / pool_path(package)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -192,7 +207,7 @@ def _index(release: Release, root: Path, key: ArchiveKey) -> None:
     dists = root / "dists" / release.codename
     for path, data in indexes.items():
         _write(dists, Entry(path, data))
-    sums = [f" {hashlib.sha256(data).hexdigest()} {len(data)} {path}" for path, data in indexes.items()]
+    sums = [f" {_sha256(data)} {len(data)} {path}" for path, data in indexes.items()]
     fields = {
         "Origin": "Lab Cloud",
         "Label": "Lab Cloud Archive",
@@ -211,12 +226,16 @@ def _index(release: Release, root: Path, key: ArchiveKey) -> None:
 def _indexed(package: Package, root: Path) -> Mapping[str, str]:
     path = pool_path(package)
     data = (root / path).read_bytes()
-    where = {"Filename": path, "Size": str(len(data)), "SHA256": hashlib.sha256(data).hexdigest()}
+    where = {"Filename": path, "Size": str(len(data)), "SHA256": _sha256(data)}
     return {**control_fields(package), **where}
 
 
 def _stanza(fields: Mapping[str, str]) -> str:
     return "".join(f"{field}: {value}\n" for field, value in fields.items())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _data(*path: str) -> Traversable:
