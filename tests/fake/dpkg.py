@@ -1,0 +1,154 @@
+"""dpkg as a fake host has it: each package opened, unpacked, configured, removed or purged in a step of its own.
+
+Between two of these a host may lose power, and the states are then those that dpkg would report: half-installed with
+reinst-required at the old version, unpacked, half-configured.
+"""
+
+from hashlib import md5
+
+from . import files, systemd
+from .index import Offer, Relation, offer_of, satisfies
+from .state import NOTHING_DONE, File, HostState, Installed, Service
+
+OBSOLETE = " obsolete"
+POLICY = "/usr/sbin/policy-rc.d"
+FAULTS = "/run/lab-fault"
+
+
+def digest(data: bytes) -> str:
+    """As dpkg keeps it for conffiles."""
+    return md5(data, usedforsecurity=False).hexdigest()
+
+
+def _required(name: str, version: str) -> Offer:
+    offer = offer_of(name, version)
+    return offer or Offer(name, version, "", arch="amd64")
+
+
+def begin(state: HostState, name: str, auto: str) -> tuple[int, bytes]:
+    """preinst and unpacking are under way: half-installed, reinst-required, still at the old version."""
+    package = state.packages.get(name)
+    if package is None:
+        state.packages[name] = Installed("", "half-installed", auto=auto == "auto", broken=True)
+    else:
+        package.state, package.broken = "half-installed", True
+        package.selection = "hold" if package.selection == "hold" else "install"
+    return NOTHING_DONE
+
+
+def unpack(state: HostState, name: str, version: str) -> tuple[int, bytes]:
+    """The new files are there, and not configured; units that the new version does not have are gone."""
+    package, offer = state.packages[name], _required(name, version)
+    if name == "neutron-common":
+        _adopt_configuration(state)
+    old = offer_of(name, package.version)
+    for unit in set(old.units if old else ()) - set(offer.units):
+        state.services.pop(unit, None)
+    for path, _ in offer.conffiles:
+        files.make_directories(state, files.parent(path))
+    package.version, package.state, package.broken = version, "unpacked", False
+    return 0, f"Unpacking {name} ({version}) ...\n".encode()
+
+
+def _adopt_configuration(state: HostState) -> None:
+    """The preinst of neutron-common: the local quantum.conf becomes neutron.conf."""
+    old, new = "/etc/quantum/quantum.conf", "/etc/neutron/neutron.conf"
+    if old in state.files and new not in state.files:
+        files.make_directories(state, files.parent(new))
+        source = state.files[old]
+        state.files[new] = File("file", source.mode, source.owner, source.group, source.data)
+
+
+def configure(state: HostState, name: str) -> tuple[int, bytes]:
+    """The package is installed, its conffiles settled and its units started; half-configured where its postinst fails."""
+    package = state.packages.get(name)
+    if package is None or package.state not in ("unpacked", "half-configured"):
+        return NOTHING_DONE
+    offer = _required(name, package.version)
+    if missing := [one.name for one in offer.depends if not _configured(state, one)]:
+        return 1, f"dpkg: dependency problems prevent configuration of {name}: {missing[0]}\n".encode()
+    package.state = "half-configured"
+    if f"{FAULTS}/fail-{name}" in state.files:
+        return 1, f"dpkg: error processing package {name} (--configure): planted fault\n".encode()
+    _settle_conffiles(state, package, offer)
+    package.state, package.configured = "installed", package.version
+    for unit in offer.units:
+        _start(state, unit)
+    return 0, f"Setting up {name} ({package.version}) ...\n".encode()
+
+
+def _configured(state: HostState, relation: Relation) -> bool:
+    for name, package in state.packages.items():
+        offer = offer_of(name, package.version)
+        if name == relation.name or (offer and relation.name in offer.provides):
+            return package.state == "installed" and satisfies(package.version, relation)
+    return False
+
+
+def _settle_conffiles(state: HostState, package: Installed, offer: Offer) -> None:
+    """Keep what was edited here, as --force-confold says; put the shipped text beside it where that is new (dpkg(1))."""
+    known = {path: one.removesuffix(OBSOLETE) for path, one in package.conffiles.items()}
+    # dpkg forgets an obsolete conffile that is no longer there.
+    package.conffiles = {path: one + OBSOLETE for path, one in known.items() if path in state.files}
+    for path, data in offer.conffiles:
+        present = state.files.get(path)
+        untouched = present is not None and known.get(path) == digest(present.data)
+        if present is None and path not in known:
+            state.files[path] = File("file", "0640", data=data)
+        elif present is not None and untouched:
+            present.data = data
+        elif known.get(path) != digest(data) and (present is None or present.data != data):
+            state.files[f"{path}.dpkg-dist"] = File("file", "0640", data=data)
+        package.conffiles[path] = digest(data)
+
+
+def _start(state: HostState, unit: str) -> None:
+    """deb-systemd-helper enables a new unit, deb-systemd-invoke restarts it unless policy-rc.d or a mask forbids it."""
+    service = state.services.setdefault(unit, Service())
+    if POLICY not in state.files and not service.masked and service.enabled:
+        systemd.change(state, "restart", unit)
+
+
+def remove(state: HostState, name: str) -> tuple[int, bytes]:
+    """The package is gone but for its conffiles."""
+    package = state.packages.get(name)
+    if package is None or package.state == "config-files":
+        return NOTHING_DONE
+    offer = _required(name, package.version)
+    for unit in offer.units:
+        state.services.pop(unit, None)
+    if package.conffiles:
+        package.state, package.selection, package.broken, package.auto = "config-files", "deinstall", False, False
+    else:
+        del state.packages[name]
+    return 0, f"Removing {name} ({package.version}) ...\n".encode()
+
+
+def purge(state: HostState, name: str) -> tuple[int, bytes]:
+    """Nothing of the package is left, what dpkg wrote beside its conffiles included."""
+    package = state.packages.pop(name, None)
+    for path in package.conffiles if package else ():
+        for end in ("", ".dpkg-dist", ".dpkg-old", ".dpkg-new"):
+            files.remove(state, path + end)
+        files.remove(state, files.parent(path))
+    return 0, f"Purging configuration files for {name} ...\n".encode()
+
+
+def mark(state: HostState, name: str, word: str) -> tuple[int, bytes]:
+    """apt's mark: `auto` or `manual`."""
+    if name in state.packages:
+        state.packages[name].auto = word == "auto"
+    return NOTHING_DONE
+
+
+def select(state: HostState, name: str, selection: str) -> tuple[int, bytes]:
+    """dpkg's selection state."""
+    if name in state.packages:
+        state.packages[name].selection = selection
+    return NOTHING_DONE
+
+
+def audit(state: HostState) -> bytes:
+    """What `dpkg --audit` prints: nothing on a healthy host."""
+    sick = [name for name, one in sorted(state.packages.items()) if one.state not in ("installed", "config-files")]
+    return "".join(f" {name}  {state.packages[name].state}\n" for name in sick).encode()

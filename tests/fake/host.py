@@ -1,0 +1,204 @@
+"""A fake host: the `Host` protocol over a file of state, interpreting exactly the commands that steps emit."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from nornir_upgrade.core.errors import CommandFailed, TimedOut
+from nornir_upgrade.core.host import FileState, Result, checked
+from nornir_upgrade.core.store import CHUNK
+
+from . import files, programs, state
+from .faults import Faults, JobCut
+from .state import File, Job
+
+_JOB_NAME = re.compile(r"[a-z0-9.-]+")
+_CUT = 137  # 128 + SIGKILL, as a shell tells of it
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Time that commands pretend to take, in seconds, up to a limit."""
+
+    limit: float
+    spent: float = 0.0
+
+
+class FakeHost:
+    """One host, whose state is the file at `path`. Every change is in the file before the method returns.
+
+    A job that was running when the file was written has gone on since, as on a real host: it is brought to its end when
+    the file is opened. `faults` says what goes wrong.
+    """
+
+    def __init__(self, path: Path, faults: Faults | None = None) -> None:
+        self.path = path
+        self.state = state.load(path)
+        self.faults = faults or Faults()
+        for job in self.state.jobs.values():
+            if job.status is None:
+                self._advance(job, _Clock(float("inf")), watched=False)
+
+    @property
+    def name(self) -> str:
+        return self.state.name
+
+    def save(self) -> None:
+        """Afterwards the file holds the present state."""
+        state.save(self.state, self.path)
+
+    # ------------------------------------------------------------------ commands and jobs
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Result:
+        self._before(f"run {' '.join(argv)}")
+        answer = programs.interpret(self.state, programs.Call(tuple(argv), stdin))
+        if isinstance(answer, programs.Work):
+            answer = self._at_once(answer, _Clock(timeout))
+        self._after(f"run {' '.join(argv)}")
+        return checked(self.name, argv, answer) if check else answer
+
+    def _at_once(self, work: programs.Work, clock: _Clock) -> Result:
+        output, status = work.output, 0
+        for operation in work.queue:
+            self._pass_time(operation, clock)
+            failed, said = programs.perform(self.state, operation)
+            output, status = output + said, status or failed
+        return Result(status, output, b"")
+
+    def job(self, name: str, commands: Sequence[Sequence[str]], *, timeout: float = 3600.0) -> Result:
+        assert _JOB_NAME.fullmatch(name), f"{name!r} is no name of a job"
+        self._before(f"job {name}")
+        job = self.state.jobs.get(name)
+        if job is None or job.status not in (None, 0):
+            job = self.state.jobs[name] = Job([list(command) for command in commands])
+            self.save()
+        self._advance(job, _Clock(timeout), watched=True)
+        self._after(f"job {name}")
+        assert job.status is not None
+        return Result(job.status, job.output, b"")
+
+    def _advance(self, job: Job, clock: _Clock, *, watched: bool) -> None:
+        """Bring a job to its end, one small step after the other, each of them kept."""
+        while job.status is None:
+            if job.queue:
+                self._pass_time(job.queue[0], clock)
+                status, output = programs.perform(self.state, job.queue.pop(0))
+                job.failed, job.output = job.failed or status, job.output + output
+            elif job.started and job.failed:
+                job.status = job.failed
+            elif job.started:
+                job.position, job.started = job.position + 1, False
+            elif job.position == len(job.commands):
+                job.status = 0
+            else:
+                self._start(job)
+            self.save()
+            if watched:
+                self._within(job)
+
+    def _start(self, job: Job) -> None:
+        answer = programs.interpret(self.state, programs.Call(tuple(job.commands[job.position])))
+        job.started = True
+        if isinstance(answer, programs.Work):
+            job.queue, job.output = answer.queue, job.output + answer.output
+        else:
+            job.failed, job.output = answer.status, job.output + answer.stdout + answer.stderr
+
+    def _within(self, job: Job) -> None:
+        try:
+            self.faults.meet("within", "job", self.name)
+        except JobCut:
+            job.status, job.queue = _CUT, []
+            self.save()
+            raise
+
+    def _pass_time(self, operation: list[str], clock: _Clock) -> None:
+        """Time passes only in `sleep`; what does not fit under the limit is left for who follows on."""
+        if operation[0] != "sleep":
+            return
+        wanted = float(operation[1])
+        if clock.spent + wanted > clock.limit:
+            operation[1] = str(wanted - (clock.limit - clock.spent))
+            self.save()
+            raise TimedOut(f"{self.name}: took longer than {clock.limit:g} s")
+        clock.spent += wanted
+
+    def forget(self, prefix: str) -> None:
+        self._before(f"forget {prefix}")
+        ended = [name for name, job in self.state.jobs.items() if name.startswith(prefix) and job.status is not None]
+        for name in ended:
+            del self.state.jobs[name]
+        self._after(f"forget {prefix}")
+
+    # ------------------------------------------------------------------ files
+
+    def stat(self, paths: Sequence[str]) -> tuple[FileState, ...]:
+        self._before(f"stat {' '.join(paths)}")
+        return tuple(files.look(self.state, path) for path in paths)
+
+    def tree(self, roots: Sequence[str]) -> tuple[FileState, ...]:
+        self._before(f"tree {' '.join(roots)}")
+        return files.walk(self.state, roots)
+
+    def read(self, path: str) -> bytes:
+        self._before(f"read {path}")
+        try:
+            return files.follow(self.state, path).data
+        except OSError as error:
+            raise self._refused("cat", error) from None
+
+    def read_many(self, paths: Sequence[str]) -> dict[str, bytes]:
+        self._before(f"read_many {' '.join(paths)}")
+        found = {path: self.state.files.get(path, files.NOTHING) for path in paths}
+        return {path: file.data for path, file in found.items() if file.kind == "file"}
+
+    def write(self, path: str, data: bytes, *, mode: str = "0644", owner: str = "root", group: str = "root") -> None:
+        self._before(f"write {path}")
+        try:
+            files.put(self.state, path, File("file", mode, owner, group, data))
+        except OSError as error:
+            raise self._refused("mv", error) from None
+        self._after(f"write {path}")
+
+    def place(self, state: FileState) -> None:
+        self._before(f"place {state.path}")
+        try:
+            self._place(state)
+        except OSError as error:
+            raise self._refused("place", error) from None
+        self._after(f"place {state.path}")
+
+    def _place(self, wanted: FileState) -> None:
+        if wanted.kind == "absent":
+            files.remove(self.state, wanted.path)
+        elif wanted.kind == "symlink":
+            files.put(self.state, wanted.path, File("symlink", "", wanted.owner, wanted.group, target=wanted.target))
+        elif wanted.kind == "directory":
+            files.make_directory(self.state, wanted.path, wanted.mode, wanted.owner, wanted.group)
+        else:
+            file = files.follow(self.state, wanted.path)
+            file.mode, file.owner, file.group = wanted.mode, wanted.owner, wanted.group
+
+    def download(self, path: str, sink: BinaryIO) -> None:
+        sink.write(self.read(path))
+
+    def upload(self, source: BinaryIO, path: str, *, mode: str = "0600") -> None:
+        pieces = []
+        while piece := source.read(CHUNK):
+            pieces.append(piece)
+        self.write(path, b"".join(pieces), mode=mode)
+
+    # ------------------------------------------------------------------ moments
+
+    def _before(self, what: str) -> None:
+        self.faults.meet("before", what, self.name)
+
+    def _after(self, what: str) -> None:
+        """What changed is kept first: a controller may die here, a host does not forget."""
+        self.save()
+        self.faults.meet("after", what, self.name)
+
+    def _refused(self, command: str, error: OSError) -> CommandFailed:
+        return CommandFailed(self.name, command, 1, str(error))

@@ -1,0 +1,283 @@
+"""The programs of a fake host: argument vectors, exactly those that steps and tests emit. Any other is a loud failure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nornir_upgrade import gates
+from nornir_upgrade.core import apt as core_apt
+from nornir_upgrade.core.host import Result
+from nornir_upgrade.steps import databases as database_step
+
+from . import apt, database, dpkg, files, systemd
+from .index import MIGRATIONS
+from .state import NOTHING_DONE, File, HostState
+
+OK = Result(0, b"", b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command: its argument vector, and what it reads."""
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+
+
+@dataclass(slots=True)
+class Work:
+    """What a long command has still to do, in small steps, and what it has said already."""
+
+    queue: list[list[str]]
+    output: bytes = b""
+
+
+Program = Callable[[HostState, Call], Result | Work]
+
+
+def interpret(state: HostState, call: Call) -> Result | Work:
+    """What the command answers, or what it will do step by step. Raises `AssertionError` for a command nobody taught us."""
+    if call.argv in MIGRATIONS:
+        return _migrate(state, call)
+    program = PROGRAMS.get(call.argv[0])
+    assert program, f"the fake host knows no command {call.argv!r}"
+    return program(state, call)
+
+
+def perform(state: HostState, operation: list[str]) -> tuple[int, bytes]:
+    """Do one small step; returns status and output."""
+    act = OPERATIONS[operation[0]]
+    return act(state, *operation[1:])
+
+
+# ---------------------------------------------------------------------- ordinary commands
+
+
+def _true(state: HostState, call: Call) -> Result:
+    return OK
+
+
+def _false(state: HostState, call: Call) -> Result:
+    return Result(1, b"", b"")
+
+
+def _cat(state: HostState, call: Call) -> Result:
+    if len(call.argv) == 1:
+        return Result(0, call.stdin, b"")
+    try:
+        return Result(0, b"".join(files.follow(state, path).data for path in call.argv[1:] if path != "--"), b"")
+    except OSError as error:
+        return Result(1, b"", f"cat: {error}".encode())
+
+
+def _printf(state: HostState, call: Call) -> Result:
+    form, *arguments = call.argv[1:]
+    assert form in ("%s", "%s\\n"), f"the fake printf knows no format {form!r}"
+    end = "\n" if form.endswith("n") else ""
+    return Result(0, "".join(one + end for one in arguments).encode("utf-8", "surrogateescape"), b"")
+
+
+def _sleep(state: HostState, call: Call) -> Work:
+    return Work([["sleep", call.argv[1]]])
+
+
+def _test(state: HostState, call: Call) -> Result:
+    flag, path = call.argv[1:]
+    assert flag == "-e", f"the fake test knows no {flag!r}"
+    return OK if path in state.files else Result(1, b"", b"")
+
+
+def _touch(state: HostState, call: Call) -> Result:
+    path = _only_path(call)
+    if path not in state.files:
+        files.put(state, path, File("file"))
+    return OK
+
+
+def _append(state: HostState, call: Call) -> Result:
+    """`tee -a -- PATH`: standard input goes to both."""
+    flag, _, path = call.argv[1:]
+    assert flag == "-a", call.argv
+    present = state.files.get(path, File("file"))
+    files.put(state, path, File("file", present.mode, present.owner, present.group, present.data + call.stdin))
+    return Result(0, call.stdin, b"")
+
+
+def _rm(state: HostState, call: Call) -> Result:
+    assert call.argv[1:3] == ("-f", "--"), call.argv
+    for path in call.argv[3:]:
+        files.remove(state, path)
+    return OK
+
+
+def _install(state: HostState, call: Call) -> Result:
+    assert call.argv[1:3] == ("-d", "-m") and call.argv[4] == "--", call.argv
+    for path in call.argv[5:]:
+        files.make_directories(state, path)
+        files.make_directory(state, path, call.argv[3], "root", "root")
+    return OK
+
+
+def _only_path(call: Call) -> str:
+    assert call.argv[1] == "--" and len(call.argv) == 3, call.argv
+    return call.argv[2]
+
+
+def _slept(state: HostState, seconds: str) -> tuple[int, bytes]:
+    return NOTHING_DONE
+
+
+# ---------------------------------------------------------------------- shells: fixed scripts only
+
+
+def _sh(state: HostState, call: Call) -> Result | Work:
+    """`sh -c SCRIPT sh ARGUMENTS`."""
+    flag, script, name, *arguments = call.argv[1:]
+    assert (flag, name) == ("-c", "sh"), call.argv
+    assert script in SCRIPTS, f"the fake host knows no script {script!r}"
+    return SCRIPTS[script](state, Call(tuple(arguments), call.stdin))
+
+
+def _exit(state: HostState, call: Call) -> Result:
+    return Result(int(call.argv[0]), b"out", b"err")
+
+
+def _from_file(state: HostState, call: Call) -> Result | Work:
+    path, *argv = call.argv
+    if argv[0] == "mariadb":
+        return Work([["db-drop", path], ["db-load", path]])
+    return interpret(state, Call(tuple(argv), files.follow(state, path).data))
+
+
+def _privately(state: HostState, call: Call) -> Result | Work:
+    answer = interpret(state, call)
+    assert isinstance(answer, Work)
+    return answer
+
+
+def _timeout(state: HostState, call: Call) -> Result:
+    """`timeout 5 bash -c CONNECT bash ADDRESS PORT`, as the port gate says it."""
+    assert call.argv[2:6] == ("bash", "-c", gates._CONNECT, "bash"), call.argv
+    return OK if systemd.listener(state, int(call.argv[7])) else Result(1, b"", b"connection refused")
+
+
+def _curl(state: HostState, call: Call) -> Result:
+    url = call.argv[-1]
+    assert call.argv[-2] == "--" and url.startswith("http://"), call.argv
+    port = int(url.removeprefix("http://").split("/")[0].rpartition(":")[2])
+    unit = systemd.listener(state, port)
+    if not unit:
+        return Result(7, b"\n000", b"curl: (7) connection refused")
+    return Result(0, systemd.answer(state, unit) + b"\n200", b"")
+
+
+# ---------------------------------------------------------------------- databases
+
+
+def _mariadb(state: HostState, call: Call) -> Result:
+    """The client's queries, by their text."""
+    statement = call.argv[-1].removeprefix("--execute=")
+    if statement.startswith("SELECT 1 FROM information_schema.schemata"):
+        name = statement.split("'")[1]
+        return Result(0, b"1\n" if name in state.databases else b"", b"")
+    assert statement.startswith("DROP DATABASE `"), f"the fake mariadb knows no {statement!r}"
+    state.databases.pop(statement.split("`")[1])
+    return OK
+
+
+def _dump(state: HostState, call: Call) -> Work:
+    (path,) = (one.removeprefix("--result-file=") for one in call.argv if one.startswith("--result-file="))
+    assert call.argv[-2] == "--databases", call.argv
+    # Two steps, so that a job cut in between leaves a dump without its end.
+    return Work([["db-dump", call.argv[-1], path, "half"], ["db-dump", call.argv[-1], path, "whole"]])
+
+
+def _migrate(state: HostState, call: Call) -> Result | Work:
+    name = MIGRATIONS[call.argv]
+    return Work([["db-widen", name, call.argv[0]], ["db-convert", name, call.argv[0]]])
+
+
+# ---------------------------------------------------------------------- packages
+
+
+def _apt_get(state: HostState, call: Call) -> Result | Work:
+    arguments = list(call.argv[1:])
+    if arguments[-1] == "update":
+        state.lists = apt.source_lines(state)
+        return OK
+    request = apt.install_request(state, [one for one in arguments if one != "-s"])
+    try:
+        solution = apt.solve(state, request)
+    except apt.Refusal as refusal:
+        return apt.refused(refusal)
+    if "-s" in arguments:
+        return Result(0, apt.simulated(state, solution), b"")
+    return Work(apt.steps(state, request, solution))
+
+
+def _dpkg(state: HostState, call: Call) -> Result | Work:
+    verb, *words = call.argv[1:]
+    names = [word.partition(":")[0] for word in words]
+    if verb == "--audit":
+        return Result(0, dpkg.audit(state), b"")
+    if verb == "--configure":
+        assert words == ["-a"], call.argv
+        return Work([["configure", name] for name in apt.waiting(state)])
+    assert verb == "--purge", call.argv
+    return Work([[verb, name] for name in names for verb in ("remove", "purge")])
+
+
+def _apt_mark(state: HostState, call: Call) -> Work:
+    verb, *words = call.argv[1:]
+    names = [word.partition(":")[0] for word in words]
+    if verb in ("auto", "manual"):
+        return Work([["mark", name, verb] for name in names])
+    return Work([["select", name, {"hold": "hold", "unhold": "install"}[verb]] for name in names])
+
+
+def _query(state: HostState, call: Call) -> Result:
+    return Result(0, apt.query(state), b"")
+
+
+PROGRAMS: dict[str, Program] = {
+    "apt-get": _apt_get,
+    "apt-mark": _apt_mark,
+    "dpkg": _dpkg,
+    "true": _true,
+    "false": _false,
+    "cat": _cat,
+    "printf": _printf,
+    "sleep": _sleep,
+    "test": _test,
+    "touch": _touch,
+    "tee": _append,
+    "rm": _rm,
+    "install": _install,
+    "sh": _sh,
+    "timeout": _timeout,
+    "curl": _curl,
+    "mariadb": _mariadb,
+    "mariadb-dump": _dump,
+    "systemctl": lambda state, call: systemd.systemctl(state, call.argv),
+}
+EXIT = 'printf out; printf err >&2; exit "$1"'
+SCRIPTS: dict[str, Program] = {
+    core_apt._QUERY: _query,
+    EXIT: _exit,
+    database_step._FROM_FILE: _from_file,
+    database_step._PRIVATELY: _privately,
+}
+OPERATIONS: dict[str, Callable[..., tuple[int, bytes]]] = {
+    "sleep": _slept,
+    "db-drop": database.drop,
+    "db-load": database.load,
+    "db-dump": database.dump,
+    "db-widen": database.widen,
+    "db-convert": database.convert,
+    "begin": dpkg.begin,
+    "unpack": dpkg.unpack,
+    "configure": dpkg.configure,
+    "remove": dpkg.remove,
+    "purge": dpkg.purge,
+    "mark": dpkg.mark,
+    "select": dpkg.select,
+}
