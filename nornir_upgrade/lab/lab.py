@@ -82,9 +82,9 @@ class Lab:
         machine.check(len({*(member.host.number for member in self._members()), *(host.number for host in hosts)}))
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         machine.check_directory(self.directory)
-        with self._alone():
+        with self._alone() as lock:
             members = self._join(hosts, golden)
-            launch.start(self.directory, self.cache)
+            launch.start(self.directory, self.cache, lock)
             running = {name for name, state in self._states().items() if state["state"] == "running"}
             for name in running:
                 self._ask("link", name=name, up=True)
@@ -355,6 +355,6 @@ class Lab:
                 pass
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with machine.locked(self.directory):
-            yield
+    def _alone(self) -> Iterator[int]:
+        with machine.locked(self.directory) as lock:
+            yield lock

@@ -26,14 +26,15 @@ def alive(directory: Path) -> bool:
     return _pid(directory) is not None
 
 
-def start(directory: Path, cache: Path) -> None:
+def start(directory: Path, cache: Path, lock: int) -> None:
     """Afterwards the lab's supervisor answers. It keeps a shared lock on `cache`/lock as long as it lives.
 
+    `lock` is the descriptor of the lab's lock, kept until the new process is on record, even if this one is killed.
     Raises LabError with the supervisor's log where it could not start.
     """
     if not alive(directory):
         end(directory)
-        _spawn(directory, cache)
+        _spawn(directory, cache, lock)
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
@@ -48,14 +49,15 @@ def start(directory: Path, cache: Path) -> None:
         time.sleep(0.02)
 
 
-def _spawn(directory: Path, cache: Path) -> None:
+def _spawn(directory: Path, cache: Path, lock: int) -> None:
     with (directory / "supervisor.log").open("wb") as log:
         subprocess.run(
-            [sys.executable, "-P", "-m", __name__, "detach", str(directory), str(cache)],
+            [sys.executable, "-P", "-m", __name__, "detach", str(directory), str(cache), str(lock)],
+            pass_fds=[lock],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            check=True,
+            check=False,  # what it says is in the log, which the wait for an answer shows
             timeout=_START_SECONDS,
         )
 
@@ -113,13 +115,14 @@ def _remove_cgroup(directory: Path, deadline: float) -> None:
         time.sleep(0.01)
 
 
-def _detach(directory: Path, cache: Path) -> None:
+def _detach(directory: Path, cache: Path, lock: int) -> None:
     """Leaves behind a process of its own session whose pid is on record before it does anything."""
     recorded, record = os.pipe()
     if child := os.fork():
         (directory / "pid").write_text(f"{child} {_started(child)}")
         os.write(record, b"1")
         return
+    os.close(lock)
     os.close(record)
     if os.read(recorded, 1) != b"1":  # whoever starts us died before it wrote the record
         return
@@ -162,7 +165,7 @@ def _own_cgroup() -> Path:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["detach", directory, cache]:
-            _detach(Path(directory), Path(cache))
+        case ["detach", directory, cache, lock]:
+            _detach(Path(directory), Path(cache), int(lock))
         case ["isolate", directory, _]:
             _isolate(Path(directory))

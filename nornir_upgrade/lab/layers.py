@@ -23,7 +23,7 @@ def find(cache: Path, key: str, host: str, base: Path) -> tuple[Path, ...] | Non
     """The layers, top first, of `host` as it was kept under `key`; None if it was not, or stood on another base."""
     layer = _link(cache, key, host)
     try:
-        below = tuple(Path(line) for line in (layer / "below").read_text().splitlines())
+        below = _below(layer)
     except FileNotFoundError:
         return None
     layers = (layer.resolve() / "upper", *below)
@@ -52,11 +52,13 @@ def keep(cache: Path, key: str, host: str, upper: Path, below: tuple[Path, ...])
 
 def prune(cache: Path) -> None:
     """Afterwards no layer is left without a key, unless some lab runs: then nothing was removed."""
+    if not cache.is_dir():
+        return
     with contextlib.suppress(BlockingIOError), _exclusive(cache):
-        used = {link.resolve() for link in (cache / "golden").glob("*/*")}
-        pending = [Path(line).parent for layer in used if (layer / "below").exists() for line in _below(layer)]
+        keyed = {link.resolve() for link in (cache / "golden").glob("*/*")}
+        below = {path.parent.resolve() for layer in keyed if layer.is_dir() for path in _below(layer)}
         for layer in (cache / "layers").glob("*"):
-            if layer not in {*used, *pending}:
+            if layer.resolve() not in keyed | below:
                 shutil.rmtree(layer)
 
 
@@ -71,8 +73,8 @@ def purge(cache: Path) -> None:
         raise LabError(f"another lab runs on the cache {cache}", hint="take that lab down first") from None
 
 
-def _below(layer: Path) -> list[str]:
-    return (layer / "below").read_text().splitlines()
+def _below(layer: Path) -> tuple[Path, ...]:
+    return tuple(map(Path, (layer / "below").read_text().splitlines()))
 
 
 def _link(cache: Path, key: str, host: str) -> Path:
@@ -91,8 +93,6 @@ def _move_or_copy(source: Path, target: Path) -> None:
 
 @contextmanager
 def _exclusive(cache: Path) -> Iterator[None]:
-    if not cache.is_dir():
-        return
     descriptor = os.open(cache / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

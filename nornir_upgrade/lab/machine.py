@@ -55,8 +55,11 @@ def check_directory(directory: Path) -> None:
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """One at a time: a second process that changes the same lab waits. The lock's file marks the directory as a lab's."""
+def locked(directory: Path) -> Iterator[int]:
+    """One at a time: a second process that changes the same lab waits. The lock's file marks the directory as a lab's.
+
+    Yields the descriptor: a process that inherits it holds the lock too, should this one be killed.
+    """
     while True:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = directory / _MARK
@@ -65,7 +68,7 @@ def locked(directory: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not (path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino):
                 continue  # the lab went down while we waited
-            yield
+            yield descriptor
             return
         finally:
             os.close(descriptor)
