@@ -7,11 +7,12 @@ No option here ever weakens apt's checks of signatures.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import InvalidInput
 from .evr import check_arch, check_name, check_version
-from .packages import Package, PackageChange, PackageName, PackageWant, Transaction
+from .packages import Package, PackageChange, PackageName, PackageWant, Repository, Transaction
+from .sections import Section
 
 # Words that dpkg prints for a package (dpkg-query(1), db:Status-*).
 SELECTIONS = ("install", "hold", "deinstall", "purge", "unknown")
@@ -57,6 +58,11 @@ _INST = re.compile(
     r"Inst (?P<name>[^\s:]+)(?::\S+)? (?:\[(?P<old>[^\]]*)\] )?\((?P<new>\S+) .*\[(?P<arch>[^\]]+)\]\).*"
 )
 _REMV = re.compile(r"(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>[^\s\]]+))? \[(?P<old>[^\]]*)\].*")
+
+# apt-cache(8) policy.
+_INDEX = re.compile(r" *(?P<priority>-?[0-9]+) (?P<uri>\S+:\S+) (?P<dist>\S+) (?:(?P<arch>\S+) )?Packages")
+_LOCAL = re.compile(r" *-?[0-9]+ /\S+")
+_RELEASE = re.compile(r" +release (?P<fields>.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +129,32 @@ class Apt:
 
 def parse_packages(lines: Sequence[str]) -> tuple[Package, ...]:
     """The packages that `FORMAT` lines tell of, without auto marks, sorted. Raises `InvalidInput` with line and reason."""
-    packages = (_package(line, number) for number, line in enumerate(lines, 1))
-    return tuple(sorted((package for package in packages if package), key=lambda package: package.key))
+    packages = []
+    for number, line in enumerate(lines, 1):
+        try:
+            package = parse_package(line)
+        except InvalidInput as refusal:
+            raise InvalidInput(f"list of packages, line {number}: {refusal.message}") from None
+        if package:
+            packages.append(package)
+    return tuple(sorted(packages, key=lambda package: package.key))
+
+
+def parse_package(line: str) -> Package | None:
+    """The package of one `FORMAT` line; None for one that dpkg has heard of and that is not there."""
+    fields = line.split("\t")
+    if len(fields) != 6:
+        raise InvalidInput(f"{len(fields)} fields instead of 6: {line!r}")
+    name, arch, version, selection, error, state = fields
+    if state == "not-installed":
+        return None
+    if state not in STATES or selection not in SELECTIONS or error not in ("ok", "reinstreq"):
+        raise InvalidInput(f"unknown status {selection} {error} {state}")
+    check_name(name, qualified=True)
+    check_arch(arch)
+    if version or state != "half-installed":  # one whose first unpacking was cut off has none yet
+        check_version(version)
+    return Package(name, arch, version, state, selection, False, error == "reinstreq")  # type: ignore[arg-type]
 
 
 def marked(packages: Sequence[Package], auto: Iterable[str]) -> tuple[Package, ...]:
@@ -136,36 +166,16 @@ def marked(packages: Sequence[Package], auto: Iterable[str]) -> tuple[Package, .
     )
 
 
-def resolve(name: str, arch: str, present: Iterable[Package]) -> PackageName:
-    """Which package apt means by `name` and `arch`, where '' stands for the host's own architecture or `all`.
-
-    dpkg itself is always of the host's own architecture, so `present` says which that is.
-    """
-    if arch:
-        return PackageName(name, arch)
-    archs = [package.arch for package in present if package.name == name]
-    native = next((package.arch for package in present if package.name == "dpkg"), "")
-    return PackageName(name, next((arch for arch in archs if arch in ("all", native)), archs[0] if archs else ""))
+def native(present: Iterable[Package]) -> str:
+    """The host's own architecture: dpkg itself is always of it."""
+    return next((package.arch for package in present if package.name == "dpkg"), "")
 
 
-def _package(line: str, number: int) -> Package | None:
-    """The package of one line; None for one that dpkg has heard of and that is not there."""
-    fields = line.split("\t")
-    if len(fields) != 6:
-        raise InvalidInput(f"list of packages, line {number}: {len(fields)} fields instead of 6: {line!r}")
-    name, arch, version, selection, error, state = fields
-    if state == "not-installed":
-        return None
-    if state not in STATES or selection not in SELECTIONS or error not in ("ok", "reinstreq"):
-        raise InvalidInput(f"list of packages, line {number}: unknown status {selection} {error} {state}")
-    try:
-        check_name(name, qualified=True)
-        check_arch(arch)
-        if version or state != "half-installed":  # one whose first unpacking was cut off has none yet
-            check_version(version)
-    except InvalidInput as refusal:
-        raise InvalidInput(f"list of packages, line {number}: {refusal.message}") from None
-    return Package(name, arch, version, state, selection, False, error == "reinstreq")  # type: ignore[arg-type]
+def resolve(name: str, arch: str, present: Sequence[Package]) -> PackageName:
+    """Which package apt means by `name` and `arch`, where '' stands for the host's own architecture or `all`."""
+    archs = [arch] if arch else [package.arch for package in present if package.name == name]
+    own = ("all", native(present))
+    return PackageName(name, next((arch for arch in archs if arch in own), archs[0] if archs else ""))
 
 
 def _change(line: str, number: int, present: Sequence[Package]) -> PackageChange:
@@ -179,3 +189,37 @@ def _change(line: str, number: int, present: Sequence[Package]) -> PackageChange
 def _word(one: PackageWant) -> str:
     """The package by name and architecture. Of the host's own architecture or not: apt takes both alike."""
     return f"{check_name(one.name, qualified=True)}:{check_arch(one.arch)}"
+
+
+def parse_policy(section: Section) -> tuple[Repository, ...]:
+    """apt-cache(8) policy: an index in two or three lines, `priority uri dist/component arch Packages`, `release k=v,…`, `origin`."""
+    found: list[Repository] = []
+    inside = False
+    for offset, line in section.lines():
+        if not line.startswith(" "):
+            inside = line == "Package files:"
+            continue
+        if not inside:
+            continue
+        if match := _INDEX.fullmatch(line):
+            dist, _, component = match["dist"].rpartition("/")
+            found.append(Repository(int(match["priority"]), match["uri"], dist, component, match["arch"]))
+        elif match := _RELEASE.fullmatch(line):
+            if found and line.strip() != "release a=now":
+                found[-1] = _released(found[-1], match["fields"])
+        elif not (_LOCAL.fullmatch(line) or line.startswith("     origin ")):
+            raise section.fail(f"not understood: {line!r}", offset)
+    return tuple(sorted(found, key=lambda one: (one.uri, one.suite, one.component, one.arch)))
+
+
+def _released(repository: Repository, fields: str) -> Repository:
+    """A value may hold commas; the next field begins with one letter and an equals sign."""
+    values = dict(field.split("=", 1) for field in re.split(r",(?=[a-z]=)", fields) if "=" in field)
+    return replace(
+        repository,
+        suite=values.get("a", repository.suite),
+        component=values.get("c", repository.component),
+        origin=values.get("o", ""),
+        label=values.get("l", ""),
+        codename=values.get("n", ""),
+    )

@@ -103,6 +103,20 @@ class Transaction:
     changes: tuple[PackageChange, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """One index that the package manager reads, as `apt-cache policy` lists it."""
+
+    priority: int
+    uri: str
+    suite: str
+    component: str
+    arch: str
+    origin: str = ""
+    label: str = ""
+    codename: str = ""
+
+
 class PackageManager(Protocol):
     """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `apt.py`.
 

@@ -1,0 +1,65 @@
+"""Several commands' output in one stream, told apart without guessing: how one round trip carries many answers.
+
+A fixed script ends each part with a line that begins with a boundary, which its caller made up for this one call. So no part can
+contain the boundary, and a stream that was cut off, or to which something else was added, is seen.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import InvalidInput
+
+SHELL = """\
+boundary=$1; shift
+mark() { printf '\\n%s %s %s\\n' "$boundary" "$1" "$2"; }
+"""
+"""The head of such a script; its first argument is the boundary. `mark NAME STATUS` ends a part, `mark end 0` all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What one command wrote, with its exit status. `line` is the number of its first line in the whole stream."""
+
+    name: str
+    status: int
+    line: int
+    text: str
+
+    def fail(self, reason: str, offset: int = 0) -> InvalidInput:
+        """The refusal of the line `offset` lines below the section's first."""
+        return InvalidInput(f"line {self.line + offset}: {self.name}: {reason}")
+
+    def succeeded(self) -> "Section":
+        """This section. Raises `InvalidInput` where its command did not end with status 0."""
+        if self.status != 0:
+            raise self.fail(f"the command ended with status {self.status}")
+        return self
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Each line that is not empty, with its offset."""
+        return ((offset, line) for offset, line in enumerate(self.text.split("\n")) if line)
+
+
+def new_boundary() -> str:
+    """A word that no host can have known before."""
+    return f"==={secrets.token_hex(16)}"
+
+
+def split(text: str, boundary: str) -> dict[str, Section]:
+    """The sections of `text` by name, in order. Raises `InvalidInput` with line and reason when it is not whole."""
+    sections: dict[str, Section] = {}
+    line = 1
+    *parts, rest = text.split(f"\n{boundary} ")
+    # Each part but the first begins with the rest of the line that ended the one before it.
+    heads = [part.partition("\n") for part in (*parts[1:], rest)]
+    bodies = [*parts[:1], *(body for _, _, body in heads)]
+    for body, (head, _, _) in zip(bodies, heads, strict=False):
+        name, _, status = head.rpartition(" ")
+        if not status.isdecimal() or not name or name in sections:
+            raise InvalidInput(f"line {line + body.count(chr(10)) + 1}: no end of a section: {head!r}")
+        sections[name] = Section(name, int(status), line, body)
+        line += body.count("\n") + 2
+    if "end" not in sections or bodies[-1]:
+        raise InvalidInput(f"line {text.count(chr(10)) + 1}: the answer is cut off, or is none of ours")
+    return sections
