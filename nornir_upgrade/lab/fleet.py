@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.lab.host import LabHost
 
 CONTROL = LabHost("ctl1", 11, base="db")
@@ -29,7 +30,7 @@ _EXTRA_MOST = 40
 
 
 def extra_hosts(count: int) -> tuple[LabHost, ...]:
-    """h1, h2, …: bare hosts for tests and benchmarks. ValueError beyond 40."""
+    """h1, h2, …: bare hosts for tests and benchmarks. Raises InvalidInput beyond 40."""
     if not 0 <= count <= _EXTRA_MOST:
-        raise ValueError(f"{count} extra hosts: there is room for {_EXTRA_MOST}")
+        raise InvalidInput(f"{count} extra hosts cannot be had", hint=f"there is room for {_EXTRA_MOST}")
     return tuple(LabHost(f"h{number}", 100 + number) for number in range(1, count + 1))

@@ -33,7 +33,7 @@ def up(lab: Lab, progress: Progress = lambda _: None) -> None:
     What runs already is left as it is. Raises LabError where the lab's fleet was made by another recipe.
     """
     key = archive_key(lab.cache)
-    golden = golden_key(key)
+    golden, found = golden_key(key), lab.status()
     lab.up(FLEET, golden=golden if lab.frozen(golden, FLEET) else None)
     archive.build(lab.repositories, key)
     names = [host.name for host in FLEET]
@@ -42,7 +42,8 @@ def up(lab: Lab, progress: Progress = lambda _: None) -> None:
         return
     if kept != {None}:
         raise LabError("the lab's fleet was made by another version", hint="nornir-upgrade lab down, then lab up")
-    _each(lab.reset, names)  # what an interrupted provisioning left
+    if found:
+        lab.reset(*names)  # an interrupted provisioning left them half done
     _Provisioning(lab, key, secrets.token_urlsafe(18), progress).run()
     progress("keeping the fleet for the next time")
     lab.freeze(golden, names)
