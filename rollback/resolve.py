@@ -103,7 +103,10 @@ def require_solved(manifests: Iterable[Manifest]) -> None:
 
 
 def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
-    """What one transaction must reach: every package that changes, and those whose marks or unfinished state must be mended."""
+    """What one transaction must reach: every package that changes, and those whose marks or unfinished state must be mended.
+
+    Raises `Unobtainable` where a version cannot be had.
+    """
     present = {package.key: package for package in now.packages}
     staying: dict[str, set[str]] = {}
     for change in manifest.changes:
@@ -111,10 +114,20 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
             staying.setdefault(change.target_name, set()).add(change.arch)
     found = []
     for change in manifest.changes:
-        want = _want(change, present.get(PackageName(change.name, change.arch)))
+        want = _want(change, present.get(_key(change)))
         if want is not None and not _replaced(change, staying.get(change.name, set())):
             found.append(want)
     return tuple(found)
+
+
+def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
+    """What a second transaction must reach: packages that leave the configuration of a version that had to be installed first."""
+    installed = {package.key: package.version for package in now.packages if package.unpacked}
+    return tuple(
+        PackageWant(change.name, change.arch, change.target, "config-files")
+        for change in manifest.changes
+        if change.action == "remove" and change.target and installed.get(_key(change)) != change.target
+    )
 
 
 def document(manifest: Manifest) -> dict[str, Any]:
@@ -138,7 +151,7 @@ def read(text: str | bytes, source: str) -> Manifest:
 
 
 def _account(then: Package | None, now: Package | None, key: PackageName, offered: Catalog) -> Change:
-    installed = now.version if now and _unpacked(now) else ""
+    installed = now.version if now and now.unpacked else ""
     change = Change(key.name, key.arch, "keep", installed, key.name, "")
     if then is None:
         return replace(change, action="remove", why=_why_removed(now))
@@ -166,11 +179,6 @@ def _leave_configuration(change: Change, then: Package, now: Package | None, off
     return replace(change, action="remove", origin=candidate.origin, why=why)
 
 
-def _unpacked(package: Package) -> bool:
-    """Whether the package's files are there, wholly or in part."""
-    return package.state != "config-files"
-
-
 def _stays(now: Package, then: Package) -> bool:
     """Whether the bytes on the host are the right ones, so that dpkg need at most configure them."""
     return now.version == then.version and now.state not in ("config-files", "half-installed") and not now.broken
@@ -183,7 +191,7 @@ def _direction(installed: str, target: str) -> Action:
 
 
 def _why_removed(now: Package | None) -> str:
-    rest = now is not None and not _unpacked(now)
+    rest = now is not None and not now.unpacked
     return "not there before; only its configuration is left" if rest else "not there before"
 
 
@@ -192,7 +200,7 @@ def _why_kept(now: Package) -> str:
 
 
 def _why_fetched(now: Package | None) -> str:
-    if now is None or not _unpacked(now):
+    if now is None or not now.unpacked:
         return "gone since"
     if now.broken or now.state == "half-installed":
         return f"is {now.state} now: will be unpacked again"
@@ -218,10 +226,15 @@ def _want(change: Change, now: Package | None) -> PackageWant | None:
         case "keep" | "held":
             if now is None or now.state == "config-files" or _as_marked(change, now):
                 return None
-        case "remove":
-            goal: Literal["config-files", "absent"] = "config-files" if change.target else "absent"
-            return PackageWant(change.name, change.arch, change.target, goal)
+        case "remove" if not change.target:
+            return PackageWant(change.name, change.arch, "", "absent")
+        case "remove" if change.installed == change.target:
+            return PackageWant(change.name, change.arch, change.target, "config-files")
     return PackageWant(change.target_name, change.arch, change.target, "installed", change.auto, change.hold)
+
+
+def _key(change: Change) -> PackageName:
+    return PackageName(change.name, change.arch)
 
 
 def _as_marked(change: Change, now: Package) -> bool:

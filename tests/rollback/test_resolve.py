@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import InvalidInput, NoSolution, Unobtainable
 from nornir_upgrade.core.facts import HostFacts
-from nornir_upgrade.core.packages import Package, PackageName
-from rollback.resolve import Manifest, Problem, document, exact, read, require_solved, wants
+from nornir_upgrade.core.packages import Package, PackageName, State
+from rollback.resolve import Manifest, Problem, document, exact, leftovers, read, require_solved, wants
 
 from .factory import facts, offering, package
 
@@ -98,7 +98,7 @@ def test_what_was_only_configuration_is_so_again() -> None:
 
 
 @pytest.mark.parametrize("state", ["unpacked", "half-configured", "triggers-awaited", "triggers-pending"])
-def test_a_package_that_only_needs_configuring_is_kept_and_wanted(state: str) -> None:
+def test_a_package_that_only_needs_configuring_is_kept_and_wanted(state: State) -> None:
     now = facts(packages=(replace(package("nova", "1"), state=state),))
     manifest = exact(facts(packages=(package("nova", "1"),)), now, offering(()), TO)
     assert [(c.action, c.why) for c in manifest.changes] == [("keep", f"is {state} now: will be configured")]
@@ -164,10 +164,17 @@ def test_a_document_that_was_tampered_with_is_refused(edit: tuple[str, str]) -> 
 # ---------------------------------------------------------------------- for any two states
 
 NAMES = ("nova", "glance", "quantum", "neutron", "less", "libc6")
-STATES = ("installed", "config-files", "unpacked", "half-configured", "half-installed", "triggers-pending")
+STATES: tuple[State, ...] = (
+    "installed",
+    "config-files",
+    "unpacked",
+    "half-configured",
+    "half-installed",
+    "triggers-pending",
+)
 
 
-def packages(states: tuple[str, ...]) -> st.SearchStrategy[tuple[Package, ...]]:
+def packages(states: tuple[State, ...]) -> st.SearchStrategy[tuple[Package, ...]]:
     one = st.builds(
         lambda name, version, state, auto, hold, broken: replace(
             package(name, version, state, auto=auto, hold=hold),
@@ -188,13 +195,17 @@ ANY = packages(STATES)
 
 
 def applied(manifest: Manifest, now: HostFacts) -> dict[PackageName, Package]:
-    """What the host has after one transaction: wants reached, all else untouched."""
+    """What the host has in the end: wants reached, all else untouched. As dpkg does, a package that is removed leaves
+    the configuration of the version that was installed.
+    """
     found = {one.key: one for one in now.packages}
-    for want in wants(manifest, now):
-        found.pop(PackageName(want.name, want.arch), None)
+    for want in (*wants(manifest, now), *leftovers(manifest, now)):
+        gone = found.pop(PackageName(want.name, want.arch), None)
+        if want.goal == "config-files":
+            assert gone is not None and gone.unpacked and gone.version == want.version
         if want.goal != "absent":
-            state = "installed" if want.goal == "installed" else "config-files"
-            made = package(want.name, want.version, state, auto=want.auto, hold=want.hold, arch=want.arch)  # type: ignore[arg-type]
+            state: State = "installed" if want.goal == "installed" else "config-files"
+            made = package(want.name, want.version, state, auto=want.auto, hold=want.hold, arch=want.arch)
             found[made.key] = made
     return found
 

@@ -1,0 +1,192 @@
+"""The way back of a fleet as a plan. Pure: from the snapshot, the state now, the journal and the manifests.
+
+Stop what shares data everywhere; the old repository, the databases and the edits back; one package transaction a host;
+the new repository off, configuration and databases checked against their captures; start what ran, in the old order.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nornir_upgrade.core.facts import HostFacts, Service
+from nornir_upgrade.core.packages import digest_of_packages
+from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.gates import AuditClean, ServiceActive
+from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.repositories import SetRepository
+from nornir_upgrade.steps.services import ServiceWant, SetServices
+
+from .resolve import Manifest, leftovers, wants
+from .snapshot import Snapshot
+from .trail import Trail, migrated, start_order, trail
+
+
+def plan_rollback(
+    snapshot: Snapshot,
+    now: Mapping[str, HostFacts],
+    runs: Sequence[Run],
+    manifests: Mapping[str, Manifest],
+    *,
+    restore_db: bool = False,
+    consent: frozenset[str] = frozenset(),
+) -> Plan:
+    """The plan that brings each host of `now` to what `snapshot` says of it.
+
+    `runs` are those since the snapshot, oldest first, whatever became of them; `manifests` hold each host's packages.
+    Databases are restored only with `restore_db`. Raises `Irreversible` where a run passed a point of no return on a
+    host that is not in `consent`, `Unobtainable` where a manifest is not solved.
+    """
+    hosts = tuple(
+        _host(snapshot.of(name), now[name], manifests[name], trail(runs, name, consent=consent))
+        for name in _in_order(runs, now)
+    )
+    waves = [
+        Wave("stop services", _work(hosts, lambda host: host.stop())),
+        Wave("old repositories, databases, edits", _work(hosts, lambda host: host.before_packages(restore_db))),
+        _with_audit(Wave("packages", _work(hosts, lambda host: host.packages()))),
+        _with_audit(
+            Wave("new repositories off, configuration", _work(hosts, lambda host: host.after_packages(restore_db)))
+        ),
+        *_starts(hosts, runs),
+    ]
+    return Plan("rollback", snapshot.id, _guarded([wave for wave in waves if wave.work], now))
+
+
+def cautions(
+    snapshot: Snapshot, now: Mapping[str, HostFacts], runs: Sequence[Run], *, restore_db: bool
+) -> tuple[str, ...]:
+    """What a person must know before agreeing to the plan, a sentence each: data that is lost, schemas that stay new."""
+    found = []
+    captured = {(name, one.database) for name in now for one in trail(runs, name, consent=frozenset(now)).databases}
+    if restore_db:
+        found += [
+            f"{host}: what was written to database {name} since its dump is taken out of it (and kept in the store)"
+            for host, name in sorted(captured)
+        ]
+    else:
+        found += [
+            f"{host}: database {name} was migrated, and stays so without --restore-db: "
+            "services of the old release may refuse its schema"
+            for host, name in migrated(runs)
+            if host in now
+        ]
+    for host, facts in now.items():
+        before = {one.name: one.digest for one in snapshot.of(host).databases}
+        changed = [d.name for d in facts.databases if before.get(d.name, d.digest) != d.digest]
+        lost = [name for name in changed if (host, name) not in captured]
+        found += [f"{host}: database {name} has changed, and no run since the snapshot dumped it" for name in lost]
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """One host's way back, in pieces. `services`: every service that may run or start on the way, by its old and new names."""
+
+    then: HostFacts
+    now: HostFacts
+    manifest: Manifest
+    trail: Trail
+    services: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.now.host
+
+    def stop(self) -> tuple[Step, ...]:
+        want = tuple(ServiceWant(name, active=False) for name in self.services)
+        return (SetServices(want),) if want else ()
+
+    def before_packages(self, restore_db: bool) -> tuple[Step, ...]:
+        return (
+            *(step for step in self.trail.repositories if _present(step)),
+            *(self.trail.databases if restore_db else ()),
+            *reversed(self.trail.edits),
+            *reversed(self.trail.others),
+        )
+
+    def packages(self) -> tuple[Step, ...]:
+        wanted = (wants(self.manifest, self.now), leftovers(self.manifest, self.now))
+        return tuple(SetPackages(want, keep_stopped=self.services, downgrade=True) for want in wanted if want)
+
+    def after_packages(self, restore_db: bool) -> tuple[Step, ...]:
+        return (
+            *(step for step in self.trail.repositories if not _present(step)),
+            *reversed(self.trail.captures),  # the earliest capture is restored last, so that it has the last word
+            *(self.trail.databases if restore_db else ()),
+        )
+
+    def start(self, names: Iterable[str]) -> tuple[ServiceWant, ...]:
+        """How the services among `names` that the snapshot knows were."""
+        known = {service.name: service for service in self.then.services}
+        words = {"enabled": True, "disabled": False}
+        return tuple(
+            ServiceWant(name, known[name].active, words.get(known[name].enabled)) for name in names if name in known
+        )
+
+
+def _host(then: HostFacts, now: HostFacts, manifest: Manifest, left: Trail) -> _Host:
+    changed = _own_units(then.services, now.services) + _own_units(now.services, then.services)
+    return _Host(then, now, manifest, left, tuple(dict.fromkeys((*left.services, *changed))))
+
+
+def _own_units(here: Iterable[Service], there: Iterable[Service]) -> tuple[str, ...]:
+    """Running services of `here` that `there` does not know: they come and go with packages. Sessions, instances of
+    templates and transient units come and go by themselves; they are not enabled.
+    """
+    known = {service.name for service in there}
+    return tuple(
+        s.name for s in here if s.active and s.enabled == "enabled" and "@" not in s.name and s.name not in known
+    )
+
+
+def _starts(hosts: Sequence[_Host], runs: Sequence[Run]) -> Iterable[Wave]:
+    """A wave for each wave forward that started something, then one for what no run started."""
+    waiting = {host.name: dict.fromkeys(host.services) for host in hosts}
+    for wave, services in start_order(runs):
+        due: dict[str, list[str]] = {}
+        for host, service in services:
+            if service in waiting.get(host, {}):
+                del waiting[host][service]
+                due.setdefault(host, []).append(service)
+        yield _start(f"start {wave}", hosts, due)
+    yield _start("start the rest", hosts, waiting)
+
+
+def _start(name: str, hosts: Sequence[_Host], due: Mapping[str, Iterable[str]]) -> Wave:
+    want = {host.name: host.start(due.get(host.name, ())) for host in hosts}
+    work = tuple(Work(host, (SetServices(services),)) for host, services in want.items() if services)
+    running = {host: tuple(ServiceActive(one.name) for one in want[host] if one.active) for host in want}
+    return Wave(name, work, tuple(Work(host, gates) for host, gates in running.items() if gates))
+
+
+def _work(hosts: Sequence[_Host], steps: Callable[[_Host], tuple[Step, ...]]) -> tuple[Work, ...]:
+    return tuple(Work(host.name, found) for host in hosts if (found := steps(host)))
+
+
+def _with_audit(wave: Wave) -> Wave:
+    return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(),)) for host in wave.hosts))
+
+
+def _guarded(waves: Sequence[Wave], now: Mapping[str, HostFacts]) -> tuple[Wave, ...]:
+    """The first work of each host assumes the packages that the manifest was made for; what comes after changes them."""
+    seen: set[str] = set()
+    guarded = []
+    for wave in waves:
+        work = []
+        for one in wave.work:
+            assumes = "" if one.host in seen else digest_of_packages(now[one.host].packages)
+            work.append(Work(one.host, one.steps, assumes))
+            seen.add(one.host)
+        guarded.append(Wave(wave.name, tuple(work), wave.gates))
+    return tuple(guarded)
+
+
+def _present(step: SetRepository) -> bool:
+    return step.text is not None or bool(step.digest)
+
+
+def _in_order(runs: Sequence[Run], now: Mapping[str, HostFacts]) -> tuple[str, ...]:
+    """The hosts of `now`, in the order in which the runs first touch them, the others by name after them."""
+    touched = [host for run in runs for host in run.plan.hosts]
+    return tuple(dict.fromkeys(host for host in (*touched, *sorted(now)) if host in now))

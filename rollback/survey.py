@@ -1,0 +1,104 @@
+"""What a way back is judged on: the snapshot, the runs since, every host as it is now, and what its packages must do."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nornir_upgrade.core.engine import Fleet
+from nornir_upgrade.core.errors import InvalidInput, Unreachable
+from nornir_upgrade.core.facts import HostFacts, gather
+from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.journal import Journal
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.steps.repositories import SetRepository
+
+from .catalog import Catalog, catalog, offered
+from .resolve import Manifest, Solver, exact
+from .snapshot import Snapshot, runs_since
+from .trail import trail
+
+T = TypeVar("T")
+_NOTHING = catalog(())
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that `plan_rollback` needs. `runs` are those since the snapshot, oldest first; `now` and `manifests` by host."""
+
+    snapshot: Snapshot
+    runs: tuple[Run, ...]
+    now: Mapping[str, HostFacts]
+    manifests: Mapping[str, Manifest]
+
+    @property
+    def then(self) -> dict[str, HostFacts]:
+        """What the snapshot says of the hosts that are looked at."""
+        return {host: self.snapshot.of(host) for host in self.now}
+
+
+def survey(
+    fleet: Fleet, names: Sequence[str], journal: Journal, store: Store, snapshot: Snapshot, *, solver: Solver = exact
+) -> Survey:
+    """Look at those of `names` that the snapshot knows, and find each one's manifest. Nothing changes anywhere.
+
+    Two round trips a host: its facts, and, where versions must be fetched, what its repositories would offer with the
+    old ones back. Raises `InvalidInput` where the snapshot knows none of `names`, `Unreachable` naming every host that is.
+    """
+    runs = runs_since(journal, snapshot)
+    now = state_now(fleet, names, snapshot)
+    to = {"snapshot": snapshot.id} | ({"run": snapshot.run} if snapshot.run else {})
+    lacking = [host for host, facts in now.items() if exact(snapshot.of(host), facts, _NOTHING, to).problems]
+
+    def look(host: Host) -> Catalog:
+        then, present = snapshot.of(host.name), now[host.name]
+        wanted = {package.name for package in (*then.packages, *present.packages)}
+        return offered(host, old_sources(runs, host.name, store), wanted)
+
+    catalogs = ask(fleet, lacking, look)
+    manifests = {
+        host: solver(snapshot.of(host), facts, catalogs.get(host, _NOTHING), to) for host, facts in now.items()
+    }
+    return Survey(snapshot, runs, now, manifests)
+
+
+def state_now(fleet: Fleet, names: Sequence[str], snapshot: Snapshot) -> dict[str, HostFacts]:
+    """The facts of those of `names` that the snapshot knows, with the databases that it knows. Raises as `survey`."""
+    known = [name for name in names if name in snapshot.names]
+    if not known:
+        raise InvalidInput(
+            f"snapshot {snapshot.id} knows none of the hosts {', '.join(names)}",
+            hint=f"it knows: {', '.join(snapshot.names)}",
+        )
+    databases = {facts.host: [database.name for database in facts.databases] for facts in snapshot.hosts}
+    return ask(fleet, known, lambda host: gather(host, databases[host.name]))
+
+
+def old_sources(runs: Iterable[Run], host: str, store: Store) -> dict[str, str | None]:
+    """The source files that `runs` changed on `host`, as they were before: path -> text, `None` for one that was not there."""
+    before = trail(runs, host, consent=frozenset({host})).repositories
+    return {step.path: _text(step, store) for step in before}
+
+
+def ask(fleet: Fleet, names: Sequence[str], act: Callable[[Host], T]) -> dict[str, T]:
+    """What `act`, which must change nothing, says of each host.
+
+    Raises `Unreachable` naming every host that cannot be reached, or else the first failure of another kind.
+    """
+    answers = fleet.each(names, act)
+    failures = {name: answer for name, answer in answers.items() if isinstance(answer, Exception)}
+    silent = {name: failure for name, failure in failures.items() if isinstance(failure, Unreachable)}
+    if silent:
+        raise Unreachable(
+            "nothing was changed: " + "\n".join(f"{name}: {failure.message}" for name, failure in silent.items()),
+            hint=f"not reached: {', '.join(silent)}; see to them, or leave them out with --limit",
+        )
+    for failure in failures.values():
+        raise failure
+    return {name: answer for name, answer in answers.items() if not isinstance(answer, Exception)}
+
+
+def _text(step: SetRepository, store: Store) -> str | None:
+    if step.digest:
+        return store.get(step.digest).decode("utf-8", "surrogateescape")
+    return step.text

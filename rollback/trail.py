@@ -1,0 +1,138 @@
+"""What runs left on a host: each resource that they touched, with the step that wants it as it was before the first touch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from nornir_upgrade.core import codec
+from nornir_upgrade.core.errors import Irreversible
+from nornir_upgrade.core.run import Place, Run
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.steps.commands import RunCommand
+from nornir_upgrade.steps.databases import RestoreDatabase
+from nornir_upgrade.steps.files import RestoreFiles
+from nornir_upgrade.steps.ini import SetOption
+from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.repositories import SetRepository
+from nornir_upgrade.steps.services import SetServices
+
+Resource = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The ways back of one host, each resource once, in the order of first touch. Packages and services are not among
+    them: what becomes of these follows from the state now. `services` are the names of those that were touched.
+    """
+
+    repositories: tuple[SetRepository, ...]
+    databases: tuple[RestoreDatabase, ...]
+    captures: tuple[RestoreFiles, ...]
+    edits: tuple[RestoreFiles, ...]
+    others: tuple[Step, ...]
+    services: tuple[str, ...]
+
+
+def trail(runs: Iterable[Run], host: str, *, consent: frozenset[str] = frozenset()) -> Trail:
+    """What `runs` (oldest first) left on `host`. *Started* counts as *done*, and the earliest observation of a resource counts.
+
+    Raises `Irreversible` where a step that was begun has no way back, unless `host` is in `consent`.
+    """
+    earliest: dict[Resource, Step] = {}
+    services: dict[str, None] = {}
+    for run in runs:
+        for place, before in run.started.items():
+            if place.host == host:
+                step = run.step_at(place)
+                services.update(dict.fromkeys(_services(step)))
+                if before is None:
+                    _require_way_back(run, place, step, consent)
+                elif resource := _resource(step, before):
+                    earliest.setdefault(resource, before)
+    steps = earliest.items()
+    return Trail(
+        tuple(before for _, before in steps if isinstance(before, SetRepository)),
+        tuple(before for _, before in steps if isinstance(before, RestoreDatabase)),
+        tuple(b for resource, b in steps if resource[0] == "files" and isinstance(b, RestoreFiles)),
+        tuple(b for resource, b in steps if resource[0] == "edit" and isinstance(b, RestoreFiles)),
+        tuple(before for resource, before in steps if resource[0] in ("command", "other")),
+        tuple(services),
+    )
+
+
+def migrated(runs: Iterable[Run]) -> tuple[tuple[str, str], ...]:
+    """(host, database) of each database that a step, begun in one of `runs`, may have changed, with only the dump as way back."""
+    found: dict[tuple[str, str], None] = {}
+    for run in runs:
+        for place in run.started:
+            capture = run.captures.get(run.step_at(place).covered_by)
+            if capture is not None and isinstance(capture[1], RestoreDatabase):
+                found[capture[0], capture[1].database] = None
+    return tuple(found)
+
+
+def start_order(runs: Sequence[Run]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """The order in which the runs forward start services: (wave, ((host, service), …)); each service stands once.
+
+    A service belongs to the first wave that starts it, or to the first that names it where none starts it (it has
+    another name in the new release).
+    """
+    starts: dict[tuple[str, str], tuple[int, int, int]] = {}
+    names: dict[tuple[str, str], tuple[int, int, int]] = {}
+    for number, run in enumerate(runs):
+        if run.plan.direction == "forward":
+            for place in _places(run):
+                step, when = run.step_at(place), (number, place.wave, place.index)
+                for service in _services(step):
+                    names.setdefault((place.host, service), when)
+                for service in _started(step):
+                    starts.setdefault((place.host, service), when)
+    waves: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for named, (run_number, wave, _) in sorted((names | starts).items(), key=itemgetter(1)):
+        waves.setdefault((run_number, wave), []).append(named)
+    return tuple((runs[first].plan.waves[wave].name, tuple(found)) for (first, wave), found in waves.items())
+
+
+def _places(run: Run) -> Iterable[Place]:
+    for number, wave in enumerate(run.plan.waves):
+        for work in wave.work:
+            for index in range(len(work.steps)):
+                yield Place(number, work.host, index)
+
+
+def _services(step: Step) -> Iterable[str]:
+    if isinstance(step, SetServices):
+        return [want.name for want in step.want]
+    return step.keep_stopped if isinstance(step, SetPackages) else ()
+
+
+def _started(step: Step) -> Iterable[str]:
+    return [want.name for want in step.want if want.active] if isinstance(step, SetServices) else ()
+
+
+def _resource(step: Step, before: Step) -> Resource | None:
+    """What `before` is about; `None` where the state now decides, not the journal."""
+    match before:
+        case SetPackages() | SetServices():
+            return None
+        case SetRepository():
+            return ("repository", before.path)
+        case RestoreDatabase():
+            return ("database", before.database)
+        case RestoreFiles():
+            return ("edit" if isinstance(step, SetOption) else "files", *before.roots)
+        case RunCommand():
+            # A command and the one that undoes it are one resource: undone and done again, the first still counts.
+            return ("command", *sorted((codec.dumps(before.argv), codec.dumps(before.undo))))
+        case _:
+            return ("other", codec.dumps(before))
+
+
+def _require_way_back(run: Run, place: Place, step: Step, consent: frozenset[str]) -> None:
+    lost_capture = step.covered_by and step.covered_by not in run.captures
+    reason = f"{step.covered_by} was never captured" if lost_capture else step.point_of_no_return
+    if reason and place.host not in consent:
+        raise Irreversible(
+            f"{place.host}: no way back past: {step.describe()} ({reason})",
+            hint=f"undo the rest and leave this as it is with --accept-no-way-back {place.host}",
+        )
