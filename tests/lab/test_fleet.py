@@ -187,7 +187,8 @@ def test_neutron_takes_quantums_place_and_a_purge_leaves_nothing(fleet: Lab) -> 
     fleet.run("net1", ["systemctl", "restart", "neutron-dhcp-agent", "neutron-l3-agent"])
     assert ask(fleet, "net1", 18004)[1]["service"] == "neutron-dhcp-agent"
     assert text(fleet, "net1", "cat", "/etc/neutron/neutron.conf") == edited
-    assert text(fleet, "net1", "systemctl", "list-unit-files", "--no-legend", "quantum-*") == ""
+    assert text(fleet, "net1", "find", "/etc/systemd", "/lib/systemd", "-name", "quantum-*") == ""
+    assert text(fleet, "net1", "systemctl", "list-units", "--all", "--no-legend", "quantum-*") == ""
     names = [p.name for p in ICEHOUSE.packages if "neutron" in p.name and p.name != "neutron-server"]
     fleet.run("net1", [*APT, "purge", *names])
     assert "neutron" not in text(fleet, "net1", "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n")
