@@ -30,7 +30,7 @@ FORMAT = r"${Package}\t${Architecture}\t${Version}\t${db:Status-Want}\t${db:Stat
 
 _BEFORE_MARKS = "auto"
 _AFTER_MARKS = "end"
-_QUERY = f"""\
+QUERY = f"""\
 dpkg-query --show --showformat "$1" && echo {_BEFORE_MARKS} && apt-mark showauto && echo {_AFTER_MARKS}
 """
 
@@ -70,7 +70,7 @@ class Apt:
     """The package manager of Debian and its descendants."""
 
     def query(self) -> tuple[str, ...]:
-        return ("sh", "-c", _QUERY, "sh", FORMAT)
+        return ("sh", "-c", QUERY, "sh", FORMAT)
 
     def parse_query(self, text: str) -> tuple[Package, ...]:
         lines = text.splitlines()

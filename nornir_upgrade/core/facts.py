@@ -28,7 +28,7 @@ _CONFFILE = re.compile(r" (?P<path>/.*) (?:[0-9a-f]{32}|newconffile)(?P<obsolete
 _DIGEST = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<path>/.*)", re.DOTALL)
 _DATABASE = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*", re.ASCII)
 
-_SCRIPT = (
+SCRIPT = (
     SHELL
     + f"""\
 export LC_ALL=C
@@ -138,7 +138,7 @@ def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
     for name in databases:
         if not _DATABASE.fullmatch(name):
             raise InvalidInput(f"{name!r} is no name of a database")
-    result = host.run(("sh", "-c", _SCRIPT, "sh", new_boundary(), _FORMAT, *databases), timeout=_TIMEOUT, check=False)
+    result = host.run(("sh", "-c", SCRIPT, "sh", new_boundary(), _FORMAT, *databases), timeout=_TIMEOUT, check=False)
     try:
         return parse(result.text, host.name, datetime.now(UTC).isoformat(timespec="seconds"))
     except InvalidInput as refusal:

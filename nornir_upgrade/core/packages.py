@@ -146,23 +146,35 @@ class PackageManager(Protocol):
         ...
 
 
-def implied(want: Iterable[PackageWant], present: Iterable[Package]) -> Transaction:
+def implied(want: Iterable[PackageWant], present: Sequence[Package]) -> Transaction:
     """The transaction that leads from `present` to `want` and does nothing else."""
     now = {package.key: package for package in present if package.unpacked}
     changes = []
     for one in want:
-        old = now[one.key].version if one.key in now else ""
+        found = standing_for(one, present)
+        old = now[found].version if found in now else ""
         new = one.version if one.goal == "installed" else ""
         if old != new:
             changes.append(PackageChange(one.name, one.arch, old, new))
     return Transaction(tuple(sorted(changes, key=lambda change: (change.name, change.arch))))
 
 
+def standing_for(want: PackageWant, present: Sequence[Package]) -> PackageName | None:
+    """The present package that installing `want` would take the place of: itself, or where a package became
+    architecture-independent (or ceased to be) from one version to the next, the other one of that name.
+    """
+    keys = [package.key for package in present if package.name == want.name]
+    if want.key in keys:
+        return want.key
+    others = [key for key in keys if "all" in (key.arch, want.arch)] if want.goal == "installed" else []
+    return others[0] if len(others) == 1 else None
+
+
 def differences(want: Iterable[PackageWant], present: Iterable[Package]) -> tuple[str, ...]:
     """What `want` and `present` disagree in, one line a package; empty when `want` is true."""
     now = {package.key: package for package in present}
     lines = ((one, _difference(one, now.get(one.key))) for one in want)
-    return tuple(f"{one.name}:{one.arch} {line}" for one, line in lines if line)
+    return tuple(f"{one.key} {line}" for one, line in lines if line)
 
 
 def _difference(want: PackageWant, now: Package | None) -> str:
