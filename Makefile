@@ -30,7 +30,7 @@ lab-packages:
 	apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
 demo: setup lab-packages
-	@$(BIN)/python -m nornir_upgrade.lab.demo
+	@$(BIN)/python -m nornir_upgrade.lab.demo $(if $(KEEP),--keep)
 
 check: setup
 	$(BIN)/ruff format --check .

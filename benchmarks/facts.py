@@ -3,10 +3,11 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from nornir_upgrade.lab.fleet import extra_hosts
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.provision import extra_hosts
 
 from . import measure, peers
 
@@ -35,7 +36,7 @@ def run(directory: Path, cache: Path) -> Mapping[str, measure.Sample]:
     """Bring up the hosts, measure every tool in turn, round by round; medians by tool."""
     lab = Lab(directory / "lab", prefix="127.99.8", progress=lambda line: print(line, file=sys.stderr))
     try:
-        lab.up(extra_hosts(HOSTS, base="bench"))
+        lab.up([replace(host, base="bench") for host in extra_hosts(HOSTS)])
         targets = [peers.Target(s.name, s.address, s.port) for s in lab.status()]
         commands = _commands(directory, cache, lab, targets)
         samples: dict[str, list[measure.Sample]] = {name: [] for name in commands}
