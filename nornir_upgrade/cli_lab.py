@@ -1,0 +1,117 @@
+"""Verbs of the lab: up, status, ssh, down."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from .core.errors import InvalidInput, UnknownName
+from .doors import GENERAL, Flags, Verbs, flags
+from .screen import Screen, columns
+from .words import printable
+
+if TYPE_CHECKING:
+    from .lab.host import HostStatus
+    from .lab.lab import Lab
+
+
+@click.group(cls=Verbs)
+def lab() -> None:
+    """A small real fleet on this machine.
+
+    Debian hosts in namespaces: an old release that runs, and the repository of a new one to go to.
+    """
+
+
+@lab.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade lab up"""
+)
+@flags(*GENERAL)
+def up(flags: Flags) -> None:
+    """Start the fleet; build what is missing.
+
+    What runs already is left as it is. Needs root.
+    """
+    from .lab.provision import up as provision
+
+    screen = Screen(flags)
+    found = _lab(flags, screen)
+    provision(found, lambda text: screen.note(printable(text)))
+    _show(screen, found.status())
+
+
+@lab.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade lab status -o json"""
+)
+@flags(*GENERAL)
+def status(flags: Flags) -> None:
+    """The hosts of the lab, and whether they run."""
+    screen = Screen(flags)
+    _show(screen, _lab(flags, screen).status())
+
+
+@lab.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="""\b
+Examples:
+  nornir-upgrade lab ssh ctl1
+  nornir-upgrade lab ssh cmp1 systemctl status nova-compute""",
+)
+@click.argument("host")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@flags(*GENERAL)
+def ssh(flags: Flags, host: str, command: tuple[str, ...]) -> NoReturn:
+    """A root shell on HOST, or COMMAND there."""
+    found = _lab(flags, Screen(flags))
+    names = [one.name for one in found.status()]
+    if host not in names:
+        raise UnknownName("host in the lab", host, names)
+    sys.stdout.flush()
+    try:
+        os.execvp("ssh", ["ssh", "-F", str(found.ssh_config), "--", host, *command])
+    except FileNotFoundError:
+        raise InvalidInput("there is no ssh on this machine", hint="apt-get install openssh-client") from None
+
+
+@lab.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade lab down
+  nornir-upgrade lab down --purge"""
+)
+@click.option("--purge", is_flag=True, help="Remove the cache of bases and downloads, too.")
+@flags(*GENERAL)
+def down(flags: Flags, purge: bool) -> None:
+    """Remove the lab.
+
+    No process, mount, namespace or file of it is left, also after a crash in the middle. Twice is once.
+    """
+    screen = Screen(flags)
+    found = _lab(flags, screen)
+    found.down(purge=purge)
+    screen.result({"hosts": []}, "The lab is gone.")
+
+
+def _lab(flags: Flags, screen: Screen) -> "Lab":
+    from . import settings
+    from .lab.lab import Lab
+
+    return Lab(settings.read(flags.config).lab, progress=lambda text: screen.note(printable(text)))
+
+
+def _show(screen: Screen, hosts: "tuple[HostStatus, ...]") -> None:
+    from .core import codec
+
+    rows = [
+        (one.name, one.base, one.state, f"{one.address}:{one.port}", "yes" if one.linked else "cut off")
+        for one in hosts
+    ]
+    text = (
+        columns(("host", "base", "state", "ssh", "network"), rows) if rows else "There is no lab: nornir-upgrade lab up"
+    )
+    screen.result({"hosts": codec.to_builtins(hosts)}, text)

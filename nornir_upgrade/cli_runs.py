@@ -1,0 +1,234 @@
+"""Verbs about runs: resume, unwind, status, history, report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .core.errors import InvalidInput, UnfinishedRun
+from .doors import CONSENT, GENERAL, STOPPING, WORKERS, Flags, flags
+from .screen import Screen, columns
+from .words import one_line
+
+if TYPE_CHECKING:
+    from .core.engine import Policy
+    from .core.journal import Journal
+    from .core.plan import Plan
+    from .core.run import Run
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade resume
+  nornir-upgrade resume 20260412-101500-3f2a --yes"""
+)
+@click.argument("run", default="")
+@flags(*GENERAL, *WORKERS, *CONSENT, *STOPPING)
+def resume(flags: Flags, run: str) -> int:
+    """Go on with an unfinished run.
+
+    RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. What was done
+    stays done; a step that was cut off is done again. A job that still runs on a host is followed there.
+    """
+    from .controller import at_work, refuse_strangers
+    from .execution import go_back, go_forward
+    from .recap import undoing
+
+    screen = Screen(flags)
+    screen.require_consent()
+    with at_work(flags.config, "nornir-upgrade resume", workers=flags.workers) as controller:
+        found = _unfinished(controller.journal, run)
+        if child := undoing(found, controller.journal.runs()):
+            raise UnfinishedRun(
+                f"run {found.id} is being undone by run {child.id}, and can only go on in that direction",
+                hint=f"nornir-upgrade resume {child.id}",
+            )
+        if found.status != "open":
+            return _nothing_to_do(screen, found)
+        refuse_strangers(found.plan, controller.fleet.names)
+        screen.note(f"Run {found.id}: {found.plan.direction} {one_line(found.plan.origin)}")
+        screen.confirm("Go on with it?")
+        if found.plan.direction == "unwind":
+            return go_back(controller, found, screen)
+        return go_forward(controller, found, policy(flags, found.plan), screen, or_unwind=flags.on_failure == "unwind")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade unwind
+  nornir-upgrade unwind 20260412-101500-3f2a --accept-no-way-back cmp1"""
+)
+@click.argument("run", default="")
+@flags(*GENERAL, *WORKERS, *CONSENT)
+def unwind(flags: Flags, run: str) -> int:
+    """Undo an unfinished run.
+
+    RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. Its journal is read backwards.
+    Databases that this very run migrated are restored from the dumps that it made. To go back from a run that ended
+    well, use `rollback apply`.
+    """
+    from .controller import at_work, refuse_strangers
+    from .core.run import unwind as plan_back
+    from .execution import go_back, open_undoing
+    from .recap import undoing
+
+    screen = Screen(flags)
+    screen.require_consent()
+    with at_work(flags.config, "nornir-upgrade unwind", workers=flags.workers) as controller:
+        found = _unfinished(controller.journal, run)
+        if found.status in ("undone", "untouched"):
+            return _nothing_to_do(screen, found)
+        if found.status != "open":
+            raise InvalidInput(
+                f"run {found.id} is not unfinished: it {found.status}",
+                hint=f"to go back from it: rollback apply --run {found.id}",
+            )
+        refuse_strangers(found.plan, controller.fleet.names)
+        consent = frozenset(flags.accept)
+        under_way = found if found.plan.direction == "unwind" else undoing(found, controller.journal.runs())
+        _tell_what_is_undone(screen, under_way.plan if under_way else plan_back(found, consent=consent), found)
+        screen.confirm("Undo it?")
+        return go_back(
+            controller, under_way or open_undoing(controller.journal, found.id, consent, flags.comment), screen
+        )
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade status
+  nornir-upgrade status last-1 -o json"""
+)
+@click.argument("run", default="last")
+@flags(*GENERAL)
+def status(flags: Flags, run: str) -> None:
+    """Where a run stands.
+
+    Its waves, its hosts, what failed, and the commands that go on and back. RUN is an id, its beginning, `last` or `last-1`.
+    Only reads, and so works while another controller is at work.
+    """
+    from .controller import reading
+    from .core import codec
+    from .recap import recap
+    from .recap_text import recap_in_text, waves_in_text, ways_in_text
+
+    screen = Screen(flags)
+    with reading(flags.config) as journal:
+        runs = journal.runs()
+        if not runs and run == "last":
+            screen.result({"run": None}, "No run yet.")
+            return
+        found = recap(journal.run(run), flags.config, runs)
+    parts = [waves_in_text(found), recap_in_text(found), ways_in_text(found)]
+    screen.result(codec.to_builtins(found), "\n\n".join(part for part in parts if part))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade history
+  nornir-upgrade history -o json"""
+)
+@flags(*GENERAL)
+def history(flags: Flags) -> None:
+    """All runs, oldest first.
+
+    `last` and `last-1` count from the end of this list. Only reads, and so works while another controller is at work.
+    """
+    from .controller import reading
+    from .core import codec
+    from .recap import recap
+
+    with reading(flags.config) as journal:
+        runs = journal.runs()
+    recaps = [recap(run, flags.config, runs) for run in runs]
+    head = ("run", "opened", "direction", "of", "hosts", "status", "comment")
+    rows = [
+        (one.run, local_time(one.opened), one.direction, one.origin, len(one.hosts), one.status, one.comment)
+        for one in recaps
+    ]
+    documents = [codec.to_builtins(one) for one in recaps]
+    Screen(flags).result({"runs": documents}, columns(head, rows) if rows else "No run yet.")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade report
+  nornir-upgrade report last-1 --out /tmp/upgrade.html"""
+)
+@click.argument("run", default="last")
+@click.option("--out", metavar="FILE", help="Where to write it; - is stdout. Default: report-RUN.html")
+@flags(*GENERAL)
+def report(flags: Flags, run: str, out: str | None) -> None:
+    """Write one HTML page about a run.
+
+    It needs no other file: every step with what was before and what after, failures, times.
+    """
+    from .controller import reading
+    from .report import render
+
+    screen = Screen(flags)
+    with reading(flags.config) as journal:
+        found = journal.run(run)
+        page = render(found, flags.config, journal.runs())
+    if out == "-":
+        click.echo(page, nl=False)
+        return
+    path = Path(out or f"report-{found.id}.html")
+    write(path, page)
+    screen.result({"run": found.id, "report": str(path)}, f"{path}")
+
+
+def write(path: Path, text: str) -> None:
+    """Afterwards `path` holds `text`. Raises `InvalidInput` where it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{path}: {error.strerror}", hint="name another file with --out") from None
+
+
+def local_time(moment: str) -> str:
+    """A moment of the journal (UTC, ISO 8601) as this machine's clock shows it."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+
+
+def policy(flags: Flags, plan: "Plan") -> "Policy":
+    """When a run of `plan` stops, after the flags."""
+    from .core.engine import Policy
+
+    return Policy(
+        max_fail=flags.max_fail.of(len(plan.hosts)), stop_after=flags.stop_after, consent=frozenset(flags.accept)
+    )
+
+
+def _unfinished(journal: "Journal", name: str) -> "Run":
+    """The run called `name`, or the last unfinished one. Raises `UnknownName`, and `InvalidInput` where none is unfinished."""
+    from .recap import unfinished
+
+    if name:
+        return journal.run(name)
+    if not (found := unfinished(journal.runs())):
+        raise InvalidInput("no run is unfinished", hint="nornir-upgrade history lists all runs")
+    return found[-1]
+
+
+def _nothing_to_do(screen: Screen, run: "Run") -> int:
+    screen.result({"run": run.id, "status": run.status}, f"Run {run.id}: nothing to do, it is {run.status}.")
+    return 0
+
+
+def _tell_what_is_undone(screen: Screen, plan: "Plan", run: "Run") -> None:
+    from .steps.databases import RestoreDatabase
+
+    hosts = ", ".join(plan.hosts) or "no host"
+    screen.note(f"Run {run.id} ({one_line(run.plan.origin)}) is undone on: {hosts}")
+    databases = sorted(
+        {f"{step.database} on {host}" for _, host, step in plan.steps() if isinstance(step, RestoreDatabase)}
+    )
+    if databases:
+        screen.note(f"Databases restored from the dumps that it made: {', '.join(databases)}")

@@ -1,0 +1,147 @@
+"""Controller: fleet, journal and store in one hand, and what is asked of them before the first touch. For both command lines."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import settings
+from . import vocabulary as vocabulary
+from .core import codec
+from .core.errors import Drift, Irreversible, UnfinishedRun, UnknownName, Unreachable
+from .core.facts import HostFacts
+from .core.journal import Journal, owned
+from .core.packages import digest_of_packages
+from .core.plan import Plan
+from .core.run import Run
+from .core.store import Store
+from .recap import unfinished, ways_out
+from .settings import Settings
+
+if TYPE_CHECKING:  # nornir and netmiko take longer to import than most verbs need to run
+    from .core.fleet import NornirFleet
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """What a verb that changes hosts works with. `journal` is owned by this process."""
+
+    settings: Settings
+    fleet: "NornirFleet"
+    journal: Journal
+    store: Store
+
+
+@contextmanager
+def at_work(config: Path, command: str, *, limit: str = "", workers: int = 0) -> Iterator[Controller]:
+    """A controller, until the block ends. Raises `InvalidInput`, `UnknownName` (an empty limit), `JournalLocked`."""
+    chosen = settings.read(config)
+    settings.make_private(chosen.state)
+    with _loaded(chosen, limit, workers) as fleet, owned(chosen.journal, command) as journal:
+        yield Controller(chosen, fleet, journal, Store(chosen.store))
+
+
+@contextmanager
+def looking(config: Path, *, limit: str = "", workers: int = 0) -> "Iterator[NornirFleet]":
+    """The fleet, for verbs that change nothing: the journal stays free."""
+    with _loaded(settings.read(config), limit, workers) as fleet:
+        yield fleet
+
+
+@contextmanager
+def reading(config: Path) -> Iterator[Journal]:
+    """The journal, to be read, whoever owns it."""
+    chosen = settings.read(config)
+    settings.make_private(chosen.state)
+    journal = Journal(chosen.journal)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def gather_all(fleet: "NornirFleet", databases: Mapping[str, Sequence[str]] | None = None) -> dict[str, HostFacts]:
+    """The facts of every host of the fleet, by name; `databases` names those whose content counts, by host.
+
+    Changes nothing. Raises `Unreachable` naming all the hosts that cannot be reached.
+    """
+    from .core.gather import gather
+
+    wanted = databases or {}
+    found = fleet.each(fleet.names, lambda host: gather(host, wanted.get(host.name, ())))
+    lost = {name: error for name, error in found.items() if isinstance(error, Unreachable)}
+    if lost:
+        raise Unreachable(
+            "nothing was changed: " + "\n".join(f"{name}: {error.message}" for name, error in lost.items()),
+            hint=f"not reached: {', '.join(lost)}; see to them, or leave them out with --limit",
+        )
+    facts = {}
+    for name, result in found.items():
+        if isinstance(result, Exception):
+            raise result
+        facts[name] = result
+    return facts
+
+
+def keep_snapshot(journal: Journal, facts: Mapping[str, HostFacts], run: Run) -> None:
+    """Afterwards the facts are the snapshot before `run`: a JSON list of HostFacts, sorted by host."""
+    journal.keep_snapshot(codec.dumps(tuple(facts[name] for name in sorted(facts))), run=run.id)
+
+
+def refuse_unfinished(journal: Journal, config: Path) -> None:
+    """Raises `UnfinishedRun`, naming the ways out, while a run stands open."""
+    runs = journal.runs()
+    if not (open_runs := unfinished(runs)):
+        return
+    run = open_runs[-1]
+    ways = ways_out(run, config, runs)
+    commands = [f"go on with:  {ways.go_on}"] + ([f"go back with: {ways.go_back}"] if ways.go_back else [])
+    raise UnfinishedRun(f"run {run.id} ({run.plan.origin}) is unfinished, and in the way", hint="\n  ".join(commands))
+
+
+def refuse_strangers(plan: Plan, names: Collection[str]) -> None:
+    """Raises `UnknownName` where the plan has work for a host that the inventory does not hold."""
+    for wave in plan.waves:
+        for work in (*wave.work, *wave.gates):
+            if work.host not in names:
+                raise UnknownName("host", work.host, sorted(names))
+
+
+def refuse_drift(plan: Plan, facts: Mapping[str, HostFacts]) -> None:
+    """Raises `Drift` naming every host that changed since the plan was made, and as `refuse_strangers`."""
+    refuse_strangers(plan, facts)
+    assumed: dict[str, str] = {}
+    for wave in plan.waves:
+        for work in wave.work:
+            assumed.setdefault(work.host, work.assumes)
+    drifted = [
+        name for name, digest in assumed.items() if digest and digest != digest_of_packages(facts[name].packages)
+    ]
+    if drifted:
+        raise Drift(
+            f"the packages are not what they were when the plan was made on: {', '.join(drifted)}",
+            hint="nothing was changed; look at what changed there, and plan again",
+        )
+
+
+def refuse_irreversible(plan: Plan, consent: frozenset[str]) -> None:
+    """Raises `Irreversible` naming every point of no return of `plan` that `consent` (hosts) does not cover."""
+    ahead = [point for point in plan.points_of_no_return if point[0] not in consent]
+    if ahead:
+        hosts = dict.fromkeys(host for host, _, _ in ahead)
+        raise Irreversible(
+            "\n".join(f"{host}: {step} cannot be undone: {reason}" for host, step, reason in ahead),
+            hint="consent with " + " ".join(f"--accept-no-way-back {host}" for host in hosts),
+        )
+
+
+@contextmanager
+def _loaded(chosen: Settings, limit: str, workers: int) -> "Iterator[NornirFleet]":
+    from .core.fleet import load
+
+    fleet = load(chosen.config, limit, workers or chosen.workers)
+    try:
+        yield fleet
+    finally:
+        fleet.close()

@@ -1,0 +1,283 @@
+"""Doors: what both command lines share. Common flags, and the one switch from exceptions to exit codes."""
+
+import functools
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from . import interrupt
+from .core.errors import Failure
+from .settings import DEFAULT_CONFIG
+from .words import printable
+
+CLOSED_PIPE = 141  # what a shell sees of a program that SIGPIPE ended: 128 + 13
+INTERRUPTED = 130
+EXIT_CODES = """\b
+Exit codes:
+  0    the goal holds on every host, or there was nothing to do
+  1    a bug (traceback)
+  2    wrong usage
+  3    stopped; the run is open
+  4    failed and unwound: the fleet is where it began
+  5    undoing itself failed on a host
+  10   input invalid
+  11   journal locked by another controller
+  12   an unfinished run is in the way
+  13   drift
+  20   no solution
+  21   bytes to be had neither from a repository nor from escrow
+  22   digest mismatch
+  23   point of no return without consent
+  24   preflight found something blocking
+  30   a host could not be reached before anything was changed
+  100  --detailed-exitcode: there is something to do
+  130  interrupted
+  143  terminated"""
+
+
+class Verbs(click.Group):
+    """Verbs in the order in which they are used, not the alphabet's."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+class Door(Verbs):
+    """A command line whose every ending is one exit code (the table above), and one message where something is wrong.
+
+    Verbs return their exit code, None for 0. Common flags may stand before the verb as well as after it.
+    """
+
+    def main(self, args: Any = None, prog_name: str | None = None, *rest: Any, **more: Any) -> NoReturn:
+        with interrupt.leaving():
+            sys.exit(self._exit_code(args, prog_name, **more))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # `… | head` has seen enough
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(CLOSED_PIPE) from None
+        return result
+
+    def _exit_code(self, args: Any, prog_name: str | None, **more: Any) -> int:
+        more["standalone_mode"] = False
+        name = prog_name or self.name or "nornir-upgrade"
+        try:
+            return int(super().main(args, name, **more) or 0)
+        except click.ClickException as error:
+            error.show()
+            return 2
+        except (click.Abort, KeyboardInterrupt):
+            click.echo(f"{name}: interrupted", err=True)
+            return INTERRUPTED
+        except Failure as failure:
+            tell(name, failure)
+            return failure.exit_code
+        except Exception:
+            traceback.print_exc()
+            click.echo(f"{name}: this is a bug; what was done until here stands in the journal", err=True)
+            return 1
+
+
+def tell(name: str, failure: Failure) -> None:
+    """One message on stderr: what is wrong and where, and what to do."""
+    label = click.style("error:", fg="red", bold=True)
+    colour = None if colourful() else False
+    click.echo(f"{name}: {label} {printable(failure.message)}", err=True, color=colour)
+    if failure.hint:
+        click.echo(f"  {printable(failure.hint)}", err=True, color=colour)
+
+
+def enter(door: Door) -> NoReturn:
+    """The console script. Threads that still talk to a host do not keep an interrupted program alive."""
+    try:
+        door.main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+        waited_for = any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread())
+        if waited_for and code in (INTERRUPTED, 143):
+            with suppress(OSError):
+                sys.stdout.flush()
+            os._exit(code)
+        raise
+
+
+def colourful() -> bool:
+    """Whether colour is wanted at all (https://no-color.org); a pipe gets none in any case."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+# ---------------------------------------------------------------------- common flags
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A number of hosts, or a percentage of them."""
+
+    number: int
+    percent: bool = False
+
+    def of(self, total: int) -> int:
+        """How many of `total` hosts, rounded up, so that a percentage of few hosts is still one."""
+        return -(-total * self.number // 100) if self.percent else self.number
+
+
+class _ShareType(click.ParamType[Share]):
+    name = "N|N%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Share:
+        if isinstance(value, Share):
+            return value
+        digits = str(value).removesuffix("%")
+        percent = str(value).endswith("%")
+        if not digits.isascii() or not digits.isdigit() or int(digits) < 1 or (percent and int(digits) > 100):
+            self.fail(f"{value!r} is neither a number of hosts from 1 nor a percentage from 1% to 100%", param, ctx)
+        return Share(int(digits), percent)
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The common flags as they were given; those that a verb does not offer hold their defaults."""
+
+    config: Path = Path(DEFAULT_CONFIG)
+    output: str = "text"
+    verbose: int = 0
+    quiet: bool = False
+    no_color: bool = False
+    limit: str = ""
+    workers: int = 0
+    serial: str = ""
+    diff: bool = False
+    max_fail: Share = Share(1)
+    on_failure: str = "halt"
+    stop_after: int = 0
+    accept: tuple[str, ...] = ()
+    yes: bool = False
+    comment: str = ""
+
+    @property
+    def json(self) -> bool:
+        """Whether stdout is to hold one JSON document."""
+        return self.output == "json"
+
+
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+GENERAL: tuple[Option, ...] = (
+    click.option(
+        "-c",
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        help="Nornir's configuration, with our settings under user_defined.",
+    ),
+    click.option(
+        "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of stdout."
+    ),
+    click.option("-v", "--verbose", count=True, help="Tell more on stderr; -vv tells all."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress on stderr, only what is wrong."),
+    click.option("--no-color", is_flag=True, help="No colour; so does the environment's NO_COLOR."),
+)
+"""For every verb."""
+WORKERS: tuple[Option, ...] = (
+    click.option("--workers", type=click.IntRange(1, 1000), default=None, metavar="N", help="Hosts worked on at once."),
+)
+"""For verbs that talk to the hosts of a run."""
+FLEET: tuple[Option, ...] = (
+    click.option(
+        "-l",
+        "--limit",
+        default="",
+        metavar="PATTERN",
+        help="Only these hosts: names, globs, @group, !exclude, by commas.",
+    ),
+    *WORKERS,
+)
+"""For verbs that choose hosts."""
+WAVES: tuple[Option, ...] = (
+    click.option("--serial", default="", metavar="1,10%,100%", help="Size of each wave; the last one repeats."),
+    click.option("-D", "--diff", is_flag=True, help="Show every step in full, also where hosts share it."),
+)
+"""For verbs that plan."""
+CONSENT: tuple[Option, ...] = (
+    click.option(
+        "--accept-no-way-back",
+        "accept",
+        multiple=True,
+        metavar="HOST",
+        help="Pass a point of no return on HOST (repeatable).",
+    ),
+    click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+    click.option("--comment", default="", metavar="TEXT", help="Kept with the run."),
+)
+"""For verbs that change hosts."""
+STOPPING: tuple[Option, ...] = (
+    click.option(
+        "--max-fail",
+        type=_ShareType(),
+        default="1",
+        show_default=True,
+        help="Stop when this many hosts have failed; unreachable ones count.",
+    ),
+    click.option(
+        "--on-failure",
+        type=click.Choice(["halt", "unwind"]),
+        default="halt",
+        show_default=True,
+        help="When it failed: stop and stay, or undo it all.",
+    ),
+    click.option("--stop-after", type=click.IntRange(1), default=None, metavar="N", help="Stop after N waves."),
+)
+"""For verbs that go forward."""
+
+_NAMES = frozenset(field.name for field in fields(Flags))
+
+
+def flags(*options: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator for verbs: adds `options`, and hands them over as one `Flags`, the verb's first argument."""
+
+    def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(verb)
+        def call(**given: Any) -> Any:
+            common = {name: given.pop(name) for name in tuple(given) if name in _NAMES}
+            chosen = Flags(**{name: value for name, value in common.items() if value is not None})
+            if chosen.quiet and chosen.verbose:
+                raise click.UsageError("--quiet and --verbose contradict each other")
+            if chosen.no_color or not colourful():
+                click.get_current_context().color = False
+            return verb(chosen, **given)
+
+        offered: Callable[..., Any] = call
+        for option in reversed(options):
+            offered = option(offered)
+        return offered
+
+    return decorate
+
+
+def before_the_verb(ctx: click.Context) -> None:
+    """Afterwards the flags that stood before the verb are the defaults of whatever verb follows."""
+    given = {
+        name: value
+        for name, value in ctx.params.items()
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+    ctx.default_map = _for_all(ctx.command, given)
+
+
+def _for_all(command: click.Command, given: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(command, click.Group):
+        return given
+    return given | {name: _for_all(verb, given) for name, verb in command.commands.items()}

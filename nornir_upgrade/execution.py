@@ -1,0 +1,134 @@
+"""Execution: a run carried out before the eyes of a person or a script, and how it ended. For both command lines."""
+
+import os
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+
+from . import interrupt, progress
+from .controller import Controller
+from .core import codec
+from .core.engine import Outcome, Policy, execute
+from .core.errors import Irreversible, RunStopped, UndoFailed, Unwound
+from .core.gather import package_digest
+from .core.journal import Journal
+from .core.run import Run, unwind
+from .recap import recap
+from .recap_text import recap_in_text, ways_in_text
+from .screen import Screen
+
+_SECONDS_TO_JOURNAL = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How carrying out a run ended; `signal_code` is the exit code due to a signal, 0 without one."""
+
+    outcome: Outcome
+    signal_code: int = 0
+
+
+def carry_out(controller: Controller, run: Run, policy: Policy, screen: Screen) -> Ended:
+    """Execute what is left of `run`, with progress on stderr; the first signal stops it after the steps that are under way.
+
+    A second signal journals what was interrupted and ends this process. A run that takes another back and succeeds
+    marks that one as undone.
+    """
+    with progress.following(controller.journal, run, screen) as follower:
+
+        def first() -> None:
+            policy.stopping.set()
+            with suppress(Exception):
+                follower.note("Stopping: the steps that are under way are let finish. Once more stops at once.")
+
+        def second(code: int) -> None:
+            follower.end()
+            _stop_at_once(controller, run.id, screen, code)
+
+        with interrupt.listening(first, second) as heard:
+            outcome = execute(run, controller.fleet, controller.journal, controller.store, policy, package_digest)
+    if outcome.succeeded:
+        _mark_undone(controller.journal, run)
+    return Ended(outcome, heard.exit_code if heard.number and not outcome.succeeded else 0)
+
+
+def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen, *, or_unwind: bool = False) -> int:
+    """Carry `run` out, undo it if it failed and `or_unwind`, tell how it stands; returns the exit code."""
+    ended = carry_out(controller, run, policy, screen)
+    if ended.outcome.succeeded:
+        return _conclude(controller, run.id, screen, 0)
+    if ended.signal_code or not (or_unwind and ended.outcome.failed):
+        return _conclude(controller, run.id, screen, ended.signal_code or RunStopped.exit_code)
+    screen.note(f"Run {run.id} failed. Undoing it.")
+    try:
+        undoing = open_undoing(controller.journal, run.id)
+    except Irreversible as error:
+        screen.warn(f"It cannot be undone: {error.message}")
+        return _conclude(controller, run.id, screen, RunStopped.exit_code)
+    back = carry_out(controller, undoing, Policy(max_fail=0), screen)
+    done = Unwound.exit_code if back.outcome.succeeded else UndoFailed.exit_code
+    return _conclude(controller, run.id, screen, back.signal_code or done, undoing.id)
+
+
+def go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
+    """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code."""
+    ended = carry_out(controller, undoing, Policy(max_fail=0), screen)
+    done = 0 if ended.outcome.succeeded else UndoFailed.exit_code
+    return _conclude(controller, undoing.id, screen, ended.signal_code or done)
+
+
+def open_undoing(journal: Journal, run: str, consent: frozenset[str] = frozenset(), comment: str = "") -> Run:
+    """Afterwards the run that undoes `run` is open, not begun. Raises `Irreversible`."""
+    return journal.open_run(unwind(journal.run(run), consent=consent), parent=run, comment=comment)
+
+
+def _mark_undone(journal: Journal, run: Run) -> None:
+    if run.plan.direction == "unwind" and journal.run(run.parent).status != "undone":
+        journal.append(run.parent, "run_undone", text=run.id)
+
+
+def _conclude(controller: Controller, name: str, screen: Screen, code: int, undoing: str = "") -> int:
+    """Print how the run stands: the recap is the result; the ways on and back go to stderr, where nobody can miss them."""
+    runs = controller.journal.runs()
+    found = [recap(controller.journal.run(one), controller.settings.given, runs) for one in (name, undoing) if one]
+    document = codec.to_builtins(found[0]) | {"exit_code": code}
+    if undoing:
+        document["undoing"] = codec.to_builtins(found[1])
+    screen.result(document, "\n\n".join(recap_in_text(one) for one in found))
+    if code and (ways := ways_in_text(found[0])):
+        screen.warn(ways)
+    return code
+
+
+def _stop_at_once(controller: Controller, run: str, screen: Screen, code: int) -> None:
+    """Journal what was interrupted, as far as that can be done in seconds, and end this process, whatever its threads do."""
+
+    def last_words() -> None:
+        _journal_interruption(controller.journal, run)
+        found = recap(controller.journal.run(run), controller.settings.given, controller.journal.runs())
+        screen.warn("Stopped at once. What runs on the hosts runs on there; going on follows it.")
+        screen.warn(ways_in_text(found))
+        sys.stdout.flush()
+
+    speaker = threading.Thread(target=last_words, daemon=True)
+    speaker.start()
+    speaker.join(_SECONDS_TO_JOURNAL)
+    os._exit(code)
+
+
+def _journal_interruption(journal: Journal, name: str) -> None:
+    run = journal.run(name)
+    failed = {(event.wave, event.host, event.index) for event in run.failures}
+    for place in run.started.keys() - run.done:
+        if (place.wave, place.host, place.index) not in failed:
+            journal.append(
+                name,
+                "step_failed",
+                wave=place.wave,
+                host=place.host,
+                index=place.index,
+                text=run.step_at(place).describe(),
+                error="interrupted: the controller was stopped while this was under way",
+            )
+    journal.append(name, "run_ended", text="interrupted")

@@ -1,0 +1,86 @@
+"""Interrupt: the first Ctrl-C lets running steps finish, the second stops at once. SIGTERM and SIGHUP likewise."""
+
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class Heard:
+    """The signal that came first; 0 while none did."""
+
+    number: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of who was stopped by it: 130 for Ctrl-C, 143 for the others."""
+        return exit_code(self.number)
+
+
+def exit_code(number: int) -> int:
+    """130 for SIGINT, 143 for SIGTERM; SIGHUP counts as SIGTERM: whoever sent it wants us gone."""
+    return 130 if number == signal.SIGINT else 143
+
+
+@contextmanager
+def listening(first: Callable[[], None], second: Callable[[int], None]) -> Iterator[Heard]:
+    """Within the block, the first signal calls `first`, the next one `second` with the exit code that is due.
+
+    Both are called in a thread of their own: a signal handler may come in the midst of anything, a lock held included.
+    Signals that are ignored (as under nohup) stay so. Outside of the main thread, where no handler can be set, nothing is heard.
+    """
+    heard, signals = Heard(), queue.SimpleQueue[int]()  # the one queue whose put may be called from a handler
+
+    def answer() -> None:
+        for act in (lambda _: first(), second):
+            number = signals.get()
+            if not number:
+                return
+            heard.number = heard.number or number
+            act(exit_code(number))
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signals.put(number)
+
+    listener = threading.Thread(target=answer, name="signals", daemon=True)
+    listener.start()
+    previous = _install(handle)
+    try:
+        yield heard
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        signals.put(0)
+        listener.join(timeout=1)
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """Within the block, SIGTERM and SIGHUP leave the program in an orderly way, with exit code 143."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(exit_code(number))
+
+    previous = _install(leave, signal.SIGTERM, signal.SIGHUP)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _install(handler: Callable[[int, FrameType | None], None], *numbers: int) -> dict[int, Any]:
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {
+        number: signal.signal(number, handler)
+        for number in numbers or SIGNALS
+        if signal.getsignal(number) not in (signal.SIG_IGN, None)
+    }

@@ -1,0 +1,54 @@
+"""A recap as people read it."""
+
+from .recap import FailureRecap, Recap
+from .screen import columns
+from .words import printable
+
+_STATUS = {
+    "open": "is open",
+    "succeeded": "succeeded",
+    "undone": "was undone",
+    "untouched": "ended before it touched anything",
+}
+
+
+def recap_in_text(recap: Recap) -> str:
+    """The table of hosts, the failures, the hosts that were not reached, and where the run stands."""
+    head = ("host", "ok", "changed", "failed", "unreachable", "skipped", "undone")
+    rows = [
+        (one.host, one.ok, one.changed, one.failed, one.unreachable, one.skipped, one.undone) for one in recap.hosts
+    ]
+    parts = [columns(head, rows)] if rows else []
+    if recap.failures:
+        parts.append("Failed:\n" + "\n".join(_failure(one) for one in recap.failures))
+    if recap.not_reached and recap.status != "undone":
+        parts.append(f"Not reached: {', '.join(recap.not_reached)}")
+    return "\n\n".join([*parts, headline(recap)])
+
+
+def headline(recap: Recap) -> str:
+    """Where the run stands, in a line."""
+    by = f" by run {recap.undone_by}" if recap.undone_by else ""
+    after = f" ({recap.ending})" if recap.status == "open" and recap.ending else ""
+    return f"Run {recap.run} ({recap.direction} {printable(recap.origin)}) {_STATUS[recap.status]}{by}{after}."
+
+
+def ways_in_text(recap: Recap) -> str:
+    """The run and the exact commands on and back; '' where nothing is left to do."""
+    if not recap.ways.go_on:
+        return ""
+    lines = [f"Run {recap.run} is open.", f"  go on with:   {recap.ways.go_on}"]
+    if recap.ways.go_back:
+        lines.append(f"  go back with: {recap.ways.go_back}")
+    return "\n".join(lines)
+
+
+def waves_in_text(recap: Recap) -> str:
+    """The table of waves."""
+    rows = [(number, wave.name, wave.state, f"{wave.done}/{wave.steps}") for number, wave in enumerate(recap.waves, 1)]
+    return columns(("wave", "name", "state", "steps done"), rows)
+
+
+def _failure(one: FailureRecap) -> str:
+    step = f"{printable(one.step)}: " if one.step else ""
+    return "\n    ".join(f"  {one.host}: {step}{one.error}".splitlines())
