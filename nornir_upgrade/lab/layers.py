@@ -47,7 +47,7 @@ def keep(cache: Path, key: str, host: str, upper: Path, below: tuple[Path, ...])
     fresh = link.with_name(f"{link.name}.{layer.name}")
     fresh.symlink_to(layer)
     fresh.replace(link)
-    return (layer / "upper", *below)
+    return (layer.resolve() / "upper", *below)
 
 
 def prune(cache: Path) -> None:

@@ -5,11 +5,12 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.errors import InvalidInput, TimedOut
 from nornir_upgrade.lab import base
 from nornir_upgrade.lab.errors import LabError
 
@@ -18,6 +19,7 @@ _INOTIFY_A_HOST = 7  # 5 systemd, 1 dbus, 1 logind
 _INOTIFY_OTHERS = 20
 _INOTIFY_ENOUGH = 4096
 _MARK = "lock"
+_LOCK_SECONDS = 300.0  # the other one may be building a base
 
 
 def default_cache() -> Path:
@@ -65,13 +67,24 @@ def locked(directory: Path) -> Iterator[int]:
         path = directory / _MARK
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait_for_lock(descriptor, directory)
             if not (path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino):
                 continue  # the lab went down while we waited
             yield descriptor
             return
         finally:
             os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, directory: Path) -> None:
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimedOut(f"another process has been changing the lab in {directory} for too long") from None
+        time.sleep(0.05)
 
 
 def remove_tree(directory: Path) -> None:

@@ -30,6 +30,7 @@ from nornir_upgrade.lab.host import CONTROLLER, HTTP_PORT, NETWORK
 _BRIDGE = "br0"
 _BOOT_SECONDS = 20.0
 _END_SECONDS = 20.0
+_LOOK_SECONDS = 2.0
 _REBOOT = -signal.SIGHUP
 """How `unshare` ends whose guest called reboot(2) to restart, see pid_namespaces(7)."""
 _SYSTEMD_POWER_OFF = signal.SIGRTMIN + 4
@@ -80,13 +81,17 @@ class Supervisor:
         }
 
     async def serve(self) -> None:
-        """Makes the network, serves the repositories, then answers requests for as long as the lab lives."""
+        """Makes the network, serves the repositories, then answers requests for as long as the lab's directory exists."""
         _make_bridge()
         _serve_files(self._directory / "repositories")
         server = control.listen(self._directory)
-        loop = asyncio.get_running_loop()
+        self._keep(self._accept(server))
+        while (self._directory / "pid").exists():  # a lab whose directory was deleted by hand ends too
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _accept(self, server: socket.socket) -> None:
         while True:
-            connection, _ = await loop.sock_accept(server)
+            connection, _ = await asyncio.get_running_loop().sock_accept(server)
             self._keep(self._answer(connection))
 
     async def _answer(self, connection: socket.socket) -> None:

@@ -238,6 +238,19 @@ def test_up_finishes_what_a_killed_up_began_and_down_takes_it_away(lab_directory
     assert leftovers(lab_directory, cgroup) == []
 
 
+def test_a_lab_whose_directory_was_deleted_by_hand_ends(lab_directory: Path) -> None:
+    Lab(lab_directory, prefix=OWN).up(NODES)
+    cgroup = cgroup_of(lab_directory)
+    shutil.rmtree(lab_directory)
+    deadline = time.monotonic() + 20
+    while left := [name for name in leftovers(lab_directory, cgroup) if name.startswith("/proc/")]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    assert cgroup is not None
+    for path in (*sorted((path for path in cgroup.rglob("*") if path.is_dir()), reverse=True), cgroup):
+        path.rmdir()  # fails unless all are empty
+
+
 def test_down_refuses_a_directory_that_is_no_lab(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("all of it")
     with pytest.raises(InvalidInput, match="nor a lab"):
