@@ -6,10 +6,13 @@ from typing import Any
 from urllib.parse import quote as percent
 
 from nornir_upgrade.core import codec
+from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.errors import Drift, InvalidInput, UnknownName
 from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.host import quote
+from nornir_upgrade.core.transaction import LOCK_WAIT
 
-from .resolve import FORMAT, Change, Manifest, document, read
+from .resolve import FORMAT, Change, Manifest, document, read, wants
 
 INDEX = "index.json"
 _STAYS = ("keep", "held", "unobtainable")
@@ -61,8 +64,20 @@ def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest]
 
 def lines(manifest: Manifest) -> tuple[str, ...]:
     """What changes, as package words: `name=version`, and `name-` for what is removed; sorted."""
-    moving = [change for change in manifest.changes if change.action not in _STAYS]
-    return tuple(sorted(f"{c.target_name}={c.target}" if c.action != "remove" else f"{c.name}-" for c in moving))
+    return tuple(
+        sorted(f"{c.target_name}={c.target}" if c.action != "remove" else f"{c.name}-" for c in moving(manifest))
+    )
+
+
+def moving(manifest: Manifest) -> tuple[Change, ...]:
+    """The packages that change."""
+    return tuple(change for change in manifest.changes if change.action not in _STAYS)
+
+
+def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
+    """The one apt-get command that a rollback of the host would give, as a shell line; none where nothing changes."""
+    want = wants(manifest, now) if moving(manifest) else ()
+    return (quote(Apt().change(want, now.packages, downgrade=True, wait=LOCK_WAIT)[0]),) if want else ()
 
 
 def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:

@@ -124,7 +124,7 @@ def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
     """What a second transaction must reach: packages that leave the configuration of a version that had to be installed first."""
     installed = {package.key: package.version for package in now.packages if package.unpacked}
     return tuple(
-        PackageWant(change.name, change.arch, change.target, "config-files")
+        PackageWant(change.name, change.arch, "", "config-files")
         for change in manifest.changes
         if change.action == "remove" and change.target and installed.get(_key(change)) != change.target
     )
@@ -229,7 +229,7 @@ def _want(change: Change, now: Package | None) -> PackageWant | None:
         case "remove" if not change.target:
             return PackageWant(change.name, change.arch, "", "absent")
         case "remove" if change.installed == change.target:
-            return PackageWant(change.name, change.arch, change.target, "config-files")
+            return PackageWant(change.name, change.arch, "", "config-files")
     return PackageWant(change.target_name, change.arch, change.target, "installed", change.auto, change.hold)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.compare import Difference, compare
@@ -85,19 +86,15 @@ def runs_since(journal: Journal, snapshot: Snapshot) -> tuple[Run, ...]:
     for number, run in enumerate(runs):
         if run.id == snapshot.run:
             return runs[number:]
-    return tuple(run for run in runs if run.events and run.events[0].at >= snapshot.taken_at)
+    taken = datetime.fromisoformat(snapshot.taken_at)
+    return tuple(run for run in runs if run.events and datetime.fromisoformat(run.events[0].at) >= taken)
 
 
 def diff(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> tuple[Difference, ...]:
-    """What changed from `then` to `now`, host by host; a host that only one side knows is itself a difference."""
-    differences: list[Difference] = []
-    for host in sorted(then.keys() | now.keys()):
-        if host in then and host in now:
-            differences += compare(then[host], now[host])
-        else:
-            present = ("recorded", "") if host in then else ("", "recorded")
-            differences.append(Difference(host, "host", host, *present))
-    return tuple(differences)
+    """What changed from `then` to `now`, host by host, on the hosts that both know."""
+    return tuple(
+        difference for host in sorted(then.keys() & now.keys()) for difference in compare(then[host], now[host])
+    )
 
 
 def _read(found: str, run: str, label: str, document: str) -> Snapshot:

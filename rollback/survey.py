@@ -11,11 +11,12 @@ from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.repositories import SetRepository
 
 from .catalog import Catalog, catalog, offered
 from .resolve import Manifest, Solver, exact
-from .snapshot import Snapshot, runs_since
+from .snapshot import Snapshot, runs_since, snapshots
 from .trail import trail
 
 T = TypeVar("T")
@@ -71,7 +72,25 @@ def state_now(fleet: Fleet, names: Sequence[str], snapshot: Snapshot) -> dict[st
             hint=f"it knows: {', '.join(snapshot.names)}",
         )
     databases = {facts.host: [database.name for database in facts.databases] for facts in snapshot.hosts}
-    return ask(fleet, known, lambda host: gather(host, databases[host.name]))
+    return facts_of(fleet, known, databases)
+
+
+def facts_of(fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequence[str]]) -> dict[str, HostFacts]:
+    """The facts of `names`, each with the contents of its `databases`. Raises `Unreachable`."""
+    return ask(fleet, names, lambda host: gather(host, databases.get(host.name, ())))
+
+
+def known_databases(journal: Journal) -> dict[str, list[str]]:
+    """The databases that earlier snapshots recorded or runs dumped, by host."""
+    found = [
+        (facts.host, database.name) for one in snapshots(journal) for facts in one.hosts for database in facts.databases
+    ]
+    for run in journal.runs():
+        found += [(host, step.database) for _, host, step in run.plan.steps() if isinstance(step, DumpDatabase)]
+    by_host: dict[str, list[str]] = {}
+    for host, name in sorted(set(found)):
+        by_host.setdefault(host, []).append(name)
+    return by_host
 
 
 def old_sources(runs: Iterable[Run], host: str, store: Store) -> dict[str, str | None]:

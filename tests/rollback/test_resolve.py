@@ -94,7 +94,7 @@ def test_what_was_only_configuration_is_so_again() -> None:
     then, now = (package("old", "1", "config-files"),), facts(packages=(package("old", "1"),))
     manifest = exact(facts(packages=then), now, offering(()), TO)
     assert [(c.action, c.target) for c in manifest.changes] == [("remove", "1")]
-    assert [(w.goal, w.version) for w in wants(manifest, now)] == [("config-files", "1")]
+    assert [(w.goal, w.version) for w in wants(manifest, now)] == [("config-files", "")]
 
 
 @pytest.mark.parametrize("state", ["unpacked", "half-configured", "triggers-awaited", "triggers-pending"])
@@ -201,11 +201,10 @@ def applied(manifest: Manifest, now: HostFacts) -> dict[PackageName, Package]:
     found = {one.key: one for one in now.packages}
     for want in (*wants(manifest, now), *leftovers(manifest, now)):
         gone = found.pop(PackageName(want.name, want.arch), None)
-        if want.goal == "config-files":
-            assert gone is not None and gone.unpacked and gone.version == want.version
         if want.goal != "absent":
-            state: State = "installed" if want.goal == "installed" else "config-files"
-            made = package(want.name, want.version, state, auto=want.auto, hold=want.hold, arch=want.arch)
+            assert want.goal == "installed" or (gone is not None and gone.unpacked)
+            state, version = (want.goal, want.version) if gone is None or want.version else (want.goal, gone.version)
+            made = package(want.name, version, state, auto=want.auto, hold=want.hold, arch=want.arch)
             found[made.key] = made
     return found
 

@@ -1,0 +1,79 @@
+"""The way back, carried out: journalled and executed as any run, then proved."""
+
+from dataclasses import dataclass
+
+from nornir_upgrade.controller import Controller
+from nornir_upgrade.core.engine import Policy
+from nornir_upgrade.core.errors import UndoFailed, Unreachable
+from nornir_upgrade.core.journal import Journal
+from nornir_upgrade.core.plan import Plan
+from nornir_upgrade.execution import carry_out
+from nornir_upgrade.screen import Screen
+
+from .proof import Proof, prove
+from .survey import Survey, state_now
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """How a way back ended. `proof` is `None` where the run did not come to its end; `exit_code` says which of all it was."""
+
+    run: str
+    exit_code: int
+    proof: Proof | None
+
+
+def needless(found: Survey, plan: Plan) -> bool:
+    """Whether there is nothing to do: every fact is as it was, no run is open, and whatever runs did was taken back since."""
+    if any(run.status == "open" for run in found.runs) or not prove(found.then, found.now).equal:
+        return False
+    last = found.runs[-1] if found.runs else None
+    returned = last and last.status == "succeeded" and (last.plan.direction, last.plan.origin) == _aim(plan)
+    return not plan.waves or bool(returned)
+
+
+def go_back(
+    controller: Controller,
+    found: Survey,
+    plan: Plan,
+    screen: Screen,
+    *,
+    restore_db: bool,
+    consent: frozenset[str] = frozenset(),
+    comment: str = "",
+) -> Returned:
+    """Carry out `plan` on every host, whatever fails on one, and compare with the snapshot what is true afterwards.
+
+    When all is as it was, every unfinished run since the snapshot counts as undone.
+    """
+    journal = controller.journal
+    parent = found.snapshot.run or (found.runs[0].id if found.runs else "")
+    run = journal.open_run(plan, parent=parent, comment=comment)
+    ended = carry_out(controller, run, Policy(max_fail=0, consent=consent), screen)
+    if not ended.outcome.succeeded:
+        return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
+    proof = _look_again(controller, found, run.id, restore_db)
+    if proof.equal:
+        _close_unfinished(journal, found, run.id)
+    return Returned(run.id, 0 if proof.equal else UndoFailed.exit_code, proof)
+
+
+def _look_again(controller: Controller, found: Survey, run: str, restore_db: bool) -> Proof:
+    try:
+        now = state_now(controller.fleet, tuple(found.now), found.snapshot)
+    except Unreachable as silence:
+        raise UndoFailed(
+            f"run {run} came to its end, but then not every host answered: {silence.message}",
+            hint=f"when they do: rollback diff {found.snapshot.id}",
+        ) from None
+    return prove(found.then, now, databases=restore_db)
+
+
+def _close_unfinished(journal: Journal, found: Survey, by: str) -> None:
+    for run in found.runs:
+        if journal.run(run.id).status == "open":
+            journal.append(run.id, "run_undone", text=by)
+
+
+def _aim(plan: Plan) -> tuple[str, str]:
+    return plan.direction, plan.origin

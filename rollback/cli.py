@@ -1,0 +1,135 @@
+"""`rollback`: takes a fleet back. The verbs that look; those that compute and carry out are in `cli_back`."""
+
+from typing import NoReturn
+
+import click
+
+from nornir_upgrade.doors import EXIT_CODES, FLEET, GENERAL, Door, Flags, before_the_verb, enter, flags
+from nornir_upgrade.screen import Screen, columns
+
+from .cli_back import apply, compute
+
+SOMETHING_DIFFERS = 100
+
+
+@click.group(
+    cls=Door,
+    name="rollback",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"""\b
+Examples:
+  rollback snapshots
+  rollback diff last
+  rollback compute --out manifests
+  rollback apply --restore-db
+
+{EXIT_CODES}
+
+The way forward is the command `nornir-upgrade`.""",
+)
+@click.version_option(package_name="nornir-upgrade")
+@flags(*GENERAL)
+@click.pass_context
+def door(ctx: click.Context, _: Flags) -> None:
+    """Take a fleet of hosts back to where it was."""
+    before_the_verb(ctx)
+
+
+door.add_command(compute)
+door.add_command(apply)
+
+
+@door.command(
+    epilog="""\b
+Examples:
+  rollback snapshot --label "before the maintenance" """
+)
+@click.option("--label", default="", metavar="TEXT", help="Kept with the snapshot.")
+@flags(*GENERAL, *FLEET)
+def snapshot(flags: Flags, label: str) -> None:
+    """Record the state of every host. Changes nothing on them; every run forward begins with one by itself."""
+    from nornir_upgrade.controller import at_work
+
+    from .snapshot import keep
+    from .survey import facts_of, known_databases
+
+    screen = Screen(flags)
+    with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as controller:
+        fleet, journal = controller.fleet, controller.journal
+        found = facts_of(fleet, fleet.names, known_databases(journal))
+        kept = keep(journal, tuple(found.values()), label=label)
+    document = {"snapshot": kept.id, "label": label, "hosts": list(kept.names)}
+    screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}")
+
+
+@door.command(
+    epilog="""\b
+Examples:
+  rollback snapshots -o json"""
+)
+@flags(*GENERAL)
+def snapshots(flags: Flags) -> None:
+    """All snapshots, oldest first. `last` and `last-1` count from the end of this list."""
+    from nornir_upgrade.controller import reading
+
+    from .snapshot import snapshots as every
+
+    with reading(flags.config) as journal:
+        found = every(journal)
+    head = ("snapshot", "taken", "before run", "hosts", "label")
+    rows = [(one.id, _local_time(one.taken_at), one.run or "-", len(one.hosts), one.label) for one in found]
+    documents = [
+        {"snapshot": one.id, "taken_at": one.taken_at, "run": one.run, "label": one.label, "hosts": list(one.names)}
+        for one in found
+    ]
+    Screen(flags).result({"snapshots": documents}, columns(head, rows) if rows else "No snapshot yet.")
+
+
+@door.command(
+    epilog="""\b
+Examples:
+  rollback diff
+  rollback diff last-1 last --detailed-exitcode"""
+)
+@click.argument("a", default="last")
+@click.argument("b", default="")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 100 where something differs.")
+@flags(*GENERAL, *FLEET)
+def diff(flags: Flags, a: str, b: str, detailed_exitcode: bool) -> int:
+    """What changed from snapshot A (default: the last) to snapshot B, or to now. A run's id is the snapshot before it."""
+    from nornir_upgrade.controller import looking, reading
+    from nornir_upgrade.core import codec
+
+    from .proof import differences_in_text
+    from .snapshot import diff as changes
+    from .snapshot import find
+    from .survey import state_now
+
+    with reading(flags.config) as journal:
+        one, other = find(journal, a), find(journal, b) if b else None
+    if other is not None:
+        then, now = ({facts.host: facts for facts in taken.hosts} for taken in (one, other))
+    else:
+        with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+            now = state_now(fleet, fleet.names, one)
+        then = {host: one.of(host) for host in now}
+    found, alone = changes(then, now), sorted(then.keys() ^ now.keys())
+    parts = [differences_in_text(found)] + ([f"Only one of the two knows {', '.join(alone)}."] if alone else [])
+    document = {"differences": codec.to_builtins(found), "hosts_of_one_side": alone}
+    Screen(flags).result(document, "\n\n".join(parts))
+    return SOMETHING_DIFFERS if (found or alone) and detailed_exitcode else 0
+
+
+def _local_time(moment: str) -> str:
+    from datetime import datetime
+
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+
+
+def main() -> NoReturn:
+    """The console script."""
+    enter(door)
+
+
+if __name__ == "__main__":
+    main()
