@@ -112,8 +112,8 @@ def check_unit(name: str) -> str:
     return name
 
 
-def failure(host: str, result: Result) -> Failure:
-    """What a transaction, or its simulation, that did not end with status 0 died of, by what it said."""
+def failure(host: str, result: Result, command: str = "apt-get") -> Failure:
+    """What `command` (a call of apt-get, in words) that did not end with status 0 died of, by what it said."""
     said = f"{result.text}\n{result.errors}"
     if held := _HOLDER.search(said):
         name = f" ({held['name']})" if held["name"] else ""
@@ -127,7 +127,7 @@ def failure(host: str, result: Result) -> Failure:
     # A package that waits for a failed one is told of in the same words: the cause is the one with a script.
     for error in sorted(errors, key=lambda error: not _SCRIPT.search(error["reason"])):
         return CommandFailed(host, _culprit(error), result.status, said, hint=error["reason"])
-    return CommandFailed(host, "apt-get", result.status, said)
+    return CommandFailed(host, command, result.status, said)
 
 
 def _culprit(error: re.Match[str]) -> str:

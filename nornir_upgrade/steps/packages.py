@@ -72,7 +72,7 @@ class SetPackages(Step, kind="packages"):
             MANAGER.simulate(self.want, present, downgrade=self.downgrade), timeout=_SIMULATION_LIMIT, check=False
         )
         if result.status != 0:
-            raise transaction.failure(host.name, result)
+            raise transaction.failure(host.name, result, "apt-get -s")
         said = MANAGER.parse_simulation(result.text, present)
         if lines := surprises(said.changes, implied(self.want, present).changes, self.want):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")

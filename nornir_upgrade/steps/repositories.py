@@ -72,7 +72,7 @@ def update(host: Host, path: str) -> None:
     )
     deadline = time.monotonic() + transaction.LOCK_WAIT
     while (result := host.run(argv, timeout=_UPDATE_LIMIT, check=False)).status != 0:
-        failure = transaction.failure(host.name, result)
+        failure = transaction.failure(host.name, result, f"apt-get update for {path}")
         if not isinstance(failure, PackageManagerLocked) or time.monotonic() > deadline:
             raise failure
         time.sleep(_PAUSE)

@@ -1,0 +1,92 @@
+"""Two sets of facts of one host told apart: the proof that a host is where it was, or the list of what it is not."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from .facts import HostFacts
+
+Area = Literal["packages", "marks", "holds", "conffiles", "services", "repositories", "databases"]
+AREAS: tuple[Area, ...] = ("packages", "marks", "holds", "conffiles", "services", "repositories", "databases")
+"""Every area that is compared. When facts were taken, and the kernel that ran, are no part of a host's state."""
+
+_ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing of a host that is not the same: `before` and `after` are words for people, `absent` where there is nothing."""
+
+    host: str
+    area: Area
+    name: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.host}: {self.area}: {self.name}: {self.before} -> {self.after}"
+
+
+def compare(a: HostFacts, b: HostFacts) -> tuple[Difference, ...]:
+    """What differs between `a` and the later `b`, sorted by area and name; empty when they are equal."""
+    return tuple(difference for area in AREAS for difference in _differences(a, b, area))
+
+
+def _differences(a: HostFacts, b: HostFacts, area: Area) -> list[Difference]:
+    before, after = _STATES[area](a), _STATES[area](b)
+    return [
+        Difference(b.host, area, name, before.get(name, _ABSENT), after.get(name, _ABSENT))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name, _ABSENT) != after.get(name, _ABSENT)
+    ]
+
+
+def _packages(facts: HostFacts) -> Mapping[str, str]:
+    return {
+        str(package.key): f"{package.version} {package.state}{' reinst-required' * package.broken}"
+        for package in facts.packages
+    }
+
+
+def _marks(facts: HostFacts) -> Mapping[str, str]:
+    return {str(package.key): "auto" if package.auto else "manual" for package in facts.packages if package.unpacked}
+
+
+def _holds(facts: HostFacts) -> Mapping[str, str]:
+    return {str(package.key): "held" for package in facts.packages if package.hold}
+
+
+def _conffiles(facts: HostFacts) -> Mapping[str, str]:
+    """What stands on the disk. dpkg goes on listing a conffile that only a newer version had, as obsolete, after its file is
+    gone: that is the same as never having heard of it.
+    """
+    return {file.path: file.digest for file in facts.conffiles if file.digest}
+
+
+def _services(facts: HostFacts) -> Mapping[str, str]:
+    return {
+        service.name: f"{'active' if service.active else 'inactive'} {service.enabled}" for service in facts.services
+    }
+
+
+def _repositories(facts: HostFacts) -> Mapping[str, str]:
+    """The files that say where packages come from, and the indexes that apt reads because of them."""
+    indexes = {
+        f"{one.uri} {one.suite}/{one.component} {one.arch}": f"priority {one.priority}" for one in facts.repositories
+    }
+    return {**indexes, **{source.path: source.digest for source in facts.sources}}
+
+
+def _databases(facts: HostFacts) -> Mapping[str, str]:
+    return {database.name: database.digest for database in facts.databases}
+
+
+_STATES: Mapping[Area, Callable[[HostFacts], Mapping[str, str]]] = {
+    "packages": _packages,
+    "marks": _marks,
+    "holds": _holds,
+    "conffiles": _conffiles,
+    "services": _services,
+    "repositories": _repositories,
+    "databases": _databases,
+}
