@@ -20,8 +20,11 @@ def to_builtins(value: object) -> Any:
 
 
 def dumps(value: object, *, indent: int = 0) -> str:
-    """JSON text of `value`, the same text for the same value."""
-    text = msgspec.json.encode(to_builtins(value), order="deterministic")
+    """JSON text of `value`, the same text for the same value. Raises `InvalidInput` where a name in it is no UTF-8."""
+    try:
+        text = msgspec.json.encode(to_builtins(value), order="deterministic")
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{error.object!r} is no UTF-8, and cannot be written down", hint="rename it first") from None
     return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
 

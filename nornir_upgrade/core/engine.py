@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
-from .errors import Drift, Failure, GateFailed, Irreversible
+from .errors import Drift, Failure, GateFailed, Irreversible, Unreachable
 from .host import Host, Result
 from .journal import Journal
 from .plan import Wave, Work
@@ -70,6 +70,8 @@ def execute(
     execution = _Execution(run, fleet, journal, store, policy, digest_of_packages)
     finished = execution.go_through_waves()
     outcome = Outcome(run.id, execution.failed, finished)
+    if outcome.succeeded:
+        _forget_jobs(run, fleet)
     journal.append(run.id, "run_ended", text=_ending(outcome, policy))
     return outcome
 
@@ -162,9 +164,11 @@ class _Execution:
         except Exception as error:
             self.journal.append(self.run.id, "step_failed", error=in_words(error), **where)
             error.journalled = True  # type: ignore[attr-defined]
+            if not isinstance(error, Unreachable):
+                # What a job did was not enough: the next attempt must not take its success for granted.
+                site.forget("")
             raise
         self.journal.append(self.run.id, "step_done", **where)
-        site.forget("")
 
     def _check(self, number: int, work: Work, host: Host) -> None:
         for index, gate in enumerate(work.steps):
@@ -197,6 +201,17 @@ class _Scoped:
 
 def _scoped(host: Host, scope: str) -> Host:
     return cast(Host, _Scoped(host, scope))
+
+
+def _forget_jobs(run: Run, fleet: Fleet) -> None:
+    """Nobody will ask again for the jobs of a run that is over, nor of the run that it undid."""
+    prefixes = [f"{one}." for one in (run.id, run.parent) if one]
+
+    def forget(host: Host) -> None:
+        for prefix in prefixes:
+            host.forget(prefix)
+
+    fleet.each(run.plan.hosts, forget)
 
 
 def in_words(error: Exception) -> str:

@@ -89,7 +89,7 @@ class Journal:
         self.watchers: list[Callable[[Event], None]] = []
 
     def _prepare(self) -> None:
-        with self._lock, self._connection.begin():
+        with self._transaction():
             _tables.create_all(self._connection)
             schema = self._connection.execute(sa.select(_meta.c.schema)).scalar()
             if schema is None:
@@ -99,6 +99,24 @@ class Journal:
                     f"{self.path} was written by a newer version of this program (format {schema}, this one knows {SCHEMA})",
                     hint="use that version; nothing was changed",
                 )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One thread, one transaction."""
+        with self._lock, self._durably():
+            yield
+
+    @contextmanager
+    def _durably(self) -> Iterator[None]:
+        """What the block writes is on disk when it ends. Raises `InvalidInput` where the file is no whole journal."""
+        try:
+            with self._connection.begin():
+                yield
+        except sa.exc.DBAPIError as error:
+            raise InvalidInput(
+                f"the journal {self.path} is damaged or cannot be used: {error.orig}",
+                hint="mend the disk, or put a copy of the state directory in its place",
+            ) from None
 
     def close(self) -> None:
         """Afterwards the file is closed."""
@@ -110,7 +128,7 @@ class Journal:
     def open_run(self, plan: Plan, *, parent: str = "", comment: str = "") -> Run:
         """Afterwards the run and its plan are durable; returns it, with its first event."""
         run = Run(new_id(), parent, plan, (), comment)
-        with self._lock, self._connection.begin():
+        with self._transaction():
             self._connection.execute(
                 _runs.insert().values(id=run.id, parent=parent, comment=comment, plan=codec.dumps(plan))
             )
@@ -123,7 +141,7 @@ class Journal:
         row = {name: getattr(event, name) for name in ("at", "run", "what", "wave", "host", "index", "text", "error")}
         row["before"] = codec.dumps(event.before) if event.before is not None else ""
         with self._lock:
-            with self._connection.begin():
+            with self._durably():
                 inserted = self._connection.execute(_events.insert().values(row))
             (seq,) = inserted.inserted_primary_key or (0,)
             event = Event(seq, event.at, run, what, **fields)
@@ -133,7 +151,7 @@ class Journal:
 
     def run(self, name: str) -> Run:
         """The run called `name`: an id, an unambiguous beginning of one, `last`, or `last-N`. Raises `UnknownName`."""
-        with self._lock, self._connection.begin():
+        with self._transaction():
             ids = self._connection.execute(sa.select(_runs.c.id).order_by(_runs.c.number)).scalars().all()
             found = pick("run", name, list(ids))
             row = self._connection.execute(sa.select(_runs).where(_runs.c.id == found)).one()
@@ -145,7 +163,7 @@ class Journal:
 
     def runs(self) -> tuple[Run, ...]:
         """All runs, oldest first."""
-        with self._lock, self._connection.begin():
+        with self._transaction():
             ids = self._connection.execute(sa.select(_runs.c.id).order_by(_runs.c.number)).scalars().all()
         return tuple(self.run(one) for one in ids)
 
@@ -154,14 +172,14 @@ class Journal:
     def keep_snapshot(self, document: str, *, run: str = "", label: str = "") -> str:
         """Keep a snapshot's JSON; returns its id. `run` is the run that it was taken before."""
         found = new_id()
-        with self._lock, self._connection.begin():
+        with self._transaction():
             self._connection.execute(_snapshots.insert().values(id=found, run=run, label=label, document=document))
         return found
 
     def snapshot_rows(self) -> tuple[tuple[str, str, str, str], ...]:
         """(id, run, label, document) of each snapshot, oldest first."""
         columns = (_snapshots.c.id, _snapshots.c.run, _snapshots.c.label, _snapshots.c.document)
-        with self._lock, self._connection.begin():
+        with self._transaction():
             rows = self._connection.execute(sa.select(*columns).order_by(_snapshots.c.number)).all()
         return tuple((row.id, row.run, row.label, row.document) for row in rows)
 

@@ -1,6 +1,6 @@
 """A Run is a plan and what has happened to it: a fold of events. Ways on and ways back are read off it, purely."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -128,33 +128,35 @@ def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
     itself restores once more, which touches only what differs by then. Raises `Irreversible` where a step that was begun
     has no way back and its host is not in `consent`: such a step is then left as it is.
     """
+    started, captures = run.started, run.captures
     waves = []
     for number in reversed(range(len(run.plan.waves))):
         undone: dict[str, list[Step]] = {}
         for work in run.plan.waves[number].work:
             for index in reversed(range(len(work.steps))):
-                for host, step in _inverse(run, Place(number, work.host, index), consent):
-                    undone.setdefault(host, []).append(step)
+                place = Place(number, work.host, index)
+                if place in started:
+                    for host, step in _inverse(work.steps[index], place, started[place], captures, consent):
+                        undone.setdefault(host, []).append(step)
         if undone:
             name = f"undo {run.plan.waves[number].name}"
             waves.append(Wave(name, tuple(Work(host, tuple(steps)) for host, steps in undone.items())))
     return Plan("unwind", run.id, tuple(waves))
 
 
-def _inverse(run: Run, place: Place, consent: frozenset[str]) -> Iterable[tuple[str, Step]]:
-    started = run.started
-    if place not in started:
-        return
-    step, before = run.step_at(place), started[place]
-    if step.covered_by:
-        if step.covered_by not in run.captures:
-            raise Irreversible(
-                f"{place.host}: {step.describe()} was to be undone from {step.covered_by}, which was never captured",
-                hint="restore it by hand; the rest can be undone with consent for this host",
-            )
-        yield run.captures[step.covered_by]
+def _inverse(
+    step: Step, place: Place, before: Step | None, captures: Mapping[str, tuple[str, Step]], consent: frozenset[str]
+) -> Iterable[tuple[str, Step]]:
+    """(host, step) of what undoes a step that was begun; nothing where there is nothing to undo, or no way and consent."""
+    if step.covered_by in captures:
+        yield captures[step.covered_by]
     elif before is not None:
         yield place.host, before
+    elif step.covered_by and place.host not in consent:
+        raise Irreversible(
+            f"{place.host}: {step.describe()} was to be undone from {step.covered_by}, which was never captured",
+            hint=f"undo the rest and restore this by hand with --accept-no-way-back {place.host}",
+        )
     elif step.point_of_no_return and place.host not in consent:
         raise Irreversible(
             f"{place.host}: no way back past: {step.describe()} ({step.point_of_no_return})",

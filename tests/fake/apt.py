@@ -49,7 +49,7 @@ def install_request(state: HostState, arguments: list[str], releases: tuple[str,
         name, _, version = word.partition("=")
         bare = name.removesuffix("-") if not version and _is_removal(name) else name
         words[bare.partition(":")[0]] = None if bare != name else version
-    return Request(words, frozenset(arguments[:cut]), releases_of(state.lists) if releases is None else releases)
+    return Request(words, frozenset(arguments[:cut]), releases_of(indexes(state)) if releases is None else releases)
 
 
 def _is_removal(word: str) -> bool:
@@ -77,7 +77,7 @@ def solve(state: HostState, request: Request) -> Solution:
     solution = Solution()
     for name, version in request.words.items():
         if version is None:
-            if _present(state, name):
+            if name in state.packages and state.packages[name].state != "config-files":
                 solution.changes[name] = None
         else:
             _want(state, request, solution, name, version)
@@ -173,9 +173,8 @@ def simulated(state: HostState, solution: Solution) -> bytes:
     """What `apt-get -s` prints."""
     lines = ["NOTE: This is only a simulation!"]
     for name, version in solution.changes.items():
-        old = state.packages[name].version if _present(state, name) else ""
         if version is None:
-            lines.append(f"Remv {name} [{old}]")
+            lines.append(f"Remv {name} [{state.packages[name].version}]")
     for name in _in_order(state, solution):
         version = solution.changes[name]
         old = f"[{state.packages[name].version}] " if _present(state, name) else ""
@@ -211,14 +210,26 @@ def waiting(state: HostState) -> list[str]:
     return _in_order(state, Solution(dict(names)))
 
 
-def source_lines(state: HostState) -> list[str]:
-    """The lines of all source files, in the order of sources.list(5)."""
-    paths = [
-        "/etc/apt/sources.list",
-        *sorted(path for path in state.files if path.startswith("/etc/apt/sources.list.d/")),
-    ]
-    texts = [state.files[path].data.decode() for path in paths if path in state.files and path.endswith(".list")]
+def source_lines(state: HostState, path: str = "") -> list[str]:
+    """The lines of the source file at `path`, or of all, in the order of sources.list(5)."""
+    every = ["/etc/apt/sources.list", *sorted(one for one in state.files if one.startswith("/etc/apt/sources.list.d/"))]
+    paths = [path] if path else [one for one in every if one.endswith(".list")]
+    texts = [state.files[one].data.decode() for one in paths if one in state.files]
     return [line for text in texts for line in text.splitlines() if line.startswith("deb ")]
+
+
+def update(state: HostState, path: str) -> Result:
+    """`apt-get update` for the source file at `path` alone: what it names is fetched, all other indexes stay."""
+    lines = source_lines(state, path)
+    if unknown := [line for line in lines if not releases_of([line])]:
+        return Result(FAILED, b"", f"E: The repository '{unknown[0]}' does not have a Release file.".encode())
+    state.lists = sorted({*state.lists, *lines})
+    return Result(0, b"", b"")
+
+
+def indexes(state: HostState) -> list[str]:
+    """The source lines that apt-get works with: those it is told of, as far as their indexes were fetched."""
+    return [line for line in source_lines(state) if line in state.lists]
 
 
 def _in_order(state: HostState, solution: Solution) -> list[str]:
@@ -244,14 +255,18 @@ def _arch(name: str, version: str) -> str:
     return offer.arch if offer else "amd64"
 
 
+def package_lines(state: HostState) -> list[str]:
+    """The lines of `apt.FORMAT`."""
+    return [
+        "\t".join((name, _arch(name, one.version), one.version, one.selection, _flag(one), one.state))
+        for name, one in sorted(state.packages.items())
+    ]
+
+
 def query(state: HostState) -> bytes:
     """What `apt.Apt.query` prints: the packages, then the names marked as automatic."""
-    lines = []
-    for name, one in sorted(state.packages.items()):
-        fields = (name, _arch(name, one.version), one.version, one.selection, _flag(one), one.state)
-        lines.append("\t".join(fields))
     auto = sorted(name for name, one in state.packages.items() if one.auto)
-    return "\n".join((*lines, apt._BEFORE_MARKS, *auto, apt._AFTER_MARKS)).encode() + b"\n"
+    return "\n".join((*package_lines(state), apt._BEFORE_MARKS, *auto, apt._AFTER_MARKS)).encode() + b"\n"
 
 
 def _flag(package: Installed) -> str:

@@ -6,12 +6,17 @@ reinst-required at the old version, unpacked, half-configured.
 
 from hashlib import md5
 
+from nornir_upgrade.core import transaction
+
 from . import files, systemd
 from .index import Offer, Relation, offer_of, satisfies
 from .state import NOTHING_DONE, File, HostState, Installed, Service
 
 OBSOLETE = " obsolete"
-POLICY = "/usr/sbin/policy-rc.d"
+POLICY = transaction.POLICY
+JOURNAL = "/var/lib/dpkg/updates/0001"
+"""There while dpkg was interrupted: apt-get refuses to work then."""
+OPERATIONS = ("begin", "unpack", "configure", "remove", "purge")
 FAULTS = "/run/lab-fault"
 
 
@@ -66,12 +71,18 @@ def configure(state: HostState, name: str) -> tuple[int, bytes]:
         return NOTHING_DONE
     offer = _required(name, package.version)
     if missing := [one.name for one in offer.depends if not _configured(state, one)]:
-        return 1, f"dpkg: dependency problems prevent configuration of {name}: {missing[0]}\n".encode()
+        return 1, (
+            f"dpkg: dependency problems prevent configuration of {name}: {missing[0]}\n"
+            f"dpkg: error processing package {name} (--configure):\n dependency problems - leaving unconfigured\n"
+        ).encode()
     package.state = "half-configured"
     if f"{FAULTS}/fail-{name}" in state.files:
-        return 1, f"dpkg: error processing package {name} (--configure): planted fault\n".encode()
+        return 1, (
+            f"dpkg: error processing package {name} (--configure):\n"
+            f" installed {name} package post-installation script subprocess returned error exit status 1\n"
+        ).encode()
     _settle_conffiles(state, package, offer)
-    package.state, package.configured = "installed", package.version
+    package.state = "installed"
     for unit in offer.units:
         _start(state, unit)
     return 0, f"Setting up {name} ({package.version}) ...\n".encode()
@@ -105,7 +116,8 @@ def _settle_conffiles(state: HostState, package: Installed, offer: Offer) -> Non
 def _start(state: HostState, unit: str) -> None:
     """deb-systemd-helper enables a new unit, deb-systemd-invoke restarts it unless policy-rc.d or a mask forbids it."""
     service = state.services.setdefault(unit, Service())
-    if POLICY not in state.files and not service.masked and service.enabled:
+    policy = state.files.get(POLICY, files.NOTHING).data.decode()
+    if f"{unit}:*" not in policy and service.enabled:
         systemd.change(state, "restart", unit)
 
 
@@ -132,6 +144,15 @@ def purge(state: HostState, name: str) -> tuple[int, bytes]:
             files.remove(state, path + end)
         files.remove(state, files.parent(path))
     return 0, f"Purging configuration files for {name} ...\n".encode()
+
+
+def policy(state: HostState, text: str) -> tuple[int, bytes]:
+    """The policy-rc.d of a guarded transaction is there, or gone where `text` is empty."""
+    if text:
+        files.put(state, POLICY, File("file", "0755", data=text.encode()))
+    else:
+        files.remove(state, POLICY)
+    return NOTHING_DONE
 
 
 def mark(state: HostState, name: str, word: str) -> tuple[int, bytes]:

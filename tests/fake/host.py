@@ -10,7 +10,7 @@ from nornir_upgrade.core.errors import CommandFailed, TimedOut
 from nornir_upgrade.core.host import FileState, Result, checked
 from nornir_upgrade.core.store import CHUNK
 
-from . import files, programs, state
+from . import dpkg, files, programs, state
 from .faults import Faults, JobCut
 from .state import File, Job
 
@@ -110,6 +110,9 @@ class FakeHost:
         try:
             self.faults.meet("within", "job", self.name)
         except JobCut:
+            if any(operation[0] in dpkg.OPERATIONS for operation in job.queue):
+                files.make_directories(self.state, files.parent(dpkg.JOURNAL))
+                files.put(self.state, dpkg.JOURNAL, File("file"))
             job.status, job.queue = _CUT, []
             self.save()
             raise

@@ -10,7 +10,16 @@ from .state import Database, File, HostState, Installed
 
 SOURCES = "/etc/apt/sources.list.d/cloud-{release}.list"
 SOURCE = "deb [signed-by=/usr/share/keyrings/lab-archive.gpg] http://10.99.0.1:8000/{release} {release} main\n"
-DIRECTORIES = ("/etc/apt/sources.list.d", "/usr/sbin", "/run", "/tmp", "/root", "/srv", "/var/lib")
+DIRECTORIES = (
+    "/etc/apt/sources.list.d",
+    "/usr/sbin",
+    "/run",
+    "/tmp",
+    "/root",
+    "/srv",
+    "/var/lib/dpkg/updates",
+    "/var/lib/nornir-upgrade",
+)
 CONTROL = (
     "keystone",
     "glance-api",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
+from nornir_upgrade.core import transaction
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 
@@ -60,6 +61,10 @@ def _false(state: HostState, call: Call) -> Result:
     return Result(1, b"", b"")
 
 
+def _not_found(state: HostState, call: Call) -> Result:
+    return Result(127, b"", b"not found")
+
+
 def _cat(state: HostState, call: Call) -> Result:
     if len(call.argv) == 1:
         return Result(0, call.stdin, b"")
@@ -91,15 +96,6 @@ def _touch(state: HostState, call: Call) -> Result:
     if path not in state.files:
         files.put(state, path, File("file"))
     return OK
-
-
-def _append(state: HostState, call: Call) -> Result:
-    """`tee -a -- PATH`: standard input goes to both."""
-    flag, _, path = call.argv[1:]
-    assert flag == "-a", call.argv
-    present = state.files.get(path, File("file"))
-    files.put(state, path, File("file", present.mode, present.owner, present.group, present.data + call.stdin))
-    return Result(0, call.stdin, b"")
 
 
 def _rm(state: HostState, call: Call) -> Result:
@@ -139,6 +135,13 @@ def _sh(state: HostState, call: Call) -> Result | Work:
 
 def _exit(state: HostState, call: Call) -> Result:
     return Result(int(call.argv[0]), b"out", b"err")
+
+
+def _append(state: HostState, call: Call) -> Result:
+    path, word = call.argv
+    file = state.files.setdefault(path, File("file"))
+    file.data += word.encode("utf-8", "surrogateescape")
+    return OK
 
 
 def _from_file(state: HostState, call: Call) -> Result | Work:
@@ -202,8 +205,10 @@ def _migrate(state: HostState, call: Call) -> Result | Work:
 def _apt_get(state: HostState, call: Call) -> Result | Work:
     arguments = list(call.argv[1:])
     if arguments[-1] == "update":
-        state.lists = apt.source_lines(state)
-        return OK
+        (path,) = (one.removeprefix("Dir::Etc::sourcelist=") for one in arguments if "::sourcelist=" in one)
+        return apt.update(state, path)
+    if dpkg.JOURNAL in state.files and "-s" not in arguments:
+        return apt.refused(apt.Refusal("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'"))
     request = apt.install_request(state, [one for one in arguments if one != "-s"])
     try:
         solution = apt.solve(state, request)
@@ -234,6 +239,33 @@ def _apt_mark(state: HostState, call: Call) -> Work:
     return Work([["select", name, {"hold": "hold", "unhold": "install"}[verb]] for name in names])
 
 
+def _guard(state: HostState, call: Call) -> Result | Work:
+    """The command between a policy that keeps units stopped, and its end."""
+    policy, _, *argv = call.argv
+    assert dpkg.POLICY not in state.files, "the fake host has no administrator's policy"
+    answer = interpret(state, Call(tuple(argv)))
+    if isinstance(answer, Work):
+        answer.queue = [["policy", policy], *answer.queue, ["policy", ""]]
+    return answer
+
+
+def _quiet(state: HostState, call: Call) -> Result:
+    """Nobody is at work: jobs that were running have ended when a fake host is looked at."""
+    if dpkg.POLICY in state.files:
+        dpkg.policy(state, "")
+    return OK
+
+
+def _merge(state: HostState, call: Call) -> Result:
+    state.files.pop(dpkg.JOURNAL, None)
+    return OK
+
+
+def _packages(state: HostState, call: Call) -> Result:
+    assert call.argv[1:] == ("--show", "--showformat", core_apt.FORMAT), call.argv
+    return Result(0, "".join(f"{line}\n" for line in apt.package_lines(state)).encode(), b"")
+
+
 def _query(state: HostState, call: Call) -> Result:
     return Result(0, apt.query(state), b"")
 
@@ -242,6 +274,8 @@ PROGRAMS: dict[str, Program] = {
     "apt-get": _apt_get,
     "apt-mark": _apt_mark,
     "dpkg": _dpkg,
+    "dpkg-query": _packages,
+    "/nowhere/command": _not_found,
     "true": _true,
     "false": _false,
     "cat": _cat,
@@ -249,7 +283,6 @@ PROGRAMS: dict[str, Program] = {
     "sleep": _sleep,
     "test": _test,
     "touch": _touch,
-    "tee": _append,
     "rm": _rm,
     "install": _install,
     "sh": _sh,
@@ -259,9 +292,14 @@ PROGRAMS: dict[str, Program] = {
     "mariadb-dump": _dump,
     "systemctl": lambda state, call: systemd.systemctl(state, call.argv),
 }
+APPEND = 'printf "%s" "$2" >>"$1"'
 EXIT = 'printf out; printf err >&2; exit "$1"'
 SCRIPTS: dict[str, Program] = {
-    core_apt._QUERY: _query,
+    core_apt.QUERY: _query,
+    transaction.GUARD: _guard,
+    transaction.QUIET: _quiet,
+    transaction.MERGE: _merge,
+    APPEND: _append,
     EXIT: _exit,
     database_step._FROM_FILE: _from_file,
     database_step._PRIVATELY: _privately,
@@ -278,6 +316,7 @@ OPERATIONS: dict[str, Callable[..., tuple[int, bytes]]] = {
     "configure": dpkg.configure,
     "remove": dpkg.remove,
     "purge": dpkg.purge,
+    "policy": dpkg.policy,
     "mark": dpkg.mark,
     "select": dpkg.select,
 }

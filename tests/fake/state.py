@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+OURS = "/var/lib/nornir-upgrade"
 NOTHING_DONE: tuple[int, bytes] = (0, b"")  # what a small step that has nothing to say returns
 
 
@@ -27,7 +28,6 @@ class Installed(msgspec.Struct):
     auto: bool = False
     broken: bool = False
     conffiles: dict[str, str] = {}
-    configured: str = ""
 
 
 class Service(msgspec.Struct):
@@ -35,7 +35,6 @@ class Service(msgspec.Struct):
 
     active: bool = False
     enabled: bool = True
-    masked: bool = False
 
 
 class Database(msgspec.Struct):
@@ -67,7 +66,6 @@ class HostState(msgspec.Struct):
     databases: dict[str, Database] = {}
     jobs: dict[str, Job] = {}
     lists: list[str] = []
-    shared: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -87,7 +85,15 @@ def save(state: HostState, path: Path) -> None:
 
 
 def observable(state: HostState) -> HostState:
-    """`state` without what is nobody's business: the records of jobs."""
+    """`state` without what is nobody's business: the records of jobs, our directory of dumps, indexes that nobody names.
+
+    dpkg goes on to list a conffile that a version no longer had, until the next unpacking; where it is gone, so is its entry.
+    """
     copy = _decoder.decode(_encoder.encode(state))
     copy.jobs = {}
+    copy.files = {path: file for path, file in copy.files.items() if not path.startswith(OURS)}
+    sources = b"".join(file.data for path, file in copy.files.items() if path.startswith("/etc/apt/"))
+    copy.lists = [line for line in copy.lists if line.encode() in sources]
+    for package in copy.packages.values():
+        package.conffiles = {path: digest for path, digest in package.conffiles.items() if path in copy.files}
     return copy
