@@ -90,9 +90,12 @@ def test_the_password_is_in_no_file_that_others_can_read(fleet: Lab) -> None:
     )
     password = connection.partition("@")[0].rpartition(":")[2]
     assert len(password) > 16
-    script = "find / -xdev -type f -perm -o=r -print0 | xargs -0 grep -lF -f <(cat) -- || true"
+    script = (
+        "umask 077; cat > /root/pattern;"
+        " find / -xdev -type f -perm -o=r -print0 | xargs -0 grep -lF -f /root/pattern -- || true"
+    )
     for host in FLEET:
-        assert fleet.run(host.name, ["bash", "-c", script], password.encode()).stdout == b""
+        assert fleet.run(host.name, ["sh", "-c", script], password.encode()).stdout == b""
 
 
 def test_the_old_daemon_refuses_the_new_schema(fleet: Lab) -> None:
