@@ -56,7 +56,11 @@ class Recipe:
 
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (Recipe("node", "bookworm", _NODE), Recipe("db", "bookworm", (*_NODE, "mariadb-server")))
+    for recipe in (
+        Recipe("node", "bookworm", _NODE),
+        Recipe("db", "bookworm", (*_NODE, "mariadb-server")),
+        Recipe("bench", "bookworm", (*_NODE, "python3-apt")),  # Ansible's package_facts asks python3-apt on the host
+    )
 }
 
 
