@@ -119,11 +119,14 @@ class Apt:
             yield "--allow-downgrades"
         if any(one.key in now and now[one.key].hold for one in want):
             yield "--allow-change-held-packages"
+        # A broken package at its wanted version is installed anew only with this option, which is for every package that is named.
+        if again := any(one.key in now and now[one.key].broken and one.version == now[one.key].version for one in want):
+            yield "--reinstall"
         yield from ("install", "--")
         for one in want:
-            if one.goal == "installed":
+            if one.goal == "installed" and not (again and _settled(one, now.get(one.key))):
                 yield f"{_word(one)}={check_version(one.version)}"
-            elif one.key in now and now[one.key].unpacked:
+            elif one.goal != "installed" and one.key in now and now[one.key].unpacked:
                 yield f"{_word(one)}-"
 
 
@@ -184,6 +187,10 @@ def _change(line: str, number: int, present: Sequence[Package]) -> PackageChange
     if match := _REMV.fullmatch(line):
         return PackageChange(match["name"], resolve(match["name"], match["arch"] or "", present).arch, match["old"], "")
     raise InvalidInput(f"simulation, line {number}: not understood: {line!r}")
+
+
+def _settled(one: PackageWant, now: Package | None) -> bool:
+    return now is not None and now.version == one.version and now.unpacked and not now.interrupted
 
 
 def _word(one: PackageWant) -> str:

@@ -68,6 +68,7 @@ _ERROR = re.compile(
     r"^dpkg: error processing (?:package|archive) (?P<package>\S+) \(--(?P<action>\S+)\):\n +(?P<reason>.*)", re.M
 )
 _SCRIPT = re.compile(r"(?P<package>\S+) package (?P<moment>pre|post)-(?P<action>installation|removal) script")
+_STATUS = re.compile(r"exit status ([0-9]+)")
 _HOLDER = re.compile(r"(?:held by process|another process with pid) (?P<pid>[0-9]+)(?: \((?P<name>[^)]*)\))?")
 _MISSING = re.compile(
     r"^E: (?:Version '.*' for '.*' was not found|Unable to locate package .*|Package '.*' has no .*candidate)$", re.M
@@ -126,7 +127,8 @@ def failure(host: str, result: Result, command: str = "apt-get") -> Failure:
     errors = list(_ERROR.finditer(said))
     # A package that waits for a failed one is told of in the same words: the cause is the one with a script.
     for error in sorted(errors, key=lambda error: not _SCRIPT.search(error["reason"])):
-        return CommandFailed(host, _culprit(error), result.status, said, hint=error["reason"])
+        status = _STATUS.search(error["reason"])
+        return CommandFailed(host, _culprit(error), int(status[1]) if status else result.status, said)
     return CommandFailed(host, command, result.status, said)
 
 
