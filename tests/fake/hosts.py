@@ -49,7 +49,7 @@ def havana(name: str, packages: Iterable[str], databases: Iterable[str] = ()) ->
     files.put(made, SOURCES.format(release="havana"), File("file", data=SOURCE.format(release="havana").encode()))
     made.lists = [SOURCE.format(release="havana").strip()]
     for database in databases:
-        made.databases[database] = _seeded(database)
+        made.databases[database] = seeded(database)
     for package in packages:
         _install(made, package, auto=False)
     for project in PROJECTS["havana"]:
@@ -71,9 +71,10 @@ def _install(made: HostState, name: str, *, auto: bool) -> None:
     assert (status, offer_of(name, offer.version)) == (0, offer), said
 
 
-def _seeded(name: str) -> Database:
+def seeded(name: str) -> Database:
+    """A database with a few rows, as havana knows it."""
     rows = [["id", "note"], *([f"{name}-{number}", f"row {number}"] for number in range(3))]
-    return Database(SCHEMAS["havana"][name], {"things": rows, "services": [["host", "binary"], ["ctl1", name]]})
+    return Database(SCHEMAS["havana"].get(name, 1), {"things": rows, "services": [["host", "binary"], ["ctl1", name]]})
 
 
 def fleet() -> tuple[HostState, ...]:

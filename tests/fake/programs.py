@@ -99,8 +99,11 @@ def _touch(state: HostState, call: Call) -> Result:
 
 
 def _rm(state: HostState, call: Call) -> Result:
-    assert call.argv[1:3] == ("-f", "--"), call.argv
-    for path in call.argv[3:]:
+    flag, dashes, *paths = call.argv[1:]
+    assert flag in ("-f", "-rf") and dashes == "--", call.argv
+    for path in paths:
+        for below in files.walk(state, [path])[::-1] if flag == "-rf" else ():
+            files.remove(state, below.path)
         files.remove(state, path)
     return OK
 
