@@ -213,3 +213,16 @@ def test_a_fault_can_be_asked_for(fleet: Lab) -> None:
     fleet.run("cmp1", ["rm", "/run/lab-fault/fail-nova-compute"])
     fleet.run("cmp1", ["dpkg", "--configure", "--pending"])
     assert text(fleet, "cmp1", "dpkg", "--audit") == ""
+
+
+def test_a_daemon_waits_for_a_database_that_is_not_up_yet(fleet: Lab) -> None:
+    database = ("mariadb.socket", "mariadb.service")
+    fleet.run("ctl1", ["systemctl", "stop", "keystone", *database])
+    fleet.run("ctl1", ["systemctl", "start", "--no-block", "keystone"])
+    fleet.run("ctl1", ["sleep", "2"])
+    assert main_process(fleet, "keystone")["ActiveState"] == "activating"
+    assert ask(fleet, "ctl1", 9292)[0] == 503
+    fleet.run("ctl1", ["systemctl", "start", "mariadb"])
+    fleet.run("ctl1", ["systemctl", "start", "keystone"])
+    assert ask(fleet, "ctl1", 5000)[0] == ask(fleet, "ctl1", 9292)[0] == 200
+    assert main_process(fleet, "keystone")["NRestarts"] == "0"
