@@ -13,6 +13,7 @@ from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.gates import AuditClean, ServiceActive
+from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
@@ -99,11 +100,16 @@ class _Host:
 
     def before_packages(self, restore_db: bool) -> tuple[Step, ...]:
         return (
+            *self.captures(),
             *(step for step in self.trail.repositories if _present(step)),
             *(self.trail.databases if restore_db else ()),
             *reversed(self.trail.edits),
             *reversed(self.trail.others),
         )
+
+    def captures(self) -> tuple[Step, ...]:
+        """What will be restored is captured first, so that a way back can itself be taken back."""
+        return tuple(CaptureFiles(one.roots, f"{self.name}: {', '.join(one.roots)}") for one in self.trail.captures)
 
     def packages(self) -> tuple[Step, ...]:
         wanted = (wants(self.manifest, self.now), leftovers(self.manifest, self.now))

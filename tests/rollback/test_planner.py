@@ -112,7 +112,7 @@ def waves(made: Plan) -> dict[str, tuple[str, ...]]:
 
 def test_the_whole_way_back_in_its_order(diary: Diary) -> None:
     made = back(whole(diary))
-    stop, old, database, edit, packages, new, capture, database_again, start = steps(made, "ctl1")
+    stop, kept, old, database, edit, packages, new, capture, database_again, start = steps(made, "ctl1")
     assert isinstance(stop, SetServices) and {w.name: w.active for w in stop.want} == {
         "quantum-server": False,
         "neutron-server": False,
@@ -120,6 +120,7 @@ def test_the_whole_way_back_in_its_order(diary: Diary) -> None:
     assert (old, new) == (SetRepository(OLD, "deb old"), SetRepository(NEW))
     assert database == database_again == DUMP
     assert (edit, capture) == (EDIT, CAPTURE)
+    assert isinstance(kept, CaptureFiles) and kept.roots == CAPTURE.roots
     assert isinstance(packages, SetPackages) and packages.downgrade
     assert {(w.name, w.goal, w.version) for w in packages.want} == {
         ("quantum", "installed", "1"),
