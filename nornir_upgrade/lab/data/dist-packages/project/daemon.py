@@ -7,6 +7,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pymysql
+from pymysql.connections import Connection
 
 from . import settings, store
 
@@ -62,7 +63,7 @@ class Service:
             return ""
         return f"the schema has version {version}, {'newer' if version > known else 'older'} than {known}"
 
-    def _rpc_fault(self, connection) -> str:
+    def _rpc_fault(self, connection: Connection) -> str:
         if self.name != "nova-compute":
             return ""
         alien = {

@@ -3,8 +3,10 @@
 import configparser
 import time
 from contextlib import closing
+from typing import Any
 
 import pymysql
+from pymysql.connections import Connection
 
 from . import settings
 
@@ -12,7 +14,7 @@ _REFUSED = {1044, 1045, 1049}  # no such right, wrong password, no such database
 _NO_SUCH_TABLE = 1146
 
 
-def connect(config: configparser.ConfigParser):
+def connect(config: configparser.ConfigParser) -> closing[Connection]:
     """A connection; raises settings.Unusable where the server refuses us, pymysql.OperationalError where there is none."""
     try:
         return closing(pymysql.connect(autocommit=True, connect_timeout=5, **settings.database(config)))
@@ -22,7 +24,7 @@ def connect(config: configparser.ConfigParser):
         raise
 
 
-def connect_within(config: configparser.ConfigParser, seconds: float):
+def connect_within(config: configparser.ConfigParser, seconds: float) -> closing[Connection]:
     """As `connect`, waiting that long for a server that is not up yet."""
     deadline = time.monotonic() + seconds
     while True:
@@ -34,33 +36,33 @@ def connect_within(config: configparser.ConfigParser, seconds: float):
         time.sleep(0.5)
 
 
-def schema(connection) -> int:
+def schema(connection: Connection) -> int:
     """The schema's version; 0 for a database without one."""
     try:
-        return _ask(connection, "SELECT version FROM migrate_version")[0][0]
+        return int(_ask(connection, "SELECT version FROM migrate_version")[0][0])
     except pymysql.ProgrammingError as error:
         if error.args[0] != _NO_SUCH_TABLE:
             raise
         return 0
 
 
-def count(connection, table: str) -> int:
+def count(connection: Connection, table: str) -> int:
     """The number of rows in a table of this project."""
-    return _ask(connection, f"SELECT COUNT(*) FROM `{table}`")[0][0]
+    return int(_ask(connection, f"SELECT COUNT(*) FROM `{table}`")[0][0])
 
 
-def register(connection, host: str, binary: str, level: str) -> None:
+def register(connection: Connection, host: str, binary: str, level: str) -> None:
     """Afterwards the table of services says which RPC level this service speaks. No time in it: once is as good as twice."""
     row = "REPLACE INTO services (host, `binary`, rpc_level) VALUES (%s, %s, %s)"
     _ask(connection, row, host, binary, level)
 
 
-def levels(connection, binary: str) -> dict[str, str]:
+def levels(connection: Connection, binary: str) -> dict[str, str]:
     """The RPC level of each host where such a service has registered."""
     return dict(_ask(connection, "SELECT host, rpc_level FROM services WHERE `binary` = %s ORDER BY host", binary))
 
 
-def migrate(connection) -> int:
+def migrate(connection: Connection) -> int:
     """Brings the schema to this release's version, file by file, and returns that. Raises Unusable where it is newer.
 
     MariaDB commits each change of a table at once, so each file is written such that it may run again after a crash.
@@ -87,7 +89,7 @@ def migrate(connection) -> int:
     return schema(connection)
 
 
-def _ask(connection, statement: str, *values: object) -> tuple:
+def _ask(connection: Connection, statement: str, *values: object) -> tuple[tuple[Any, ...], ...]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values or None)
-        return cursor.fetchall()
+        return tuple(cursor.fetchall())
