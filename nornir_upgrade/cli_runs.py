@@ -49,7 +49,7 @@ def resume(flags: Flags, run: str) -> int:
         refuse_strangers(found.plan, controller.fleet.names)
         screen.note(f"Run {found.id}: {found.plan.direction} {one_line(found.plan.origin)}")
         screen.confirm("Go on with it?")
-        if found.plan.direction == "unwind":
+        if found.plan.direction != "forward":
             return go_back(controller, found, screen)
         return go_forward(controller, found, policy(flags, found.plan), screen, or_unwind=flags.on_failure == "unwind")
 
@@ -87,7 +87,7 @@ def unwind(flags: Flags, run: str) -> int:
             )
         refuse_strangers(found.plan, controller.fleet.names)
         consent = frozenset(flags.accept)
-        under_way = found if found.plan.direction == "unwind" else undoing(found, controller.journal.runs())
+        under_way = found if found.plan.direction != "forward" else undoing(found, controller.journal.runs())
         _tell_what_is_undone(screen, under_way.plan if under_way else plan_back(found, consent=consent), found)
         screen.confirm("Undo it?")
         return go_back(

@@ -10,7 +10,7 @@ from . import settings
 from . import vocabulary as vocabulary
 from .core import codec
 from .core.errors import Drift, Irreversible, UnfinishedRun, UnknownName, Unreachable
-from .core.facts import HostFacts
+from .core.facts import HostFacts, gather
 from .core.journal import Journal, owned
 from .core.packages import digest_of_packages
 from .core.plan import Plan
@@ -66,8 +66,6 @@ def gather_all(fleet: "NornirFleet", databases: Mapping[str, Sequence[str]] | No
 
     Changes nothing. Raises `Unreachable` naming all the hosts that cannot be reached.
     """
-    from .core.gather import gather
-
     wanted = databases or {}
     found = fleet.each(fleet.names, lambda host: gather(host, wanted.get(host.name, ())))
     lost = {name: error for name, error in found.items() if isinstance(error, Unreachable)}

@@ -11,10 +11,10 @@ from .controller import Controller
 from .core import codec
 from .core.engine import Outcome, Policy, execute
 from .core.errors import Irreversible, RunStopped, UndoFailed, Unwound
-from .core.gather import package_digest
+from .core.facts import package_digest
 from .core.journal import Journal
 from .core.run import Run, unwind
-from .recap import recap
+from .recap import Recap, recap
 from .recap_text import recap_in_text, ways_in_text
 from .screen import Screen
 
@@ -47,10 +47,20 @@ def carry_out(controller: Controller, run: Run, policy: Policy, screen: Screen) 
             _stop_at_once(controller, run.id, screen, code)
 
         with interrupt.listening(first, second) as heard:
-            outcome = execute(run, controller.fleet, controller.journal, controller.store, policy, package_digest)
+            outcome = _execute(controller, run, policy, screen)
     if outcome.succeeded:
         _mark_undone(controller.journal, run)
     return Ended(outcome, heard.exit_code if heard.number and not outcome.succeeded else 0)
+
+
+def _execute(controller: Controller, run: Run, policy: Policy, screen: Screen) -> Outcome:
+    """As the engine does; where that ends in no orderly way, the ways on and back are told all the same."""
+    try:
+        return execute(run, controller.fleet, controller.journal, controller.store, policy, package_digest)
+    except Exception:
+        with suppress(Exception):
+            screen.warn(ways_in_text(_found(controller, run.id)))
+        raise
 
 
 def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen, *, or_unwind: bool = False) -> int:
@@ -84,14 +94,13 @@ def open_undoing(journal: Journal, run: str, consent: frozenset[str] = frozenset
 
 
 def _mark_undone(journal: Journal, run: Run) -> None:
-    if run.plan.direction == "unwind" and journal.run(run.parent).status != "undone":
+    if run.parent and journal.run(run.parent).status != "undone":
         journal.append(run.parent, "run_undone", text=run.id)
 
 
 def _conclude(controller: Controller, name: str, screen: Screen, code: int, undoing: str = "") -> int:
     """Print how the run stands: the recap is the result; the ways on and back go to stderr, where nobody can miss them."""
-    runs = controller.journal.runs()
-    found = [recap(controller.journal.run(one), controller.settings.given, runs) for one in (name, undoing) if one]
+    found = [_found(controller, one) for one in (name, undoing) if one]
     document = codec.to_builtins(found[0]) | {"exit_code": code}
     if undoing:
         document["undoing"] = codec.to_builtins(found[1])
@@ -101,12 +110,16 @@ def _conclude(controller: Controller, name: str, screen: Screen, code: int, undo
     return code
 
 
+def _found(controller: Controller, name: str) -> Recap:
+    return recap(controller.journal.run(name), controller.settings.given, controller.journal.runs())
+
+
 def _stop_at_once(controller: Controller, run: str, screen: Screen, code: int) -> None:
     """Journal what was interrupted, as far as that can be done in seconds, and end this process, whatever its threads do."""
 
     def last_words() -> None:
         _journal_interruption(controller.journal, run)
-        found = recap(controller.journal.run(run), controller.settings.given, controller.journal.runs())
+        found = _found(controller, run)
         screen.warn("Stopped at once. What runs on the hosts runs on there; going on follows it.")
         screen.warn(ways_in_text(found))
         sys.stdout.flush()

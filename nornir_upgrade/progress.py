@@ -104,8 +104,8 @@ def in_words(event: Event, waves: int) -> str:
             else what
         )
         return f"{moment}  {what}: {one_line(event.text)}"
-    failure = f": {one_line(event.error)}" if event.error else ""
-    return f"{moment}  {event.host}: {what.replace('step ', '')}: {one_line(event.text)}{failure}"
+    parts = (event.host, what.removeprefix("step "), one_line(event.text), one_line(event.error))
+    return f"{moment}  {': '.join(part for part in parts if part)}"
 
 
 # ---------------------------------------------------------------------- the live table

@@ -1,0 +1,310 @@
+"""resume, unwind, status, history, report: what they say, and with which exit code they end."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from nornir_upgrade.core.journal import owned
+from nornir_upgrade.core.plan import Plan, Wave, Work
+from tests.core.toys import Keep, Note, plan_of
+
+from .site import Pause, Site
+
+
+def failing() -> Plan:
+    """Two waves; in the second, b fails and c is never reached."""
+    return plan_of(
+        {"a": [Note("/srv/x", "new")]},
+        {"b": [Note("/srv/y", "new"), Note("/srv/z", "refused")]},
+        {"c": [Note("/srv/x", "new")]},
+    )
+
+
+def opened(site: Site, plan: Plan, code: int, *more: str) -> str:
+    """The id of a run of `plan` that ended with `code`."""
+    result = site.call("run", site.write(plan), "--yes", *more)
+    assert result.exit_code == code, result.output
+    journal = site.journal()
+    found = journal.runs()[-1].id
+    journal.close()
+    return found
+
+
+def test_a_run_to_the_end(site: Site) -> None:
+    run = opened(site, plan_of({"a": [Note("/srv/x", "new")], "b": [Note("/srv/x", "new")]}), 0)
+    assert site.notes("a") == site.notes("b") == {"/srv/x": "new"}
+    found = site.json("status", run)
+    assert (found["status"], found["ending"], found["failures"]) == ("succeeded", "succeeded", [])
+    assert [(one["host"], one["changed"]) for one in found["hosts"]] == [("a", 1), ("b", 1)]
+
+
+def test_a_run_that_failed_names_its_ways_out(site: Site) -> None:
+    result = site.call("run", site.write(failing()), "--yes")
+    assert result.exit_code == 3
+    run = site.json("status")["run"]
+    assert f"nornir-upgrade resume {run}\n" in result.stderr
+    assert f"nornir-upgrade unwind {run}\n" in result.stderr
+    assert "Not reached: c" in result.stdout
+    assert "b: /srv/z holds refused: state-differs: b: refused" in result.stdout
+
+
+def test_another_configuration_stands_in_the_ways_out(site: Site) -> None:
+    other = site.config.rename(site.directory / "the other.yaml")
+    result = site.call("run", site.write(failing()), "--yes", "-c", other.name)
+    assert result.exit_code == 3
+    assert "-c 'the other.yaml'" in result.stderr
+
+
+def test_unwind_brings_back_what_was(site: Site) -> None:
+    run = opened(site, failing(), 3)
+    result = site.call("unwind", "--yes")
+    assert result.exit_code == 0, result.output
+    assert site.notes("a") == site.notes("b") == {}
+    found = site.json("status", run)
+    assert (found["status"], found["ways"]) == ("undone", {"go_on": "", "go_back": ""})
+    assert found["undone_by"] == site.json("status", "last")["run"]
+    assert [one["undone"] for one in found["hosts"]] == [1, 2, 0]
+    assert site.call("unwind", run, "--yes").exit_code == 0  # there is nothing left to do
+
+
+def test_resume_goes_on_where_it_failed(site: Site) -> None:
+    run = opened(site, failing(), 3, "--on-failure", "halt")
+    assert site.call("resume", "--yes").exit_code == 3  # what failed still fails
+    assert site.json("status", run)["status"] == "open"
+    assert site.json("history")["runs"][-1]["run"] == run  # no second run was made of it
+
+
+def test_failure_can_be_unwound_at_once(site: Site) -> None:
+    result = site.call("run", site.write(failing()), "--yes", "--on-failure", "unwind")
+    assert result.exit_code == 4, result.output
+    assert site.notes("a") == site.notes("b") == {}
+    forward, back = site.json("history")["runs"]
+    assert (forward["status"], back["parent"], back["status"]) == ("undone", forward["run"], "succeeded")
+    assert "go on with" not in result.stderr
+
+
+def test_failure_to_undo(site: Site) -> None:
+    plan = plan_of({"a": [Note("/srv/x", "new"), Pause(str(site.directory / "begun"), 0.5), Note("/srv/z", "refused")]})
+    process = site.start("run", site.write(plan), "--yes", "--on-failure", "unwind")
+    site.wait_for("begun")
+    site.gone("a")  # the step under way still ends; the undoing finds nobody
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 5, errors
+    forward, back = site.json("history")["runs"]
+    assert back["status"] == "untouched"
+    assert f"nornir-upgrade unwind {forward['run']}" in errors
+    site.gone("a", False)
+    assert site.call("unwind", "--yes").exit_code == 0
+    assert site.notes("a") == {}
+
+
+def test_a_run_that_is_being_undone_is_not_taken_forward(site: Site) -> None:
+    captured = plan_of({"a": [Note("/srv/x", "1")], "b": [Note("/srv/x", "1")]}, {"c": [Note("/srv/z", "refused")]})
+    run = opened(site, captured, 3)
+    site.gone("b")
+    assert site.call("unwind", "--yes").exit_code == 5
+    refused = site.call("resume", run, "--yes")
+    assert refused.exit_code == 12
+    child = site.json("history")["runs"][-1]["run"]
+    assert f"nornir-upgrade resume {child}" in refused.stderr
+    assert site.call("run", site.write(failing()), "--yes").exit_code == 12
+    site.gone("b", False)
+    assert site.call("unwind", run, "--yes").exit_code == 0  # goes on with the one that is under way
+    assert [one["status"] for one in site.json("history")["runs"]] == ["undone", "succeeded"]
+    assert site.notes("b") == {}
+
+
+def test_an_unreachable_host_in_the_midst_counts_as_unreachable(site: Site) -> None:
+    plan = plan_of({"a": [Pause(str(site.directory / "begun"), 0.5)]}, {"b": [Note("/srv/x", "new")]})
+    process = site.start("run", site.write(plan), "--yes")
+    site.wait_for("begun")
+    site.gone("b")
+    process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert [one["unreachable"] for one in site.json("status")["hosts"]] == [0, 1]
+
+
+def test_stop_after_a_wave_and_resume(site: Site) -> None:
+    plan = plan_of({"a": [Note("/srv/x", "new")]}, {"b": [Note("/srv/x", "new")]})
+    run = opened(site, plan, 3, "--stop-after", "1")
+    assert site.notes("b") == {}
+    assert site.call("resume", "--yes").exit_code == 0
+    assert site.notes("b") == {"/srv/x": "new"}
+    assert site.json("resume", run, "--yes")["status"] == "succeeded"  # nothing is left
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+def test_the_first_signal_lets_the_step_finish(site: Site, number: signal.Signals, code: int) -> None:
+    plan = plan_of({"a": [Pause(str(site.directory / "begun"), 1.0), Note("/srv/x", "new")]})
+    process = site.start("run", site.write(plan), "--yes")
+    site.wait_for("begun")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code, errors
+    found = site.json("status")
+    assert (found["status"], found["ending"], found["failures"]) == ("open", "interrupted", [])
+    assert found["waves"][0]["done"] == 1
+    assert site.notes("a") == {}
+    assert f"nornir-upgrade resume {found['run']}" in errors
+    assert "Traceback" not in errors
+    assert site.call("resume", "--yes").exit_code == 0
+
+
+def test_the_second_signal_stops_at_once_and_journals_what_was_interrupted(site: Site) -> None:
+    plan = plan_of({"a": [Pause(str(site.directory / "begun"), 60.0)]})
+    process = site.start("run", site.write(plan), "--yes")
+    site.wait_for("begun")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    while "Stopping" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    found = site.json("status")
+    assert found["ending"] == "interrupted"
+    assert [one["error"].split(":")[0] for one in found["failures"]] == ["interrupted"]
+    assert f"nornir-upgrade unwind {found['run']}" in errors
+
+
+def test_killed_run_is_open_and_can_be_undone(site: Site) -> None:
+    plan = plan_of({"a": [Note("/srv/x", "new"), Pause(str(site.directory / "begun"), 60.0)]})
+    process = site.start("run", site.write(plan), "--yes")
+    site.wait_for("begun")
+    locked = site.call("run", "plan.json", "--yes")
+    assert locked.exit_code == 11
+    assert f"process {process.pid}" in locked.stderr
+    assert site.json("status")["status"] == "open"  # reading needs no ownership
+    assert len(site.json("history")["runs"]) == 1
+    process.kill()
+    process.communicate(timeout=20)
+    assert site.call("unwind", "--yes").exit_code == 0
+    assert site.notes("a") == {}
+
+
+def test_points_of_no_return_stand_in_the_exact_commands(site: Site) -> None:
+    plan = plan_of({"a": [Note("/srv/x", "1", no_way_back="it is gone")]}, {"b": [Note("/srv/z", "refused")]})
+    assert site.call("run", site.write(plan), "--yes").exit_code == 23
+    assert site.json("history")["runs"] == []
+    result = site.call("run", "plan.json", "--yes", "--accept-no-way-back", "a")
+    assert result.exit_code == 3
+    run = site.json("status")["run"]
+    assert f"unwind {run} --accept-no-way-back a\n" in result.stderr
+    assert f"resume {run}\n" in result.stderr  # it lies behind
+    assert site.call("unwind", "--yes").exit_code == 23
+    assert site.call("unwind", "--yes", "--accept-no-way-back", "a").exit_code == 0
+
+
+def test_unwinding_what_ended_well_points_to_rollback(site: Site) -> None:
+    run = opened(site, plan_of({"a": [Note("/srv/x", "new")]}), 0)
+    result = site.call("unwind", run, "--yes")
+    assert result.exit_code == 10
+    assert f"rollback apply --run {run}" in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["resume", "unwind"])
+def test_nothing_unfinished(site: Site, verb: str) -> None:
+    result = site.call(verb, "--yes")
+    assert result.exit_code == 10
+    assert "no run is unfinished" in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["resume", "unwind", "status", "report"])
+def test_unknown_run_lists_those_that_exist(site: Site, verb: str) -> None:
+    run = opened(site, plan_of({"a": [Note("/srv/x", "new")]}), 0)
+    result = site.call(verb, "nope", *(["--yes"] if verb in ("resume", "unwind") else []))
+    assert result.exit_code == 10
+    assert run in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_journal_of_another_controller(site: Site) -> None:
+    with owned(site.directory / ".state" / "journal.db", "somebody else's run"):
+        process = site.start("resume", "--yes")
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 11
+    assert f"process {os.getpid()}" in errors
+    assert "somebody else's run" in errors
+
+
+def test_the_state_directory_is_private(site: Site) -> None:
+    (site.directory / ".state").mkdir(mode=0o755)
+    opened(site, plan_of({"a": [Note("/srv/x", "new")]}), 0)
+    assert (site.directory / ".state").stat().st_mode & 0o777 == 0o700
+
+
+def test_report_is_one_page_without_secrets_or_markup(site: Site) -> None:
+    plan = Plan("forward", "<script>alert(1)</script>", failing().waves)
+    run = opened(site, plan, 3, "--comment", "mysql://nova:hunter2@db/nova <b>")
+    result = site.call("report", run, "--out", "page.html")
+    assert result.exit_code == 0
+    page = (site.directory / "page.html").read_text()
+    assert "<script" not in page
+    assert "hunter2" not in page
+    assert "&lt;b&gt;" in page
+    assert "state-differs: b: refused" in page
+    for foreign in ("src=", "href=", "url(", "@import"):
+        assert foreign not in page
+
+
+def test_report_says_where_it_cannot_be_written(site: Site) -> None:
+    opened(site, plan_of({"a": [Note("/srv/x", "new")]}), 0)
+    result = site.call("report", "--out", "no/where.html")
+    assert result.exit_code == 10
+    assert "no/where.html" in result.stderr
+
+
+def test_piped_output_has_no_escape_codes(site: Site) -> None:
+    process = site.start("run", site.write(failing()), "--yes", "-vv")
+    output, errors = process.communicate(timeout=30)
+    assert "\x1b" not in output + errors
+    assert "wave 1/3" in errors
+    assert "Not reached" in output
+
+
+def test_quiet_tells_only_what_is_wrong(site: Site) -> None:
+    result = site.call("run", site.write(plan_of({"a": [Note("/srv/x", "new")]})), "--yes", "-q")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_json_result_is_one_document(site: Site) -> None:
+    result = site.call("run", site.write(failing()), "--yes", "--on-failure", "unwind", "-o", "json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["exit_code"]) == (4, 4)
+    assert document["undoing"]["status"] == "succeeded"
+
+
+def test_a_reader_that_has_enough(site: Site) -> None:
+    for _ in range(3):
+        opened(site, plan_of({"a": [Note("/srv/x", "new")]}), 0)
+    process = site.start("history")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (141, "")
+
+
+def test_captures_count_as_looked_at(site: Site) -> None:
+    opened(site, plan_of({"a": [Note("/srv/x", "new"), Keep("/srv/x", "x"), Note("/srv/x", "new")]}), 0)
+    (host,) = site.json("status")["hosts"]
+    assert (host["changed"], host["ok"]) == (1, 2)
+
+
+def test_gates_that_failed_are_told(site: Site) -> None:
+    from tests.core.toys import Exists
+
+    plan = plan_of({"a": [Note("/srv/x", "new")]}, gates={"a": [Exists("/srv/nothing")]})
+    result = site.call("run", site.write(plan), "--yes")
+    assert result.exit_code == 3
+    assert "/srv/nothing exists: gate-failed" in result.stdout
+
+
+def test_hosts_of_a_plan_that_the_inventory_lacks(site: Site) -> None:
+    plan = Plan("forward", "toy", (Wave("one", (Work("zzz", (Note("/srv/x", "new"),)),)),))
+    result = site.call("run", site.write(plan), "--yes")
+    assert result.exit_code == 10
+    assert "'zzz'" in result.stderr
+    assert "a, b, c" in result.stderr
