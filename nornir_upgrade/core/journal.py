@@ -142,7 +142,7 @@ class Journal:
         row["before"] = codec.dumps(event.before) if event.before is not None else ""
         with self._lock:
             with self._durably():
-                inserted = self._connection.execute(_events.insert().values(row))
+                inserted = self._connection.execute(_events.insert(), row)
             (seq,) = inserted.inserted_primary_key or (0,)
             event = Event(seq, event.at, run, what, **fields)
             for watch in self.watchers:

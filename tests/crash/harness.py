@@ -42,11 +42,11 @@ class Boundary:
 class Tally:
     """What became of all boundaries."""
 
-    boundaries: int = 0
+    endings: int = 0
     strange: list[str] = field(default_factory=list)
 
     def count(self, boundary: object, way: str, found: object, wanted: object) -> None:
-        self.boundaries += 1
+        self.endings += 1
         if found != wanted:
             self.strange.append(f"{boundary}, {way}: {difference(found, wanted)}")
 

@@ -44,7 +44,7 @@ def test_killed_at_every_event_then_resumed_and_then_unwound(
         killed(wreck, lambda mine: mine.forward(plan), boundary, store=store)
         tally.count(boundary, "resumed", after(copy(wreck, arena / "a"), Controller.resume, store=store), end)
         tally.count(boundary, "unwound", after(copy(wreck, arena / "b"), Controller.unwind, store=store), beginning)
-    report(capsys, f"{events} events forward, killed before and after each, then resumed and unwound", tally)
+    report(capsys, "forward, then resumed and then unwound", events, tally)
 
 
 @pytest.mark.parametrize("build", CASES)
@@ -66,7 +66,7 @@ def test_an_unwind_killed_at_every_event_is_resumed_to_the_start(
         wreck = copy(start, arena / "wreck")
         killed(wreck, Controller.unwind, boundary, store=store)
         tally.count(boundary, "unwound", after(wreck, Controller.unwind, store=store), beginning)
-    report(capsys, f"{events} events back, killed before and after each, then resumed", tally)
+    report(capsys, "back, then resumed", events, tally)
 
 
 def uncrashed(plan: Plan, start: Path, directory: Path) -> tuple[object, int]:
@@ -77,8 +77,11 @@ def uncrashed(plan: Plan, start: Path, directory: Path) -> tuple[object, int]:
         return mine.fleet.observable(), len(mine.journal.run("last").events)
 
 
-def report(capsys: pytest.CaptureFixture[str], what: str, tally: Tally) -> None:
+def report(capsys: pytest.CaptureFixture[str], what: str, events: int, tally: Tally) -> None:
     """Say how many boundaries there were, and fail where one led to a third state."""
     with capsys.disabled():
-        print(f"\n{what}: {tally.boundaries} boundaries, {len(tally.strange)} third states")
+        print(
+            f"\nkilled on the way {what}: {2 * events} boundaries ({events} events, before and after each), "
+            f"{tally.endings} endings, {len(tally.strange)} third states"
+        )
     assert tally.strange == []

@@ -84,6 +84,8 @@ def solve(state: HostState, request: Request) -> Solution:
     for _ in range(100):
         if not _settle(state, request, solution):
             break
+    else:
+        raise Refusal("E: Unable to correct problems")
     _refuse_unasked(state, request, solution)
     return solution
 
@@ -117,7 +119,8 @@ def _settle(state: HostState, request: Request, solution: Solution) -> bool:
 
 
 def _provide(state: HostState, request: Request, solution: Solution, name: str, relation: Relation) -> None:
-    for version in candidates(request, relation.name):
+    gone = relation.name in solution.changes and solution.changes[relation.name] is None
+    for version in () if gone else candidates(request, relation.name):
         if satisfies(version, relation) and request.words.get(relation.name, version) == version:
             if not _present(state, relation.name):
                 solution.auto.add(relation.name)

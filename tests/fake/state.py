@@ -77,11 +77,17 @@ def load(path: Path) -> HostState:
     return _decoder.decode(path.read_bytes())
 
 
-def save(state: HostState, path: Path) -> None:
-    """Afterwards `path` holds `state`, whole: a process killed at any moment leaves the old bytes or the new."""
-    beside = path.with_suffix(".new")
-    beside.write_bytes(_encoder.encode(state))
-    beside.replace(path)
+def save(state: HostState, path: Path, kept: bytes = b"") -> bytes:
+    """Afterwards `path` holds `state`, whole: a process killed at any moment leaves the old bytes or the new.
+
+    Returns the bytes; where they are those in `kept`, which the file holds already, it is not written again.
+    """
+    data = _encoder.encode(state)
+    if data != kept:
+        beside = path.with_suffix(".new")
+        beside.write_bytes(data)
+        beside.replace(path)
+    return data
 
 
 def observable(state: HostState) -> HostState:
