@@ -9,7 +9,7 @@ from functools import cmp_to_key
 from typing import Literal
 
 from debian.debian_support import version_compare
-from rpm_vercmp import vercmp as rpm
+from rpm_vercmp import vercmp
 
 from .errors import InvalidInput
 
@@ -73,9 +73,9 @@ def _compare_rpm(one: EVR, other: EVR) -> int:
     """As rpm's own rpmVersionCompare: no epoch is epoch 0, and a missing release is level with any."""
     if difference := int(one.epoch or 0) - int(other.epoch or 0):
         return difference
-    if difference := int(rpm.vercmp(one.upstream, other.upstream)):
+    if difference := int(vercmp(one.upstream, other.upstream)):
         return difference
-    return int(rpm.vercmp(one.revision, other.revision)) if one.revision and other.revision else 0
+    return int(vercmp(one.revision, other.revision)) if one.revision and other.revision else 0
 
 
 def check_version(text: str) -> str:

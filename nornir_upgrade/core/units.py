@@ -18,33 +18,43 @@ class Service:
 
 def parse_services(sections: Mapping[str, Section]) -> tuple[Service, ...]:
     """The services that can be enabled, or that an init script stands for: no templates, aliases, or static units."""
-    units, links = sections["units"].succeeded(), sections["links"]
-    active = set()
-    for offset, line in units.lines():
-        words = line.split(None, 4)
-        if len(words) < 4:
-            raise units.fail(f"no unit: {line!r}", offset)
-        if words[2] in ("active", "reloading"):
-            active.add(words[0])
-    enabled: dict[str, str] = {}
-    aliases: set[str] = set()
-    for offset, line in links.lines():
-        path, tab, target = line.partition("\t")
-        if not tab:
-            raise links.fail(f"no link: {line!r}", offset)
-        _read_link(PurePosixPath(path), target, enabled, aliases)
+    enabled, aliases = _links(sections["links"])
     files = {PurePosixPath(line) for _, line in sections["files"].lines()}
     generated = {path.name for path in files if path.parent.name == "generator.late"}
     masked = {name for name, word in enabled.items() if word.startswith("masked")}
-    names = {name for name in {path.name for path in files} - aliases | masked if "@" not in name}
-    return tuple(
-        Service(
-            name.removesuffix(".service"),
-            name in active,
-            enabled.get(name, "generated" if name in generated else "disabled"),
-        )
-        for name in sorted(names)
-    )
+    units = {path.name for path in files} - aliases | masked
+    active = _active(sections["units"].succeeded())
+    names = sorted(name.removesuffix(".service") for name in units if "@" not in name)
+    return tuple(_service(f"{name}.service", active, enabled, generated) for name in names)
+
+
+def _active(section: Section) -> set[str]:
+    """`systemctl list-units --plain --no-legend`: unit, load, active, sub, description."""
+    active = set()
+    for offset, line in section.lines():
+        words = line.split(None, 4)
+        if len(words) < 4:
+            raise section.fail(f"no unit: {line!r}", offset)
+        if words[2] in ("active", "reloading"):
+            active.add(words[0])
+    return active
+
+
+def _links(section: Section) -> tuple[dict[str, str], set[str]]:
+    """What `path, tab, target` lines say: how each unit is enabled, and which names are aliases."""
+    enabled: dict[str, str] = {}
+    aliases: set[str] = set()
+    for offset, line in section.lines():
+        path, tab, target = line.partition("\t")
+        if not tab:
+            raise section.fail(f"no link: {line!r}", offset)
+        _read_link(PurePosixPath(path), target, enabled, aliases)
+    return enabled, aliases
+
+
+def _service(unit: str, active: set[str], enabled: Mapping[str, str], generated: set[str]) -> Service:
+    word = enabled.get(unit, "generated" if unit in generated else "disabled")
+    return Service(unit.removesuffix(".service"), unit in active, word)
 
 
 def _read_link(path: PurePosixPath, target: str, enabled: dict[str, str], aliases: set[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..core import transaction
 from ..core.apt import Apt
-from ..core.errors import SimulationDiffers, StateDiffers
+from ..core.errors import CommandFailed, SimulationDiffers, StateDiffers
 from ..core.evr import check_arch, check_name, check_version
 from ..core.host import Host
 from ..core.packages import (
@@ -72,16 +72,20 @@ class SetPackages(Step, kind="packages"):
             MANAGER.simulate(self.want, present, downgrade=self.downgrade), timeout=_SIMULATION_LIMIT, check=False
         )
         if result.status != 0:
-            raise transaction.failure(host.name, result, "apt-get -s")
+            refusal = transaction.failure(host.name, result, "apt-get -s")
+            if isinstance(refusal, CommandFailed):
+                raise SimulationDiffers(f"the package manager refuses: {refusal.message}", hint="nothing was done")
+            raise refusal
         said = MANAGER.parse_simulation(result.text, present)
         if lines := surprises(said.changes, implied(self.want, present).changes, self.want):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")
 
     def _change(self, host: Host, present: Sequence[Package]) -> None:
         change, *rest = MANAGER.change(self.want, present, downgrade=self.downgrade, wait=transaction.LOCK_WAIT)
-        repair = [transaction.merge_journal()] if any(package.interrupted for package in present) else []
         host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
-        result = host.job(JOB, (*repair, transaction.guarded(change, self.keep_stopped), *rest))
+        # Always: a dpkg that was killed between two packages leaves its journal behind, and none of them interrupted.
+        commands = (transaction.merge_journal(), transaction.guarded(change, self.keep_stopped), *rest)
+        result = host.job(JOB, commands)
         if result.status != 0:
             raise transaction.failure(host.name, result)
 
