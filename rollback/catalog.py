@@ -53,7 +53,7 @@ set -- -qq -c "$t/quiet" -o "Dir::State::lists=$t/lists/" -o Dir::Cache::pkgcach
 if [ -n "$(ls -A "$t/new")" ]; then
     apt-get "$@" -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$t/new" update >&2
 fi
-find "$lists" -maxdepth 1 -type f ! -name lock -exec cp -s -n -t "$t/lists" -- {} +
+find "$lists" -maxdepth 1 -xtype f ! -name lock -exec cp -s -n -t "$t/lists" -- {} +
 apt-get "$@" -o "Dir::Etc::sourcelist=$t/main.list" -o "Dir::Etc::sourceparts=$t/parts" \
     indextargets --format '$(FILENAME) $(DESCRIPTION)' 'Identifier: Packages' > "$t/indexes"
 while read -r file origin; do
