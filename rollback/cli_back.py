@@ -192,6 +192,6 @@ def _words(found: "Survey", form: str) -> str:
 
     parts = []
     for host, manifest in found.manifests.items():
-        words = lines(manifest) if form == "text" else apt_command(manifest, found.now[host])
+        words = apt_command(manifest, found.now[host]) if form == "apt" else lines(manifest)
         parts.append("\n".join((*([f"# {host}"] if len(found.manifests) > 1 else ()), *words)))
     return "\n".join(parts)

@@ -51,5 +51,5 @@ def _block(names: Iterable[str], entries: Iterable[str]) -> str:
 
 def _change(change: Change) -> str:
     if change.action == "remove":
-        return f"remove {change.name} {change.installed or '(its configuration)'}".rstrip()
+        return f"remove {change.name} {change.installed or '(its configuration)'}"
     return f"{change.action} {change.target_name} {change.installed or '-'} -> {change.target}"

@@ -104,7 +104,7 @@ def ask(fleet: Fleet, names: Sequence[str], act: Callable[[Host], T]) -> dict[st
 
     Raises `Unreachable` naming every host that cannot be reached, or else the first failure of another kind.
     """
-    answers = fleet.each(names, act)
+    answers = fleet.each(names, act) if names else {}
     failures = {name: answer for name, answer in answers.items() if isinstance(answer, Exception)}
     silent = {name: failure for name, failure in failures.items() if isinstance(failure, Unreachable)}
     if silent:

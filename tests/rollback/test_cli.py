@@ -1,0 +1,242 @@
+"""The command line, over fake hosts: what it prints, what it keeps, and how it ends."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nornir_upgrade import controller, execution
+from nornir_upgrade.core.packages import digest_of_packages
+from nornir_upgrade.settings import Settings
+from rollback import back, survey
+from rollback.cli import door
+from tests.fake import hosts
+from tests.fake.faults import raises_on
+from tests.fake.fleet import FakeFleet, open_fleet
+from tests.fake.state import HostState
+
+from . import fakes
+
+
+class NamedFleet(FakeFleet):
+    """As the command line knows a fleet."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.hosts)
+
+
+class Site(fakes.Site):
+    """A directory in which the command line finds a configuration and a fleet that went forward."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / "config.yaml").write_text("user_defined:\n  state: .\n")
+        hosts.place(hosts.havana("ctl1", ("nova-conductor", "quantum-server"), ("nova", "quantum")), directory)
+        hosts.place(hosts.havana("cmp1", ("nova-compute",)), directory)
+        self.start = open_fleet(directory).observable()
+        self.shown = NamedFleet(open_fleet(directory, workers=0).hosts.values(), workers=0)
+        super().__init__(directory)
+        self.fleet = self.shown
+
+    def call(self, *argv: str, code: int = 0, **more: Any) -> Result:
+        result = CliRunner().invoke(door, argv, prog_name="rollback", **more)
+        assert result.exit_code == code, result.output
+        return result
+
+    def json(self, *argv: str, code: int = 0) -> Any:
+        return json.loads(self.call(*argv, "-o", "json", code=code).stdout)
+
+    @property
+    def present(self) -> Mapping[str, HostState]:
+        return self.fleet.observable()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.chdir(tmp_path)
+    made = Site(tmp_path)
+
+    @contextmanager
+    def loaded(_settings: Settings, limit: str, _workers: int) -> Iterator[NamedFleet]:
+        yield NamedFleet([host for name, host in made.fleet.hosts.items() if limit in ("", name)], workers=0)
+
+    monkeypatch.setattr(controller, "_loaded", loaded)
+    monkeypatch.setattr(execution, "package_digest", lambda host: digest_of_packages(fakes.facts_of(host).packages))
+    monkeypatch.setattr(survey, "gather", fakes.facts_of)
+    monkeypatch.setattr(survey, "offered", fakes.offered)
+    return made
+
+
+def test_apply_brings_the_fleet_back_and_says_equal_for_each_area_and_host(site: Site) -> None:
+    site.go_forward()
+    result = site.call("apply", "--restore-db", "--yes")
+    table = result.stdout.splitlines()
+    assert table[0].split() == ["cmp1", "ctl1"]
+    assert [line.split() for line in table[1:]] == [
+        [area, "equal", "equal"]
+        for area in ("packages", "marks", "holds", "conffiles", "services", "repositories", "databases")
+    ]
+    assert site.present == site.start
+
+
+def test_apply_tells_every_removal_and_every_caution_before_it_asks(site: Site) -> None:
+    site.go_forward()
+    result = site.call("apply", "--restore-db", "--yes")
+    told = result.stderr
+    for removed in ("neutron-server", "python-neutron", "python-neutronclient", "python-oslo.messaging"):
+        assert f"remove {removed} " in told
+    assert "Caution: ctl1: what was written to database nova since" in told
+    assert told.index("Caution") < told.index("stop services", told.index("Caution"))
+
+
+def test_apply_closes_the_runs_that_were_open(site: Site) -> None:
+    site.shown.hosts["cmp1"].faults.hook = raises_on("job", lambda: RuntimeError("lost"))
+    assert not site.go_forward().succeeded
+    failed = site.journal.run("last")
+    assert failed.status == "open"
+    document = site.json("apply", "--restore-db", "--yes")
+    assert site.journal.run(failed.id).status == "undone"
+    last = site.journal.run("last")
+    assert (last.id, last.parent, last.plan.direction, last.status) == (
+        document["run"],
+        failed.id,
+        "rollback",
+        "succeeded",
+    )
+    assert document["equal"] and document["differences"] == []
+
+
+def test_applied_twice_there_is_nothing_to_do_the_second_time(site: Site) -> None:
+    site.go_forward()
+    site.call("apply", "--restore-db", "--yes")
+    runs = len(site.journal.runs())
+    assert "Nothing to do" in site.call("apply", "--restore-db", "--yes").stdout
+    assert len(site.journal.runs()) == runs
+
+
+def test_without_restore_db_old_services_refuse_the_new_schema_and_the_ways_on_are_told(site: Site) -> None:
+    site.go_forward()
+    result = site.call("apply", "--yes", code=5)
+    assert "ctl1: database nova was migrated, and stays so without --restore-db" in result.stderr
+    assert "nornir-upgrade resume" in result.stderr
+    assert site.journal.run("last").status == "open"
+    site.call("apply", "--restore-db", "--yes")
+    assert site.present == site.start
+
+
+def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.go_forward()
+
+    def meddle(*argv: Any, **more: Any) -> Any:
+        ended = execution.carry_out(*argv, **more)
+        site.fleet.hosts["cmp1"].state.packages["less"].selection = "hold"
+        return ended
+
+    monkeypatch.setattr(back, "carry_out", meddle)
+    document = site.json("apply", "--restore-db", "--yes", code=5)
+    assert [(d["host"], d["area"], d["name"]) for d in document["differences"]] == [("cmp1", "holds", "less:amd64")]
+
+
+def test_nobody_to_ask_is_wrong_usage_and_a_no_changes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.go_forward()
+    there = site.present
+    site.call("apply", code=2)
+    site.call("apply", "--run", "last", "--snapshot", "last", "--yes", code=2)
+    assert site.present == there
+
+
+def test_a_host_that_does_not_answer_ends_with_30_and_nothing_changed(site: Site) -> None:
+    site.go_forward()
+    site.shown.hosts["cmp1"].faults.unreachable = True
+    result = site.call("apply", "--yes", code=30)
+    assert "cmp1" in result.stderr and "Traceback" not in result.output
+    assert len(site.journal.runs()) == 1
+
+
+def test_a_limit_takes_one_host_back_and_leaves_the_other(site: Site) -> None:
+    site.go_forward()
+    there = site.present
+    site.call("apply", "--limit", "cmp1", "--yes")
+    assert site.present == {"cmp1": site.start["cmp1"], "ctl1": there["ctl1"]}
+
+
+def test_apply_takes_the_manifests_that_compute_wrote_and_refuses_them_after_drift(site: Site) -> None:
+    site.go_forward()
+    site.call("compute", "--out", "manifests")
+    site.shown.hosts["cmp1"].state.packages["curl"].version = "9"
+    result = site.call("apply", "--manifest", "manifests", "--yes", code=13)
+    assert "cmp1" in result.stderr and "curl" in result.stderr
+    site.shown.hosts["cmp1"].state.packages["curl"].version = "7.88.1-10+deb12u12"
+    site.call("apply", "--manifest", "manifests", "--restore-db", "--yes")
+    assert site.present == site.start
+
+
+def test_compute_prints_words_a_command_or_json_and_changes_nothing(site: Site) -> None:
+    site.go_forward()
+    there = site.present
+    text = site.call("compute", "--limit", "cmp1").stdout.splitlines()
+    assert "nova-compute=1:2013.2-0ubuntu1~cloud0" in text and "python-oslo.messaging-" in text
+    assert text == sorted(text)
+    (command,) = site.call("compute", "--limit", "cmp1", "-o", "apt").stdout.splitlines()
+    assert command.startswith("apt-get ") and "nova-compute:all=1:2013.2-0ubuntu1~cloud0" in command
+    both = site.call("compute").stdout.splitlines()
+    assert [line for line in both if line.startswith("#")] == ["# cmp1", "# ctl1"]
+    one, other = site.json("compute")["manifests"]
+    assert (one["host"], other["host"]) == ("cmp1", "ctl1")
+    assert one["to"]["run"] == site.journal.run("last").id
+    assert sum(one["counts"].values()) == len(one["changes"])
+    assert "nova-compute:all downgrade" in site.call("compute", "--explain", "nova-compute").stdout
+    assert site.present == there
+
+
+def test_compute_names_what_cannot_be_had_and_ends_with_21(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.go_forward()
+    monkeypatch.setattr(survey, "old_sources", lambda *_: {})
+    result = site.call("compute", code=21)
+    assert "no repository offers" in result.stderr and "nova-compute=1:2013.2-0ubuntu1~cloud0" in result.stderr
+    (manifest, _) = json.loads(site.call("compute", "-o", "json", code=21).stdout)["manifests"]
+    assert manifest["counts"]["unobtainable"] > 0 and manifest["problems"][0]["rule"] == "unobtainable"
+    site.call("apply", "--yes", code=21)
+
+
+def test_snapshots_are_taken_listed_and_compared(site: Site) -> None:
+    assert site.call("snapshots").stdout == "No snapshot yet.\n"
+    site.go_forward()
+    taken = site.json("snapshot", "--label", "after")
+    listed = site.json("snapshots")["snapshots"]
+    assert [(one["label"], one["run"] != "") for one in listed] == [("", True), ("after", False)]
+    assert listed[1]["snapshot"] == taken["snapshot"] and taken["hosts"] == ["cmp1", "ctl1"]
+    assert site.call("diff").stdout == "No difference.\n"
+    site.call("diff", "last", "--detailed-exitcode")
+    result = site.call("diff", "last-1", "last", "--detailed-exitcode", code=100)
+    assert "nova-compute:all" in result.stdout
+    before = site.json("diff", site.journal.run("last").id)["differences"]
+    assert before == site.json("diff", "last-1", "last")["differences"]
+    assert {one["area"] for one in before} >= {"packages", "databases", "services", "repositories", "conffiles"}
+
+
+@pytest.mark.parametrize(
+    "argv", [("diff",), ("compute",), ("apply", "--yes"), ("apply", "--snapshot", "x", "--yes"), ("diff", "no-such")]
+)
+def test_where_there_is_no_snapshot_the_message_says_so(site: Site, argv: Sequence[str]) -> None:
+    result = site.call(*argv, code=10)
+    assert result.stderr.startswith("rollback: error: ") and "Traceback" not in result.output
+
+
+def test_a_second_controller_is_refused(site: Site) -> None:
+    site.go_forward()
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom nornir_upgrade.core.journal import owned\n"
+        "with owned(Path('journal.db'), 'somebody else'):\n    print('mine', flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline() == b"mine\n"
+        result = site.call("apply", "--yes", code=11)
+        assert "somebody else" in result.stderr
+        site.call("snapshots")
