@@ -332,3 +332,14 @@ def test_a_label_may_hold_a_comma_and_a_priority_be_negative() -> None:
 def test_a_policy_in_another_language_is_refused_by_line() -> None:
     with pytest.raises(InvalidInput, match="line 12"):
         apt.parse_policy(Section("policy", 0, 10, "x:\nPackage files:\n 500 http://x stable/main amd64 Paquets\n"))
+
+
+def test_of_several_failed_packages_the_one_whose_script_failed_is_the_cause() -> None:
+    said = """\
+dpkg: error processing package nova-api (--configure):
+ dependency problems - leaving unconfigured
+dpkg: error processing package nova-common (--remove):
+ installed nova-common package pre-removal script subprocess returned error exit status 3
+"""
+    failure = transaction.failure("ctl1", Result(100, said.encode(), b""))
+    assert str(failure).startswith("ctl1: prerm of nova-common ended with status 3:")
