@@ -59,7 +59,8 @@ def contents(package: Package, release: Release) -> tuple[Entry, ...]:
     """Every file of the binary package, its control files (deb(5)) below DEBIAN/ included."""
     entries = [Entry("DEBIAN/control", _stanza(control_fields(package)).encode())]
     for script in package.scripts:
-        text = "#!/bin/sh\nset -e\n" + "".join(f"\n{_data('scripts', piece).read_text()}" for piece in script.pieces)
+        head = f"#!/bin/sh\nset -e\nrelease={release.codename}\n"
+        text = head + "".join(f"\n{_data('scripts', piece).read_text()}" for piece in script.pieces)
         entries.append(Entry(f"DEBIAN/{script.name}", text.encode(), 0o755))
     if package.conffiles:
         entries.append(Entry("DEBIAN/conffiles", "".join(f"{path}\n" for path in package.conffiles).encode()))

@@ -34,7 +34,7 @@ ACTS = (
     Act("What would be done", (UPGRADE, "plan", "service-by-service")),
     Act(
         "A fault is planted: nova-compute's maintainer script will fail on cmp1",
-        (UPGRADE, "lab", "ssh", "cmp1", "mkdir -p /run/lab-fault && touch " + FAULT),
+        (UPGRADE, "lab", "ssh", "cmp1", "mkdir -p /run/lab-fault && echo icehouse > " + FAULT),
     ),
     Act(
         "Forward: it fails near the end, and is undone (exit 4: failed and unwound)",
