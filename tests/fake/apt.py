@@ -254,8 +254,10 @@ def _in_order(state: HostState, solution: Solution) -> list[str]:
 
 
 def _arch(name: str, version: str) -> str:
+    """A package that was cut off at its first unpacking has an architecture, and no version yet."""
     offer = offer_of(name, version)
-    return offer.arch if offer else "amd64"
+    known = any(name in offers(release) for release in VERSIONS)
+    return offer.arch if offer else "all" if known else "amd64"
 
 
 def package_lines(state: HostState) -> list[str]:

@@ -53,11 +53,11 @@ class FakeHost:
     # ------------------------------------------------------------------ commands and jobs
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Result:
-        self._before(f"run {' '.join(argv)}")
+        self._before(what := _shortly(argv))
         answer = programs.interpret(self.state, programs.Call(tuple(argv), stdin))
         if isinstance(answer, programs.Work):
             answer = self._at_once(answer, _Clock(timeout))
-        self._after(f"run {' '.join(argv)}")
+        self._after(what)
         return checked(self.name, argv, answer) if check else answer
 
     def _at_once(self, work: programs.Work, clock: _Clock) -> Result:
@@ -208,3 +208,8 @@ class FakeHost:
 
     def _refused(self, command: str, error: OSError) -> CommandFailed:
         return CommandFailed(self.name, command, 1, str(error))
+
+
+def _shortly(argv: Sequence[str]) -> str:
+    """A command as moments and messages name it: scripts are long."""
+    return "run " + " ".join(argv).partition("\n")[0][:100]
