@@ -1,4 +1,7 @@
-"""Fixtures that several parts of the tests share."""
+"""Fixtures that several parts of the tests share.
+
+There is one lab for all tests of a session. Where it cannot run the tests that want it fail: they do not skip.
+"""
 
 import shutil
 import tempfile
@@ -6,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from nornir_upgrade.core.ssh import SshHost
+from nornir_upgrade.lab import provision
+from nornir_upgrade.lab.host import LabHost
+from nornir_upgrade.lab.lab import Lab
 
 _MEMORY = Path("/dev/shm")
 
@@ -16,3 +24,51 @@ def arena(tmp_path: Path) -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="arena-", dir=_MEMORY if _MEMORY.is_dir() else tmp_path))
     yield made
     shutil.rmtree(made)
+
+
+# ---------------------------------------------------------------------- the lab
+
+PREFIX = "127.99.7"
+"""Loopback addresses of the tests' lab: another prefix than a user's lab has."""
+NODES = (LabHost("h1", 101), LabHost("h2", 102))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab that is up, without hosts: `lab.up` adds those a test needs, and they stay for the next test."""
+    lab = Lab(tmp_path_factory.mktemp("labs") / "lab", prefix=PREFIX)
+    try:
+        lab.up([])
+        yield lab
+    finally:
+        lab.down()
+
+
+@pytest.fixture
+def nodes(lab: Lab) -> Iterator[Lab]:
+    """The lab with two hosts that carry nothing but their base, `h1` and `h2`, as if no test had touched them."""
+    lab.up(NODES)
+    yield lab
+    for host in NODES:
+        lab.link(host.name, True)
+    lab.reset(*(host.name for host in NODES))
+
+
+@pytest.fixture(scope="session")
+def fleet(lab: Lab) -> Lab:
+    """The lab with the fleet of the example inventory, running Havana. Who changes it resets it."""
+    provision.up(lab)
+    return lab
+
+
+def connect(lab: Lab, name: str) -> SshHost:
+    """A member of the lab, over SSH, as root."""
+    (status,) = (one for one in lab.status() if one.name == name)
+    extras = {
+        "use_keys": True,
+        "key_file": str(lab.key),
+        "allow_agent": False,
+        "alt_host_keys": True,
+        "alt_key_file": str(lab.known_hosts),
+    }
+    return SshHost(name, status.address, username="root", port=status.port, extras=extras)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.host import Host
+from nornir_upgrade.lab.lab import Lab
+from tests.conftest import NODES, connect
 from tests.fake import hosts
 from tests.fake.host import FakeHost
 from tests.fake.state import File
@@ -20,8 +22,16 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
     """A host with nothing but its base."""
     if request.param == "fake":
         return hosts.place(hosts.bare("h1"), tmp_path)
-    real: Host = request.getfixturevalue("real_host")
-    return real
+    return request.getfixturevalue("real_host")  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def real_host(lab: Lab) -> Iterator[Host]:
+    """A bare host of the lab, over SSH, for all cases of the suite: each has a place of its own on it."""
+    lab.up(NODES)
+    host = connect(lab, NODES[0].name)
+    yield host
+    host.close()
 
 
 @pytest.fixture

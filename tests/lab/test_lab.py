@@ -16,7 +16,7 @@ from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 
-from .conftest import NODES, PREFIX
+from ..conftest import NODES, PREFIX
 
 pytestmark = pytest.mark.lab
 

@@ -149,7 +149,7 @@ def services(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     names = draw(st.lists(st.sampled_from([*_SERVICES, "absent-one"]), unique=True, max_size=4))
     either = st.sampled_from([None, True, False])
     stopped = st.sampled_from([None, False])
-    for name in draw(st.sets(st.sampled_from(_SERVICES), max_size=2)):
+    for name in draw(st.sets(st.sampled_from(sorted(host.services)), max_size=2)):
         host.services[name].active = draw(st.booleans())
         host.services[name].enabled = draw(st.booleans())
     return SetServices(
