@@ -1,0 +1,237 @@
+"""The fleet: Nornir's inventory and its concurrent runs, as `engine.Fleet` wants them. The only module that imports nornir."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nornir.core import Nornir
+from nornir.core.configuration import Config
+from nornir.core.inventory import ConnectionOptions
+from nornir.core.inventory import Host as Entry
+from nornir.core.plugins.connections import ConnectionPluginRegister
+from nornir.core.task import Task
+from nornir.init_nornir import InitNornir
+from nornir.plugins.runners import ThreadedRunner
+
+from . import inventory
+from .errors import InvalidInput, UnknownName
+from .host import Host
+from .jobs import PATIENCE
+from .limit import chosen
+
+if TYPE_CHECKING:  # netmiko takes longer to import than the inventory to load
+    from .ssh import SshHost
+
+T = TypeVar("T")
+
+CONNECTION = "nornir_upgrade"
+"""Our connection plugin's name. Its options are those of the `netmiko` connection."""
+
+_SIMPLE = ("SimpleInventory", "YAMLInventory")  # of nornir and of nornir-utils: the same files
+_OPTIONS = {"hosts": "host_file", "groups": "group_file", "defaults": "defaults_file"}
+_SECTIONS = ("core", "inventory", "logging", "runner", "ssh", "user_defined")
+_PATHS = ("key_file", "alt_key_file", "ssh_config_file")
+# Neither may be taken for an option by ssh or any program on the way.
+_HOSTNAME = re.compile(r"[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]*", re.ASCII)
+_USERNAME = re.compile(r"[^\s\0-][^\s\0]*")
+
+for _library in ("nornir", "nornir_utils"):  # what they log is told by us; without a handler it would be on the screen
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class FleetHost:
+    """A host of the inventory: all its groups, nearest first, and its data, inherited ones included."""
+
+    name: str
+    groups: tuple[str, ...]
+    data: Mapping[str, Any]
+
+
+class NornirFleet:
+    """The hosts of an inventory, as far as a limit lets them in. `settings` is `user_defined` in config.yaml."""
+
+    def __init__(self, nornir: Nornir, home: Path) -> None:
+        self._nornir = nornir
+        entries = nornir.inventory.hosts
+        self._options = {name: _netmiko_options(entry, home) for name, entry in entries.items()}
+        self.hosts = tuple(
+            FleetHost(name, tuple(group.name for group in entry.extended_groups()), entry.extended_data())
+            for name, entry in entries.items()
+        )
+        self.names = tuple(host.name for host in self.hosts)
+        self.settings: Mapping[str, Any] = nornir.config.user_defined
+
+    def each(self, names: Sequence[str], act: Callable[[Host], T]) -> Mapping[str, T | Exception]:
+        """`act` on every named host, concurrently; each host's value, or the exception that it raised, in the order of `names`.
+
+        Who failed before is asked like any other. Raises `UnknownName` for a host that is not in the fleet.
+        """
+        for name in names:
+            if name not in self._nornir.inventory.hosts:
+                raise UnknownName("host", name, self.names)
+        wanted = frozenset(names)
+        self._nornir.data.reset_failed_hosts()
+        some = self._nornir.filter(filter_func=lambda host: host.name in wanted)
+        results = some.run(task=_attempt, on_failed=True, act=lambda entry: act(self._connection(entry)))
+        return {name: _outcome(results[name].result) for name in names}
+
+    def _connection(self, entry: Entry) -> Host:
+        if CONNECTION not in entry.connections:
+            options = self._options[entry.name]
+            entry.open_connection(
+                CONNECTION,
+                self._nornir.config,
+                hostname=options.hostname,
+                username=options.username,
+                password=options.password,
+                port=options.port,
+                extras={"name": entry.name, "netmiko": options.extras},
+                default_to_host_attributes=False,
+            )
+        host: Host = entry.connections[CONNECTION].connection
+        return host
+
+    def close(self) -> None:
+        """Afterwards there are no connections."""
+        for entry in self._nornir.inventory.hosts.values():
+            entry.close_connections()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of one host. Nornir sees no exception: it would log it, and remember the host as one to be left out."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+def _attempt(task: Task, act: Callable[[Entry], Any]) -> _Outcome:
+    try:
+        return _Outcome(act(task.host))
+    except Exception as error:
+        return _Outcome(error=error)
+
+
+def _outcome(result: Any) -> Any:
+    if not isinstance(result, _Outcome):
+        raise RuntimeError(f"nornir's runner gave up: {result}")
+    return result.value if result.error is None else result.error
+
+
+class Connection:
+    """Nornir's connection plugin: an `SshHost`, which connects when it is first asked for something."""
+
+    connection: "SshHost"
+
+    def open(
+        self,
+        hostname: str | None,
+        username: str | None,
+        password: str | None,
+        port: int | None,
+        platform: str | None,
+        extras: dict[str, Any] | None = None,
+        configuration: Config | None = None,
+    ) -> None:
+        from .ssh import SshHost
+
+        assert hostname and extras and configuration
+        self.connection = SshHost(
+            extras["name"],
+            hostname,
+            username=username or "",
+            password=password,
+            port=port,
+            extras={"ssh_config_file": configuration.ssh.config_file} | extras["netmiko"],  # as nornir-netmiko has it
+            patience=_patience(configuration.user_defined),
+        )
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def load(config: Path, limit: str = "", workers: int = 0) -> NornirFleet:
+    """The fleet that `config` (Nornir's own configuration) describes; relative paths in it are relative to its directory.
+
+    `limit` narrows it as `limit.chosen` says; `workers` hosts are worked on at once, 0: what the configuration says of its
+    runner. Connects to nobody. Raises `InvalidInput` and `UnknownName`, naming file, line and key where YAML is to blame.
+    """
+    nornir = _initialised(config)
+    entries = nornir.inventory.hosts
+    groups_of = {name: [group.name for group in entry.extended_groups()] for name, entry in entries.items()}
+    inside = frozenset(chosen(limit, groups_of, list(nornir.inventory.groups)))
+    nornir = nornir.filter(filter_func=lambda host: host.name in inside)
+    if workers:
+        nornir = nornir.with_runner(ThreadedRunner(num_workers=workers))
+    fleet = NornirFleet(nornir, config.absolute().parent)
+    _patience(fleet.settings)
+    return fleet
+
+
+def _initialised(config: Path) -> Nornir:
+    """Nornir with its inventory, and without its log file."""
+    document = inventory.read_yaml(config)
+    for key, section in document.items():
+        place = inventory.Place(config, document, (), key)
+        if key not in _SECTIONS:
+            raise place.wrong("there is no such section", hint=f"there is: {', '.join(_SECTIONS)}")
+        if section is not None and not isinstance(section, dict):
+            raise place.wrong(f"must hold keys and values, not {section!r}")
+    home = config.absolute().parent
+    sections: dict[str, Any] = {key: dict(section or {}) for key, section in document.items()}
+    sections["logging"] = {"enabled": False}
+    sections["inventory"] = _inventory_section(sections.get("inventory", {}), home)
+    if file := sections.get("ssh", {}).get("config_file"):
+        sections["ssh"]["config_file"] = _path(file, home)
+    if CONNECTION not in ConnectionPluginRegister.available:
+        ConnectionPluginRegister.register(CONNECTION, Connection)
+    try:
+        return InitNornir(**sections)
+    except Exception as error:  # plugins are anybody's code
+        raise InvalidInput(f"{config}: Nornir does not take it: {type(error).__name__}: {error}") from error
+
+
+def _inventory_section(section: dict[str, Any], home: Path) -> dict[str, Any]:
+    """The section with absolute paths; the files of a simple inventory have been checked."""
+    options = dict(section.get("options") or {})
+    if section.get("plugin", _SIMPLE[0]) in _SIMPLE:
+        for name, option in _OPTIONS.items():
+            options.setdefault(option, f"{name}.yaml")
+    for option, value in options.items():
+        if option.endswith(("_file", "_path", "_directory")) and isinstance(value, str):
+            options[option] = _path(value, home)
+    if section.get("plugin", _SIMPLE[0]) in _SIMPLE:
+        files = {name: Path(str(options[option])) for name, option in _OPTIONS.items()}
+        inventory.check({name: file for name, file in files.items() if name == "hosts" or file.exists()})
+    return section | {"options": options}
+
+
+def _path(path: str, home: Path) -> str:
+    return str(home / Path(path).expanduser())
+
+
+def _netmiko_options(entry: Entry, home: Path) -> ConnectionOptions:
+    """What the inventory says of the host's netmiko connection, paths absolute. Raises `InvalidInput` for a name that is none."""
+    options = entry.get_connection_parameters("netmiko")
+    hostname, username = options.hostname or entry.name, options.username or ""
+    if not _HOSTNAME.fullmatch(hostname):
+        raise InvalidInput(f"host {entry.name}: {hostname!r} is no hostname")
+    if username and not _USERNAME.fullmatch(username):
+        raise InvalidInput(f"host {entry.name}: {username!r} is no username")
+    extras = dict(options.extras or {})
+    for key in _PATHS:
+        if extras.get(key):
+            extras[key] = _path(extras[key], home)
+    return ConnectionOptions(hostname, options.port, username, options.password, options.platform, extras)
+
+
+def _patience(settings: Mapping[str, Any]) -> float:
+    """`reconnect` of our settings: seconds that a host which was there may take to come back."""
+    seconds = settings.get("reconnect", PATIENCE)
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= 3600:
+        raise InvalidInput(f"user_defined: reconnect must be seconds from 0 to 3600, not {seconds!r}")
+    return float(seconds)

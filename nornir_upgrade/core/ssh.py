@@ -1,0 +1,344 @@
+"""A host over SSH: netmiko's login without its terminal, and commands on exec channels of the client that it holds.
+
+The only module that imports netmiko and paramiko.
+"""
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from netmiko.linux.linux_ssh import LinuxSSH
+from paramiko import (
+    AuthenticationException,
+    BadHostKeyException,
+    Channel,
+    MissingHostKeyPolicy,
+    PKey,
+    RejectPolicy,
+    SSHClient,
+    SSHConfig,
+    SSHException,
+    Transport,
+)
+
+from .errors import ConnectionLost, TimedOut, Unreachable
+from .feeder import Feeder
+from .host import quote
+from .jobs import PATIENCE
+from .proxy import Proxy, way
+from .remote import ENVIRONMENT, RemoteHost, Sink
+from .store import CHUNK
+from .sudo import Sudo, refusal
+
+_SILENCE = (
+    15.0  # seconds without a word after which the host is asked whether it is still there, and may take to answer
+)
+_STDERR = 1 << 20  # bytes of standard error that are kept
+_LONGEST = 100_000  # bytes: Linux takes no argument longer than 128 KiB (execve(2)), and sshd gives a command to a shell as one
+_KILLED = 137  # as a shell tells of SIGKILL; SSH has no exit status for a command that a signal ended
+
+# The command itself on standard input, before what is its own. head(1) takes no byte more than it is told to.
+_LONG = 'eval "exec $(head -c "$1")"'
+
+for _library in (
+    "paramiko",
+    "netmiko",
+):  # they log what they raise as well; without a handler that would be on the screen
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
+
+class _UnknownKey(SSHException):  # type: ignore[misc]
+    """The host showed a key that no known_hosts file holds."""
+
+    def __init__(self, name: str, key: PKey) -> None:
+        super().__init__(f"{name} showed an unknown host key, {key.get_name()} {key.fingerprint}")
+
+
+class _Refuse(MissingHostKeyPolicy):  # type: ignore[misc]
+    """As paramiko's RejectPolicy, with the key."""
+
+    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
+        raise _UnknownKey(hostname, key)
+
+
+class Login(LinuxSSH):
+    """netmiko's login to a Linux host, and nothing of its terminal. Raises what paramiko and the system raise."""
+
+    proxy: Proxy | None = None
+
+    def establish_connection(self, width: int = 511, height: int = 1000) -> None:
+        client = self.remote_conn_pre = self._build_ssh_client()
+        if isinstance(self.key_policy, RejectPolicy):
+            client.set_missing_host_key_policy(_Refuse())
+        client.connect(**self._connect_params_dict(), transport_factory=_transport)
+
+    def _try_session_preparation(self, force_data: bool = True) -> None:
+        """Nothing: there is no terminal to prepare."""
+
+    def _connect_params_dict(self) -> dict[str, Any]:
+        params: dict[str, Any] = super()._connect_params_dict()
+        return params | {"username": params["username"] or None}
+
+    def _use_ssh_config(self, dict_arg: dict[str, Any]) -> dict[str, Any]:
+        """As netmiko does, with a way through other hosts that a Ctrl-C on this terminal does not cut."""
+        path = Path(self.ssh_config_file or "").expanduser().absolute()
+        found = SSHConfig.from_path(path).lookup(self.host) if path.is_file() else {}
+        params = dict_arg | {"hostname": found.get("hostname", self.host)}
+        if params["port"] == 22:
+            params["port"] = int(found.get("port", 22))
+        params["username"] = params["username"] or found.get("user", "")
+        if argv := way(found, str(path), params["hostname"], params["port"]):
+            self.proxy = Proxy(argv)
+            params["sock"] = self.proxy.socket
+        return params
+
+    @property
+    def transport(self) -> Transport | None:
+        """The connection that commands go over, once it is there."""
+        return self.remote_conn_pre.get_transport() if self.remote_conn_pre else None
+
+    def disconnect(self) -> None:
+        super().disconnect()
+        if self.proxy:
+            self.proxy.close()
+
+
+def _transport(sock: Any, **options: Any) -> Transport:
+    """paramiko's transport, with Curve25519 before the post-quantum exchange that takes far longer."""
+    transport = Transport(sock, **options)
+    security = transport.get_security_options()
+    security.kex = tuple(sorted(security.kex, key=lambda name: not name.startswith("curve25519")))
+    return transport
+
+
+class _NoAnswer(Unreachable):
+    """Nobody answers, or not in SSH: this may pass, where a wrong key or password does not."""
+
+
+class SshHost(RemoteHost):
+    """One host at the other end of one SSH connection, made when the first command wants it and again when it broke.
+
+    `extras` are what nornir-netmiko's users give netmiko (`key_file`, `allow_agent`, `ssh_config_file`, `secret`, …). Host keys
+    are checked unless they say `ssh_strict: false`; sudo(8) is used where the login is not root's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        hostname: str,
+        *,
+        username: str = "",
+        password: str | None = None,
+        port: int | None = None,
+        extras: Mapping[str, Any] | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        super().__init__(name, patience)
+        strict = {"ssh_strict": True, "system_host_keys": True}
+        self._options = {
+            "device_type": "linux",
+            "host": hostname,
+            "username": username,
+            "password": password,
+            "port": port or 22,
+            **strict,
+            **(extras or {}),
+            "auto_connect": False,
+        }
+        self._sudo = Sudo(self._options.get("secret") or "")
+        self._login: Login | None = None
+        self._was_there = False
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Afterwards there is no connection. The next command makes a new one."""
+        with self._lock:
+            login, self._login = self._login, None
+        if login:
+            login.disconnect()
+
+    # ------------------------------------------------------------------ commands
+
+    def exchange(self, argv: Sequence[str], source: BinaryIO | None, sink: Sink, timeout: float) -> tuple[int, bytes]:
+        transport, channel = self._channel()
+        # Some of paramiko's calls wait without a limit; closing the connection ends every one of them.
+        watchdog = threading.Timer(timeout + 2 * _SILENCE, transport.close)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            status, errors = self._talk(transport, channel, argv, source, sink, time.monotonic() + timeout)
+        finally:
+            channel.close()
+            watchdog.cancel()
+        if transport.get_username() != "root" and (said := refusal(status, errors)):
+            raise Unreachable(
+                f"{self.name}: {transport.get_username()} cannot become root: {said}",
+                hint="NOPASSWD in sudoers(5), or the password as `secret` in the extras of the host's netmiko connection",
+            )
+        return status, errors
+
+    def _talk(
+        self,
+        transport: Transport,
+        channel: Channel,
+        argv: Sequence[str],
+        source: BinaryIO | None,
+        sink: Sink,
+        deadline: float,
+    ) -> tuple[int, bytes]:
+        command, before = self._command(argv, root=transport.get_username() == "root")
+        with self._losing():
+            channel.exec_command(command)
+        feeder = Feeder(channel, before, source)
+        feeder.start()
+        errors = bytearray()
+        for seconds in self._until(deadline):
+            ended = channel.closed or (channel.eof_received and channel.exit_status_ready())
+            while channel.recv_ready():
+                sink(channel.recv(CHUNK))
+            while channel.recv_stderr_ready():
+                errors += channel.recv_stderr(CHUNK)[: _STDERR - len(errors)]
+            if ended:
+                break
+            if not _something(channel, min(seconds, _SILENCE)):
+                if channel.exit_status_ready():
+                    break  # the command is over, and what it left behind keeps its streams open
+                self._ask_for_life(transport)
+        feeder.check()
+        if channel.exit_status < 0:
+            self._ask_for_life(transport)
+            return _KILLED, bytes(errors)
+        return channel.exit_status, bytes(errors)
+
+    def _until(self, deadline: float) -> Iterator[float]:
+        """The seconds that are left, again and again. Raises `TimedOut` when there are none."""
+        while (left := deadline - time.monotonic()) > 0:
+            yield left
+        raise TimedOut(f"{self.name}: a command took too long", hint="it may still be running there")
+
+    def _command(self, argv: Sequence[str], *, root: bool) -> tuple[bytes, bytes]:
+        """What sshd gives to the login's shell, and what standard input begins with."""
+        argv = ("env", *ENVIRONMENT, *argv)
+        command, before = quote(argv).encode("utf-8", "surrogateescape"), b""
+        if len(command) > _LONGEST:
+            before = command
+            argv = ("sh", "-c", _LONG, "sh", str(len(command)))
+        if not root:
+            argv, before = self._sudo.wrap(argv), self._sudo.prelude + before
+        return quote(argv).encode("utf-8", "surrogateescape"), before
+
+    # ------------------------------------------------------------------ connection
+
+    def _channel(self) -> tuple[Transport, Channel]:
+        """A channel for one command. A connection that died unnoticed is made anew: nothing has been asked of the host yet."""
+        with self._lock:
+            for _ in range(2):
+                transport = self._connected()
+                try:
+                    return transport, transport.open_session(timeout=_SILENCE)
+                except (SSHException, EOFError, OSError) as error:
+                    failure = error
+                    self.close()
+        raise Unreachable(f"{self.name}: lets us in, and runs no command: {failure}")
+
+    def _connected(self) -> Transport:
+        if self._login and (transport := self._login.transport) and transport.is_active():
+            return transport
+        self.close()
+        deadline = time.monotonic() + (self.patience if self._was_there else 0.0)
+        pause = 0.25
+        while True:
+            try:
+                return self._log_in()
+            except _NoAnswer:
+                if time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 4.0)
+
+    def _log_in(self) -> Transport:
+        try:
+            login = Login(**self._options)
+        except (
+            ValueError,
+            TypeError,
+        ) as error:  # netmiko's words: a key file that is not there, an option unknown to it
+            message = " ".join(str(error).split())
+            raise Unreachable(f"{self.name}: {message}", hint="see the extras of its netmiko connection") from None
+        try:
+            login.establish_connection()
+        except Exception as error:
+            said = login.proxy.said() if login.proxy else ""
+            login.disconnect()
+            raise self._refused(error, said) from error
+        assert login.transport
+        self._login, self._was_there = login, True
+        return login.transport
+
+    def _refused(self, error: Exception, said: str) -> Exception:
+        """Why there is no connection, in words; what is none of the network's faults stays what it is."""
+        place = f"{self._options['host']} port {self._options['port']}"
+        where = f"{self.name} ({place})"
+        if isinstance(error, _UnknownKey):
+            return Unreachable(f"{where}: {error}; it is in none of {self._known_hosts}", hint=self._how_to_add)
+        if isinstance(error, BadHostKeyException):
+            return Unreachable(
+                f"{where}: showed another host key ({error.key.fingerprint}) than {self._known_hosts} knows",
+                hint="somebody else may be answering. If the host was set up anew, take its old key out with ssh-keygen -R",
+            )
+        if isinstance(error, AuthenticationException):
+            user = self._options["username"] or "us"
+            return Unreachable(f"{where}: does not let {user} in: {error}", hint="see its username, key_file, password")
+        if isinstance(error, socket.gaierror):
+            return Unreachable(f"{where}: no such name: {error.strerror}", hint="see its hostname in the inventory")
+        if isinstance(error, OSError) and error.filename:
+            return Unreachable(f"{where}: {error.filename}: {error.strerror}")
+        if isinstance(error, TimeoutError | OSError | SSHException | EOFError):
+            cause = said or str(error) or type(error).__name__
+            return _NoAnswer(f"{where}: no answer: {cause}", hint="see that it is up, its address, and its port")
+        return error
+
+    @property
+    def _known_hosts(self) -> str:
+        """The files that were asked, as far as they are there."""
+        chosen = [self._options["alt_key_file"]] if self._options.get("alt_host_keys") else []
+        chosen += ["~/.ssh/known_hosts"] if self._options["system_host_keys"] else []
+        return ", ".join(name if Path(name).expanduser().exists() else f"{name} (not there)" for name in chosen)
+
+    @property
+    def _how_to_add(self) -> str:
+        file = self._options.get("alt_key_file") if self._options.get("alt_host_keys") else "~/.ssh/known_hosts"
+        scan = quote(("ssh-keyscan", "-p", str(self._options["port"]), str(self._options["host"])))
+        return f"compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there), then: {scan} >> {file}"
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """What breaks in here broke while something was under way."""
+        try:
+            yield
+        except (SSHException, EOFError, OSError) as error:
+            self.close()
+            raise ConnectionLost(
+                f"{self.name}: the connection broke: {str(error) or 'closed by the other side'}",
+                hint="what the host did since is unknown: resume once it is back",
+            ) from error
+
+    def _ask_for_life(self, transport: Transport) -> None:
+        """Raises `ConnectionLost` where the other end no longer answers."""
+        with self._losing():
+            transport.open_session(timeout=_SILENCE).close()
+
+
+def _something(channel: Channel, seconds: float) -> bool:
+    """Wait for output or the end; whether any came."""
+    if channel.eof_received:
+        return bool(channel.status_event.wait(seconds))
+    poller = select.poll()
+    poller.register(channel.fileno(), select.POLLIN)
+    return bool(poller.poll(seconds * 1000))
