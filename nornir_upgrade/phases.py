@@ -1,0 +1,64 @@
+"""Phases: what the hosts of a stage do in step, each phase done everywhere before the next. Together they make its waves."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .core.plan import Wave, Work
+from .core.step import Step
+
+Steps = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Steps by host, in the order of hosts, and the gates after them; `label` says in a word what is done."""
+
+    label: str
+    work: Mapping[str, Steps]
+    gates: Mapping[str, Steps]
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that have something to do."""
+        return frozenset(host for host, steps in self.work.items() if steps)
+
+    def then(self, later: "Phase") -> "Phase":
+        """Both as one phase, each host's steps one after the other. Gates that both have are asked once."""
+        return Phase(
+            ", ".join(filter(None, (self.label, later.label))),
+            {host: self.work.get(host, ()) + later.work.get(host, ()) for host in {**self.work, **later.work}},
+            {
+                host: tuple(dict.fromkeys(self.gates.get(host, ()) + later.gates.get(host, ())))
+                for host in {**self.gates, **later.gates}
+            },
+        )
+
+
+def waves(stage: str, phases: Iterable[Phase]) -> tuple[Wave, ...]:
+    """The waves of the stage called `stage`: as few as keep every barrier. Between phases of one and the same host there is none."""
+    merged: list[Phase] = []
+    for phase in phases:
+        if not phase.hosts:
+            continue
+        if merged and len(merged[-1].hosts | phase.hosts) == 1:
+            merged[-1] = merged[-1].then(phase)
+        else:
+            merged.append(phase)
+    return tuple(_wave(f"{stage}: {phase.label}" if len(merged) > 1 else stage, phase) for phase in merged)
+
+
+def rolling(stage: str, batches: Iterable[Phase]) -> tuple[Wave, ...]:
+    """A wave for each batch of hosts that go by themselves."""
+    found = tuple(batches)
+    return tuple(
+        _wave(f"{stage} {number}/{len(found)}" if len(found) > 1 else stage, batch)
+        for number, batch in enumerate(found, 1)
+    )
+
+
+def _wave(name: str, phase: Phase) -> Wave:
+    return Wave(name, _work(phase.work), _work(phase.gates))
+
+
+def _work(by_host: Mapping[str, Steps]) -> tuple[Work, ...]:
+    return tuple(Work(host, steps) for host, steps in by_host.items() if steps)

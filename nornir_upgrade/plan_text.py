@@ -1,0 +1,209 @@
+"""A plan as people read it: a summary first, then wave by wave what will be true, hosts that share it together. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from .core.facts import HostFacts
+from .core.packages import PackageChange, implied
+from .core.plan import Plan, Wave
+from .core.step import Step
+from .scenario import Scenario
+from .steps.commands import RunCommand
+from .steps.databases import DumpDatabase
+from .steps.files import CaptureFiles
+from .steps.packages import SetPackages
+from .steps.repositories import SetRepository
+from .steps.services import SetServices
+from .words import printable
+
+_HOSTS_SHOWN = 8
+_NO_RETURN = "!"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the summary counts. Packages are counted on each host; `databases` are dumped, and `migrated` after that."""
+
+    hosts: int
+    upgrade: int
+    install: int
+    remove: int
+    databases: int
+    migrated: int
+    points_of_no_return: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutline:
+    """A step in words. `symbol`: `+` comes, `-` goes, `~` changes, a blank where nothing does, `!` at a point of no return."""
+
+    symbol: str
+    kind: str
+    text: str
+    no_return: str
+    changes: tuple[PackageChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Hosts for which a wave means the same, with their steps, and in words what must be true before the next wave."""
+
+    hosts: tuple[str, ...]
+    steps: tuple[StepOutline, ...]
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaveOutline:
+    """A wave. `outage` and `way_back` are the stage's words for it."""
+
+    name: str
+    outage: str
+    way_back: str
+    groups: tuple[Shared, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A plan in words and numbers; through the codec it is the document of `-o json`."""
+
+    direction: str
+    origin: str
+    totals: Totals
+    waves: tuple[WaveOutline, ...]
+
+
+def outline(plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None = None) -> Outline:
+    """`plan` in words. `facts`, of when it was made, tell old versions from new ones; `scenario` what is out meanwhile."""
+    waves = tuple(_wave(wave, facts, scenario) for wave in plan.waves)
+    return Outline(plan.direction, plan.origin, _totals(plan, waves), waves)
+
+
+def summary(found: Outline) -> str:
+    """One line: how many of what."""
+    if not found.waves:
+        return "Plan: nothing to do."
+    totals = found.totals
+    parts = [
+        f"{totals.upgrade} packages to upgrade, {totals.install} to install, {totals.remove} to remove",
+        f"{totals.databases} databases dumped, {totals.migrated} migrated" if totals.databases else "",
+        f"{len(found.waves)} waves",
+        f"{totals.points_of_no_return} POINTS OF NO RETURN"
+        if totals.points_of_no_return
+        else "every step can be undone",
+    ]
+    return f"Plan: {totals.hosts} hosts: " + "; ".join(part for part in parts if part)
+
+
+def text(found: Outline, full: bool = False) -> str:
+    """The plan to be read. `full`: every host by itself, every package on a line of its own, every gate."""
+    lines = [summary(found)]
+    told: dict[tuple[str, tuple[StepOutline, ...]], str] = {}
+    for number, wave in enumerate(found.waves, 1):
+        lines += ["", f"wave {number}/{len(found.waves)}  {printable(wave.name)}"]
+        stage = wave.name.replace(":", " ").partition(" ")[0]
+        if wave.outage and not any(key[0] == stage for key in told):
+            lines += [f"    outage:   {printable(wave.outage)}", f"    way back: {printable(wave.way_back)}"]
+        for group in wave.groups if not full else _each(wave.groups):
+            same = told.setdefault((stage, group.steps), group.hosts[0])
+            if same in group.hosts or full:
+                lines += _group(group, full)
+            else:
+                lines.append(f"  {_hosts(group.hosts, full)}: the same as {same}")
+    return "\n".join(lines)
+
+
+# ---------------------------------------------------------------------- Plan -> Outline
+
+
+def _wave(wave: Wave, facts: Mapping[str, HostFacts], scenario: Scenario | None) -> WaveOutline:
+    stage = scenario.stage_of(wave.name) if scenario else None
+    gates = {work.host: tuple(gate.describe() for gate in work.steps) for work in wave.gates}
+    shared: dict[tuple[tuple[StepOutline, ...], tuple[str, ...]], list[str]] = {}
+    for work in wave.work:
+        steps = tuple(_step(step, facts.get(work.host)) for step in work.steps)
+        shared.setdefault((steps, gates.get(work.host, ())), []).append(work.host)
+    groups = tuple(Shared(tuple(hosts), steps, checks) for (steps, checks), hosts in shared.items())
+    return WaveOutline(wave.name, stage.outage if stage else "", stage.way_back if stage else "", groups)
+
+
+def _step(step: Step, facts: HostFacts | None) -> StepOutline:
+    changes = implied(step.want, facts.packages if facts else ()).changes if isinstance(step, SetPackages) else ()
+    return StepOutline(_symbol(step), step.KIND, step.describe(), step.point_of_no_return, changes)
+
+
+def _symbol(step: Step) -> str:
+    if step.point_of_no_return:
+        return _NO_RETURN
+    match step:
+        case DumpDatabase() | CaptureFiles():
+            return " "
+        case SetRepository():
+            return "-" if step.text is None and not step.digest else "+"
+        case SetServices() if all(want.active is False for want in step.want):
+            return "-"
+        case SetServices() if all(want.active for want in step.want):
+            return "+"
+    return "~"
+
+
+def _totals(plan: Plan, waves: Iterable[WaveOutline]) -> Totals:
+    changes = [
+        (host, change)
+        for wave in waves
+        for group in wave.groups
+        for step in group.steps
+        for change in step.changes
+        for host in group.hosts
+    ]
+    return Totals(
+        hosts=len(plan.hosts),
+        upgrade=sum(1 for _, change in changes if change.old and change.new),
+        install=sum(1 for _, change in changes if not change.old),
+        remove=sum(1 for _, change in changes if not change.new),
+        databases=len({(host, step) for _, host, step in plan.steps() if isinstance(step, DumpDatabase)}),
+        migrated=len({step.covered for _, _, step in plan.steps() if isinstance(step, RunCommand) and step.covered}),
+        points_of_no_return=len(plan.points_of_no_return),
+    )
+
+
+# ---------------------------------------------------------------------- Outline -> text
+
+
+def _each(groups: Iterable[Shared]) -> Iterator[Shared]:
+    for group in groups:
+        for host in group.hosts:
+            yield Shared((host,), group.steps, group.gates)
+
+
+def _group(group: Shared, full: bool) -> Iterator[str]:
+    yield f"  {_hosts(group.hosts, full)}"
+    for step in group.steps:
+        if step.changes:
+            yield from (f"    {line}" for line in _packages(step.changes, full))
+        else:
+            yield f"    {step.symbol} {printable(step.text)}"
+        if step.no_return:
+            yield f"      NO WAY BACK: {printable(step.no_return)}"
+    if group.gates and full:
+        yield from (f"    then {printable(gate)}" for gate in group.gates)
+    elif group.gates:
+        yield f"    then {len(group.gates)} checks: {printable(group.gates[0])}, ..."
+
+
+def _packages(changes: Sequence[PackageChange], full: bool) -> Iterator[str]:
+    """Packages that go from the same version to the same version stand together."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for change in changes:
+        together.setdefault((change.old, change.new), []).append(change.name)
+    for (old, new), names in together.items():
+        symbol = "~" if old and new else "+" if new else "-"
+        versions = f"{old} -> {new}" if old and new else old or new
+        listed = names if full else [", ".join(names)]
+        yield from (f"{symbol} {name}  {versions}" for name in listed)
+
+
+def _hosts(hosts: Sequence[str], full: bool) -> str:
+    if full or len(hosts) <= _HOSTS_SHOWN:
+        return ", ".join(hosts)
+    return f"{', '.join(hosts[:_HOSTS_SHOWN])} and {len(hosts) - _HOSTS_SHOWN} more"
