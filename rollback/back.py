@@ -7,6 +7,7 @@ from nornir_upgrade.core.engine import Policy
 from nornir_upgrade.core.errors import UndoFailed, Unreachable
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
+from nornir_upgrade.core.run import Run
 from nornir_upgrade.execution import carry_out
 from nornir_upgrade.screen import Screen
 
@@ -44,11 +45,11 @@ def go_back(
 ) -> Returned:
     """Carry out `plan` on every host, whatever fails on one, and compare with the snapshot what is true afterwards.
 
-    When all is as it was, every unfinished run since the snapshot counts as undone.
+    When all is as it was, every unfinished run since the snapshot counts as undone, unless it touched a host that was
+    not looked at.
     """
     journal = controller.journal
-    parent = found.snapshot.run or (found.runs[0].id if found.runs else "")
-    run = journal.open_run(plan, parent=parent, comment=comment)
+    run = journal.open_run(plan, parent=_parent(found), comment=comment)
     ended = carry_out(controller, run, Policy(max_fail=0, consent=consent), screen)
     if not ended.outcome.succeeded:
         return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
@@ -69,10 +70,20 @@ def _look_again(controller: Controller, found: Survey, run: str, restore_db: boo
     return prove(found.then, now, databases=restore_db)
 
 
+def _parent(found: Survey) -> str:
+    """The run that is taken back as a whole: the first since the snapshot; '' where some of its hosts stay as they are."""
+    return found.runs[0].id if found.runs and _whole(found.runs[0], found) else ""
+
+
 def _close_unfinished(journal: Journal, found: Survey, by: str) -> None:
     for run in found.runs:
-        if journal.run(run.id).status == "open":
+        if _whole(run, found) and journal.run(run.id).status == "open":
             journal.append(run.id, "run_undone", text=by)
+
+
+def _whole(run: Run, found: Survey) -> bool:
+    """Whether every host that `run` touched is taken back."""
+    return {place.host for place in run.started} <= found.now.keys()
 
 
 def _aim(plan: Plan) -> tuple[str, str]:

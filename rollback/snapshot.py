@@ -64,13 +64,15 @@ def find(journal: Journal, name: str) -> Snapshot:
 
 
 def before_run(journal: Journal, name: str) -> Snapshot:
-    """The snapshot taken before the run called `name`; of a run that goes back, the one before the run that it undoes.
+    """The snapshot taken before the run called `name`; of a run that goes back, the one that it goes back to.
 
     So `last` goes on meaning the last run forward after a way back from it was begun and cut off.
     """
     run = journal.run(name)
     taken = {row[1]: row for row in journal.snapshot_rows() if row[1]}
     while run.id not in taken:
+        if run.plan.direction == "rollback":
+            return find(journal, run.plan.origin)
         if not run.parent:
             raise InvalidInput(
                 f"no snapshot was taken before run {run.id}",

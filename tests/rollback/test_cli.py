@@ -125,13 +125,17 @@ def test_without_restore_db_old_services_refuse_the_new_schema_and_the_ways_on_a
     result = site.call("apply", "--yes", code=5)
     assert "ctl1: database nova was migrated, and stays so without --restore-db" in result.stderr
     assert "nornir-upgrade resume" in result.stderr
-    assert site.journal.run("last").status == "open"
+    cut = site.journal.run("last")
+    assert cut.status == "open"
     site.call("apply", "--restore-db", "--yes")
     assert site.present == site.start
+    assert site.journal.run(cut.id).status == "undone"
 
 
 def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.go_forward()
+    site.call("apply", "--yes", code=5)
+    cut = site.journal.run("last")
 
     def meddle(*argv: Any, **more: Any) -> Any:
         ended = execution.carry_out(*argv, **more)
@@ -141,6 +145,7 @@ def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch
     monkeypatch.setattr(back, "carry_out", meddle)
     document = site.json("apply", "--restore-db", "--yes", code=5)
     assert [(d["host"], d["area"], d["name"]) for d in document["differences"]] == [("cmp1", "holds", "less:amd64")]
+    assert site.journal.run(cut.id).status == "open"
 
 
 def test_nobody_to_ask_is_wrong_usage_and_a_no_changes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +169,10 @@ def test_a_limit_takes_one_host_back_and_leaves_the_other(site: Site) -> None:
     there = site.present
     site.call("apply", "--limit", "cmp1", "--yes")
     assert site.present == {"cmp1": site.start["cmp1"], "ctl1": there["ctl1"]}
+    assert site.journal.runs()[0].status == "succeeded"
+    site.call("apply", "--restore-db", "--yes")
+    assert site.present == site.start
+    assert site.journal.runs()[0].status == "undone"
 
 
 def test_apply_takes_the_manifests_that_compute_wrote_and_refuses_them_after_drift(site: Site) -> None:

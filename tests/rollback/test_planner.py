@@ -148,6 +148,19 @@ def test_services_stop_everywhere_before_anything_changes_and_start_in_the_old_o
     assert gates["packages"] == [AuditClean()]
 
 
+def test_services_stopped_in_one_wave_start_again_in_the_order_of_the_starts(diary: Diary) -> None:
+    stop = SetServices(tuple(ServiceWant(name, active=False) for name in ("b", "a")))
+    first, second = (SetServices((ServiceWant(name, active=True),)) for name in ("a", "b"))
+    made = plan(("stop", {"ctl1": (stop,)}), ("one", {"ctl1": (first,)}), ("two", {"ctl1": (second,)}))
+    run = diary.went(made, {(0, "ctl1", 0): SetServices((ServiceWant("b", True), ServiceWant("a", True)))})
+    then = {"ctl1": facts("ctl1", services=running("a", "b"))}
+    waves_back = back(run, then=then, now={"ctl1": facts("ctl1")}).waves
+    assert [(wave.name, wave.gates[0].steps) for wave in waves_back[1:]] == [
+        ("start one", (ServiceActive("a"),)),
+        ("start two", (ServiceActive("b"),)),
+    ]
+
+
 def test_a_service_that_did_not_run_is_not_started_though_it_runs_now(diary: Diary) -> None:
     before = {"ctl1": facts("ctl1", THEN["ctl1"].packages)}
     made = back(whole(diary), then=before, now={"ctl1": NOW["ctl1"]})

@@ -1,5 +1,6 @@
 """Snapshots in the journal: kept, found by every name they have, and the runs since."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,9 @@ def test_a_host_that_was_not_recorded_is_named_with_those_that_were(journal: Jou
 def test_last_means_the_run_forward_though_a_way_back_was_begun(journal: Journal) -> None:
     forward = journal.open_run(FORWARD)
     kept = keep(journal, (facts(),), run=forward.id)
-    back = journal.open_run(BACK, parent=forward.id)
-    journal.open_run(BACK, parent=back.id)
+    journal.open_run(replace(FORWARD, direction="unwind"), parent=forward.id)
+    assert before_run(journal, "last").id == kept.id
+    journal.open_run(replace(FORWARD, direction="rollback", origin=kept.id))
     assert before_run(journal, "last").id == kept.id
 
 
