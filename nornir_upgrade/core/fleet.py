@@ -52,16 +52,17 @@ class FleetHost:
 
 
 class NornirFleet:
-    """The hosts of an inventory, as far as a limit lets them in. `settings` is `user_defined` in config.yaml."""
+    """The hosts of an inventory, as far as a limit lets them in; `inventory` holds those outside as well.
 
-    def __init__(self, nornir: Nornir, home: Path) -> None:
+    `settings` is `user_defined` in config.yaml.
+    """
+
+    def __init__(self, nornir: Nornir, home: Path, inventory: tuple[FleetHost, ...]) -> None:
         self._nornir = nornir
         entries = nornir.inventory.hosts
         self._options = {name: _netmiko_options(entry, home) for name, entry in entries.items()}
-        self.hosts = tuple(
-            FleetHost(name, tuple(group.name for group in entry.extended_groups()), entry.extended_data())
-            for name, entry in entries.items()
-        )
+        self.inventory = inventory
+        self.hosts = tuple(host for host in inventory if host.name in entries)
         self.names = tuple(host.name for host in self.hosts)
         self.settings: Mapping[str, Any] = nornir.config.user_defined
 
@@ -161,13 +162,16 @@ def load(config: Path, limit: str = "", workers: int = 0) -> NornirFleet:
     runner. Connects to nobody. Raises `InvalidInput` and `UnknownName`, naming file, line and key where YAML is to blame.
     """
     nornir = _initialised(config)
-    entries = nornir.inventory.hosts
-    groups_of = {name: [group.name for group in entry.extended_groups()] for name, entry in entries.items()}
+    hosts = tuple(
+        FleetHost(name, tuple(group.name for group in entry.extended_groups()), entry.extended_data())
+        for name, entry in nornir.inventory.hosts.items()
+    )
+    groups_of = {host.name: host.groups for host in hosts}
     inside = frozenset(chosen(limit, groups_of, list(nornir.inventory.groups)))
     nornir = nornir.filter(filter_func=lambda host: host.name in inside)
     if workers:
         nornir = nornir.with_runner(ThreadedRunner(num_workers=workers))
-    fleet = NornirFleet(nornir, config.absolute().parent)
+    fleet = NornirFleet(nornir, config.absolute().parent, hosts)
     _patience(fleet.settings)
     return fleet
 
