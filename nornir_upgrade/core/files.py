@@ -34,12 +34,12 @@ _READ_MANY = (
     "--create",
     "--file=-",
     "--format=gnu",
-    "--null",
-    "--no-unquote",
-    "--files-from=-",
     "--no-recursion",
     "--absolute-names",
     "--hard-dereference",
+    "--null",
+    "--no-unquote",
+    "--files-from=-",
 )
 
 # Private from its first byte, in its place only when it came whole (a connection that breaks ends standard input just as its end
