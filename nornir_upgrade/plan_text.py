@@ -188,7 +188,8 @@ def _group(group: Shared, full: bool) -> Iterator[str]:
     if group.gates and full:
         yield from (f"    then {printable(gate)}" for gate in group.gates)
     elif group.gates:
-        yield f"    then {len(group.gates)} checks: {printable(group.gates[0])}, ..."
+        more = f", and {len(group.gates) - 1} more" if len(group.gates) > 1 else ""
+        yield f"    then {printable(group.gates[0])}{more}"
 
 
 def _packages(changes: Sequence[PackageChange], full: bool) -> Iterator[str]:

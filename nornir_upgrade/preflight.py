@@ -108,7 +108,8 @@ def _host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts) -> Iter
         text = f"not wholly installed: {_some(broken)}"
         yield Finding("package-broken", facts.host, "blocking", text, "on the host: dpkg --configure -a; dpkg --audit")
     found = [(stage, one) for stage in scenario.stages for one in parts(stage, hosts, {facts.host: facts})]
-    if not found:
+    meant = any(facts.host in members(stage.groups, hosts) for stage in scenario.stages)
+    if meant and not found:
         text = "has no package of this scenario: nothing will be done there"
         yield Finding("nothing-of-scenario", facts.host, "advisory", text, "leave it out, or see to its groups")
     if held := sorted({name for _, one in found for name in one.held}):

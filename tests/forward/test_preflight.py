@@ -1,0 +1,139 @@
+"""Findings: each is there when it must be, names its host and a remedy, and is not there on a fleet in order."""
+
+from collections.abc import Callable
+
+import pytest
+
+from nornir_upgrade import preflight, scenario
+from nornir_upgrade.core.packages import PackageChange, Transaction
+from nornir_upgrade.preflight import Finding
+from tests.fake.state import Service
+
+from .world import SHIPPED, World, lab, large
+
+
+def test_a_fleet_in_order_has_none() -> None:
+    assert lab().findings() == ()
+    assert large().findings() == ()
+
+
+def _broken(world: World) -> None:
+    world.states["cmp1"].packages["python-nova"].state = "half-configured"
+
+
+def _reinstall(world: World) -> None:
+    world.states["cmp1"].packages["curl"].broken = True
+
+
+def _held(world: World) -> None:
+    for name in ("keystone", "python-keystone", "python-keystoneclient"):
+        world.states["ctl1"].packages[name].selection = "hold"
+
+
+def _down(world: World) -> None:
+    world.states["ctl1"].services["cinder-api"].active = False
+
+
+def _off(world: World) -> None:
+    world.states["net1"].services["quantum-l3-agent"] = Service(active=False, enabled=False)
+
+
+def _nothing(world: World) -> None:
+    world.states["net1"].packages = {
+        name: one for name, one in world.states["net1"].packages.items() if "quantum" not in name
+    }
+
+
+def _no_group(world: World) -> None:
+    world.groups = {"net1": ("networks",)}
+
+
+def _no_database_host(world: World) -> None:
+    world.groups = {"ctl1": ("control",)}
+
+
+def _without_controller(world: World) -> None:
+    world.scope = ("ctl1", "net1", "cmp1")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "key", "host", "severity", "says"),
+    [
+        (_broken, "package-broken", "cmp1", "blocking", "python-nova"),
+        (_reinstall, "package-broken", "cmp1", "blocking", "curl"),
+        (_held, "package-held", "ctl1", "advisory", "keystone, python-keystone, python-keystoneclient"),
+        (_down, "service-down", "ctl1", "blocking", "cinder-api"),
+        (_off, "service-off", "net1", "advisory", "quantum-l3-agent"),
+        (_nothing, "nothing-of-scenario", "net1", "advisory", "no package"),
+        (_no_group, "group-empty", "", "blocking", "did you mean 'networks'?"),
+        (_no_database_host, "database-host-missing", "", "blocking", "identity: database keystone"),
+        (_without_controller, "stage-put-off", "", "advisory", "lift-cap"),
+        (_without_controller, "limit-may-split-stage", "", "advisory", "cmp2 left out"),
+    ],
+)
+def test_what_is_wrong_is_found(spoil: Callable[[World], None], key: str, host: str, severity: str, says: str) -> None:
+    world = lab()
+    spoil(world)
+    wanted = scenario.load(SHIPPED)
+    # Where packages are broken apt refuses, and there are no previews: such findings come without them.
+    early = key in ("package-broken", "group-empty")
+    found = preflight.findings(wanted, world.inventory, world.facts) if early else world.findings()
+    told = [one for one in found if one.key == key]
+    assert told, found
+    assert (told[0].host, told[0].severity) == (host, severity)
+    assert any(says in one.text for one in told)
+    assert all(one.remedy for one in found)
+
+
+def test_a_limit_that_parts_controllers_is_found() -> None:
+    world = large()
+    world.scope = tuple(name for name in world.states if name not in ("ctl2", "db1"))
+    told = [one for one in world.findings() if one.key == "limit-splits-stage"]
+    assert len(told) == 5
+    assert "db1, ctl2 left out" in told[0].text
+
+
+def test_a_limit_to_one_compute_node_splits_nothing() -> None:
+    world = lab()
+    world.scope = ("cmp1",)
+    assert [one for one in world.findings() if one.severity == "blocking"] == []
+
+
+def _with(change: PackageChange, stage: str = "compute-nodes", host: str = "cmp2") -> tuple[Finding, ...]:
+    world, wanted = lab(), scenario.load(SHIPPED)
+    previews = world.previews(wanted)
+    previews[host][stage] = Transaction((*previews[host][stage].changes, change))
+    return preflight.findings(wanted, world.inventory, world.facts, previews)
+
+
+def test_a_hold_in_the_way_is_found() -> None:
+    (found,) = _with(PackageChange("less", "amd64", "590-2.1~deb12u2", "600-1"))
+    assert (found.key, found.host, found.severity) == ("hold-in-the-way", "cmp2", "blocking")
+    assert found.remedy.endswith("apt-mark unhold less")
+
+
+def test_a_package_that_goes_for_good_is_found() -> None:
+    (found,) = _with(PackageChange("curl", "amd64", "7", ""))
+    assert (found.key, found.severity) == ("package-lost", "advisory")
+    (found,) = _with(PackageChange("nova-cert", "all", "1", ""), "compute-control", "ctl1")
+    assert (found.key, found.severity) == ("package-lost", "blocking")
+
+
+def test_services_of_a_later_stage_drawn_in_are_found() -> None:
+    (found,) = _with(PackageChange("glance-api", "all", "1", "2"), "identity", "ctl1")
+    assert (found.key, found.severity) == ("stages-entangled", "blocking")
+    assert "glance-api, which belong to image" in found.text
+
+
+def test_a_pin_that_keeps_all_back_is_found() -> None:
+    world, wanted = lab(), scenario.load(SHIPPED)
+    nothing = {stage: Transaction(()) for stage in world.previews(wanted)["net1"]}
+    found = preflight.findings(wanted, world.inventory, world.facts, {"net1": nothing})
+    assert [(one.key, one.host) for one in found] == [("nothing-newer", "net1")]
+
+
+def test_blocking_findings_come_first() -> None:
+    world = lab()
+    _off(world)
+    _down(world)
+    assert [one.severity for one in world.findings()] == ["blocking", "advisory"]

@@ -1,0 +1,105 @@
+"""Fleets to plan for: facts and previews of fake hosts, as `gather` and `preview` would tell them of real ones."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from nornir_upgrade import planner, preflight, scenario
+from nornir_upgrade.core.apt import Apt, marked, parse_packages
+from nornir_upgrade.core.facts import HostFacts, OperatingSystem, Service, Source
+from nornir_upgrade.core.packages import Transaction
+from nornir_upgrade.core.plan import Plan
+from nornir_upgrade.preflight import Finding
+from nornir_upgrade.scenario import Scenario
+from tests.fake import apt, hosts, state
+from tests.fake.state import HostState
+
+DEBIAN = OperatingSystem("debian", "12", "bookworm", "deb", "amd64", "6.1.0", "0" * 32)
+GROUPS = {"ctl1": ("lab", "control", "db"), "net1": ("lab", "network")}
+BOTH = ("havana", "icehouse")
+SHIPPED = "service-by-service"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A host of an inventory."""
+
+    name: str
+    groups: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class World:
+    """An inventory and what is on its hosts. `scope`: the hosts that a limit lets in; empty: all."""
+
+    states: dict[str, HostState]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    scope: tuple[str, ...] = ()
+
+    @property
+    def inventory(self) -> tuple[Entry, ...]:
+        return tuple(Entry(name, self.groups.get(name) or GROUPS.get(name, ("lab", "compute"))) for name in self.states)
+
+    @property
+    def facts(self) -> dict[str, HostFacts]:
+        return {name: facts_of(made) for name, made in self.states.items() if name in (self.scope or self.states)}
+
+    def previews(self, wanted: Scenario) -> dict[str, dict[str, Transaction]]:
+        asked = planner.requests(wanted, self.inventory, self.facts)
+        return {
+            host: {stage: preview(self.states[host], names) for stage, names in request.packages.items()}
+            for host, request in asked.items()
+        }
+
+    def plan(self, **settings: str) -> Plan:
+        wanted = scenario.load(SHIPPED, settings)
+        return planner.plan_upgrade(wanted, self.inventory, self.facts, self.previews(wanted))
+
+    def findings(self, **settings: str) -> tuple[Finding, ...]:
+        wanted = scenario.load(SHIPPED, settings)
+        return preflight.findings(wanted, self.inventory, self.facts, self.previews(wanted))
+
+
+def lab() -> World:
+    """The fleet of the lab."""
+    return World({made.name: made for made in hosts.fleet()})
+
+
+def large(controllers: int = 3, compute: int = 12) -> World:
+    """Several controllers, a database cluster of its own, many compute nodes."""
+    databases = [f"db{number}" for number in range(1, 4)]
+    states = {name: hosts.havana(name, (), hosts.DATABASES if name == "db1" else ()) for name in databases}
+    control = [f"ctl{number}" for number in range(1, controllers + 1)]
+    states |= {name: hosts.havana(name, hosts.CONTROL) for name in control}
+    states["net1"] = hosts.havana("net1", ("quantum-dhcp-agent", "quantum-l3-agent"))
+    states |= {f"cmp{n}": hosts.havana(f"cmp{n}", ("nova-compute",)) for n in range(1, compute + 1)}
+    groups = dict.fromkeys(databases, ("db",)) | dict.fromkeys(control, ("control",))
+    return World(states, groups)
+
+
+def facts_of(made: HostState) -> HostFacts:
+    """What `gather` would tell."""
+    packages = marked(
+        parse_packages(apt.package_lines(made)), [name for name, one in made.packages.items() if one.auto]
+    )
+    services = (
+        Service(name, one.active, "enabled" if one.enabled else "disabled") for name, one in made.services.items()
+    )
+    sources = (path for path in made.files if path.startswith("/etc/apt/") and made.files[path].kind == "file")
+    return HostFacts(
+        made.name,
+        "2026-01-01T00:00:00+00:00",
+        DEBIAN,
+        packages,
+        (),
+        tuple(sorted(services, key=lambda one: one.name)),
+        tuple(Source(path, hashlib.sha256(made.files[path].data).hexdigest()) for path in sorted(sources)),
+        (),
+    )
+
+
+def preview(made: HostState, names: Iterable[str]) -> Transaction:
+    """What `preview` would tell: the host's apt, asked with both repositories."""
+    copy = state._decoder.decode(state._encoder.encode(made))
+    request = apt.install_request(copy, ["install", "--", *names], BOTH)
+    return Apt().parse_simulation(apt.simulated(copy, apt.solve(copy, request)).decode(), facts_of(copy).packages)
