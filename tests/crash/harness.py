@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from nornir_upgrade.core import journal as journals
 from nornir_upgrade.core.engine import Outcome, Policy, execute
+from nornir_upgrade.core.facts import package_digest
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Event, Run, unwind
@@ -78,7 +79,7 @@ class Controller:
         return outcome
 
     def carry_out(self, run: Run) -> Outcome:
-        return execute(run, self.fleet, self.journal, self.store, Policy(max_fail=0), lambda _: "")
+        return execute(run, self.fleet, self.journal, self.store, Policy(max_fail=0), package_digest)
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
-from nornir_upgrade.core import transaction
+from nornir_upgrade.core import facts, preview, transaction
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 
-from . import apt, database, dpkg, files, systemd
+from . import answers, apt, database, dpkg, files, systemd
 from .index import MIGRATIONS
 from .state import NOTHING_DONE, File, HostState
 
@@ -269,6 +269,14 @@ def _packages(state: HostState, call: Call) -> Result:
     return Result(0, "".join(f"{line}\n" for line in apt.package_lines(state)).encode(), b"")
 
 
+def _facts(state: HostState, call: Call) -> Result:
+    return answers.facts(state, call.argv[0], call.argv[2:])
+
+
+def _preview(state: HostState, call: Call) -> Result:
+    return answers.preview(state, call.argv[0], list(call.argv[1:]))
+
+
 def _query(state: HostState, call: Call) -> Result:
     return Result(0, apt.query(state), b"")
 
@@ -299,6 +307,8 @@ APPEND = 'printf "%s" "$2" >>"$1"'
 EXIT = 'printf out; printf err >&2; exit "$1"'
 SCRIPTS: dict[str, Program] = {
     core_apt.QUERY: _query,
+    facts.SCRIPT: _facts,
+    preview.SCRIPT: _preview,
     transaction.GUARD: _guard,
     transaction.QUIET: _quiet,
     transaction.MERGE: _merge,

@@ -1,0 +1,102 @@
+"""The two scripts that answer many questions in one round trip: facts, and previews of transactions."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from nornir_upgrade.core.host import Result
+
+from . import apt, database
+from .state import File, HostState
+
+_SYSTEM = 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'
+_KEYRINGS = ("/etc/apt/", "/usr/share/keyrings/")
+
+
+def facts(state: HostState, boundary: str, databases: Iterable[str]) -> Result:
+    """What `facts.SCRIPT` prints."""
+    answer = _Answer(boundary, f"facts 1 {boundary}\n")
+    answer.part("begin", "")
+    answer.part("os", _SYSTEM)
+    answer.part("kernel", "6.1.0-fake\n")
+    answer.part("machine", sha256(state.name.encode()).hexdigest()[:32] + "\n")
+    answer.part("packages", "\n".join(_with_conffiles(state)) + "\n")
+    answer.part("auto", "".join(f"{name}\n" for name, one in sorted(state.packages.items()) if one.auto))
+    answer.part("policy", _policy(state))
+    answer.part("digests", "".join(f"{sha256(file.data).hexdigest()}  {path}\0" for path, file in _digested(state)))
+    answer.part("units", "".join(_unit(name, one.active) for name, one in sorted(state.services.items())))
+    links = "/etc/systemd/system/multi-user.target.wants/{0}.service\t/usr/lib/systemd/system/{0}.service\n"
+    answer.part("links", "".join(links.format(name) for name, one in state.services.items() if one.enabled))
+    answer.part("files", "".join(f"/usr/lib/systemd/system/{name}.service\n" for name in state.services))
+    for name in databases:
+        known = name in state.databases
+        text = database.text_of(name, state.databases[name]) if known else b""
+        answer.part(f"database {name}", f"{sha256(text).hexdigest()}  -\n", 0 if known else 2)
+    return answer.result()
+
+
+def preview(state: HostState, boundary: str, arguments: list[str]) -> Result:
+    """What `preview.SCRIPT` prints: FORMAT, number of files, (name, text) of each, and the requests."""
+    count = int(arguments[1])
+    given = {f"/etc/apt/sources.list.d/{name}": text for name, text in _pairs(arguments[2 : 2 + 2 * count])}
+    files = state.files | {path: File("file", data=text.encode()) for path, text in given.items()}
+    lines = apt.source_lines(HostState(state.name, files))
+    unknown = [line for line in lines if not apt.releases_of([line])]
+    answer = _Answer(boundary)
+    answer.part("begin", "")
+    answer.part(
+        "update", f"E: The repository '{unknown[0]}' does not have a Release file.\n" if unknown else "", len(unknown)
+    )
+    answer.part("packages", "".join(f"{line}\n" for line in apt.package_lines(state)))
+    for number, words in enumerate(arguments[2 + 2 * count :] if not unknown else ()):
+        request = apt.install_request(state, ["install", "--", *words.split()], apt.releases_of(lines))
+        try:
+            said, status = apt.simulated(state, apt.solve(state, request)).decode(), 0
+        except apt.Refusal as refusal:
+            said, status = f"{refusal}\n", apt.FAILED
+        answer.part(str(number), said, status)
+    return answer.result()
+
+
+class _Answer:
+    """Parts that end with a boundary, as `sections.SHELL` marks them."""
+
+    def __init__(self, boundary: str, head: str = "") -> None:
+        self._boundary = boundary
+        self._text = head
+
+    def part(self, name: str, text: str, status: int = 0) -> None:
+        self._text += f"{text}\n{self._boundary} {name} {status}\n"
+
+    def result(self) -> Result:
+        self.part("end", "")
+        return Result(0, self._text.encode(), b"")
+
+
+def _pairs(words: list[str]) -> Iterable[tuple[str, str]]:
+    return zip(words[::2], words[1::2], strict=True)
+
+
+def _with_conffiles(state: HostState) -> Iterable[str]:
+    for line in apt.package_lines(state):
+        yield line
+        yield from (f" {path} {digest}" for path, digest in state.packages[line.partition("\t")[0]].conffiles.items())
+        yield ""
+
+
+def _policy(state: HostState) -> str:
+    lines = ["Package files:"]
+    for release in apt.releases_of(apt.indexes(state)):
+        lines.append(f" 500 http://10.99.0.1:8000/{release} {release}/main all Packages")
+        lines.append(f"     release o=Lab Cloud,a={release},n={release},l=Lab Cloud Archive,c=main,b=all")
+        lines.append("     origin 10.99.0.1")
+    return "\n".join([*lines, "Pinned packages:"]) + "\n"
+
+
+def _digested(state: HostState) -> Iterable[tuple[str, File]]:
+    conffiles = {path for one in state.packages.values() for path in one.conffiles}
+    found = ((path, file) for path, file in sorted(state.files.items()) if file.kind == "file")
+    return ((path, file) for path, file in found if path in conffiles or path.startswith(_KEYRINGS))
+
+
+def _unit(name: str, active: bool) -> str:
+    return f"{name}.service loaded {'active running' if active else 'inactive dead'} a daemon\n"
