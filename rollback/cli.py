@@ -56,7 +56,7 @@ def snapshot(flags: Flags, label: str) -> None:
     screen = Screen(flags)
     with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as controller:
         fleet, journal = controller.fleet, controller.journal
-        found = facts_of(fleet, fleet.names, known_databases(journal))
+        found = facts_of(fleet, fleet.names, known_databases(journal, fleet.inventory))
         kept = keep(journal, tuple(found.values()), label=label)
     document = {"snapshot": kept.id, "label": label, "hosts": list(kept.names)}
     screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}")

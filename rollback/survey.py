@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import InvalidInput, Unreachable
@@ -18,6 +18,9 @@ from .catalog import Catalog, catalog, offered
 from .resolve import Manifest, Solver, exact
 from .snapshot import Snapshot, runs_since, snapshots
 from .trail import trail
+
+if TYPE_CHECKING:  # nornir takes long to import
+    from nornir_upgrade.core.fleet import FleetHost
 
 T = TypeVar("T")
 _NOTHING = catalog(())
@@ -80,9 +83,10 @@ def facts_of(fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequenc
     return ask(fleet, names, lambda host: gather(host, databases.get(host.name, ())))
 
 
-def known_databases(journal: Journal) -> dict[str, list[str]]:
-    """The databases that earlier snapshots recorded or runs dumped, by host."""
-    found = [
+def known_databases(journal: Journal, hosts: "Iterable[FleetHost]") -> dict[str, list[str]]:
+    """The databases that the inventory names (`databases` in a host's data), earlier snapshots recorded or runs dumped, by host."""
+    found = [(host.name, name) for host in hosts for name in host.data.get("databases", ())]
+    found += [
         (facts.host, database.name) for one in snapshots(journal) for facts in one.hosts for database in facts.databases
     ]
     for run in journal.runs():

@@ -119,7 +119,7 @@ class _Execution:
         self._each(number, wave.work, self._work)
         if not self.policy.stopping.is_set():
             self._each(number, wave.gates, self._check)
-            if not set(wave.hosts) & set(self.failed):
+            if not self.failed.keys() & {*wave.hosts, *(gated.host for gated in wave.gates)}:
                 self.journal.append(self.run.id, "wave_closed", wave=number, text=wave.name)
 
     def _each(self, number: int, work: Sequence[Work], act: Callable[[int, Work, Host], None]) -> None:
@@ -191,6 +191,9 @@ class _Scoped:
 
     def job(self, name: str, commands: Sequence[Sequence[str]], *, timeout: float = 3600.0) -> Result:
         return self._host.job(self._scope + name, commands, timeout=timeout)
+
+    def follow(self, name: str, *, timeout: float = 3600.0) -> None:
+        self._host.follow(self._scope + name, timeout=timeout)
 
     def forget(self, prefix: str) -> None:
         self._host.forget(self._scope + prefix)

@@ -140,7 +140,7 @@ def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
             raise InvalidInput(f"{name!r} is no name of a database")
     result = host.run(("sh", "-c", SCRIPT, "sh", new_boundary(), _FORMAT, *databases), timeout=_TIMEOUT, check=False)
     try:
-        return parse(result.text, host.name, datetime.now(UTC).isoformat(timespec="seconds"))
+        return parse(result.text, host.name, datetime.now(UTC).isoformat(timespec="milliseconds"))
     except InvalidInput as refusal:
         said = result.errors.strip().splitlines()[-3:]
         raise InvalidInput("; ".join([f"{host.name}: facts: {refusal.message}", *said])) from None

@@ -72,6 +72,10 @@ class Host(Protocol):
         """
         ...
 
+    def follow(self, name: str, *, timeout: float = 3600.0) -> None:
+        """Wait until no job of that name runs, over lost connections as `job` does; one that does not run is not waited for."""
+        ...
+
     def forget(self, prefix: str) -> None:
         """Remove the records of ended jobs whose name begins with `prefix`."""
         ...

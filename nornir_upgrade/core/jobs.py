@@ -61,6 +61,16 @@ case $? in
 esac
 """
 
+_FOLLOW = """\
+[ -e "$1/$2/lock" ] || { echo 'ended 0 0'; exit 0; }
+flock -s -w "$3" -E 75 "$1/$2/lock" true
+case $? in
+0) echo 'ended 0 0' ;;
+75) echo 'running ' ;;
+*) exit 1 ;;
+esac
+"""
+
 _FORGET = """\
 for dir in "$1/$2"*/; do
   [ -e "$dir/lock" ] || continue
@@ -85,9 +95,24 @@ class Answer:
 
 def ask_argv(name: str, attempt: str, commands: bytes, wait: float, root: str = ROOT) -> tuple[str, ...]:
     """The question whose standard input is `commands`; the host answers after at most `wait` seconds."""
-    if not _NAME.fullmatch(name):
-        raise InvalidInput(f"{name!r} is no name of a job")
-    return ("sh", "-c", _ASK, "sh", root, name, attempt, str(len(commands)), f"{wait:.2f}", str(OUTPUT), _RUNNER)
+    return (
+        "sh",
+        "-c",
+        _ASK,
+        "sh",
+        root,
+        _checked(name),
+        attempt,
+        str(len(commands)),
+        f"{wait:.2f}",
+        str(OUTPUT),
+        _RUNNER,
+    )
+
+
+def follow_argv(name: str, wait: float, root: str = ROOT) -> tuple[str, ...]:
+    """The question whether the job runs; the host answers when it does not, and after at most `wait` seconds."""
+    return ("sh", "-c", _FOLLOW, "sh", root, _checked(name), f"{wait:.2f}")
 
 
 def forget_argv(prefix: str, root: str = ROOT) -> tuple[str, ...]:
@@ -132,20 +157,48 @@ def run(
     A job that vanishes while it is followed ends with status `LOST`; it is for the caller to know whether it may be run anew.
     Raises `TimedOut` (the job goes on), `ConnectionLost` when the host stays silent, `Unreachable` when nothing was begun.
     """
-    text, attempt = commands_text(commands), secrets.token_hex(8)
+    text = commands_text(commands)
+
+    def argv(attempt: str, wait: float) -> tuple[str, ...]:
+        return ask_argv(name, attempt, text, wait, root)
+
+    return _until_it_ended(ask, host, name, argv, text, timeout=timeout, patience=patience)
+
+
+def follow(ask: Ask, host: str, name: str, *, timeout: float, patience: float = PATIENCE, root: str = ROOT) -> None:
+    """`Host.follow`, as `run` does it: starts nothing. Raises as `run`."""
+
+    def argv(attempt: str, wait: float) -> tuple[str, ...]:  # noqa: ARG001
+        return follow_argv(name, wait, root)
+
+    _until_it_ended(ask, host, name, argv, b"", timeout=timeout, patience=patience)
+
+
+def _until_it_ended(
+    ask: Ask,
+    host: str,
+    name: str,
+    argv: Callable[[str, float], Sequence[str]],
+    stdin: bytes,
+    *,
+    timeout: float,
+    patience: float,
+) -> Result:
+    """Put the question `argv(attempt, wait)` again and again, over as many connections as it takes."""
+    attempt = secrets.token_hex(8)
     deadline, heard = time.monotonic() + timeout, time.monotonic()
     asked = False
     while True:
         wait = max(0.0, min(WAIT, deadline - time.monotonic()))
         try:
-            answer = _ask_once(ask, host, ask_argv(name, attempt, text, wait, root), name, text, wait)
+            answer = _ask_once(ask, host, argv(attempt, wait), name, stdin, wait)
         except ConnectionLost as lost:
             if time.monotonic() - heard > patience + wait:
                 raise _given_up(name, lost) from lost
             asked = True
             time.sleep(
                 min(1.0, patience / 10)
-            )  # `ask` itself waits for the host to come back; this is for one that drops us at once
+            )  # `ask` waits for the host itself; this is for one that drops us at once
             continue
         except Unreachable as gone:
             raise (_given_up(name, gone) if asked else gone) from None
@@ -169,3 +222,9 @@ def _given_up(name: str, lost: Unreachable) -> ConnectionLost:
     return ConnectionLost(
         f"{lost.message}; job {name} was under way", hint="it goes on there: resume once the host is back"
     )
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"{name!r} is no name of a job")
+    return name

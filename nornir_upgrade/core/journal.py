@@ -125,13 +125,18 @@ class Journal:
 
     # ------------------------------------------------------------------ runs and events
 
-    def open_run(self, plan: Plan, *, parent: str = "", comment: str = "") -> Run:
-        """Afterwards the run and its plan are durable; returns it, with its first event."""
+    def open_run(self, plan: Plan, *, parent: str = "", comment: str = "", snapshot: str = "") -> Run:
+        """Afterwards the run, its plan and the JSON of the snapshot before it are durable, all or none of them.
+
+        Returns the run, with its first event.
+        """
         run = Run(new_id(), parent, plan, (), comment)
         with self._transaction():
             self._connection.execute(
                 _runs.insert().values(id=run.id, parent=parent, comment=comment, plan=codec.dumps(plan))
             )
+            if snapshot:
+                self._insert_snapshot(snapshot, run.id, "")
         self.append(run.id, "run_opened", text=f"{plan.direction} {plan.origin}")
         return self.run(run.id)
 
@@ -171,9 +176,12 @@ class Journal:
 
     def keep_snapshot(self, document: str, *, run: str = "", label: str = "") -> str:
         """Keep a snapshot's JSON; returns its id. `run` is the run that it was taken before."""
-        found = new_id()
         with self._transaction():
-            self._connection.execute(_snapshots.insert().values(id=found, run=run, label=label, document=document))
+            return self._insert_snapshot(document, run, label)
+
+    def _insert_snapshot(self, document: str, run: str, label: str) -> str:
+        found = new_id()
+        self._connection.execute(_snapshots.insert().values(id=found, run=run, label=label, document=document))
         return found
 
     def snapshot_rows(self) -> tuple[tuple[str, str, str, str], ...]:

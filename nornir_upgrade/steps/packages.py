@@ -55,6 +55,7 @@ class SetPackages(Step, kind="packages"):
         return SetPackages(tuple(sorted(want, key=lambda one: one.key)), self.keep_stopped, downgrade=True)
 
     def apply(self, host: Host, store: Store) -> None:
+        host.follow(JOB)  # of a controller that is no more
         transaction.wait_until_quiet(host)
         present = _present(host)
         if not differences(self.want, present):

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nornir_upgrade import controller, execution
+from nornir_upgrade.core.fleet import FleetHost
 from nornir_upgrade.core.packages import digest_of_packages
 from nornir_upgrade.settings import Settings
 from rollback import back, survey
@@ -30,6 +31,10 @@ class NamedFleet(FakeFleet):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.hosts)
+
+    @property
+    def inventory(self) -> tuple[FleetHost, ...]:
+        return tuple(FleetHost(name, (), {}) for name in self.hosts)
 
 
 class Site(fakes.Site):
