@@ -251,6 +251,16 @@ def test_a_running_job_is_not_forgotten(host: Host, scratch: str, job: str) -> N
     assert host.read(f"{scratch}/log") == b"a"
 
 
+def test_following_waits_for_a_job_that_runs_and_for_no_other(host: Host, scratch: str, job: str) -> None:
+    host.follow(job)
+    with pytest.raises(TimedOut):
+        host.job(job, (("sleep", "2"), append(f"{scratch}/log", "a")), timeout=0.5)
+    host.follow(job)
+    assert host.read(f"{scratch}/log") == b"a"
+    host.follow(job)
+    assert host.read(f"{scratch}/log") == b"a"
+
+
 @pytest.mark.parametrize("word", ["it's", "$HOME", "a\nb", "-n", "", "ü€"])
 def test_a_jobs_arguments_arrive_as_given(host: Host, job: str, word: str) -> None:
     assert host.job(job, (("printf", "%s\\n", word),)).text == f"{word}\n"

@@ -4,9 +4,11 @@
 repository of havana. The plan takes them to icehouse.
 """
 
-from nornir_upgrade.core.host import FileState
+from nornir_upgrade.core.facts import gather
+from nornir_upgrade.core.host import FileState, Host
 from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.core.preview import preview
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.gates import AuditClean, CommandSucceeds, HttpStatus, PortOpen, ServiceActive
@@ -20,38 +22,41 @@ from nornir_upgrade.steps.services import ServiceWant, SetServices
 from tests.fake.hosts import SOURCE, SOURCES
 from tests.fake.index import ICEHOUSE
 
-CONTROL_PACKAGES = ("keystone",)
-COMPUTE_PACKAGES = ("nova-compute",)
+CONTROL_PACKAGES = ("keystone", "python-keystone", "python-keystoneclient")
+COMPUTE_PACKAGES = ("nova-compute", "nova-common", "python-nova", "python-novaclient")
 DATABASE, SCRATCH = "keystone", "scratch"
-_CONTROL = (("keystone", ICEHOUSE, False), ("python-keystone", ICEHOUSE, True))
-_CONTROL_CLIENT = ("python-keystoneclient", "1:0.7.1-0ubuntu1~cloud0", True)
-_COMPUTE = (
-    ("nova-compute", ICEHOUSE, False),
-    ("nova-common", ICEHOUSE, True),
-    ("python-nova", ICEHOUSE, True),
-    ("python-novaclient", "1:2.17.0-0ubuntu1~cloud0", True),
-    ("python-oslo.messaging", "1.3.0-0ubuntu1~cloud0", True),
-)
 NOTES = "/srv/compact"
 _MARKER = f"{NOTES}/marker"
 
 
-def plan(control: str, compute: str, store: Store) -> Plan:
-    """The plan for hosts of these names; what it wants to put on them is in `store` afterwards."""
-    first = Wave("control", (Work(control, _control_steps(store)),), (Work(control, _gates()),))
-    second = Wave("compute", (Work(compute, _compute_steps()),), (Work(compute, (ServiceActive("nova-compute"),)),))
+def plan(control: Host, compute: Host, store: Store, *, together: bool = False) -> Plan:
+    """The plan for these hosts, as their own apt would have it; what it wants to put on them is in `store` afterwards.
+
+    `together`: both hosts at once, in one wave.
+    """
+    first = Wave(
+        "control",
+        (Work(control.name, _control_steps(_packages(control, CONTROL_PACKAGES, ("keystone",)), store)),),
+        (Work(control.name, _gates()),),
+    )
+    second = Wave(
+        "compute",
+        (Work(compute.name, _compute_steps(_packages(compute, COMPUTE_PACKAGES))),),
+        (Work(compute.name, (ServiceActive("nova-compute"),)),),
+    )
     old = SetRepository(SOURCES.format(release="havana"))
-    last = Wave("old repository", tuple(Work(host, (old,)) for host in (control, compute)))
-    return Plan("forward", "compact", (first, second, last))
+    last = Wave("old repository", tuple(Work(host.name, (old,)) for host in (control, compute)))
+    both = Wave("both", (*first.work, *second.work), (*first.gates, *second.gates))
+    return Plan("forward", "compact", (both, last) if together else (first, second, last))
 
 
-def _control_steps(store: Store) -> tuple[Step, ...]:
+def _control_steps(packages: SetPackages, store: Store) -> tuple[Step, ...]:
     return (
         SetServices((ServiceWant("keystone", active=False),)),
         CaptureFiles(("/etc/keystone",), "configuration of keystone"),
         DumpDatabase(DATABASE),
         _repository("icehouse"),
-        _packages((*_CONTROL, _CONTROL_CLIENT), keep_stopped=("keystone",)),
+        packages,
         SetOption("/etc/keystone/keystone.conf", "DEFAULT", "verbose", "True"),
         RunCommand(("keystone-manage", "db_sync"), covered=f"database {DATABASE}"),
         RunCommand(("install", "-d", "-m", "0750", "--", NOTES), undo=("rm", "-rf", "--", NOTES)),
@@ -81,19 +86,29 @@ def _gates() -> tuple[Step, ...]:
     )
 
 
-def _compute_steps() -> tuple[Step, ...]:
+def _compute_steps(packages: SetPackages) -> tuple[Step, ...]:
     return (
         CaptureFiles(("/etc/nova",), "configuration of nova"),
         _repository("icehouse"),
-        _packages(_COMPUTE),
+        packages,
         SetOption("/etc/nova/nova.conf", "upgrade_levels", "compute", "havana"),
         SetOption("/etc/nova/nova.conf", "upgrade_levels", "compute", None),
     )
 
 
-def _packages(wanted: tuple[tuple[str, str, bool], ...], keep_stopped: tuple[str, ...] = ()) -> SetPackages:
+def _packages(host: Host, names: tuple[str, ...], keep_stopped: tuple[str, ...] = ()) -> SetPackages:
+    """These packages at their candidates once icehouse is known, and whatever apt says comes or goes with them."""
+    path, text = SOURCES.format(release="icehouse"), SOURCE.format(release="icehouse")
+    changes = preview(host, {path: text}, {"all": names})["all"].changes
+    marks = {package.name: package.auto for package in gather(host).packages}
     return SetPackages(
-        tuple(PackageWant(name, "all", version, "installed", auto) for name, version, auto in wanted), keep_stopped
+        tuple(
+            PackageWant(change.name, change.arch, change.new, "installed", marks.get(change.name, True))
+            if change.new
+            else PackageWant(change.name, change.arch, "", "config-files")
+            for change in changes
+        ),
+        keep_stopped,
     )
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nornir_upgrade.core import journal as journals
-from nornir_upgrade.core.engine import Outcome, Policy, execute
+from nornir_upgrade.core.engine import Fleet, Outcome, Policy, execute
 from nornir_upgrade.core.facts import package_digest
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Event, Run, unwind
 from nornir_upgrade.core.store import Store
-from tests.fake.fleet import open_fleet
+from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.state import HostState
 
 Moment = Literal["before", "after"]
@@ -53,10 +53,10 @@ class Tally:
 
 
 class Controller:
-    """One controller at work in `directory`, on fake hosts."""
+    """One controller at work on a fleet."""
 
-    def __init__(self, directory: Path, journal: Journal, store: Store, workers: int) -> None:
-        self.fleet = open_fleet(directory, workers=workers)
+    def __init__(self, fleet: Fleet, journal: Journal, store: Store) -> None:
+        self.fleet = fleet
         self.journal = journal
         self.store = store
 
@@ -82,11 +82,23 @@ class Controller:
         return execute(run, self.fleet, self.journal, self.store, Policy(max_fail=0), package_digest)
 
 
+class FakeController(Controller):
+    """A controller of the fake hosts that are kept in `directory`."""
+
+    fleet: FakeFleet
+
+    def __init__(self, directory: Path, journal: Journal, store: Store, workers: int) -> None:
+        super().__init__(open_fleet(directory, workers=workers), journal, store)
+
+    def observable(self) -> dict[str, HostState]:
+        return self.fleet.observable()
+
+
 @contextmanager
-def controller(directory: Path, *, store: Path | None = None, workers: int = 0) -> Iterator[Controller]:
+def controller(directory: Path, *, store: Path, workers: int = 0) -> Iterator[FakeController]:
     """A controller that owns the journal in `directory`."""
     with journals.owned(directory / "journal.db", "test") as journal:
-        yield Controller(directory, journal, Store(store or directory / "store"), workers)
+        yield FakeController(directory, journal, Store(store), workers)
 
 
 def killed(directory: Path, act: Act, boundary: Boundary, *, store: Path, workers: int = 0) -> None:
@@ -139,7 +151,7 @@ def after(directory: Path, act: Act, *, store: Path, workers: int = 0) -> dict[s
     with controller(directory, store=store, workers=workers) as mine:
         outcome = act(mine)
         assert outcome.succeeded, outcome.failed
-        return mine.fleet.observable()
+        return mine.observable()
 
 
 def difference(found: object, wanted: object) -> str:

@@ -20,13 +20,18 @@ from .harness import Controller, Tally, after, boundaries, controller, copy, kil
 Build = Callable[[Path], Plan]
 
 
-def compact_case(start: Path) -> Plan:
+def compact_case(start: Path, *, together: bool = False) -> Plan:
     """The compact plan on two fake hosts."""
     control = hosts.havana("h1", compact.CONTROL_PACKAGES, (compact.DATABASE,))
     control.databases[compact.SCRATCH] = hosts.seeded(compact.SCRATCH)
-    for state in (control, hosts.havana("h2", compact.COMPUTE_PACKAGES)):
-        hosts.place(state, start)
-    return compact.plan("h1", "h2", Store(start / "store"))
+    made = (control, hosts.havana("h2", compact.COMPUTE_PACKAGES))
+    first, second = (hosts.place(state, start) for state in made)
+    return compact.plan(first, second, Store(start / "store"), together=together)
+
+
+def compact_together(start: Path) -> Plan:
+    """The compact plan, both hosts at work at the same time."""
+    return compact_case(start, together=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +62,29 @@ def scenario_case(start: Path) -> Plan:
     return plan
 
 
-CASES = [pytest.param(compact_case, id="compact"), pytest.param(scenario_case, id="service-by-service")]
+# (plan, threads of the controller that is killed)
+CASES = [
+    pytest.param(compact_case, 0, id="compact"),
+    pytest.param(compact_together, 4, id="compact, both hosts at once"),
+    pytest.param(scenario_case, 0, id="service-by-service", marks=pytest.mark.crash),
+]
 
 
-@pytest.mark.parametrize("build", CASES)
+@pytest.mark.parametrize(("build", "workers"), CASES)
 def test_killed_at_every_event_then_resumed_and_then_unwound(
-    build: Build, arena: Path, capsys: pytest.CaptureFixture[str]
+    build: Build, workers: int, arena: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start = arena / "start"
     start.mkdir()
     plan, store = build(start), start / "store"
     with controller(start, store=store) as mine:  # the journal's tables are made once, and copied
-        beginning = mine.fleet.observable()
+        beginning = mine.observable()
     end, events = uncrashed(plan, start, arena / "whole")
     assert end != beginning
     tally = Tally()
     for boundary in boundaries(events):
         wreck = copy(start, arena / "wreck")
-        killed(wreck, lambda mine: mine.forward(plan), boundary, store=store)
+        killed(wreck, lambda mine: mine.forward(plan), boundary, store=store, workers=workers)
         resumed = copy(wreck, arena / "a")
         tally.count(boundary, "resumed", after(resumed, Controller.resume, store=store), end)
         tally.count(boundary, "resumed and undone", after(resumed, Controller.unwind, store=store), beginning)
@@ -82,15 +92,15 @@ def test_killed_at_every_event_then_resumed_and_then_unwound(
     report(capsys, "forward, then once resumed and undone, once unwound", events, tally)
 
 
-@pytest.mark.parametrize("build", CASES)
+@pytest.mark.parametrize(("build", "workers"), CASES)
 def test_an_unwind_killed_at_every_event_is_resumed_to_the_start(
-    build: Build, arena: Path, capsys: pytest.CaptureFixture[str]
+    build: Build, workers: int, arena: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start = arena / "start"
     start.mkdir()
     plan, store = build(start), start / "store"
     with controller(start, store=store) as mine:
-        beginning = mine.fleet.observable()
+        beginning = mine.observable()
         mine.forward(plan)
     whole = copy(start, arena / "whole")
     assert after(whole, Controller.unwind, store=store) == beginning
@@ -99,7 +109,7 @@ def test_an_unwind_killed_at_every_event_is_resumed_to_the_start(
     tally = Tally()
     for boundary in boundaries(events):
         wreck = copy(start, arena / "wreck")
-        killed(wreck, Controller.unwind, boundary, store=store)
+        killed(wreck, Controller.unwind, boundary, store=store, workers=workers)
         tally.count(boundary, "unwound", after(wreck, Controller.unwind, store=store), beginning)
     report(capsys, "back, then resumed", events, tally)
 
@@ -109,7 +119,7 @@ def uncrashed(plan: Plan, start: Path, directory: Path) -> tuple[object, int]:
     with controller(copy(start, directory), store=start / "store") as mine:
         outcome = mine.forward(plan)
         assert outcome.succeeded, outcome.failed
-        return mine.fleet.observable(), len(mine.journal.run("last").events)
+        return mine.observable(), len(mine.journal.run("last").events)
 
 
 def report(capsys: pytest.CaptureFixture[str], what: str, events: int, tally: Tally) -> None:
