@@ -86,17 +86,19 @@ class Login(LinuxSSH):
         return params | {"username": params["username"] or None}
 
     def _use_ssh_config(self, dict_arg: dict[str, Any]) -> dict[str, Any]:
-        """As netmiko does, with a way through other hosts that a Ctrl-C on this terminal does not cut."""
+        """As netmiko does, and what the inventory says counts in a way through other hosts (`%p`, `%r`) as well."""
         path = Path(self.ssh_config_file or "").expanduser().absolute()
-        found = SSHConfig.from_path(path).lookup(self.host) if path.is_file() else {}
-        params = dict_arg | {"hostname": found.get("hostname", self.host)}
-        if params["port"] == 22:
-            params["port"] = int(found.get("port", 22))
-        params["username"] = params["username"] or found.get("user", "")
-        if argv := way(found, str(path), params["hostname"], params["port"]):
+        port = f"Port {dict_arg['port']}\n" if dict_arg["port"] != 22 else ""
+        user = f"User {dict_arg['username']}\n" if dict_arg["username"] else ""
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        found = SSHConfig.from_text(port + user + text).lookup(
+            self.host
+        )  # the first that is said counts, ssh_config(5)
+        host, number = found.get("hostname", self.host), int(found.get("port", 22))
+        if argv := way(found, str(path), host, number):
             self.proxy = Proxy(argv)
-            params["sock"] = self.proxy.socket
-        return params
+            dict_arg = dict_arg | {"sock": self.proxy.socket}
+        return dict_arg | {"hostname": host, "port": number, "username": found.get("user", "")}
 
     @property
     def transport(self) -> Transport | None:
