@@ -97,8 +97,8 @@ class TestWhateverTheFleet:
         self, world: World
     ) -> None:
         plan = world.plan()
-        dumps = [one for one in steps(plan) if isinstance(one[2], DumpDatabase)]
-        syncs = [one for one in steps(plan) if isinstance(one[2], RunCommand)]
+        dumps = [(number, host, step) for number, host, step in steps(plan) if isinstance(step, DumpDatabase)]
+        syncs = [(number, host, step) for number, host, step in steps(plan) if isinstance(step, RunCommand)]
         assert Counter(step.database for _, _, step in dumps) == Counter(hosts.DATABASES)
         assert [step.covered for _, _, step in syncs] == [step.capture for _, _, step in dumps]
         for (dumped, keeper, _), (synced, first, _) in zip(dumps, syncs, strict=True):
@@ -131,19 +131,31 @@ class TestWhateverTheFleet:
                     if one.key in present and one.goal == "installed":
                         assert (one.auto, one.hold) == (present[one.key].auto, present[one.key].hold)
 
+    def test_scripts_start_no_service_that_the_stage_stopped_or_will_start(self, world: World) -> None:
+        plan = world.plan()
+        for number, host, step in steps(plan):
+            if isinstance(step, SetPackages):
+                stage = plan.waves[number].name.partition(":")[0]
+                named = {
+                    want.name
+                    for near, _, other in steps(plan, host=host)
+                    if plan.waves[near].name.partition(":")[0] == stage and isinstance(other, SetServices)
+                    for want in other.want
+                }
+                assert named and named <= set(step.keep_stopped)
+
     def test_the_new_repository_comes_once_before_packages_and_the_old_goes_last(self, world: World) -> None:
         plan = world.plan()
         last = len(plan.waves) - 1
         for host in plan.hosts:
             own = [(number, step) for number, _, step in steps(plan, host=host)]
             packages = [place for place, (_, step) in enumerate(own) if isinstance(step, SetPackages)]
-            repositories = [
-                (place, own[place]) for place in range(len(own)) if isinstance(own[place][1], SetRepository)
-            ]
+            repositories = [(place, *one) for place, one in enumerate(own) if isinstance(one[1], SetRepository)]
             if packages:
-                (added, (_, new)), (_, (removed, old)) = repositories
-                assert added == packages[0] - 1 and new.path == NEW and new.text
-                assert removed == last and (old.path, old.text) == (OLD, None)
+                (added, _, new), (_, removed, old) = repositories
+                assert added == packages[0] - 1
+                assert isinstance(new, SetRepository) and new.path == NEW and new.text
+                assert (removed, old) == (last, SetRepository(OLD))
             else:
                 assert repositories == []
 
@@ -249,6 +261,27 @@ def test_held_packages_are_kept_and_what_waits_for_them_is_put_off() -> None:
     old_goes = {host for _, host, step in steps(plan) if isinstance(step, SetRepository) and step.text is None}
     assert old_goes == {"net1", "cmp1"}
     assert {"package-held", "stage-put-off"} <= {one.key for one in world.findings()}
+
+
+def test_a_host_with_a_held_package_keeps_the_old_repository() -> None:
+    world = lab()
+    for name in ("keystone", "python-keystone", "python-keystoneclient"):
+        world.states["ctl1"].packages[name].selection = "hold"
+    plan = world.plan()
+    assert "identity" not in {wave.name for wave in plan.waves}
+    assert any(wave.name == "image" for wave in plan.waves)
+    old_goes = {host for _, host, step in steps(plan) if isinstance(step, SetRepository) and step.text is None}
+    assert old_goes == {"net1", "cmp1", "cmp2"}
+
+
+def test_a_hold_outlives_a_transaction_that_changes_its_package() -> None:
+    world, wanted = lab(), scenario.load(SHIPPED)
+    previews = world.previews(wanted)
+    change = PackageChange("less", "amd64", "590-2.1~deb12u2", "600-1")
+    previews["cmp2"]["compute-nodes"] = Transaction((change,))
+    plan = planner.plan_upgrade(wanted, world.inventory, world.facts, previews)
+    (changed,) = [step for _, _, step in steps(plan, host="cmp2") if isinstance(step, SetPackages)]
+    assert [(one.name, one.hold) for one in changed.want] == [("less", True)]
 
 
 def test_a_limit_leaves_the_cap_alone_until_all_compute_nodes_are_in_scope() -> None:
