@@ -228,8 +228,10 @@ def _netmiko_options(entry: Entry, home: Path) -> ConnectionOptions:
         raise InvalidInput(f"host {entry.name}: {username!r} is no username")
     extras = dict(options.extras or {})
     for key in _PATHS:
-        if extras.get(key):
-            extras[key] = _path(extras[key], home)
+        if value := extras.get(key):
+            if not isinstance(value, str):
+                raise InvalidInput(f"host {entry.name}: {key} must be the name of a file, not {value!r}")
+            extras[key] = _path(value, home)
     return ConnectionOptions(hostname, options.port, username, options.password, options.platform, extras)
 
 

@@ -45,6 +45,8 @@ def check(files: Files) -> None:
     for name in ("hosts", "groups"):
         for key in documents.get(name, ()):
             place = Place(files[name], documents[name], (), key)
+            if not isinstance(key, str):
+                raise place.wrong(f"must be text, not {key!r}", hint="put it in quotes")
             _check_element(place, documents[name][key], _ELEMENT, groups)
     if "defaults" in files:
         whole = CommentedMap({"": documents["defaults"]})
