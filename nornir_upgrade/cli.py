@@ -1,22 +1,33 @@
 """`nornir-upgrade`: takes a fleet forward. Verbs about runs are in `cli_runs`, those of the lab in `cli_lab`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from .cli_lab import lab
 from .cli_runs import history, policy, report, resume, status, unwind, write
 from .core.errors import Blocked, InvalidInput
+from .core.host import quote
 from .doors import CONSENT, EXIT_CODES, FLEET, GENERAL, STOPPING, WAVES, Door, Flags, before_the_verb, enter, flags
 from .screen import Screen, columns
 
 if TYPE_CHECKING:
     from .core.facts import HostFacts
+    from .core.fleet import NornirFleet
     from .core.plan import Plan
+    from .preflight import Finding
+    from .scenario import Scenario
 
 SOMETHING_TO_DO = 100
+
+setting = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the scenario (repeatable); `scenarios NAME` lists them.",
+)
 
 
 @click.group(
@@ -45,70 +56,246 @@ def door(ctx: click.Context, _: Flags) -> None:
 @door.command(
     epilog="""\b
 Examples:
+  nornir-upgrade scenarios
+  nornir-upgrade scenarios service-by-service"""
+)
+@click.argument("name", default="")
+@flags(*GENERAL)
+def scenarios(flags: Flags, name: str) -> None:
+    """What can be done: all scenarios, or one in detail.
+
+    Scenarios are shipped, or lie as YAML files in the directory `scenarios` beside config.yaml.
+    """
+    from . import scenario, settings
+    from .core import codec
+
+    directory = settings.read(flags.config).scenarios
+    screen = Screen(flags)
+    if name:
+        found = scenario.load(name, directory=directory)
+        screen.result(codec.to_builtins(found), scenario_in_text(found))
+        return
+    every = [scenario.load(one, directory=directory) for one in scenario.names(directory)]
+    documents = [{"name": one.name, "summary": one.summary, "source": one.source} for one in every]
+    screen.result(
+        {"scenarios": documents}, columns(("scenario", "what it does"), [(one.name, one.summary) for one in every])
+    )
+
+
+@door.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade check service-by-service
+  nornir-upgrade check service-by-service -o json"""
+)
+@click.argument("name", metavar="SCENARIO")
+@setting
+@flags(*GENERAL, *FLEET)
+def check(flags: Flags, name: str, assignments: tuple[str, ...]) -> int:
+    """Look for what stands in the way, and change nothing.
+
+    Exit code 24 where a finding blocks; advisory ones are told, and block nothing.
+    """
+    from .controller import looking
+    from .core import codec
+    from .preparation import blocking, findings_in_text, prepare
+
+    screen = Screen(flags)
+    wanted = _scenario(flags, name, assignments)
+    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+        found = prepare(fleet, wanted, screen.note).findings
+    in_the_way = blocking(found)
+    summary = f"{len(in_the_way)} blocking, {len(found) - len(in_the_way)} advisory"
+    screen.result(
+        {"findings": codec.to_builtins(found), "blocking": len(in_the_way)},
+        "\n".join([findings_in_text(found), summary]).strip(),
+    )
+    return Blocked.exit_code if in_the_way else 0
+
+
+@door.command(
+    epilog="""\b
+Examples:
+  nornir-upgrade plan service-by-service
+  nornir-upgrade plan service-by-service --serial 1,50% --out plan.json
+  nornir-upgrade plan service-by-service --limit '@compute' --diff"""
+)
+@click.argument("name", metavar="SCENARIO")
+@setting
+@click.option(
+    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan, for `run`."
+)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 100 where there is something to do.")
+@flags(*GENERAL, *FLEET, *WAVES)
+def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None, detailed_exitcode: bool) -> int:
+    """Say what would be done, and change nothing.
+
+    Hosts for which the same is planned are shown together; points of no return are marked.
+    """
+    from .controller import looking
+    from .core import codec
+    from .plan_text import outline, text
+    from .preparation import prepare
+
+    screen = Screen(flags)
+    wanted = _scenario(flags, name, assignments)
+    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+        prepared = prepare(fleet, wanted, screen.note)
+    made = prepared.allowed()
+    _advise(screen, prepared.findings)
+    shown = outline(made, prepared.facts, wanted)
+    if out:
+        write(out, codec.dumps(made, indent=2) + "\n")
+    screen.result(codec.to_builtins(shown), text(shown, full=flags.diff))
+    if out:
+        screen.note(f"Saved as {out}; carry it out with: nornir-upgrade run {quote([str(out)])}")
+    return SOMETHING_TO_DO if detailed_exitcode and made.waves else 0
+
+
+@door.command(
+    epilog="""\b
+Examples:
   nornir-upgrade run plan.json
   nornir-upgrade run service-by-service --yes --on-failure unwind
   nornir-upgrade run service-by-service --serial 1,50% --stop-after 1"""
 )
 @click.argument("target", metavar="PLAN.json|SCENARIO")
+@setting
+@click.option(
+    "--force", is_flag=True, help="Go on in spite of advisory findings (they never block); blocking ones always do."
+)
 @flags(*GENERAL, *FLEET, *WAVES, *CONSENT, *STOPPING)
-def run(flags: Flags, target: str) -> int:
+def run(flags: Flags, target: str, assignments: tuple[str, ...], force: bool) -> int:  # noqa: ARG001
     """Execute a saved plan, or plan and execute a scenario.
 
     A saved plan is executed verbatim, or refused where a host is no longer what it was planned for.
     """
     from .controller import at_work, gather_all, keep_snapshot, refuse_drift, refuse_irreversible, refuse_unfinished
+    from .core.plan import Plan
     from .execution import go_forward
 
     screen = Screen(flags)
     screen.require_consent()
-    saved = _saved(flags, target)
+    wanted = _saved(flags, target, assignments) or _scenario(flags, target, assignments)
     with at_work(flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers) as controller:
         refuse_unfinished(controller.journal, flags.config)
-        screen.note(f"Gathering facts from {len(controller.fleet.names)} hosts")
-        plan = saved
-        if not any(plan.steps()):
+        if isinstance(wanted, Plan):
+            made = _verbatim(flags, controller.fleet, wanted, screen)
+        else:
+            made = _fresh(flags, controller.fleet, wanted, screen)
+        if not any(made.steps()):
             screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
             return 0
-        refuse_irreversible(plan, frozenset(flags.accept))
+        refuse_irreversible(made, frozenset(flags.accept))
         screen.confirm("Go ahead?")
-        facts = gather_all(controller.fleet, databases_of(plan))
-        refuse_drift(plan, facts)
-        opened = controller.journal.open_run(plan, comment=flags.comment)
+        facts = gather_all(controller.fleet, databases_before(made, controller.fleet))
+        refuse_drift(made, facts)
+        opened = controller.journal.open_run(made, comment=flags.comment)
         keep_snapshot(controller.journal, facts, opened)
-        return go_forward(controller, opened, policy(flags, plan), screen, or_unwind=flags.on_failure == "unwind")
+        return go_forward(controller, opened, policy(flags, made), screen, or_unwind=flags.on_failure == "unwind")
 
 
-def databases_of(plan: "Plan") -> dict[str, tuple[str, ...]]:
-    """The databases that `plan` dumps, by host: those whose content belongs to the snapshot before it."""
+def databases_before(plan: "Plan", fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
+    """The databases whose content belongs to the snapshot before `plan`, by host: the inventory's, and those that it dumps."""
+    from .controller import databases_of
     from .steps.databases import DumpDatabase
 
-    found: dict[str, tuple[str, ...]] = {}
+    found = {host: dict.fromkeys(names) for host, names in databases_of(fleet).items()}
     for _, host, step in plan.steps():
         if isinstance(step, DumpDatabase):
-            found[host] = (*found.get(host, ()), step.database)
-    return found
+            found.setdefault(host, {})[step.database] = None
+    return {host: tuple(names) for host, names in found.items()}
 
 
-def _saved(flags: Flags, target: str) -> "Plan | None":
+def scenario_in_text(scenario: "Scenario") -> str:
+    """A scenario in detail: its settings, then stage by stage what goes, how long it is away, and the way back."""
+    parts = [f"{scenario.name}: {scenario.summary}", f"({scenario.source})"]
+    if scenario.settings:
+        parts.append(
+            "\n" + columns(("setting", "value", ""), [(one.name, one.value, one.text) for one in scenario.settings])
+        )
+    rows = [
+        (one.name, ", ".join(one.groups), ", ".join(service.name for service in one.services), one.outage, one.way_back)
+        for one in scenario.stages
+    ]
+    parts.append("\n" + columns(("stage", "groups", "services", "outage", "way back"), rows))
+    return "\n".join(parts)
+
+
+def _scenario(flags: Flags, name: str, assignments: tuple[str, ...]) -> "Scenario":
+    from . import scenario, settings
+
+    given = scenario.pairs(assignments) | ({"serial": flags.serial} if flags.serial else {})
+    return scenario.load(name, given, settings.read(flags.config).scenarios)
+
+
+def _saved(flags: Flags, target: str, assignments: tuple[str, ...]) -> "Plan | None":
     """The saved plan that `target` names, None where it names a scenario."""
-    from . import vocabulary  # noqa: F401
+    from . import vocabulary as vocabulary
     from .core import codec
     from .core.plan import FORMAT, Plan
 
     if not target.endswith(".json"):
         return None
-    if flags.limit or flags.serial:
-        raise click.UsageError("a saved plan is executed verbatim: --limit and --serial belong to `plan`")
+    if flags.limit or flags.serial or assignments:
+        raise click.UsageError("a saved plan is executed verbatim: --limit, --serial and --set belong to `plan`")
     try:
         text = Path(target).read_bytes()
     except OSError as error:
         raise InvalidInput(
             f"{target}: {error.strerror}", hint="nornir-upgrade plan SCENARIO --out FILE saves one"
         ) from None
-    plan = codec.loads(text, Plan, source=target)
-    if plan.format != FORMAT:
-        raise InvalidInput(f"{target}: a plan of format {plan.format}; this program reads {FORMAT}", hint="plan again")
-    return plan
+    found = codec.loads(text, Plan, source=target)
+    if found.format != FORMAT:
+        raise InvalidInput(f"{target}: a plan of format {found.format}; this program reads {FORMAT}", hint="plan again")
+    return found
+
+
+def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen) -> "Plan":
+    """The saved plan, shown. Raises `Drift`, and `Blocked` where the preflight of its scenario, if that still exists, says so."""
+    from . import preflight, scenario, settings
+    from .controller import gather_all, refuse_drift
+    from .preparation import Prepared, blocking
+
+    screen.note(f"Gathering facts from {len(fleet.names)} hosts")
+    facts = gather_all(fleet)
+    refuse_drift(saved, facts)
+    directory = settings.read(flags.config).scenarios
+    if saved.origin not in scenario.names(directory):
+        _show(flags, screen, saved, facts, None)
+        return saved
+    known = scenario.load(saved.origin, directory=directory)
+    found = preflight.findings(known, fleet.inventory, facts)
+    Prepared(known, facts, found, None if blocking(found) else saved).allowed()
+    _advise(screen, found)
+    _show(flags, screen, saved, facts, known)
+    return saved
+
+
+def _fresh(flags: Flags, fleet: "NornirFleet", wanted: "Scenario", screen: Screen) -> "Plan":
+    """The plan of a scenario, shown. Raises `Blocked`, `Unreachable`, and what the planner refuses."""
+    from .preparation import prepare
+
+    prepared = prepare(fleet, wanted, screen.note)
+    made = prepared.allowed()
+    _advise(screen, prepared.findings)
+    _show(flags, screen, made, prepared.facts, wanted)
+    return made
+
+
+def _show(
+    flags: Flags, screen: Screen, plan: "Plan", facts: "dict[str, HostFacts]", scenario: "Scenario | None"
+) -> None:
+    from .plan_text import outline, text
+
+    screen.note(text(outline(plan, facts, scenario), full=flags.diff))
+
+
+def _advise(screen: Screen, findings: "tuple[Finding, ...]") -> None:
+    from .preparation import findings_in_text
+
+    if findings:
+        screen.note(findings_in_text(findings))
 
 
 door.add_command(resume)

@@ -1,16 +1,17 @@
 """Controller: fleet, journal and store in one hand, and what is asked of them before the first touch. For both command lines."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from . import settings
 from . import vocabulary as vocabulary
 from .core import codec
-from .core.errors import Drift, Irreversible, UnfinishedRun, UnknownName, Unreachable
+from .core.errors import Drift, InvalidInput, Irreversible, UnfinishedRun, UnknownName, Unreachable
 from .core.facts import HostFacts, gather
+from .core.host import Host
 from .core.journal import Journal, owned
 from .core.packages import digest_of_packages
 from .core.plan import Plan
@@ -21,6 +22,8 @@ from .settings import Settings
 
 if TYPE_CHECKING:  # nornir and netmiko take longer to import than most verbs need to run
     from .core.fleet import NornirFleet
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +67,41 @@ def reading(config: Path) -> Iterator[Journal]:
 def gather_all(fleet: "NornirFleet", databases: Mapping[str, Sequence[str]] | None = None) -> dict[str, HostFacts]:
     """The facts of every host of the fleet, by name; `databases` names those whose content counts, by host.
 
-    Changes nothing. Raises `Unreachable` naming all the hosts that cannot be reached.
+    Raises as `ask_all`.
     """
     wanted = databases or {}
-    found = fleet.each(fleet.names, lambda host: gather(host, wanted.get(host.name, ())))
-    lost = {name: error for name, error in found.items() if isinstance(error, Unreachable)}
+    return ask_all(fleet, fleet.names, lambda host: gather(host, wanted.get(host.name, ())))
+
+
+def databases_of(fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
+    """The databases that the inventory names (`databases` among a host's data), by host. Raises `InvalidInput`."""
+    found = {}
+    for host in fleet.hosts:
+        names = host.data.get("databases") or ()
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise InvalidInput(f"host {host.name}: databases must be a list of names, not {names!r}")
+        found[host.name] = tuple(names)
+    return found
+
+
+def ask_all(fleet: "NornirFleet", names: Sequence[str], question: Callable[[Host], T]) -> dict[str, T]:
+    """What each named host answers to `question`, which changes nothing there.
+
+    Raises `Unreachable` naming all the hosts that cannot be reached; else the failure of the first host that failed.
+    """
+    answers = fleet.each(names, question)
+    lost = {name: answer for name, answer in answers.items() if isinstance(answer, Unreachable)}
     if lost:
         raise Unreachable(
-            "nothing was changed: " + "\n".join(f"{name}: {error.message}" for name, error in lost.items()),
+            "nothing was changed: " + "\n".join(error.message for error in lost.values()),
             hint=f"not reached: {', '.join(lost)}; see to them, or leave them out with --limit",
         )
-    facts = {}
-    for name, result in found.items():
-        if isinstance(result, Exception):
-            raise result
-        facts[name] = result
-    return facts
+    found = {}
+    for name, answer in answers.items():
+        if isinstance(answer, Exception):
+            raise answer
+        found[name] = answer
+    return found
 
 
 def keep_snapshot(journal: Journal, facts: Mapping[str, HostFacts], run: Run) -> None:

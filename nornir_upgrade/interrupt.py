@@ -1,6 +1,6 @@
 """Interrupt: the first Ctrl-C lets running steps finish, the second stops at once. SIGTERM and SIGHUP likewise."""
 
-import queue
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -33,32 +33,42 @@ def exit_code(number: int) -> int:
 def listening(first: Callable[[], None], second: Callable[[int], None]) -> Iterator[Heard]:
     """Within the block, the first signal calls `first`, the next one `second` with the exit code that is due.
 
-    Both are called in a thread of their own: a signal handler may come in the midst of anything, a lock held included.
-    Signals that are ignored (as under nohup) stay so. Outside of the main thread, where no handler can be set, nothing is heard.
+    Both are called in a thread of their own: a handler in Python comes late where the main thread waits for a lock, and
+    may come while it holds one. Signals that are ignored (as under nohup) stay so. Outside of the main thread, where no
+    handler can be set, nothing is heard.
     """
-    heard, signals = Heard(), queue.SimpleQueue[int]()  # the one queue whose put may be called from a handler
-
-    def answer() -> None:
-        for act in (lambda _: first(), second):
-            number = signals.get()
-            if not number:
-                return
-            heard.number = heard.number or number
-            act(exit_code(number))
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        signals.put(number)
-
-    listener = threading.Thread(target=answer, name="signals", daemon=True)
+    heard = Heard()
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    listener = threading.Thread(target=_listen, args=(reader, heard, first, second), name="signals", daemon=True)
     listener.start()
-    previous = _install(handle)
+    wakeup = signal.set_wakeup_fd(
+        writer, warn_on_full_buffer=False
+    )  # written to at once, whatever the main thread does
+    previous = _install(lambda _number, _frame: None)
     try:
         yield heard
     finally:
+        signal.set_wakeup_fd(wakeup)
         for number, handler in previous.items():
             signal.signal(number, handler)
-        signals.put(0)
-        listener.join(timeout=1)
+        os.write(writer, b"\0")
+        listener.join()
+        os.close(writer)
+        os.close(reader)
+
+
+def _listen(reader: int, heard: Heard, first: Callable[[], None], second: Callable[[int], None]) -> None:
+    """Each byte is the number of a signal (signal.set_wakeup_fd); 0 ends the listening."""
+    while number := os.read(reader, 1)[0]:
+        if number in SIGNALS and not heard.number:
+            heard.number = number
+            first()
+        elif number in SIGNALS:
+            second(exit_code(number))
 
 
 @contextmanager

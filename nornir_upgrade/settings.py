@@ -1,10 +1,8 @@
 """Settings: what `user_defined` in config.yaml says, for both command lines. Every error names file, line and key."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .core.errors import InvalidInput
 
@@ -17,6 +15,7 @@ class Settings:
 
     `state` holds journal and store; `scenarios` local scenarios; `lab` the lab. All three are absolute here, and relative to
     config.yaml in the file. `workers` is how many hosts are worked on at once; 0 leaves it to Nornir's runner options.
+    `reconnect` is how many seconds a host that was there may take to come back; None leaves it to the fleet.
     `given` is config.yaml's path as it was given, fit for a command to be typed.
     """
 
@@ -26,6 +25,7 @@ class Settings:
     scenarios: Path
     lab: Path
     workers: int = 0
+    reconnect: int | None = None
 
     @property
     def journal(self) -> Path:
@@ -39,30 +39,34 @@ class Settings:
 
 
 _MOST_WORKERS = 1000
-KEYS = tuple(field.name for field in fields(Settings) if field.name not in ("given", "config"))
+_LONGEST_PATIENCE = 3600
+KEYS = ("state", "scenarios", "lab", "workers", "reconnect")
 
 
 def read(config: Path) -> Settings:
     """The settings in `config`. Changes nothing. Raises `InvalidInput` naming file, line and key."""
-    place = config.absolute()
-    top = _mapping(_document(config), f"{config}")
-    known = _mapping(top.get("user_defined") or {}, _where(config, top, "user_defined"))
-    for key in known:
-        if key not in KEYS:
-            raise InvalidInput(
-                f"{_where(config, known, key)}: there is no such setting", hint=f"there is: {', '.join(KEYS)}"
-            )
+    from . import document  # the parser is not needed to show help
+
+    if not config.is_file():
+        raise InvalidInput(
+            f"{config}: no such file", hint="name the configuration with -c FILE, or go to where config.yaml is"
+        )
+    top = document.read(config, str(config))
+    ours = top.items().get("user_defined") if top.value is not None else None
+    given = ours.fields((), KEYS) if ours and ours.value is not None else {}
 
     def directory(key: str, default: str) -> Path:
-        return place.parent / _text(known.get(key, default), _where(config, known, key))
+        name = given[key].text(r"[^\0\n]+", what="the name of a directory") if key in given else default
+        return config.absolute().parent / name
 
     return Settings(
         given=config,
-        config=place,
+        config=config.absolute(),
         state=directory("state", ".state"),
         scenarios=directory("scenarios", "scenarios"),
         lab=directory("lab", ".lab"),
-        workers=_number(known.get("workers", 0), _MOST_WORKERS, _where(config, known, "workers")),
+        workers=given["workers"].number(0, _MOST_WORKERS) if "workers" in given else 0,
+        reconnect=given["reconnect"].number(0, _LONGEST_PATIENCE) if "reconnect" in given else None,
     )
 
 
@@ -77,48 +81,3 @@ def make_private(directory: Path) -> None:
         directory.chmod(0o700)
     except OSError as error:
         raise InvalidInput(f"{directory}: {error.strerror}", hint="name another under user_defined: state:") from None
-
-
-def _document(config: Path) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        return YAML(typ="rt").load(config.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        hint = "name the configuration with -c FILE, or go to the directory where config.yaml is"
-        raise InvalidInput(f"{config}: {error.strerror}", hint=hint) from None
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{config}: byte {error.start} is no UTF-8") from None
-    except MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InvalidInput(f"{config}{line}: not YAML: {error.problem or error.context}") from None
-    except YAMLError as error:
-        raise InvalidInput(f"{config}: not YAML: {error}") from None
-
-
-def _where(config: Path, mapping: Mapping[str, Any], key: str) -> str:
-    """File, line and key, as messages begin; ruamel counts lines from 0, and knows none of keys that are not there."""
-    try:
-        line = f", line {mapping.lc.key(key)[0] + 1}"  # type: ignore[attr-defined]
-    except (AttributeError, KeyError, TypeError):
-        line = ""
-    return f"{config}{line}: {key}"
-
-
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidInput(f"{where}: must hold keys and values, not {value!r}")
-    return value
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise InvalidInput(f"{where}: must be the name of a directory, not {value!r}")
-    return value
-
-
-def _number(value: Any, largest: int, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
-        raise InvalidInput(f"{where}: must be a whole number from 0 to {largest}, not {value!r}")
-    return value

@@ -4,18 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import controller, execution
+from nornir_upgrade import controller
+from tests.fake import hosts
 
-from . import site as stand_ins
-from .site import Site
+from .site import Site, loaded
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Three bare fake hosts, a configuration, and the current directory there."""
+def _in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current directory is the test's own, and the fleet the one whose files lie there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NO_COLOR", raising=False)
-    for module, name in ((controller, "_loaded"), (controller, "gather"), (execution, "package_digest")):
-        monkeypatch.setattr(module, name, getattr(module, name))  # to be put back afterwards
-    stand_ins.stand_in()
+    monkeypatch.setattr(controller, "_loaded", loaded)
+
+
+@pytest.fixture
+def site(tmp_path: Path, _in_place: None) -> Site:
+    """Three bare fake hosts a, b, c, and a configuration."""
     return Site(tmp_path)
+
+
+@pytest.fixture
+def havana(tmp_path: Path, _in_place: None) -> Site:
+    """The four hosts of the example inventory as fakes, on the old release."""
+    return Site(tmp_path, hosts.fleet())

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +15,27 @@ from click.testing import CliRunner, Result
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import Unreachable
-from nornir_upgrade.core.facts import HostFacts, OperatingSystem
+from nornir_upgrade.core.facts import package_digest
+from nornir_upgrade.core.fleet import FleetHost
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.journal import Journal
-from nornir_upgrade.core.packages import Package, digest_of_packages
+from nornir_upgrade.core.limit import chosen
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.settings import Settings
 from tests.fake import hosts, state
-from tests.fake.fleet import FakeFleet, open_fleet
+from tests.fake.fleet import open_fleet
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
+GROUPS = {
+    "ctl1": ("control", "db"),
+    "net1": ("network",),
+    "cmp1": ("compute",),
+    "cmp2": ("compute",),
+}
+BARE = tuple(hosts.bare(name) for name in "abc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,62 +57,50 @@ class Pause(Step, kind="test_pause"):
         return f"{self.seconds} seconds have passed"
 
 
-class ShownFleet(FakeFleet):
+class ShownFleet:
     """As `core.fleet.NornirFleet`, as far as the command line knows it. A host with a file NAME.gone does not answer."""
 
-    directory: Path
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.hosts)
+    def __init__(self, directory: Path, limit: str = "") -> None:
+        self._directory = directory
+        self._fleet = open_fleet(directory)
+        groups = {name: GROUPS.get(name, ()) for name in self._fleet.hosts}
+        self.inventory = tuple(FleetHost(name, own, {}) for name, own in groups.items())
+        inside = chosen(limit, groups, sorted({group for own in groups.values() for group in own}))
+        self.hosts = tuple(host for host in self.inventory if host.name in inside)
+        self.names = tuple(host.name for host in self.hosts)
 
     def each(self, names: Sequence[str], act: Callable[[Host], T]) -> Mapping[str, T | Exception]:
-        gone = {name for name in names if (self.directory / f"{name}.gone").exists()}
-        found = super().each([name for name in names if name not in gone], act)
+        gone = {name for name in names if (self._directory / f"{name}.gone").exists()}
+        found = self._fleet.each([name for name in names if name not in gone], act)
         return {name: Unreachable(f"{name}: no route") if name in gone else found[name] for name in names}
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def facts_of(host: Host, _databases: Sequence[str] = ()) -> HostFacts:
-    """A host's packages, and little else."""
-    found = state.load(Path(host.path)).packages  # type: ignore[attr-defined]
-    packages = tuple(
-        Package(name, "all", one.version, "installed", "install", one.auto) for name, one in sorted(found.items())
-    )
-    system = OperatingSystem("debian", "12", "bookworm", "deb", "amd64", "6.1", "0")
-    return HostFacts(host.name, "2026-01-01T00:00:00+00:00", system, packages, (), (), (), ())
-
-
 @contextmanager
-def loaded(chosen: Settings, _limit: str, _workers: int) -> Iterator[ShownFleet]:
+def loaded(settings: Settings, limit: str, _workers: int) -> Iterator[ShownFleet]:
     """In place of `controller._loaded`: the fleet whose files lie in `hosts` beside config.yaml."""
-    directory = chosen.config.parent / "hosts"
-    fleet = ShownFleet(open_fleet(directory).hosts.values())
-    fleet.directory = directory
-    yield fleet
+    yield ShownFleet(settings.config.parent / "hosts", limit)
 
 
 def stand_in() -> None:
     """Afterwards the command line of this process works on fake hosts."""
-    from nornir_upgrade import controller, execution
+    from nornir_upgrade import controller
 
     controller._loaded = loaded  # type: ignore[assignment]
-    controller.gather = facts_of  # type: ignore[attr-defined, assignment]
-    execution.package_digest = lambda host: digest_of_packages(facts_of(host).packages)  # type: ignore[attr-defined]
 
 
 class Site:
-    """A directory with config.yaml, hosts a, b, c, and the command line run in it."""
+    """A directory with config.yaml, hosts (bare ones: a, b, c), and the command line run in it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, fleet: Iterable[state.HostState] = BARE) -> None:
         self.directory = directory
         self.config = directory / "config.yaml"
         self.config.write_text("user_defined:\n  state: .state\n")
         (directory / "hosts").mkdir()
-        for name in "abc":
-            hosts.place(hosts.bare(name), directory / "hosts")
+        for made in fleet:
+            hosts.place(made, directory / "hosts")
 
     def write(self, plan: Plan, name: str = "plan.json") -> str:
         """Afterwards `plan` is saved under `name`, which is returned."""
@@ -113,7 +109,7 @@ class Site:
 
     def digest(self, host: str) -> str:
         """The digest of a host's packages."""
-        return digest_of_packages(facts_of(open_fleet(self.directory / "hosts").hosts[host]).packages)
+        return package_digest(open_fleet(self.directory / "hosts").hosts[host])
 
     def notes(self, host: str) -> dict[str, str]:
         """The files that notes made on a host."""

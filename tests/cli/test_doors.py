@@ -95,17 +95,21 @@ def test_nobody_to_ask(site: Site, argv: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("user_defined: {stat: x}", "config.yaml, line 1: stat: there is no such setting"),
-        ("runner: {}\nuser_defined:\n  workers: many\n", "config.yaml, line 3: workers: must be a whole number"),
-        ("user_defined:\n  workers: true\n", "config.yaml, line 2: workers: "),
-        ("user_defined:\n  workers: -1\n", "config.yaml, line 2: workers: "),
-        ("user_defined:\n  state: 3\n", "config.yaml, line 2: state: must be the name of a directory"),
-        ("user_defined:\n  state: ''\n", "config.yaml, line 2: state: "),
+        ("user_defined: {stat: x}", "config.yaml, line 1: user_defined.stat: there is no key 'stat' here"),
+        (
+            "runner: {}\nuser_defined:\n  workers: many\n",
+            "config.yaml, line 3: user_defined.workers: must be a whole number",
+        ),
+        ("user_defined:\n  workers: true\n", "config.yaml, line 2: user_defined.workers: "),
+        ("user_defined:\n  workers: -1\n", "config.yaml, line 2: user_defined.workers: "),
+        ("user_defined:\n  reconnect: 9999\n", "config.yaml, line 2: user_defined.reconnect: "),
+        ("user_defined:\n  state: 3\n", "config.yaml, line 2: user_defined.state: must be the name of a directory"),
+        ("user_defined:\n  state: ''\n", "config.yaml, line 2: user_defined.state: "),
         ("user_defined: [state]\n", "config.yaml, line 1: user_defined: must hold keys and values"),
         ("user_defined:\n  state: a\n  state: b\n", "config.yaml, line 3: not YAML: found duplicate key"),
         ("a: [b\n", "config.yaml, line 2: not YAML"),
         ("a: !!python/object:os.system x\n", "config.yaml"),
-        ("- a\n", "config.yaml: must hold keys and values"),
+        ("- a\n", "config.yaml, line 1: the document: must hold keys and values"),
         ("a: \x01\n", "config.yaml: not YAML"),
     ],
 )
@@ -130,7 +134,7 @@ def test_configuration_that_is_no_text(site: Site) -> None:
 def test_no_configuration(site: Site) -> None:
     result = site.call("history", "-c", "missing.yaml")
     assert result.exit_code == 10
-    assert "missing.yaml: No such file" in result.stderr
+    assert "missing.yaml: no such file" in result.stderr
     assert "-c FILE" in result.stderr
 
 
