@@ -11,6 +11,7 @@ from .core.errors import Blocked, InvalidInput
 from .core.host import quote
 from .doors import CONSENT, EXIT_CODES, FLEET, GENERAL, STOPPING, WAVES, Door, Flags, before_the_verb, enter, flags
 from .screen import Screen, columns
+from .words import printable
 
 if TYPE_CHECKING:
     from .core.facts import HostFacts
@@ -209,17 +210,20 @@ def databases_before(plan: "Plan", fleet: "NornirFleet") -> dict[str, tuple[str,
 
 def scenario_in_text(scenario: "Scenario") -> str:
     """A scenario in detail: its settings, then stage by stage what goes, how long it is away, and the way back."""
-    parts = [f"{scenario.name}: {scenario.summary}", f"({scenario.source})"]
+    lines = [f"{scenario.name}: {scenario.summary}", f"({scenario.source})"]
     if scenario.settings:
-        parts.append(
-            "\n" + columns(("setting", "value", ""), [(one.name, one.value, one.text) for one in scenario.settings])
+        lines += ["", "settings (--set KEY=VALUE)"]
+    for one in scenario.settings:
+        lines += [f"  {one.name}={one.value}", f"      {one.text}"]
+    for number, stage in enumerate(scenario.stages, 1):
+        lines += ["", f"stage {number}/{len(scenario.stages)}  {stage.name}, on {', '.join(stage.groups)}"]
+        told = (
+            ("services", ", ".join(service.name for service in stage.services)),
+            ("outage", stage.outage),
+            ("way back", stage.way_back),
         )
-    rows = [
-        (one.name, ", ".join(one.groups), ", ".join(service.name for service in one.services), one.outage, one.way_back)
-        for one in scenario.stages
-    ]
-    parts.append("\n" + columns(("stage", "groups", "services", "outage", "way back"), rows))
-    return "\n".join(parts)
+        lines += [f"    {name + ':':<9} {value}" for name, value in told if value]
+    return printable("\n".join(lines))
 
 
 def _scenario(flags: Flags, name: str, assignments: tuple[str, ...]) -> "Scenario":

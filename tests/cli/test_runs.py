@@ -109,6 +109,7 @@ def test_a_run_that_is_being_undone_is_not_taken_forward(site: Site) -> None:
     assert refused.exit_code == 12
     child = site.json("history")["runs"][-1]["run"]
     assert f"nornir-upgrade resume {child}" in refused.stderr
+    assert site.json("status", run)["ways"] == {"go_on": f"nornir-upgrade resume {child}", "go_back": ""}
     assert site.call("run", site.write(failing()), "--yes").exit_code == 12
     site.gone("b", False)
     assert site.call("unwind", run, "--yes").exit_code == 0  # goes on with the one that is under way
