@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -163,4 +163,9 @@ def difference(found: object, wanted: object) -> str:
     if isinstance(found, HostState) and isinstance(wanted, HostState):
         return difference({f: getattr(found, f) for f in found.__struct_fields__},
                           {f: getattr(wanted, f) for f in wanted.__struct_fields__})  # fmt: skip
+    if isinstance(found, tuple) and isinstance(wanted, tuple) and not hasattr(found, "_fields"):
+        return f"{set(found) - set(wanted)} instead of {set(wanted) - set(found)}"
+    if is_dataclass(found) and type(found) is type(wanted):
+        return difference({one.name: getattr(found, one.name) for one in fields(found)},
+                          {one.name: getattr(wanted, one.name) for one in fields(found)})  # fmt: skip
     return f"{found!r} instead of {wanted!r}"

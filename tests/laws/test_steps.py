@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+import nornir_upgrade.vocabulary  # noqa: F401  # registers every kind
 from nornir_upgrade import gates
 from nornir_upgrade.core import codec, engine
 from nornir_upgrade.core.errors import Failure, InvalidInput
