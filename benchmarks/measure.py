@@ -3,6 +3,7 @@
 import os
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Failed(Exception):
 def once(argv: Sequence[str], *, directory: Path, environment: dict[str, str]) -> Sample:
     """Run `argv` to its end. Raises `Failed` with the end of its output."""
     begin = time.monotonic()
-    with (directory / "output").open("w+b") as output:
+    with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             argv, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
