@@ -32,8 +32,7 @@ class Ended:
 def carry_out(controller: Controller, run: Run, policy: Policy, screen: Screen) -> Ended:
     """Execute what is left of `run`, with progress on stderr; the first signal stops it after the steps that are under way.
 
-    A second signal journals what was interrupted and ends this process. A run that takes another back and succeeds
-    marks that one as undone.
+    A second signal journals what was interrupted and ends this process.
     """
     with progress.following(controller.journal, run, screen) as follower:
 
@@ -48,8 +47,6 @@ def carry_out(controller: Controller, run: Run, policy: Policy, screen: Screen) 
 
         with interrupt.listening(first, second) as heard:
             outcome = _execute(controller, run, policy, screen)
-    if outcome.succeeded:
-        _mark_undone(controller.journal, run)
     return Ended(outcome, heard.exit_code if heard.number and not outcome.succeeded else 0)
 
 
@@ -77,6 +74,8 @@ def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen,
         screen.warn(f"It cannot be undone: {error.message}")
         return _conclude(controller, run.id, screen, RunStopped.exit_code)
     back = carry_out(controller, undoing, Policy(max_fail=0), screen)
+    if back.outcome.succeeded:
+        mark_undone(controller.journal, undoing)
     done = Unwound.exit_code if back.outcome.succeeded else UndoFailed.exit_code
     return _conclude(controller, run.id, screen, back.signal_code or done, undoing.id)
 
@@ -84,6 +83,8 @@ def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen,
 def go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
     """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code."""
     ended = carry_out(controller, undoing, Policy(max_fail=0), screen)
+    if ended.outcome.succeeded:
+        mark_undone(controller.journal, undoing)
     done = 0 if ended.outcome.succeeded else UndoFailed.exit_code
     return _conclude(controller, undoing.id, screen, ended.signal_code or done)
 
@@ -93,7 +94,8 @@ def open_undoing(journal: Journal, run: str, consent: frozenset[str] = frozenset
     return journal.open_run(unwind(journal.run(run), consent=consent), parent=run, comment=comment)
 
 
-def _mark_undone(journal: Journal, run: Run) -> None:
+def mark_undone(journal: Journal, run: Run) -> None:
+    """Afterwards the run that `run` took back counts as undone."""
     if run.parent and journal.run(run.parent).status != "undone":
         journal.append(run.parent, "run_undone", text=run.id)
 

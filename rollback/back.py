@@ -8,7 +8,7 @@ from nornir_upgrade.core.errors import UndoFailed, Unreachable
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
-from nornir_upgrade.execution import carry_out
+from nornir_upgrade.execution import carry_out, mark_undone
 from nornir_upgrade.screen import Screen
 
 from .proof import Proof, prove
@@ -55,6 +55,7 @@ def go_back(
         return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
     proof = _look_again(controller, found, run.id, restore_db)
     if proof.equal:
+        mark_undone(journal, run)
         _close_unfinished(journal, found, run.id)
     return Returned(run.id, 0 if proof.equal else UndoFailed.exit_code, proof)
 

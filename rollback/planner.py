@@ -155,7 +155,7 @@ def _starts(hosts: Sequence[_Host], runs: Sequence[Run]) -> Iterable[Wave]:
             if service in waiting.get(host, {}):
                 del waiting[host][service]
                 due.setdefault(host, []).append(service)
-        yield _start(f"start {wave}", hosts, due)
+        yield _start(f"start {wave.partition(':')[0]}", hosts, due)
     yield _start("start the rest", hosts, waiting)
 
 

@@ -51,13 +51,14 @@ def snapshots(journal: Journal) -> tuple[Snapshot, ...]:
 
 
 def find(journal: Journal, name: str) -> Snapshot:
-    """The snapshot called `name`: an id, an unambiguous beginning of one, `last`, `last-N`, or a run's id (the state before it).
+    """The snapshot called `name`: an id, an unambiguous beginning of one, `last`, `last-N`, a label (the latest of that label),
+    or a run's id (the state before it).
 
     Raises `UnknownName`, listing the snapshots that there are.
     """
     rows = journal.snapshot_rows()
     for row in reversed(rows):
-        if row[1] and row[1] == name:
+        if name and name in (row[1], row[2]):
             return _read(*row)
     chosen = pick("snapshot", name, [row[0] for row in rows])
     return _read(*next(row for row in rows if row[0] == chosen))

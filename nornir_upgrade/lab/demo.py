@@ -41,7 +41,7 @@ ACTS = (
         (UPGRADE, "run", "service-by-service", "--yes", "--on-failure", "unwind"),
         status=4,
     ),
-    Act("Nothing differs from before", (ROLLBACK, "diff", "last", "--detailed-exitcode")),
+    Act("Nothing differs from before", (ROLLBACK, "diff", LABEL, "--detailed-exitcode")),
     Act("The fault is mended", (UPGRADE, "lab", "ssh", "cmp1", "rm " + FAULT)),
     Act("Forward again, to the end", (UPGRADE, "run", "service-by-service", "--yes")),
     Act("The new release answers", (UPGRADE, "lab", "ssh", "ctl1", "curl -s http://127.0.0.1:9696/")),
@@ -51,7 +51,7 @@ ACTS = (
     ),
     Act(
         "The proof once more, on its own: facts now, beside the facts before",
-        (ROLLBACK, "diff", "last", "--detailed-exitcode"),
+        (ROLLBACK, "diff", LABEL, "--detailed-exitcode"),
     ),
     Act("The old release answers", (UPGRADE, "lab", "ssh", "ctl1", "curl -s http://127.0.0.1:9696/")),
     Act("What was done, as one page", (UPGRADE, "report", "last-1", "--out", "demo-report.html")),
