@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .core.errors import InvalidInput, UnfinishedRun
-from .doors import CONSENT, GENERAL, STOPPING, WORKERS, Flags, flags
+from .doors import ASSENT, CONSENT, GENERAL, STOPPING, WORKERS, Flags, flags
 from .screen import Screen, columns
 from .words import one_line
 
@@ -24,7 +24,7 @@ Examples:
   nornir-upgrade resume 20260412-101500-3f2a --yes"""
 )
 @click.argument("run", default="")
-@flags(*GENERAL, *WORKERS, *CONSENT, *STOPPING)
+@flags(*GENERAL, *WORKERS, *ASSENT, *STOPPING)
 def resume(flags: Flags, run: str) -> int:
     """Go on with an unfinished run.
 

@@ -211,7 +211,7 @@ WAVES: tuple[Option, ...] = (
     click.option("-D", "--diff", is_flag=True, help="Show every step in full, also where hosts share it."),
 )
 """For verbs that plan."""
-CONSENT: tuple[Option, ...] = (
+ASSENT: tuple[Option, ...] = (
     click.option(
         "--accept-no-way-back",
         "accept",
@@ -220,9 +220,13 @@ CONSENT: tuple[Option, ...] = (
         help="Pass a point of no return on HOST (repeatable).",
     ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+)
+"""For verbs that go on with a run."""
+CONSENT: tuple[Option, ...] = (
+    *ASSENT,
     click.option("--comment", default="", metavar="TEXT", help="Kept with the run."),
 )
-"""For verbs that change hosts."""
+"""For verbs that open a run."""
 STOPPING: tuple[Option, ...] = (
     click.option(
         "--max-fail",

@@ -197,13 +197,14 @@ def _passing(run: Run) -> tuple[str, ...]:
 
 
 def _passed(run: Run) -> tuple[str, ...]:
-    """The hosts on which a point of no return was passed: going back leaves these as they are, with consent."""
-    found = [
-        place.host
-        for place, before in run.started.items()
-        if before is None and run.step_at(place).point_of_no_return and not run.step_at(place).covered_by
-    ]
-    return tuple(dict.fromkeys(found))
+    """The hosts on which something was begun that has no way back: going back leaves it as it is, with consent."""
+    captures, hosts = run.captures, {}
+    for place, before in run.started.items():
+        step = run.step_at(place)
+        lost = step.covered_by or step.point_of_no_return
+        if before is None and lost and step.covered_by not in captures:
+            hosts[place.host] = True
+    return tuple(hosts)
 
 
 def _command(verb: str, run: Run, config: Path, consent: Collection[str]) -> str:

@@ -46,8 +46,8 @@ class Pause(Step, kind="test_pause"):
     seconds: float
     kind: Literal["test_pause"] = "test_pause"
 
-    def observe(self, host: Host, store: Store) -> Step:
-        return self
+    def observe(self, host: Host, store: Store) -> None:
+        """Time that has passed has no way back."""
 
     def apply(self, host: Host, store: Store) -> None:
         Path(self.marker).touch()

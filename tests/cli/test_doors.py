@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -281,13 +282,21 @@ def test_share_of_hosts(share: Share, total: int, number: int) -> None:
 # ---------------------------------------------------------------------- a terminal
 
 
-def on_a_terminal(site: Site, *argv: str, answer: str = "", **environment: str) -> tuple[int, str]:
-    """Exit code and everything shown, where stdin, stdout and stderr are a terminal."""
+def on_a_terminal(
+    site: Site,
+    *argv: str,
+    answer: str = "",
+    kill: signal.Signals | None = None,
+    environment: dict[str, str] | None = None,
+) -> tuple[int, str]:
+    """Exit code and everything shown, where stdin, stdout and stderr are a terminal. `kill` is sent at the question."""
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.cli.driver", *argv],
         cwd=site.directory,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120", "LINES": "40"} | environment,
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+        | (environment or {}),
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
@@ -305,6 +314,9 @@ def on_a_terminal(site: Site, *argv: str, answer: str = "", **environment: str) 
         if not piece:
             break
         shown += piece
+        if kill and b"[y/N]" in shown:
+            process.send_signal(kill)
+            kill = None
     os.close(controller)
     return process.wait(timeout=20), shown.decode()
 
@@ -331,6 +343,6 @@ def test_no_is_the_default_answer(site: Site) -> None:
 )
 def test_no_colour_where_none_is_wanted(site: Site, argv: list[str], environment: dict[str, str]) -> None:
     plan = plan_of({"a": [Note("/srv/x", "new")], "b": [Note("/srv/z", "refused")]})
-    code, shown = on_a_terminal(site, "run", site.write(plan), "--yes", *argv, **environment)
+    code, shown = on_a_terminal(site, "run", site.write(plan), "--yes", *argv, environment=environment)
     assert code == 3
     assert "\x1b" not in shown
