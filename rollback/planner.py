@@ -104,12 +104,22 @@ class _Host:
             *(step for step in self.trail.repositories if _present(step)),
             *(self.trail.databases if restore_db else ()),
             *reversed(self.trail.edits),
+            *self.configuration,
             *reversed(self.trail.others),
         )
 
     def captures(self) -> tuple[Step, ...]:
         """What will be restored is captured first, so that a way back can itself be taken back."""
         return tuple(CaptureFiles(one.roots, f"{self.name}: {', '.join(one.roots)}") for one in self.trail.captures)
+
+    @property
+    def configuration(self) -> tuple[Step, ...]:
+        """The captures' restores, the earliest last, so that it has the last word.
+
+        Before the packages: a conffile that only the new version has must be gone by then, or dpkg keeps it in mind as one that
+        somebody removed. After them: maintainer scripts may have touched the others.
+        """
+        return tuple(reversed(self.trail.captures))
 
     def packages(self) -> tuple[Step, ...]:
         wanted = (wants(self.manifest, self.now), leftovers(self.manifest, self.now))
@@ -118,7 +128,7 @@ class _Host:
     def after_packages(self, restore_db: bool) -> tuple[Step, ...]:
         return (
             *(step for step in self.trail.repositories if not _present(step)),
-            *reversed(self.trail.captures),  # the earliest capture is restored last, so that it has the last word
+            *self.configuration,
             *(self.trail.databases if restore_db else ()),
         )
 

@@ -112,14 +112,14 @@ def waves(made: Plan) -> dict[str, tuple[str, ...]]:
 
 def test_the_whole_way_back_in_its_order(diary: Diary) -> None:
     made = back(whole(diary))
-    stop, kept, old, database, edit, packages, new, capture, database_again, start = steps(made, "ctl1")
+    stop, kept, old, database, edit, capture, packages, new, capture_again, database_again, start = steps(made, "ctl1")
     assert isinstance(stop, SetServices) and {w.name: w.active for w in stop.want} == {
         "quantum-server": False,
         "neutron-server": False,
     }
     assert (old, new) == (SetRepository(OLD, "deb old"), SetRepository(NEW))
     assert database == database_again == DUMP
-    assert (edit, capture) == (EDIT, CAPTURE)
+    assert (edit, capture, capture_again) == (EDIT, CAPTURE, CAPTURE)
     assert isinstance(kept, CaptureFiles) and kept.roots == CAPTURE.roots
     assert isinstance(packages, SetPackages) and packages.downgrade
     assert {(w.name, w.goal, w.version) for w in packages.want} == {
