@@ -215,7 +215,7 @@ def _in_step(
 
 
 def _packages(scenario: Scenario, stage: Stage, tasks: Sequence[_Task], which: str) -> Phase:
-    work = {task.host: (*_change(scenario, task), *_edits(stage, task)) for task in tasks}
+    work = {task.host: (*_change(scenario, stage, task), *_edits(stage, task)) for task in tasks}
     return Phase(f"packages{which}", work, {task.host: (AuditClean(),) for task in tasks if task.want})
 
 
@@ -236,7 +236,7 @@ def _by_batches(scenario: Scenario, draft: _Draft, hosts: Sequence[Member]) -> t
 
 def _alone(scenario: Scenario, stage: Stage, task: _Task) -> Steps:
     """All that a host does in a stage in which it goes by itself."""
-    return (*_stop(task), *_capture(stage, task), *_change(scenario, task), *_edits(stage, task), *_start(task))
+    return (*_stop(task), *_capture(stage, task), *_change(scenario, stage, task), *_edits(stage, task), *_start(task))
 
 
 def _quorums(scenario: Scenario, hosts: Sequence[Member]) -> dict[str, tuple[str, ...]]:
@@ -275,16 +275,21 @@ def _stop(task: _Task) -> Steps:
 
 
 def _capture(stage: Stage, task: _Task) -> Steps:
-    name = f"configuration of {task.host} before {stage.name}"
-    return (CaptureFiles(stage.configuration, name),) if stage.configuration and task.want else ()
+    name = _configuration(stage, task)
+    return (CaptureFiles(stage.configuration, name),) if name and task.want else ()
 
 
-def _change(scenario: Scenario, task: _Task) -> Steps:
+def _configuration(stage: Stage, task: _Task) -> str:
+    """The name under which the host's configuration is captured in the stage; '' where none is."""
+    return f"configuration of {task.host} before {stage.name}" if stage.configuration else ""
+
+
+def _change(scenario: Scenario, stage: Stage, task: _Task) -> Steps:
     if not task.want:
         return ()
     stopped = tuple(dict.fromkeys(name for unit in task.units for name in unit.service.names))
     switch = (SetRepository(scenario.new.path, scenario.new.text),) if task.first else ()
-    return (*switch, SetPackages(task.want, keep_stopped=stopped))
+    return (*switch, SetPackages(task.want, keep_stopped=stopped, configuration=_configuration(stage, task)))
 
 
 def _edits(stage: Stage, task: _Task) -> Steps:

@@ -124,9 +124,9 @@ def fold(run: Run, events: Iterable[Event]) -> Run:
 def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
     """The plan that undoes `run`: its journal read backwards. *Started* counts as *done*.
 
-    A step covered by a capture is undone by that capture's restore, on the host where the capture was made; the capture
-    itself restores once more, which touches only what differs by then. Raises `Irreversible` where a step that was begun
-    has no way back and its host is not in `consent`: such a step is then left as it is.
+    A step covered by a capture is undone by that capture's restore, on the host where the capture was made, and then by what
+    it observed, if anything; the capture itself restores once more, which touches only what differs by then. Raises
+    `Irreversible` where a step that was begun has no way back and its host is not in `consent`: it is then left as it is.
     """
     started, captures = run.started, run.captures
     waves = []
@@ -148,16 +148,19 @@ def _inverse(
     step: Step, place: Place, before: Step | None, captures: Mapping[str, tuple[str, Step]], consent: frozenset[str]
 ) -> Iterable[tuple[str, Step]]:
     """(host, step) of what undoes a step that was begun; nothing where there is nothing to undo, or no way and consent."""
-    if step.covered_by in captures:
+    covered = step.covered_by in captures
+    if covered:
         yield captures[step.covered_by]
-    elif before is not None:
+    if before is not None:
         yield place.host, before
-    elif step.covered_by and place.host not in consent:
+    elif covered or place.host in consent:
+        return
+    elif step.covered_by:
         raise Irreversible(
             f"{place.host}: {step.describe()} was to be undone from {step.covered_by}, which was never captured",
             hint=f"undo the rest and restore this by hand with --accept-no-way-back {place.host}",
         )
-    elif step.point_of_no_return and place.host not in consent:
+    elif step.point_of_no_return:
         raise Irreversible(
             f"{place.host}: no way back past: {step.describe()} ({step.point_of_no_return})",
             hint=f"undo the rest and leave this as it is with --accept-no-way-back {place.host}",

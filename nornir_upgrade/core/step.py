@@ -51,7 +51,8 @@ class Step(ABC):
 
     @property
     def covered_by(self) -> str:
-        """The name of the capture whose restore is this step's way back; empty where the step is its own."""
+        """The name of the capture whose restore is this step's way back, or its beginning where `observe` saw something too;
+        empty where the step is its own."""
         return ""
 
     @property

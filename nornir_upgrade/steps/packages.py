@@ -31,12 +31,15 @@ _SHOWN = 3
 class SetPackages(Step, kind="packages"):
     """Every package in `want` is as wanted, and no other package changed.
 
-    Maintainer scripts do not start the services `keep_stopped` meanwhile. `downgrade`: versions may go down.
+    Maintainer scripts do not start the services `keep_stopped` meanwhile. `downgrade`: versions may go down. `configuration`
+    names the capture of the packages' conffiles, which is restored before the old versions come back: what only the new ones
+    had must be gone by then, or dpkg keeps it in mind as a conffile that somebody removed, and never installs it again.
     """
 
     want: tuple[PackageWant, ...]
     keep_stopped: tuple[str, ...] = ()
     downgrade: bool = False
+    configuration: str = ""
     kind: Literal["packages"] = "packages"
 
     def __post_init__(self) -> None:
@@ -89,6 +92,10 @@ class SetPackages(Step, kind="packages"):
         result = host.job(JOB, commands)
         if result.status != 0:
             raise transaction.failure(host.name, result)
+
+    @property
+    def covered_by(self) -> str:
+        return self.configuration
 
     def describe(self) -> str:
         groups = {

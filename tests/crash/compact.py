@@ -25,6 +25,7 @@ from tests.fake.index import ICEHOUSE
 CONTROL_PACKAGES = ("keystone", "python-keystone", "python-keystoneclient")
 COMPUTE_PACKAGES = ("nova-compute", "nova-common", "python-nova", "python-novaclient")
 DATABASE, SCRATCH = "keystone", "scratch"
+_KEYSTONE, _NOVA = "configuration of keystone", "configuration of nova"
 NOTES = "/srv/compact"
 _MARKER = f"{NOTES}/marker"
 
@@ -36,12 +37,12 @@ def plan(control: Host, compute: Host, store: Store, *, together: bool = False) 
     """
     first = Wave(
         "control",
-        (Work(control.name, _control_steps(_packages(control, CONTROL_PACKAGES, ("keystone",)), store)),),
+        (Work(control.name, _control_steps(_packages(control, CONTROL_PACKAGES, _KEYSTONE, ("keystone",)), store)),),
         (Work(control.name, _gates()),),
     )
     second = Wave(
         "compute",
-        (Work(compute.name, _compute_steps(_packages(compute, COMPUTE_PACKAGES))),),
+        (Work(compute.name, _compute_steps(_packages(compute, COMPUTE_PACKAGES, _NOVA))),),
         (Work(compute.name, (ServiceActive("nova-compute"),)),),
     )
     old = SetRepository(SOURCES.format(release="havana"))
@@ -53,7 +54,7 @@ def plan(control: Host, compute: Host, store: Store, *, together: bool = False) 
 def _control_steps(packages: SetPackages, store: Store) -> tuple[Step, ...]:
     return (
         SetServices((ServiceWant("keystone", active=False),)),
-        CaptureFiles(("/etc/keystone",), "configuration of keystone"),
+        CaptureFiles(("/etc/keystone",), _KEYSTONE),
         DumpDatabase(DATABASE),
         _repository("icehouse"),
         packages,
@@ -88,7 +89,7 @@ def _gates() -> tuple[Step, ...]:
 
 def _compute_steps(packages: SetPackages) -> tuple[Step, ...]:
     return (
-        CaptureFiles(("/etc/nova",), "configuration of nova"),
+        CaptureFiles(("/etc/nova",), _NOVA),
         _repository("icehouse"),
         packages,
         SetOption("/etc/nova/nova.conf", "upgrade_levels", "compute", "havana"),
@@ -96,7 +97,9 @@ def _compute_steps(packages: SetPackages) -> tuple[Step, ...]:
     )
 
 
-def _packages(host: Host, names: tuple[str, ...], keep_stopped: tuple[str, ...] = ()) -> SetPackages:
+def _packages(
+    host: Host, names: tuple[str, ...], configuration: str, keep_stopped: tuple[str, ...] = ()
+) -> SetPackages:
     """These packages at their candidates once icehouse is known, and whatever apt says comes or goes with them."""
     path, text = SOURCES.format(release="icehouse"), SOURCE.format(release="icehouse")
     changes = preview(host, {path: text}, {"all": names})["all"].changes
@@ -109,6 +112,7 @@ def _packages(host: Host, names: tuple[str, ...], keep_stopped: tuple[str, ...] 
             for change in changes
         ),
         keep_stopped,
+        configuration=configuration,
     )
 
 

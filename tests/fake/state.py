@@ -91,15 +91,10 @@ def save(state: HostState, path: Path, kept: bytes = b"") -> bytes:
 
 
 def observable(state: HostState) -> HostState:
-    """`state` without what is nobody's business: the records of jobs, our directory of dumps, indexes that nobody names.
-
-    dpkg goes on to list a conffile that a version no longer had, until the next unpacking; where it is gone, so is its entry.
-    """
+    """`state` without what is nobody's business: the records of jobs, our directory of dumps, indexes that nobody names."""
     copy = _decoder.decode(_encoder.encode(state))
     copy.jobs = {}
     copy.files = {path: file for path, file in copy.files.items() if not path.startswith(OURS)}
     sources = b"".join(file.data for path, file in copy.files.items() if path.startswith("/etc/apt/"))
     copy.lists = [line for line in copy.lists if line.encode() in sources]
-    for package in copy.packages.values():
-        package.conffiles = {path: digest for path, digest in package.conffiles.items() if path in copy.files}
     return copy

@@ -49,7 +49,7 @@ def works(draw: st.DrawFn, name: str, store: Store) -> tuple[HostState, list[Ste
         if isinstance(step, SetPackages):
             # Packages answer for packages: their configuration is captured before, and their services run.
             steps.append(CaptureFiles(tuple(dict.fromkeys(CONFIGURATION)), f"configuration of {name}"))
-            step = replace(step, keep_stopped=())
+            step = replace(step, keep_stopped=(), configuration=f"configuration of {name}")
         steps.append(step)
     host.services = {unit: Service(active=True, enabled=True) for unit in host.services}
     return host, steps
