@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from . import apt, transaction
-from .errors import Failure, InvalidInput
+from .errors import CommandFailed, Failure, InvalidInput, NoSolution, Unobtainable
 from .evr import check_name, check_version
 from .host import Host, Result, quote
 from .packages import Package, Transaction
@@ -74,7 +74,7 @@ def preview(
     """What installing each of `requests` would do on `host` with the files `repositories` (path -> text) among its sources.
 
     A request is names, each to be at its candidate version, or `name=version`. Nothing on the host changes. Raises `Unobtainable`
-    naming the packages that no index has, `CommandFailed` when an index cannot be fetched or a request cannot be met.
+    naming the packages that no index has, or the index that cannot be fetched; `NoSolution` when a request cannot be met.
     """
     words = {name: " ".join(_checked(word) for word in request) for name, request in requests.items()}
     arguments = [text for path, content in repositories.items() for text in (_file_name(path), content)]
@@ -82,14 +82,20 @@ def preview(
     result = host.run(argv, timeout=_TIMEOUT)
     sections = split(result.text, argv[4])
     if sections["update"].status != 0:
-        raise _failure(host, sections["update"], "apt-get update with the new repositories")
+        failure = _failure(host, sections["update"], "apt-get update with the new repositories")
+        hint = "nothing was changed; see the repository's address, and its key on the host"
+        raise Unobtainable(failure.message, hint=hint) if isinstance(failure, CommandFailed) else failure
     packages = apt.parse_packages(sections["packages"].succeeded().text.splitlines())
     return {name: _transaction(host, sections[str(number)], name, packages) for number, name in enumerate(words)}
 
 
 def _transaction(host: Host, section: Section, request: str, packages: Sequence[Package]) -> Transaction:
     if section.status != 0:
-        raise _failure(host, section, f"apt-get -s install for {request}")
+        failure = _failure(host, section, f"apt-get -s install for {request}")
+        hint = (
+            "nothing was changed; on the host: apt-mark showhold; apt-cache policy; a hold or a pin may be in the way"
+        )
+        raise NoSolution(failure.message, hint=hint) if isinstance(failure, CommandFailed) else failure
     return apt.Apt().parse_simulation(section.text, packages)
 
 

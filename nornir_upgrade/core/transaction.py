@@ -32,16 +32,27 @@ if [ -z "$pids" ] && grep -qsxF '{_MARK}' {POLICY}; then rm -f {POLICY}; fi
 """
 
 # invoke-rc.d(8), deb-systemd-invoke(1p): a policy-rc.d that exits with 101 denies the action. One that the administrator made is
-# left alone, and must deny by itself. Ours goes when the command ends, whoever watches.
+# left alone, and must deny by itself. Ours goes when the command ends, whoever watches. A unit that runs nevertheless was started
+# by a host that restarted in between; it would run on with what its package was then.
 GUARD = f"""\
 policy=$1 units=$2; shift 2
+stop() {{
+  for unit in $units; do
+    case $(systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null) in
+    '' | inactive | failed) ;;
+    *) systemctl stop -- "$unit" || exit 1 ;;
+    esac
+  done
+}}
 if [ -e {POLICY} ] && ! grep -qsxF '{_MARK}' {POLICY}; then
   for unit in $units; do
     {POLICY} "$unit" start
     [ $? -eq 101 ] || {{ echo "{POLICY} of this host lets $unit start" >&2; exit 1; }}
   done
+  stop
   exec "$@"
 fi
+stop
 printf '%s' "$policy" > {POLICY}.new && chmod 755 {POLICY}.new && mv -f {POLICY}.new {POLICY} || exit 1
 trap 'rm -f {POLICY}' EXIT
 trap 'exit 1' HUP INT TERM
@@ -92,7 +103,9 @@ def wait_until_quiet(host: Host) -> None:
 
 
 def guarded(argv: Sequence[str], keep_stopped: Sequence[str]) -> tuple[str, ...]:
-    """The command that runs `argv` while maintainer scripts cannot start the services `keep_stopped`; only `argv` when none."""
+    """The command that stops the services `keep_stopped` and runs `argv`, whose maintainer scripts cannot start them; only `argv`
+    when there are none.
+    """
     if not keep_stopped:
         return tuple(argv)
     units = [check_unit(name) for name in keep_stopped]

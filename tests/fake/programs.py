@@ -244,8 +244,10 @@ def _apt_mark(state: HostState, call: Call) -> Work:
 
 def _guard(state: HostState, call: Call) -> Result | Work:
     """The command between a policy that keeps units stopped, and its end."""
-    policy, _, *argv = call.argv
+    policy, units, *argv = call.argv
     assert dpkg.POLICY not in state.files, "the fake host has no administrator's policy"
+    for unit in units.split():
+        systemd.change(state, "stop", unit.removesuffix(".service"))
     answer = interpret(state, Call(tuple(argv)))
     if isinstance(answer, Work):
         answer.queue = [["policy", policy], *answer.queue, ["policy", ""]]
