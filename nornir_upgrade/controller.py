@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from . import settings
 from . import vocabulary as vocabulary
 from .core import codec
+from .core.engine import Fleet
 from .core.errors import Drift, InvalidInput, Irreversible, UnfinishedRun, UnknownName, Unreachable
 from .core.facts import HostFacts, gather
 from .core.host import Host
@@ -84,17 +85,20 @@ def databases_of(fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
     return found
 
 
-def ask_all(fleet: "NornirFleet", names: Sequence[str], question: Callable[[Host], T]) -> dict[str, T]:
+def ask_all(fleet: Fleet, names: Sequence[str], question: Callable[[Host], T]) -> dict[str, T]:
     """What each named host answers to `question`, which changes nothing there.
 
     Raises `Unreachable` naming all the hosts that cannot be reached; else the failure of the first host that failed.
     """
-    answers = fleet.each(names, question)
+    answers = fleet.each(names, question) if names else {}
     lost = {name: answer for name, answer in answers.items() if isinstance(answer, Unreachable)}
     if lost:
+        remedies = dict.fromkeys(error.hint for error in lost.values() if error.hint)
         raise Unreachable(
             "nothing was changed: " + "\n".join(error.message for error in lost.values()),
-            hint=f"not reached: {', '.join(lost)}; see to them, or leave them out with --limit",
+            hint="\n  ".join(
+                [*remedies, f"not reached: {', '.join(lost)}; see to them, or leave them out with --limit"]
+            ),
         )
     found = {}
     for name, answer in answers.items():

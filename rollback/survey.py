@@ -1,11 +1,12 @@
 """What a way back is judged on: the snapshot, the runs since, every host as it is now, and what its packages must do."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core.engine import Fleet
-from nornir_upgrade.core.errors import InvalidInput, Unreachable
+from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts import HostFacts, gather
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.journal import Journal
@@ -22,7 +23,6 @@ from .trail import trail
 if TYPE_CHECKING:  # nornir takes long to import
     from nornir_upgrade.core.fleet import FleetHost
 
-T = TypeVar("T")
 _NOTHING = catalog(())
 
 
@@ -59,7 +59,7 @@ def survey(
         wanted = {package.name for package in (*then.packages, *present.packages)}
         return offered(host, old_sources(runs, host.name, store), wanted)
 
-    catalogs = ask(fleet, lacking, look)
+    catalogs = ask_all(fleet, lacking, look)
     manifests = {
         host: solver(snapshot.of(host), facts, catalogs.get(host, _NOTHING), to) for host, facts in now.items()
     }
@@ -80,7 +80,7 @@ def state_now(fleet: Fleet, names: Sequence[str], snapshot: Snapshot) -> dict[st
 
 def facts_of(fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequence[str]]) -> dict[str, HostFacts]:
     """The facts of `names`, each with the contents of its `databases`. Raises `Unreachable`."""
-    return ask(fleet, names, lambda host: gather(host, databases.get(host.name, ())))
+    return ask_all(fleet, names, lambda host: gather(host, databases.get(host.name, ())))
 
 
 def known_databases(journal: Journal, hosts: "Iterable[FleetHost]") -> dict[str, list[str]]:
@@ -101,24 +101,6 @@ def old_sources(runs: Iterable[Run], host: str, store: Store) -> dict[str, str |
     """The source files that `runs` changed on `host`, as they were before: path -> text, `None` for one that was not there."""
     before = trail(runs, host, consent=frozenset({host})).repositories
     return {step.path: _text(step, store) for step in before}
-
-
-def ask(fleet: Fleet, names: Sequence[str], act: Callable[[Host], T]) -> dict[str, T]:
-    """What `act`, which must change nothing, says of each host.
-
-    Raises `Unreachable` naming every host that cannot be reached, or else the first failure of another kind.
-    """
-    answers = fleet.each(names, act) if names else {}
-    failures = {name: answer for name, answer in answers.items() if isinstance(answer, Exception)}
-    silent = {name: failure for name, failure in failures.items() if isinstance(failure, Unreachable)}
-    if silent:
-        raise Unreachable(
-            "nothing was changed: " + "\n".join(f"{name}: {failure.message}" for name, failure in silent.items()),
-            hint=f"not reached: {', '.join(silent)}; see to them, or leave them out with --limit",
-        )
-    for failure in failures.values():
-        raise failure
-    return {name: answer for name, answer in answers.items() if not isinstance(answer, Exception)}
 
 
 def _text(step: SetRepository, store: Store) -> str | None:

@@ -298,7 +298,7 @@ class SshHost(RemoteHost):
                 f"{where}: showed another host key ({error.key.fingerprint}) than {self._known_hosts} knows",
                 hint="somebody else may be answering. If the host was set up anew, take its old key out with ssh-keygen -R",
             )
-        if isinstance(error, AuthenticationException):
+        if isinstance(error, AuthenticationException) or str(error) == "No authentication methods available":
             user = self._options["username"] or "us"
             return Unreachable(f"{where}: does not let {user} in: {error}", hint="see its username, key_file, password")
         if isinstance(error, socket.gaierror):
