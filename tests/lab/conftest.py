@@ -1,4 +1,4 @@
-"""Fixtures of the lab's own tests."""
+"""Fixtures of the tests on real hosts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.lab.lab import Lab
+from tests.lab.site import GROUPS, Site
 
 
 @pytest.fixture
@@ -14,3 +15,25 @@ def lab_directory(tmp_path: Path) -> Iterator[Path]:
     directory = tmp_path / "own"
     yield directory
     Lab(directory, prefix="127.99.8").down()
+
+
+@pytest.fixture
+def site(fleet: Lab, tmp_path: Path) -> Iterator[Site]:
+    """A controller's directory for the whole fleet, which is as it was provisioned, before and afterwards."""
+    yield from _site(fleet, tmp_path, tuple(GROUPS))
+
+
+@pytest.fixture
+def small(fleet: Lab, tmp_path: Path) -> Iterator[Site]:
+    """As `site`, for tests that change nothing but cmp1: nothing else is reset afterwards."""
+    yield from _site(fleet, tmp_path, ("cmp1",))
+
+
+def _site(fleet: Lab, directory: Path, changed: tuple[str, ...]) -> Iterator[Site]:
+    site = Site(directory, fleet)
+    site.configure()
+    yield site
+    site.close()
+    for name in changed:
+        fleet.link(name, True)
+    fleet.reset(*changed)

@@ -1,0 +1,68 @@
+"""What is true of the fleet, found out without any code of the product: the proof that it is equal is proved by other means."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from nornir_upgrade.lab.lab import Lab
+
+Picture = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""Host -> area -> name -> what is true of it."""
+
+# Whole directories, not only what facts speak of. Not compared: what a running system writes by itself.
+_SCRIPT = r"""
+export LC_ALL=C
+echo '== packages'; dpkg-query -W -f '${binary:Package}\t${Version} ${db:Status-Want} ${db:Status-Eflag} ${db:Status-Status}\n'
+echo '== auto'; apt-mark showauto
+echo '== holds'; apt-mark showhold
+echo '== audit'; dpkg --audit
+echo '== etc'; find /etc -xdev ! -type f -printf '%p\t%y %m %u %g %l\n' | sort
+find /etc -xdev -type f -printf '%p\t%m %u %g\n' | sort
+echo '== contents'; find /etc -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sed -E 's/^([0-9a-f]{64})  (.*)/\2\t\1/'
+echo '== enabled'; systemctl list-unit-files --type=service --no-legend | sed -E 's/^(\S+) +(\S+).*/\1\t\2/'
+echo '== active'; systemctl list-units --type=service --state=active --plain --no-legend | sed -E 's/^(\S+).*/\1/' |
+  grep -vE '^(user|user-runtime-dir)@|^systemd-'
+echo '== ours'; find /usr/sbin/policy-rc.d* /var/lib/nornir-upgrade /var/tmp/nornir-upgrade* ! -type d 2>/dev/null
+echo '== answers'
+for port in 5000 9292 8774 18001 18002 18003 9696 18004 18005 8776 18006; do
+  printf '%s\t%s\n' $port "$(curl -s --max-time 10 http://localhost:$port/)"
+done
+if command -v mariadb-dump >/dev/null; then
+  echo '== rows'
+  mariadb-dump --skip-dump-date --order-by-primary --routines --triggers --events --databases "$@" | nl -ba -w 6
+fi
+"""
+_DATABASES = ("keystone", "glance", "nova", "quantum", "cinder")
+
+
+def take(lab: Lab, hosts: Iterable[str]) -> Picture:
+    """What is true now of the hosts, all of them asked at once."""
+    names = tuple(hosts)
+    with ThreadPoolExecutor(len(names)) as pool:
+        return dict(zip(names, pool.map(lambda name: _of(lab, name), names), strict=True))
+
+
+def differences(before: Picture, after: Picture) -> list[str]:
+    """A line for each thing that is not as it was."""
+    found = []
+    for host, areas in before.items():
+        for area in sorted(areas.keys() | after[host].keys()):
+            then, now = areas.get(area, {}), after[host].get(area, {})
+            found += [
+                f"{host}: {area}: {name}: {then.get(name, 'absent')} -> {now.get(name, 'absent')}"
+                for name in sorted(then.keys() | now.keys())
+                if then.get(name) != now.get(name)
+            ]
+    return found
+
+
+def _of(lab: Lab, host: str) -> Mapping[str, Mapping[str, str]]:
+    said = lab.run(host, ["sh", "-c", _SCRIPT, "sh", *_DATABASES], check=False).stdout.decode(errors="surrogateescape")
+    areas: dict[str, dict[str, str]] = {}
+    for line in said.splitlines():
+        if line.startswith("== "):
+            area = areas.setdefault(line.removeprefix("== "), {})
+        else:
+            name, _, value = line.partition("\t")
+            area[name] = value or "there"
+    assert "answers" in areas, said
+    return areas
