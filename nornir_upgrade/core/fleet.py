@@ -75,7 +75,6 @@ class NornirFleet:
             if name not in self._nornir.inventory.hosts:
                 raise UnknownName("host", name, self.names)
         wanted = frozenset(names)
-        self._nornir.data.reset_failed_hosts()
         some = self._nornir.filter(filter_func=lambda host: host.name in wanted)
         results = some.run(task=_attempt, on_failed=True, act=lambda entry: act(self._connection(entry)))
         return {name: _outcome(results[name].result) for name in names}

@@ -44,8 +44,7 @@ class Sshd:
 
     def start(self) -> None:
         """Afterwards it listens."""
-        if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd(8): its privilege separation directory
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd(8): its privilege separation directory
         with (self.directory / "log").open("ab") as log:
             argv = [PROGRAM, "-D", "-e", "-f", str(self.directory / "config")]
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -14,7 +14,18 @@ from nornir_upgrade.core.host import FileState, Result
 
 from .local import ME, MINE, LocalHost
 
-ODD_NAMES = ["two words", "new\nline", "-rf", "back\\slash", "tail\\", "\udcff\udcfe", "'\"$(id)", "*", "ü", "end\n"]
+ODD_NAMES = [
+    "two words",
+    "new\nline",
+    "-rf",
+    "back\\slash\\n\\101",
+    "tail\\",
+    "\udcff\udcfe",
+    "'\"$(id)",
+    "*",
+    "ü",
+    "end\n",
+]
 DATA = bytes(range(256))
 
 

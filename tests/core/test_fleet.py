@@ -117,7 +117,7 @@ def test_credentials_and_inventories_of_nornir_utils_work_by_configuration_alone
 
 
 def test_nornir_writes_no_log(write: Write, tmp_path: Path) -> None:
-    config = write("logging: {enabled: true, log_file: nornir.log}\n")
+    config = write("logging: {enabled: true, log_file: nornir.log, loggers: [nornir, other]}\n")
     script = (
         "import sys, pathlib\nfrom nornir_upgrade.core import fleet\n"
         "f = fleet.load(pathlib.Path(sys.argv[1]))\nf.each(f.names, lambda host: 1 / 0)\n"

@@ -113,7 +113,8 @@ def test_a_job_found_running_that_fails_is_told_and_not_run_again(
     commands = (append(log), ("sleep", "0.5"), exits(3))
     with pytest.raises(TimedOut):
         here.job("j", commands, timeout=0.1)
-    monkeypatch.setattr(jobs, "WAIT", 0.1)
+    monkeypatch.setattr(jobs, "WAIT", 0.05)
+    here.broken = lambda number: time.sleep(0.8)  # it fails while nobody asks
     assert here.job("j", commands).status == 3
     assert log.read_text() == "x"
 
@@ -147,6 +148,13 @@ def test_a_killed_job_is_run_anew(here: LocalHost, log: Path, running: int) -> N
     kill(running)
     assert here.job("j", (append(log, "y"),)).status == 0
     assert log.read_text() == "xy"
+
+
+def test_a_killed_job_does_not_end_as_it_did_the_time_before(here: LocalHost) -> None:
+    end = ("sh", "-c", 'kill -KILL "-$(cut -d" " -f6 /proc/self/stat)"')
+    assert here.job("j", (exits(3),)).status == 3
+    result = here.job("j", (("echo", "new"), end))
+    assert (result.status, result.text.splitlines()[0]) == (jobs.LOST, "new")
 
 
 def test_a_job_of_before_a_reboot_is_run_anew_though_its_process_id_is_in_use(here: LocalHost, log: Path) -> None:

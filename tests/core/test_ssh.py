@@ -16,10 +16,10 @@ from nornir_upgrade.core import remote, ssh
 from nornir_upgrade.core.errors import ConnectionLost, InvalidInput, TimedOut, Unreachable
 from nornir_upgrade.core.ssh import SshHost
 
-from .local import ME
+from .local import ME, MINE
 from .sshd import Sshd, running
 
-pytestmark = pytest.mark.lab  # needs sshd, which is installed for the lab
+pytestmark = pytest.mark.lab  # needs root, and sshd, which is installed for the lab
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,8 @@ def own(tmp_path: Path) -> Iterator[Sshd]:
 
 
 def host_of(sshd: Sshd, *, patience: float = 10.0, **extras: Any) -> SshHost:
-    """As root where we are: the tests' own user stands for it elsewhere, without sudo."""
     host = SshHost("h1", patience=patience, **sshd.options(**extras))
     host.jobs_directory = str(sshd.directory / "jobs")
-    if ME != "root":
-        host._sudo.wrap = tuple  # type: ignore[method-assign, assignment]
     return host
 
 
@@ -107,6 +104,11 @@ def test_a_key_that_does_not_open_is_told(shared: Sshd, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(wrong)], check=True)
     with pytest.raises(Unreachable, match=f"does not let {ME} in"):
         host_of(shared, key_file=str(wrong)).run(("true",))
+
+
+def test_nothing_to_get_in_with_is_told(shared: Sshd) -> None:
+    with pytest.raises(Unreachable, match=f"does not let {ME} in"):
+        host_of(shared, use_keys=False, key_file=None).run(("true",))
 
 
 def test_options_that_cannot_be_are_told(shared: Sshd, tmp_path: Path) -> None:
@@ -263,7 +265,7 @@ def test_what_the_source_raises_reaches_the_caller_and_nothing_is_put_in_place(h
             return super().read(size)
 
     with pytest.raises(OSError, match="the disk is broken"):
-        host._put(Broken(b"x" * 9_000_000), f"{tmp_path}/file", "0600", ME, "root" if ME == "root" else ME)
+        host._put(Broken(b"x" * 9_000_000), f"{tmp_path}/file", "0600", ME, MINE)
     assert not (tmp_path / "file").exists()
     assert host.run(("echo", "on")).text == "on\n"
 
