@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -41,9 +42,12 @@ class Sshd:
         }
         (directory / "config").write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
         self._process: subprocess.Popen[bytes] | None = None
+        self._over = threading.Event()
 
     def start(self) -> None:
-        """Afterwards it listens."""
+        """Afterwards it listens; unless the test is over, which a timer may not have heard of."""
+        if self._over.is_set():
+            return
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd(8): its privilege separation directory
         with (self.directory / "log").open("ab") as log:
             argv = [PROGRAM, "-D", "-e", "-f", str(self.directory / "config")]
@@ -61,6 +65,11 @@ class Sshd:
             if b"sshd" in _command_line(pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, 9)
+
+    def end(self) -> None:
+        """As `stop`, for good."""
+        self._over.set()
+        self.stop()
 
     def stop(self) -> None:
         """Nobody listens any more, and every connection breaks."""
@@ -103,7 +112,7 @@ def running(directory: Path, **settings: str) -> Iterator[Sshd]:
     try:
         yield sshd
     finally:
-        sshd.stop()
+        sshd.end()
 
 
 def _parents() -> Mapping[int, int]:
