@@ -132,6 +132,7 @@ def test_a_spread_of_boundaries(site: Site, capsys: pytest.CaptureFixture[str]) 
     gone_through(site, capsys, SPREAD)
 
 
+@pytest.mark.lab
 @pytest.mark.soak
 def test_every_boundary(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     gone_through(site, capsys, 0)

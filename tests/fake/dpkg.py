@@ -76,7 +76,8 @@ def configure(state: HostState, name: str) -> tuple[int, bytes]:
             f"dpkg: error processing package {name} (--configure):\n dependency problems - leaving unconfigured\n"
         ).encode()
     package.state = "half-configured"
-    if f"{FAULTS}/fail-{name}" in state.files:
+    fault = state.files.get(f"{FAULTS}/fail-{name}", files.NOTHING)
+    if fault.kind == "file" and fault.data.decode().strip() in ("", offer.release):
         return 1, (
             f"dpkg: error processing package {name} (--configure):\n"
             f" installed {name} package post-installation script subprocess returned error exit status 1\n"
