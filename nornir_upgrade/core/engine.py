@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, cast
 from .errors import Drift, Failure, GateFailed, Irreversible, Unreachable
 from .host import Host, Result
 from .journal import Journal
+from .masking import masked
 from .plan import Wave, Work
 from .run import Place, Run
 from .step import Step
@@ -218,10 +219,10 @@ def _forget_jobs(run: Run, fleet: Fleet) -> None:
 
 
 def in_words(error: Exception) -> str:
-    """A failure as events carry it: its reference, then its message."""
+    """A failure as events carry it: its reference, then its message, without the passwords that a command may have printed."""
     if isinstance(error, Failure):
-        return f"{error.reference}: {error.message}"
-    return f"bug: {type(error).__name__}: {error}"
+        return masked(f"{error.reference}: {error.message}")
+    return masked(f"bug: {type(error).__name__}: {error}")
 
 
 def _require_consent(run: Run, consent: frozenset[str]) -> None:

@@ -1,0 +1,15 @@
+"""Masking: what hosts say, without the passwords in it. Before it is kept as well as before it is shown."""
+
+import re
+
+# Passwords as services print them: in connection URLs (RFC 3986, userinfo), and as settings or client options.
+_IN_URL = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+(?=@)")
+_AS_SETTING = re.compile(
+    r"(?i)\b((?:[\w-]*(?:password|passwd|secret|token))\s*[=:]\s*|identified by\s+)('[^']*'|\"[^\"]*\"|\S+)"
+)
+_MASK = "***"
+
+
+def masked(text: str) -> str:
+    """`text` without the passwords that it holds."""
+    return _AS_SETTING.sub(rf"\1{_MASK}", _IN_URL.sub(rf"\1:{_MASK}", text))
