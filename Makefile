@@ -37,13 +37,13 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not lab and not soak and not crash"
+	$(BIN)/pytest -n 2 -m "not lab and not soak and not crash"
 
 test: check lab-packages
-	$(BIN)/pytest -m "(lab or crash) and not soak"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "(lab or crash) and not soak"
 
 soak: setup lab-packages
-	$(BIN)/pytest -m soak -s
+	$(BIN)/pytest -m soak
 
 bench: setup lab-packages
 	@$(BIN)/python -m benchmarks

@@ -5,7 +5,7 @@ There is one lab for all tests of a session. Where it cannot run the tests that 
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,38 @@ from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 
 _MEMORY = Path("/dev/shm")
+_SAID, _ON_THE_LAB = "said", "on the lab"
+
+Say = Callable[[str], None]
+"""Tells something that is printed when all tests are over, whichever process ran the test."""
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Say:
+    """For figures that the tests owe to whoever runs them."""
+    return lambda text: record_property(_SAID, text)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the lab stay in one process, beside which those without it can run."""
+    for item in items:
+        if item.get_closest_marker("lab"):
+            item.add_marker(pytest.mark.xdist_group("lab"))
+            item.user_properties.append((_ON_THE_LAB, item.nodeid))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests said, and how many of those that passed or failed ran on the lab."""
+    ran = [
+        report
+        for word in ("passed", "failed")
+        for report in terminalreporter.stats.get(word, [])
+        if report.when == "call"
+    ]
+    properties = [one for report in ran for one in report.user_properties]
+    for text in (text for name, text in properties if name == _SAID):
+        terminalreporter.write_line(str(text))
+    terminalreporter.write_line(f"tests on real hosts that ran: {sum(one == _ON_THE_LAB for one, _ in properties)}")
 
 
 @pytest.fixture

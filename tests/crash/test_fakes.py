@@ -12,6 +12,7 @@ from nornir_upgrade.core.facts import gather
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.preview import preview
 from nornir_upgrade.core.store import Store
+from tests.conftest import Say
 from tests.fake import hosts
 
 from . import compact
@@ -71,9 +72,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("build", "workers"), CASES)
-def test_killed_at_every_event_then_resumed_and_then_unwound(
-    build: Build, workers: int, arena: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_killed_at_every_event_then_resumed_and_then_unwound(build: Build, workers: int, arena: Path, say: Say) -> None:
     start = arena / "start"
     start.mkdir()
     plan, store = build(start), start / "store"
@@ -89,12 +88,12 @@ def test_killed_at_every_event_then_resumed_and_then_unwound(
         tally.count(boundary, "resumed", after(resumed, Controller.resume, store=store), end)
         tally.count(boundary, "resumed and undone", after(resumed, Controller.unwind, store=store), beginning)
         tally.count(boundary, "unwound", after(copy(wreck, arena / "b"), Controller.unwind, store=store), beginning)
-    report(capsys, "forward, then once resumed and undone, once unwound", events, tally)
+    report(say, "forward, then once resumed and undone, once unwound", events, tally)
 
 
 @pytest.mark.parametrize(("build", "workers"), CASES)
 def test_an_unwind_killed_at_every_event_is_resumed_to_the_start(
-    build: Build, workers: int, arena: Path, capsys: pytest.CaptureFixture[str]
+    build: Build, workers: int, arena: Path, say: Say
 ) -> None:
     start = arena / "start"
     start.mkdir()
@@ -111,7 +110,7 @@ def test_an_unwind_killed_at_every_event_is_resumed_to_the_start(
         wreck = copy(start, arena / "wreck")
         killed(wreck, Controller.unwind, boundary, store=store, workers=workers)
         tally.count(boundary, "unwound", after(wreck, Controller.unwind, store=store), beginning)
-    report(capsys, "back, then resumed", events, tally)
+    report(say, "back, then resumed", events, tally)
 
 
 def uncrashed(plan: Plan, start: Path, directory: Path) -> tuple[object, int]:
@@ -122,11 +121,10 @@ def uncrashed(plan: Plan, start: Path, directory: Path) -> tuple[object, int]:
         return mine.observable(), len(mine.journal.run("last").events)
 
 
-def report(capsys: pytest.CaptureFixture[str], what: str, events: int, tally: Tally) -> None:
+def report(say: Say, what: str, events: int, tally: Tally) -> None:
     """Say how many boundaries there were, and fail where one led to a third state."""
-    with capsys.disabled():
-        print(
-            f"\nkilled on the way {what}: {2 * events} boundaries ({events} events, before and after each), "
-            f"{tally.endings} endings, {len(tally.strange)} third states"
-        )
+    say(
+        f"killed on the way {what}: {2 * events} boundaries ({events} events, before and after each), "
+        f"{tally.endings} endings, {len(tally.strange)} third states"
+    )
     assert tally.strange == []

@@ -20,7 +20,7 @@ from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.ssh import SshHost
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.lab.lab import Lab
-from tests.conftest import connect
+from tests.conftest import Say, connect
 from tests.fake.state import OURS
 
 from . import compact
@@ -128,17 +128,17 @@ def _entry(lab: Lab, name: str) -> str:
 
 
 @pytest.mark.lab
-def test_a_spread_of_boundaries(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    gone_through(site, capsys, SPREAD)
+def test_a_spread_of_boundaries(site: Site, say: Say) -> None:
+    gone_through(site, say, SPREAD)
 
 
 @pytest.mark.lab
 @pytest.mark.soak
-def test_every_boundary(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    gone_through(site, capsys, 0)
+def test_every_boundary(site: Site, say: Say) -> None:
+    gone_through(site, say, 0)
 
 
-def gone_through(site: Site, capsys: pytest.CaptureFixture[str], spread: int) -> None:
+def gone_through(site: Site, say: Say, spread: int) -> None:
     """Kill at every boundary, or at `spread` of them; each time resume and undo, and then unwind a second wreck."""
     start = site.state()
     assert site.act("forward") == 0
@@ -158,10 +158,10 @@ def gone_through(site: Site, capsys: pytest.CaptureFixture[str], spread: int) ->
         assert site.act("unwind") == 0
         tally.count(boundary, "unwound", site.state(), start)
         assert not tally.strange, tally.strange  # what comes after would begin from another start
-    with capsys.disabled():
-        taken = min(spread or len(every), len(every))
-        print(f"\nkilled on real hosts: {taken} of {len(every)} boundaries, {tally.endings} endings, "
-              f"{len(tally.strange)} third states")  # fmt: skip
+    taken = min(spread or len(every), len(every))
+    say(
+        f"killed on real hosts: {taken} of {len(every)} boundaries, {tally.endings} endings, {len(tally.strange)} third states"
+    )
     assert not tally.strange, tally.strange
 
 
