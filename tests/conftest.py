@@ -3,6 +3,7 @@
 There is one lab for all tests of a session. Where it cannot run the tests that want it fail: they do not skip.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -60,8 +61,8 @@ def arena(tmp_path: Path) -> Iterator[Path]:
 
 # ---------------------------------------------------------------------- the lab
 
-PREFIX = "127.99.7"
-"""Loopback addresses of the tests' lab: another prefix than a user's lab has."""
+PREFIX = os.environ.get("TEST_LAB_PREFIX", "127.99.7")
+"""Loopback addresses of the tests' lab: another prefix than a user's lab has; name one to run two sessions at once."""
 NODES = (LabHost("h1", 101), LabHost("h2", 102))
 
 
