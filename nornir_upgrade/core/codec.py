@@ -24,7 +24,9 @@ def dumps(value: object, *, indent: int = 0) -> str:
     try:
         text = msgspec.json.encode(to_builtins(value), order="deterministic")
     except UnicodeEncodeError as error:
-        raise InvalidInput(f"{error.object!r} is no UTF-8, and cannot be written down", hint="rename it first") from None
+        raise InvalidInput(
+            f"{error.object!r} is no UTF-8, and cannot be written down", hint="rename it first"
+        ) from None
     return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
 

@@ -88,6 +88,7 @@ class _Execution:
     policy: Policy
     digest_of_packages: Callable[[Host], str]
     failed: dict[str, Exception] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
     begun: dict[Place, Step | None] = field(init=False)
     done: frozenset[Place] = field(init=False)
 
@@ -139,12 +140,19 @@ class _Execution:
             self.journal.append(self.run.id, "host_failed", wave=number, host=host, error=in_words(error))
 
     def _work(self, number: int, work: Work, host: Host) -> None:
+        self._settle(host)
         self._refuse_drift(work, host)
         for index, step in enumerate(work.steps):
             if Place(number, work.host, index) not in self.done:
                 if self.policy.stopping.is_set():
                     raise Stopping("asked to stop")
                 self._take(step, Place(number, work.host, index), host)
+
+    def _settle(self, host: Host) -> None:
+        """What the dead controller of a run left running there must end first: it would go on over what is undone here."""
+        if self.run.parent and host.name not in self.settled:
+            host.follow(f"{self.run.parent}.")
+            self.settled.add(host.name)
 
     def _refuse_drift(self, work: Work, host: Host) -> None:
         untouched = not any(place.host == work.host for place in self.begun)
@@ -193,8 +201,8 @@ class _Scoped:
     def job(self, name: str, commands: Sequence[Sequence[str]], *, timeout: float = 3600.0) -> Result:
         return self._host.job(self._scope + name, commands, timeout=timeout)
 
-    def follow(self, name: str, *, timeout: float = 3600.0) -> None:
-        self._host.follow(self._scope + name, timeout=timeout)
+    def follow(self, prefix: str, *, timeout: float = 3600.0) -> None:
+        self._host.follow(self._scope + prefix, timeout=timeout)
 
     def forget(self, prefix: str) -> None:
         self._host.forget(self._scope + prefix)

@@ -72,8 +72,8 @@ class Host(Protocol):
         """
         ...
 
-    def follow(self, name: str, *, timeout: float = 3600.0) -> None:
-        """Wait until no job of that name runs, over lost connections as `job` does; one that does not run is not waited for."""
+    def follow(self, prefix: str, *, timeout: float = 3600.0) -> None:
+        """Wait until no job runs whose name begins with `prefix`, over lost connections as `job` does. Starts nothing."""
         ...
 
     def forget(self, prefix: str) -> None:

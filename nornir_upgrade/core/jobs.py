@@ -62,13 +62,16 @@ esac
 """
 
 _FOLLOW = """\
-[ -e "$1/$2/lock" ] || { echo 'ended 0 0'; exit 0; }
-flock -s -w "$3" -E 75 "$1/$2/lock" true
-case $? in
-0) echo 'ended 0 0' ;;
-75) echo 'running ' ;;
-*) exit 1 ;;
-esac
+for lock in "$1/$2"*/lock; do
+  [ -e "$lock" ] || continue
+  flock -s -w "$3" -E 75 "$lock" true
+  case $? in
+  0) ;;
+  75) echo 'running '; exit 0 ;;
+  *) exit 1 ;;
+  esac
+done
+echo 'ended 0 0'
 """
 
 _FORGET = """\
@@ -110,16 +113,14 @@ def ask_argv(name: str, attempt: str, commands: bytes, wait: float, root: str = 
     )
 
 
-def follow_argv(name: str, wait: float, root: str = ROOT) -> tuple[str, ...]:
-    """The question whether the job runs; the host answers when it does not, and after at most `wait` seconds."""
-    return ("sh", "-c", _FOLLOW, "sh", root, _checked(name), f"{wait:.2f}")
+def follow_argv(prefix: str, wait: float, root: str = ROOT) -> tuple[str, ...]:
+    """The question whether a job runs whose name begins with `prefix`; the host answers when none does, or after `wait` seconds."""
+    return ("sh", "-c", _FOLLOW, "sh", root, _checked_prefix(prefix), f"{wait:.2f}")
 
 
 def forget_argv(prefix: str, root: str = ROOT) -> tuple[str, ...]:
     """The command after which no record is left of ended jobs whose name begins with `prefix`."""
-    if not _PREFIX.fullmatch(prefix):
-        raise InvalidInput(f"{prefix!r} begins no name of a job")
-    return ("sh", "-c", _FORGET, "sh", root, prefix)
+    return ("sh", "-c", _FORGET, "sh", root, _checked_prefix(prefix))
 
 
 def commands_text(commands: Sequence[Sequence[str]]) -> bytes:
@@ -165,13 +166,13 @@ def run(
     return _until_it_ended(ask, host, name, argv, text, timeout=timeout, patience=patience)
 
 
-def follow(ask: Ask, host: str, name: str, *, timeout: float, patience: float = PATIENCE, root: str = ROOT) -> None:
+def follow(ask: Ask, host: str, prefix: str, *, timeout: float, patience: float = PATIENCE, root: str = ROOT) -> None:
     """`Host.follow`, as `run` does it: starts nothing. Raises as `run`."""
 
     def argv(attempt: str, wait: float) -> tuple[str, ...]:  # noqa: ARG001
-        return follow_argv(name, wait, root)
+        return follow_argv(prefix, wait, root)
 
-    _until_it_ended(ask, host, name, argv, b"", timeout=timeout, patience=patience)
+    _until_it_ended(ask, host, prefix, argv, b"", timeout=timeout, patience=patience)
 
 
 def _until_it_ended(
@@ -228,3 +229,9 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidInput(f"{name!r} is no name of a job")
     return name
+
+
+def _checked_prefix(prefix: str) -> str:
+    if not _PREFIX.fullmatch(prefix):
+        raise InvalidInput(f"{prefix!r} begins no name of a job")
+    return prefix

@@ -56,8 +56,8 @@ class RemoteHost(ABC):
             self._ask, self._name, name, commands, timeout=timeout, patience=self.patience, root=self.jobs_directory
         )
 
-    def follow(self, name: str, *, timeout: float = 3600.0) -> None:
-        jobs.follow(self._ask, self._name, name, timeout=timeout, patience=self.patience, root=self.jobs_directory)
+    def follow(self, prefix: str, *, timeout: float = 3600.0) -> None:
+        jobs.follow(self._ask, self._name, prefix, timeout=timeout, patience=self.patience, root=self.jobs_directory)
 
     def forget(self, prefix: str) -> None:
         self._do(f"forget {prefix}", jobs.forget_argv(prefix, self.jobs_directory))

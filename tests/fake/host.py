@@ -131,10 +131,11 @@ class FakeHost:
             raise TimedOut(f"{self.name}: took longer than {clock.limit:g} s")
         clock.spent += wanted
 
-    def follow(self, name: str, *, timeout: float = 3600.0) -> None:
-        self._before(f"follow {name}")
-        if name in self.state.jobs:
-            self._advance(self.state.jobs[name], _Clock(timeout), watched=True)
+    def follow(self, prefix: str, *, timeout: float = 3600.0) -> None:
+        self._before(f"follow {prefix}")
+        for job in [job for name, job in self.state.jobs.items() if name.startswith(prefix)]:
+            self._advance(job, _Clock(timeout), watched=True)
+        self._after(f"follow {prefix}")
 
     def forget(self, prefix: str) -> None:
         self._before(f"forget {prefix}")
