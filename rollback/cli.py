@@ -8,6 +8,7 @@ from nornir_upgrade.doors import EXIT_CODES, FLEET, GENERAL, Door, Flags, before
 from nornir_upgrade.screen import Screen, columns
 
 from .cli_back import apply, compute
+from .cli_texts import policy
 
 SOMETHING_DIFFERS = 100
 
@@ -37,6 +38,7 @@ def door(ctx: click.Context, _: Flags) -> None:
 
 door.add_command(compute)
 door.add_command(apply)
+door.add_command(policy)
 
 
 @door.command(

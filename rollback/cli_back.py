@@ -8,6 +8,8 @@ import click
 from nornir_upgrade.doors import CONSENT, FLEET, GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
+from .cli_texts import Texts, from_texts, texts
+
 if TYPE_CHECKING:
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.core.plan import Plan
@@ -20,10 +22,10 @@ _CONFIG, _OUTPUT, *_TALK = GENERAL
 _FORM = click.option(
     "-o",
     "--output",
-    type=click.Choice(["text", "apt", "json"]),
+    type=click.Choice(["text", "apt", "dnf", "json"]),
     default="text",
     show_default=True,
-    help="text: name=version a line, name- for a removal; apt: one apt-get command a host.",
+    help="text: name=version a line, name- for a removal; apt, dnf: one command a host.",
 )
 _TARGET = (
     click.option("--run", default="", metavar="RUN", help="To the state before that run (default: last)."),
@@ -37,15 +39,38 @@ Examples:
   rollback compute
   rollback compute --snapshot last -o apt --limit cmp1
   rollback compute --out manifests
-  rollback compute --explain nova-common"""
+  rollback compute --explain nova-common
+
+\b
+Without a machine, from text files of it:
+  dpkg --get-selections | grep -e nova -e neutron > installed
+  LC_ALL=C apt-cache policy $(cut -f1 installed) $(cut -f1 installed | sed s/neutron/quantum/) > policy
+  rollback compute --installed installed --policy policy --release grizzly --rename neutron=quantum
+
+\b
+Every package is accounted for (-o json shows all). Where an old version cannot be had, the rest is still
+printed on stdout, each such package is named on stderr, and the exit code is 21: a script that must have
+all of them checks it before it uses what was printed."""
 )
 @_TARGET[0]
 @_TARGET[1]
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="One manifest a host.")
 @click.option("--explain", metavar="PACKAGE", default="", help="What happens to PACKAGE on each host, and why.")
 @flags(_CONFIG, _FORM, *_TALK, *FLEET)
-def compute(flags: Flags, run: str, snapshot: str, out: Path | None, explain: str) -> None:
-    """What must happen to every package of every host, so that all are as they were. Changes nothing."""
+@texts
+def compute(flags: Flags, run: str, snapshot: str, out: Path | None, explain: str, texts: Texts) -> None:
+    """What must happen to every package of every host, so that all are as they were. Changes nothing.
+
+    With --installed the same for one machine that is known from text files alone.
+    """
+    if texts.installed is not None:
+        if run or snapshot or flags.limit:
+            raise click.UsageError("--run, --snapshot and --limit are for hosts that are asked: not with --installed")
+        from_texts(flags, texts, out, explain)
+        return
+    texts.refuse_alone()
+    if flags.output == "dnf":
+        raise click.UsageError("-o dnf is for rpm packages, with --installed")
     from nornir_upgrade.controller import looking, reading
     from nornir_upgrade.core.store import Store
     from nornir_upgrade.settings import read

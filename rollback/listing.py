@@ -1,0 +1,40 @@
+"""Listing: the packages that a machine had when somebody wrote them down."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .text import Note
+
+Family = Literal["deb", "rpm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One installed package. `arch` and `version` are '' where the file does not say them.
+
+    `epoch_told` is false where a version may have an epoch that was not written. `trouble` is dpkg's word for a state that an
+    interrupted or failed installation left (`half-installed`, `unpacked`, ...).
+    """
+
+    line: int
+    name: str
+    arch: str
+    version: str
+    hold: bool = False
+    epoch_told: bool = True
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The installed packages of one machine, in the file's order. `unread` are lines that a package may stand behind."""
+
+    source: str
+    family: Family
+    packages: tuple[Listed, ...]
+    notes: tuple[Note, ...] = ()
+    unread: tuple[Note, ...] = field(default=())
+
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self.packages)
