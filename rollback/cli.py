@@ -9,6 +9,7 @@ from nornir_upgrade.screen import Screen, columns
 
 from .cli_back import apply, compute
 from .cli_texts import policy
+from .cli_versions import vercmp
 
 SOMETHING_DIFFERS = 100
 
@@ -38,6 +39,7 @@ def door(ctx: click.Context, _: Flags) -> None:
 
 door.add_command(compute)
 door.add_command(apply)
+door.add_command(vercmp)
 door.add_command(policy)
 
 

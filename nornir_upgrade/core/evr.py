@@ -1,29 +1,24 @@
 """Versions as package managers write and order them, and the grammar that data must match before it reaches one.
 
-Order: Debian's from python-debian (which asks apt itself where the interpreter has python-apt), RPM's from rpm-vercmp.
+Grammar and order of each flavour are in `debversion` and `rpmversion`; here is the one door to both.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cmp_to_key
 from typing import Literal
 
-from debian.debian_support import version_compare
-from rpm_vercmp import vercmp
-
+from . import debversion, rpmversion
 from .errors import InvalidInput
 
 Flavour = Literal["deb", "rpm"]
 
-_EPOCH_LIMIT = 2**31 - 1  # dpkg keeps an epoch in a C int (lib/dpkg/parsehelp.c)
-# deb-version(7). `:` is allowed in the upstream version when there is an epoch, `-` when there is a revision.
-_DEB_VERSION = re.compile(
-    r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[A-Za-z0-9][A-Za-z0-9.+~:-]*?)(?:-(?P<revision>[A-Za-z0-9+.~]+))?", re.ASCII
-)
-_RPM_VERSION = re.compile(
-    r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[A-Za-z0-9._+~^]+)(?:-(?P<revision>[A-Za-z0-9._+~^]+))?", re.ASCII
-)
-_GRAMMAR = {"deb": _DEB_VERSION, "rpm": _RPM_VERSION}
+Key = debversion.Key | rpmversion.Key
+
+_CHECK: dict[Flavour, Callable[[str], str]] = {"deb": debversion.check, "rpm": rpmversion.check}
+_CUT: dict[Flavour, Callable[[str], tuple[str, str, str | None]]] = {"deb": debversion.cut, "rpm": rpmversion.cut}
+_COMPARE: dict[Flavour, Callable[[str, str], int]] = {"deb": debversion.compare, "rpm": rpmversion.compare}
+_KEY: dict[Flavour, Callable[[str], Key]] = {"deb": debversion.sort_key, "rpm": rpmversion.sort_key}
 _DEB_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+", re.ASCII)  # Debian Policy 5.6.1
 _DEB_ARCH = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)  # Debian Policy 11.1
 
@@ -32,7 +27,8 @@ _DEB_ARCH = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)  # Debian Policy 11.1
 class EVR:
     """A version taken apart. Equal when it is the same text; `compare` gives the order, where 1.0 and 1.00 are level.
 
-    `epoch` and `revision` (RPM: release) are the text as written, '' where the version has none.
+    `epoch` and `revision` (RPM: release) are the text as written, '' where the version has none. What only rpm would take, a
+    colon or hyphen with nothing before or behind it, stays in `upstream`.
     """
 
     flavour: Flavour
@@ -47,35 +43,44 @@ class EVR:
 
 def parse(text: str, flavour: Flavour = "deb") -> EVR:
     """The version that `text` is; `str` of it is `text` again. Raises `InvalidInput` where the grammar has no such version."""
-    match = _GRAMMAR[flavour].fullmatch(text)
-    if not match or (":" in match["upstream"] and not match["epoch"]) or int(match["epoch"] or 0) > _EPOCH_LIMIT:
-        raise InvalidInput(f"{text!r} is no {flavour} version", hint="deb-version(7)" if flavour == "deb" else "")
-    # A last hyphen always parts upstream version and revision: one with nothing behind it is no version.
-    if flavour == "deb" and not match["revision"] and "-" in match["upstream"]:
-        raise InvalidInput(f"{text!r} is no {flavour} version: its revision is empty or malformed")
-    return EVR(flavour, match["epoch"] or "", match["upstream"], match["revision"] or "")
+    return _evr(_CHECK[flavour](text), flavour)
+
+
+def found(text: str, flavour: Flavour = "deb") -> EVR:
+    """The version `text` as a host has it installed, valid or not; `str` of it is `text` again, and `compare` orders it as the
+    host's dpkg or rpm does. Raises `InvalidInput` only for what dpkg itself could not read; rpm reads anything.
+    """
+    if flavour == "deb":
+        debversion.split(text)
+    return _evr(text, flavour)
 
 
 def compare(one: EVR, other: EVR) -> int:
-    """Negative, zero or positive as `one` is older than, level with or newer than `other`. Both are of one flavour."""
+    """Negative, zero or positive as `one` is older than, level with or newer than `other`. Both are of one flavour.
+
+    Some 20 µs: who compares by the million sorts or compares by `key`, a tenth of that.
+    """
     if one.flavour != other.flavour:
         raise InvalidInput(f"{one} ({one.flavour}) and {other} ({other.flavour}) have no common order")
-    if one.flavour == "deb":
-        return int(version_compare(str(one), str(other)))
-    return _compare_rpm(one, other)
+    return _COMPARE[one.flavour](str(one), str(other))
 
 
-key = cmp_to_key(compare)
-"""What `sorted` needs to bring EVRs into order."""
+def key(one: EVR) -> Key:
+    """What `sorted` needs to bring EVRs of one flavour into order: keys compare as `compare` does. Raises nothing new, and
+    comparing keys of two flavours is a `TypeError`.
+    """
+    return sort_key(str(one), one.flavour)
 
 
-def _compare_rpm(one: EVR, other: EVR) -> int:
-    """As rpm's own rpmVersionCompare: no epoch is epoch 0, and a missing release is level with any."""
-    if difference := int(one.epoch or 0) - int(other.epoch or 0):
-        return difference
-    if difference := int(vercmp(one.upstream, other.upstream)):
-        return difference
-    return int(vercmp(one.revision, other.revision)) if one.revision and other.revision else 0
+def sort_key(text: str, flavour: Flavour) -> Key:
+    """`key` of `found(text, flavour)`, without the way round by an EVR; remembered. Raises `InvalidInput` as `found` does."""
+    return _KEY[flavour](text)
+
+
+def _evr(text: str, flavour: Flavour) -> EVR:
+    epoch, upstream, revision = _CUT[flavour](text)
+    whole = EVR(flavour, epoch, upstream, revision or "")
+    return whole if str(whole) == text else EVR(flavour, "", text, "")
 
 
 def check_version(text: str) -> str:

@@ -63,7 +63,7 @@ def test_level_versions_are_not_equal() -> None:
     assert evr.compare(one, other) == 0 and one != other
 
 
-# The order as rpm's documentation gives it (rpm-version(7)), and a missing release, which is level with any.
+# The order as rpm's documentation gives it (rpm-version(7)), and a missing release, which is older than any.
 @pytest.mark.parametrize(
     ("one", "other", "sign"),
     [
@@ -73,7 +73,7 @@ def test_level_versions_are_not_equal() -> None:
         ("1:1.0", "2.0", 1),
         ("0:1.0-1", "1.0-1", 0),
         ("1.0-1", "1.0-2", -1),
-        ("1.0", "1.0-2", 0),
+        ("1.0", "1.0-2", -1),
         ("1.0a", "1.0.1", -1),
     ],
 )
