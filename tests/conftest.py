@@ -29,6 +29,7 @@ def say(record_property: Callable[[str, object], None]) -> Say:
     return lambda text: record_property(_SAID, text)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the lab stay in one process, beside which those without it can run."""
     for item in items:
@@ -63,6 +64,8 @@ def arena(tmp_path: Path) -> Iterator[Path]:
 
 PREFIX = os.environ.get("TEST_LAB_PREFIX", "127.99.7")
 """Loopback addresses of the tests' lab: another prefix than a user's lab has; name one to run two sessions at once."""
+OWN = os.environ.get("TEST_LAB_OWN_PREFIX", "127.99.6")
+"""Those of the labs that tests of the lab itself take up and down."""
 NODES = (LabHost("h1", 101), LabHost("h2", 102))
 
 

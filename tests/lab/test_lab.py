@@ -16,11 +16,9 @@ from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 
-from ..conftest import NODES, PREFIX
+from ..conftest import NODES, OWN, PREFIX
 
 pytestmark = pytest.mark.lab
-
-OWN = "127.99.8"
 
 
 def boot_id(lab: Lab, name: str) -> bytes:
