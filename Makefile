@@ -40,7 +40,8 @@ check: setup
 	$(BIN)/pytest -n 2 -m "not lab and not soak and not crash"
 
 test: check lab-packages
-	$(BIN)/pytest -n 2 --dist loadgroup -m "(lab or crash) and not soak"
+	$(BIN)/pytest -n 2 -m crash
+	$(BIN)/pytest -m "lab and not soak"
 
 soak: setup lab-packages
 	$(BIN)/pytest -m soak

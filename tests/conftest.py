@@ -29,12 +29,10 @@ def say(record_property: Callable[[str, object], None]) -> Say:
     return lambda text: record_property(_SAID, text)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the lab stay in one process, beside which those without it can run."""
+    """Tests on the lab are counted."""
     for item in items:
         if item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("lab"))
             item.user_properties.append((_ON_THE_LAB, item.nodeid))
 
 
