@@ -8,9 +8,11 @@ No option here ever weakens apt's checks of signatures.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from operator import attrgetter
 
 from .errors import InvalidInput
-from .evr import check_arch, check_name, check_version
+from .evr import check_arch, check_name, check_version, found
 from .packages import Package, PackageChange, PackageName, PackageWant, Repository, Transaction
 from .sections import Section
 
@@ -140,11 +142,20 @@ def parse_packages(lines: Sequence[str]) -> tuple[Package, ...]:
             raise InvalidInput(f"list of packages, line {number}: {refusal.message}") from None
         if package:
             packages.append(package)
-    return tuple(sorted(packages, key=lambda package: package.key))
+    return in_order(packages)
 
 
+def in_order(packages: Iterable[Package]) -> tuple[Package, ...]:
+    """`packages` by name and architecture."""
+    return tuple(sorted(packages, key=attrgetter("name", "arch")))
+
+
+@lru_cache(maxsize=1 << 16)
 def parse_package(line: str) -> Package | None:
-    """The package of one `FORMAT` line; None for one that dpkg has heard of and that is not there."""
+    """The package of one `FORMAT` line; None for one that dpkg has heard of and that is not there.
+
+    The hosts of a fleet have most lines in common: each is read once.
+    """
     fields = line.split("\t")
     if len(fields) != 6:
         raise InvalidInput(f"{len(fields)} fields instead of 6: {line!r}")
@@ -156,17 +167,19 @@ def parse_package(line: str) -> Package | None:
     check_name(name, qualified=True)
     check_arch(arch)
     if version or state != "half-installed":  # one whose first unpacking was cut off has none yet
-        check_version(version)
+        found(version)
     return Package(name, arch, version, state, selection, False, error == "reinstreq")  # type: ignore[arg-type]
 
 
 def marked(packages: Sequence[Package], auto: Iterable[str]) -> tuple[Package, ...]:
     """`packages` with the marks that `apt-mark showauto` printed: `name`, or `name:arch` where it is foreign."""
-    marks = {resolve(*word.partition(":")[::2], packages) for word in auto}
-    return tuple(
-        Package(p.name, p.arch, p.version, p.state, p.selection, p.key in marks and p.unpacked, p.broken)
-        for p in packages
-    )
+    archs: dict[str, list[str]] = {}
+    for package in packages:
+        archs.setdefault(package.name, []).append(package.arch)
+    own = native(packages)
+    words = (word.partition(":")[::2] for word in auto)
+    marks = {(name, _arch([arch] if arch else archs.get(name, ()), own)) for name, arch in words}
+    return tuple(replace(p, auto=True) if (p.name, p.arch) in marks and p.unpacked else p for p in packages)
 
 
 def native(present: Iterable[Package]) -> str:
@@ -177,8 +190,12 @@ def native(present: Iterable[Package]) -> str:
 def resolve(name: str, arch: str, present: Sequence[Package]) -> PackageName:
     """Which package apt means by `name` and `arch`, where '' stands for the host's own architecture or `all`."""
     archs = [arch] if arch else [package.arch for package in present if package.name == name]
-    own = ("all", native(present))
-    return PackageName(name, next((arch for arch in archs if arch in own), archs[0] if archs else ""))
+    return PackageName(name, _arch(archs, native(present)))
+
+
+def _arch(archs: Sequence[str], own: str) -> str:
+    """Which of `archs` apt takes on a host of architecture `own`, '' where there are none."""
+    return next((arch for arch in archs if arch in ("all", own)), archs[0] if archs else "")
 
 
 def _change(line: str, number: int, present: Sequence[Package]) -> PackageChange:

@@ -7,8 +7,9 @@ only the units' present state is asked for. Never read: dpkg's status file, whic
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from . import apt
 from .errors import InvalidInput
@@ -32,23 +33,43 @@ SCRIPT = (
     SHELL
     + f"""\
 export LC_ALL=C
+show() {{ while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done < "$1"; }}
 echo "{_FIRST} $boundary"
 mark begin 0
-cat /etc/os-release; mark os $?
-uname -r; mark kernel $?
-cat /etc/machine-id 2>/dev/null; mark machine 0
+show /etc/os-release; mark os $?
+show /proc/sys/kernel/osrelease; mark kernel $?
+[ ! -f /etc/machine-id ] || show /etc/machine-id; mark machine 0
 list=$(dpkg-query --show --showformat "$1"); status=$?; shift
 printf '%s\\n' "$list"; mark packages $status
 apt-mark showauto; mark auto $?
 apt-cache policy; mark policy $?
 """
-    # One process for all digests. A path that is not there is told on stderr, and is simply not listed.
+    # One process for all digests, which would read standard input if there were no name at all. A path that is not there is told
+    # on stderr, and is simply not listed.
     + """\
-{
-  printf '%s\\n' "$list" | sed -nE 's/^ (.+) ([0-9a-f]{32}|newconffile)( obsolete)?( remove-on-upgrade)?$/\\1/p'
-  find /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/preferences /etc/apt/preferences.d /etc/apt/keyrings \\
-    /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d /usr/share/keyrings -xtype f 2>/dev/null
-} | tr '\\n' '\\0' | xargs -0r sha256sum -z -- 2>/dev/null; mark digests $?
+files=/dev/null
+IFS='
+'
+below() {
+  for path do
+    if [ -d "$path" ] && [ ! -L "$path" ]; then
+      below "$path"/* "$path"/.[!.]*
+    elif [ -f "$path" ]; then
+      files=$files$IFS$path
+    fi
+  done
+}
+below /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/preferences /etc/apt/preferences.d /etc/apt/keyrings \\
+  /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d /usr/share/keyrings
+set -f
+for line in $list; do
+  case $line in ' '*)
+    line=${line% remove-on-upgrade}; line=${line% obsolete}; line=${line% *}
+    files=$files$IFS${line# } ;;
+  esac
+done
+sha256sum -z -- $files 2>/dev/null; mark digests $?
+set +f; unset IFS
 if [ -d /run/systemd/system ]; then
   systemctl list-units --type=service --all --full --plain --no-legend; mark units $?
 else
@@ -59,8 +80,10 @@ fi
 units='/etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system'
 [ -L /lib ] || units="$units /lib/systemd/system"
 find $units /run/systemd/generator -maxdepth 2 -name '*.service' -type l -printf '%p\\t%l\\n' 2>/dev/null; mark links 0
-find $units -maxdepth 1 -name '*.service' -exec grep -lsE '^\\[Install\\]' -- {} + 2>/dev/null
-find /run/systemd/generator.late -maxdepth 1 -name '*.service' -type f 2>/dev/null; mark files 0
+services=
+for directory in $units; do services="$services $directory/*.service"; done
+grep -lsE '^\\[Install\\]' -- $services
+for file in /run/systemd/generator.late/*.service; do [ ! -f "$file" ] || printf '%s\\n' "$file"; done; mark files 0
 """
     # AUTO_INCREMENT is where a counter stands, not what a table holds.
     + """\
@@ -160,14 +183,14 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
     sections = split(text, first.removeprefix(f"{_FIRST} "))
     if missing := [name for name in _PARSED if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
-    packages, conffiles = _packages(sections["packages"].succeeded())
     digests = _digests(sections["digests"])
+    packages, conffiles = _packages(sections["packages"].succeeded(), digests)
     return HostFacts(
         host=host,
         taken_at=taken_at,
         os=_system(sections, apt.native(packages)),
         packages=apt.marked(packages, sections["auto"].succeeded().text.split()),
-        conffiles=tuple(sorted(_with_digests(conffiles, digests), key=lambda file: (file.path, file.package))),
+        conffiles=tuple(sorted(conffiles, key=attrgetter("path", "package"))),
         services=parse_services(sections),
         sources=tuple(Source(path, digest) for path, digest in sorted(digests.items()) if _SOURCES.fullmatch(path)),
         repositories=apt.parse_policy(sections["policy"].succeeded()),
@@ -204,16 +227,20 @@ def _system(sections: Mapping[str, Section], arch: str) -> OperatingSystem:
     )
 
 
-def _packages(section: Section) -> tuple[tuple[Package, ...], list[Conffile]]:
-    """Lines of `apt.FORMAT`, each followed by its package's conffiles: ` path md5[ obsolete]`."""
+def _packages(section: Section, digests: Mapping[str, str]) -> tuple[tuple[Package, ...], set[Conffile]]:
+    """Lines of `apt.FORMAT`, each followed by its package's conffiles: ` path md5[ obsolete]`.
+
+    Two architectures of one package share their conffiles: each is there once.
+    """
     lines = section.text.split("\n")
     # Without their lines the packages keep their line numbers, so that a refusal names the right one.
-    packages, owner, conffiles = [], "", []
+    packages, owner, conffiles = [], "", set()
     for offset, line in enumerate(lines):
         if line.startswith(" "):
             if not (match := _CONFFILE.fullmatch(line)):
                 raise section.fail(f"no conffile: {line!r}", offset)
-            conffiles.append(Conffile(match["path"], owner, "", bool(match["obsolete"])))
+            path = match["path"]
+            conffiles.add(Conffile(path, owner, digests.get(path, ""), bool(match["obsolete"])))
         elif line:
             try:
                 package = apt.parse_package(line)
@@ -222,12 +249,12 @@ def _packages(section: Section) -> tuple[tuple[Package, ...], list[Conffile]]:
             owner = line.partition("\t")[0]
             if package:
                 packages.append(package)
-    return tuple(sorted(packages, key=lambda package: package.key)), conffiles
+    return apt.in_order(packages), conffiles
 
 
 def _digests(section: Section) -> dict[str, str]:
-    """`sha256sum -z`: digest, two signs, path, NUL. xargs(1) says 123 where some paths were not there."""
-    if section.status not in (0, 123):
+    """`sha256sum -z`: digest, two signs, path, NUL; its status is 1 where some paths were not there."""
+    if section.status not in (0, 1):
         section.succeeded()
     digests: dict[str, str] = {}
     for entry in section.text.split("\0")[:-1]:
@@ -235,11 +262,6 @@ def _digests(section: Section) -> dict[str, str]:
             raise section.fail(f"no digest: {entry!r}")
         digests[match["path"]] = match["digest"]
     return digests
-
-
-def _with_digests(conffiles: Iterable[Conffile], digests: Mapping[str, str]) -> set[Conffile]:
-    """Two architectures of one package share their conffiles: each is there once."""
-    return {replace(file, digest=digests.get(file.path, "")) for file in conffiles}
 
 
 def _databases(sections: Iterable[Section]) -> Iterable[Database]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from .sections import Section
 
@@ -19,10 +18,10 @@ class Service:
 def parse_services(sections: Mapping[str, Section]) -> tuple[Service, ...]:
     """The services that can be enabled, or that an init script stands for: no templates, aliases, or static units."""
     enabled, aliases = _links(sections["links"])
-    files = {PurePosixPath(line) for _, line in sections["files"].lines()}
-    generated = {path.name for path in files if path.parent.name == "generator.late"}
+    files = [line.rpartition("/") for _, line in sections["files"].lines()]
+    generated = {name for folder, _, name in files if folder.endswith("/generator.late")}
     masked = {name for name, word in enabled.items() if word.startswith("masked")}
-    units = {path.name for path in files} - aliases | masked
+    units = {name for _, _, name in files} - aliases | masked
     active = _active(sections["units"].succeeded())
     names = sorted(name.removesuffix(".service") for name in units if "@" not in name)
     return tuple(_service(f"{name}.service", active, enabled, generated) for name in names)
@@ -48,7 +47,7 @@ def _links(section: Section) -> tuple[dict[str, str], set[str]]:
         path, tab, target = line.partition("\t")
         if not tab:
             raise section.fail(f"no link: {line!r}", offset)
-        _read_link(PurePosixPath(path), target, enabled, aliases)
+        _read_link(path, target, enabled, aliases)
     return enabled, aliases
 
 
@@ -57,17 +56,18 @@ def _service(unit: str, active: set[str], enabled: Mapping[str, str], generated:
     return Service(unit.removesuffix(".service"), unit in active, word)
 
 
-def _read_link(path: PurePosixPath, target: str, enabled: dict[str, str], aliases: set[str]) -> None:
+def _read_link(path: str, target: str, enabled: dict[str, str], aliases: set[str]) -> None:
     """What one symbolic link says, as systemctl(1) is-enabled reads it: under `….wants/` or `….requires/` it enables its
     name, to /dev/null it masks it, and any other name than its target's is an alias.
     """
-    runtime = "-runtime" if path.is_relative_to("/run") else ""
-    own = path.is_relative_to("/etc") or runtime  # what a package ships below /usr is no decision of this host
-    if path.parent.suffix in (".wants", ".requires"):
+    folder, _, name = path.rpartition("/")
+    runtime = "-runtime" if path.startswith("/run/") else ""
+    own = path.startswith("/etc/") or runtime  # what a package ships below /usr is no decision of this host
+    if folder.endswith((".wants", ".requires")):
         if own:
-            enabled.setdefault(path.name, f"enabled{runtime}")
+            enabled.setdefault(name, f"enabled{runtime}")
     elif target == "/dev/null":
         if own:
-            enabled[path.name] = f"masked{runtime}"
-    elif PurePosixPath(target).name != path.name:
-        aliases.add(path.name)
+            enabled[name] = f"masked{runtime}"
+    elif target.rpartition("/")[2] != name:
+        aliases.add(name)
