@@ -23,6 +23,7 @@ _INT_DIGITS = sys.int_info.default_max_str_digits
 # The order of characters, as dpkg's order() in lib/dpkg/version.c has it: a tilde, the end of a run of non-digits, letters, all
 # else. Bytes beyond ASCII come after letters and before punctuation, since a C char has a sign where most servers run.
 _TILDE, _END = "\x01", "\x02"
+_DIGITS = frozenset("0123456789")
 _RANKS = {code: chr(0x100 + code) for code in range(0x80) if not chr(code).isalnum()} | {ord("~"): _TILDE}
 _RUN = re.compile(r"[0-9]+|[^0-9]+", re.ASCII)
 
@@ -86,6 +87,7 @@ def sort_key(text: str) -> Key:
     return epoch, _part(upstream), _part(revision)
 
 
+@lru_cache(maxsize=2**14)
 def _part(text: str) -> str:
     """`text` so that the order of code points is the order of versions: runs of characters by rank, numbers by value.
 
@@ -93,7 +95,7 @@ def _part(text: str) -> str:
     """
     if not text.isascii():
         text = text.encode("utf-8", "surrogateescape").decode("latin-1")
-    if not text[-1:].isdigit():
+    if text[-1:] not in _DIGITS:
         text += "0"
     return "".join(map(_coded, _RUN.findall(text))) + _END
 
@@ -101,7 +103,7 @@ def _part(text: str) -> str:
 @lru_cache(maxsize=2**13)
 def _coded(run: str) -> str:
     """A run of digits or of anything else: a number ends the run before it, and a longer number is the greater one."""
-    if not run[0].isdigit():
+    if run[0] not in _DIGITS:
         return run.translate(_RANKS)
     digits = run.lstrip("0")
     return _END + chr(len(digits)) + digits

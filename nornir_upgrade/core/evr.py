@@ -48,8 +48,10 @@ def parse(text: str, flavour: Flavour = "deb") -> EVR:
 
 def found(text: str, flavour: Flavour = "deb") -> EVR:
     """The version `text` as a host has it installed, valid or not; `str` of it is `text` again, and `compare` orders it as the
-    host's dpkg or rpm does. Raises `InvalidInput` only for what dpkg itself could not read; rpm reads anything.
+    host's dpkg or rpm does. Raises `InvalidInput` for '', and for what dpkg itself could not read; rpm reads anything.
     """
+    if not text:
+        raise InvalidInput(f"'' is no {flavour} version")
     if flavour == "deb":
         debversion.split(text)
     return _evr(text, flavour)
@@ -73,7 +75,9 @@ def key(one: EVR) -> Key:
 
 
 def sort_key(text: str, flavour: Flavour) -> Key:
-    """`key` of `found(text, flavour)`, without the way round by an EVR; remembered. Raises `InvalidInput` as `found` does."""
+    """The `key` of `found(text, flavour)`, without the way round by an EVR; remembered. '' is older than any version. Raises `InvalidInput`
+    for what dpkg could not read.
+    """
     return _KEY[flavour](text)
 
 

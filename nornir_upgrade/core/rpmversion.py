@@ -73,6 +73,7 @@ def sort_key(text: str) -> Key:
     return _part(epoch or "0"), _part(version), "" if release is None else _part(release)
 
 
+@lru_cache(maxsize=2**14)
 def _part(text: str) -> str:
     """`text` so that the order of code points is the order of versions."""
     return "".join(map(_coded, _SEGMENT.findall(text))) + _END
