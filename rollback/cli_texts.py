@@ -119,12 +119,8 @@ def policy(flags: Flags, file: Path) -> None:
     FILE may be - for standard input. With -o json what the file does not say is null, and the kind of a source is `archive` or
     `status` (installed, nothing to fetch).
     """
-    from . import formats
-    from .text import load
-
     screen = Screen(flags)
-    found = formats.policy(load(file))
-    _tell(screen, str(file), found.notes)
+    found = _policy(screen, file)
     screen.result({"packages": [_document(one) for one in found.packages]}, "\n".join(_lines(found)))
 
 
@@ -149,9 +145,10 @@ def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> No
 
 
 def _manifest(screen: Screen, given: Texts, native: str) -> "Manifest":
+    from nornir_upgrade.core import evr
     from nornir_upgrade.core.errors import InvalidInput
-    from nornir_upgrade.core.evr import check_arch
 
+    from . import nevra
     from .offers import collect, installed_versions
     from .offline import Aim, completed, contradictions, rename, way_back
 
@@ -160,8 +157,9 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Manifest":
         raise click.UsageError("where to? give --release NAME, --target FILE, or both")
     if not given.policy and not given.index:
         raise click.UsageError("what can be had? give --policy FILE or --index FILE")
-    check_arch(native) if given.arch else None
     listing = _listing(screen, given.installed)
+    if given.arch:
+        (evr.check_arch if listing.family == "deb" else nevra.check_arch)(given.arch)
     target = _listing(screen, given.target) if given.target else None
     if target and target.family != listing.family:
         raise InvalidInput(
@@ -209,8 +207,9 @@ def _listing(screen: Screen, path: Path) -> "Listing":
     from . import formats
     from .text import load
 
-    found = formats.listing(load(path))
-    _tell(screen, str(path), found.notes)
+    text = load(path)
+    found = formats.listing(text)
+    _tell(screen, text.source, found.notes)
     return found
 
 
@@ -218,8 +217,9 @@ def _policy(screen: Screen, path: Path) -> "Policy":
     from . import formats
     from .text import load
 
-    found = formats.policy(load(path))
-    _tell(screen, str(path), found.notes)
+    text = load(path)
+    found = formats.policy(text)
+    _tell(screen, text.source, found.notes)
     return found
 
 

@@ -128,9 +128,8 @@ def _selection(number: int, line: str) -> Listed | None:
 def _queried(number: int, line: str) -> Listed | None:
     fields = line.split("\t") if "\t" in line else line.split(" ")
     match len(fields):
-        case 1 | 2:  # the plain format; one that is not installed has no version
-            name, arch = _named(fields[0])
-            version = fields[1] if len(fields) == 2 else ""
+        case 2:  # the plain format; one that is not installed has no version
+            (name, arch), version = _named(fields[0]), fields[1]
             return Listed(number, name, arch, check_version(version)) if version else None
         case 4:  # ${binary:Package} ${Version} ${Architecture} ${db:Status-Abbrev}
             return _stated(number, fields[0], fields[1], fields[2], fields[3])
@@ -144,7 +143,10 @@ def _queried(number: int, line: str) -> Listed | None:
 
 def _stated(number: int, name: str, version: str, arch: str, status: str) -> Listed | None:
     """The package of a row whose state stands as dpkg's three words or as its letters; None for one that is not there."""
-    selection, error, state = status.split() if len(status) > 3 else _abbreviated(status)
+    words = tuple(status.split()) if len(status) > 3 else _abbreviated(status)
+    if len(words) != 3:
+        raise InvalidInput(f"unknown status {status}")
+    selection, error, state = words
     if selection not in SELECTIONS or error not in ("ok", "reinstreq") or state not in (*STATES, *_GONE):
         raise InvalidInput(f"unknown status {status}")
     if state in _GONE:

@@ -6,7 +6,6 @@ whole: the installed version and the candidate stand in its table, and every ver
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -241,23 +240,3 @@ class _Reader:
 
 def _known(value: str) -> str | None:
     return None if value == _NONE else value
-
-
-def render(packages: Iterable[PolicyPackage]) -> str:
-    """`packages` as apt-cache 2 prints them: `parse` of it gives them back."""
-    return "".join(line + "\n" for package in packages for line in _block_lines(package))
-
-
-def _block_lines(package: PolicyPackage) -> Iterable[str]:
-    yield f"{package.package}:"
-    yield f"  Installed: {package.installed or _NONE}"
-    yield f"  Candidate: {package.candidate or _NONE}"
-    yield "  Version table:"
-    for version in package.versions:
-        phased = f" (phased {version.phased}%)" if version.phased is not None else ""
-        yield f" {'***' if version.installed else '   '} {version.version} {_number(version.priority)}{phased}"
-        yield from (f"     {_number(one.priority):>6} {one.raw}" for one in version.sources)
-
-
-def _number(priority: int | None) -> int | str:
-    return "-" if priority is None else priority

@@ -26,9 +26,9 @@ class Text:
     content: str
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Each line with its number from 1, without line end and trailing blanks; line feeds alone end lines."""
+        """Each line with its number from 1, without line end and blanks at its end; line feeds alone end lines."""
         whole = self.content.removesuffix("\n")
-        return ((number, line.rstrip()) for number, line in enumerate(whole.split("\n"), 1))
+        return ((number, line.rstrip(" \r")) for number, line in enumerate(whole.split("\n"), 1))
 
     def fail(self, line: int, reason: str, hint: str = "") -> InvalidInput:
         """The refusal of a line."""
