@@ -13,10 +13,12 @@ from nornir.core.inventory import ConnectionOptions
 from nornir.core.inventory import Host as Entry
 from nornir.core.plugins.connections import ConnectionPluginRegister
 from nornir.core.task import Task
-from nornir.init_nornir import InitNornir
+from nornir.core.state import GlobalState
+from nornir.init_nornir import load_inventory, load_runner
 from nornir.plugins.runners import ThreadedRunner
 
 from . import inventory
+from .deferred import defer
 from .errors import InvalidInput, UnknownName
 from .host import Host
 from .jobs import PATIENCE
@@ -37,6 +39,8 @@ _PATHS = ("key_file", "alt_key_file", "ssh_config_file")
 # Neither may be taken for an option by ssh or any program on the way.
 _HOSTNAME = re.compile(r"[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]*", re.ASCII)
 _USERNAME = re.compile(r"[^\s\0-][^\s\0]*")
+
+defer("invoke")  # paramiko imports it, with all of asyncio and unittest, for `Match exec` in an ssh_config alone
 
 for _library in ("nornir", "nornir_utils"):  # what they log is told by us; without a handler it would be on the screen
     logging.getLogger(_library).addHandler(logging.NullHandler())
@@ -192,8 +196,15 @@ def _initialised(config: Path) -> Nornir:
         sections["ssh"]["config_file"] = _path(file, home)
     if CONNECTION not in ConnectionPluginRegister.available:
         ConnectionPluginRegister.register(CONNECTION, Connection)
+    # As InitNornir, which would import the connection plugins of all that is installed as well: ours is the one that is used.
     try:
-        return InitNornir(**sections)
+        settings = Config.from_dict(**sections)
+        return Nornir(
+            inventory=load_inventory(settings),
+            runner=load_runner(settings),
+            config=settings,
+            data=GlobalState(),
+        )
     except Exception as error:  # plugins are anybody's code
         raise InvalidInput(f"{config}: Nornir does not take it: {type(error).__name__}: {error}") from error
 

@@ -1,9 +1,5 @@
-"""A host over SSH: netmiko's login without its terminal, and commands on exec channels of the client that it holds.
+"""A host over SSH: commands on exec channels of the client that netmiko's login holds."""
 
-The only module that imports netmiko and paramiko.
-"""
-
-import logging
 import select
 import socket
 import threading
@@ -13,25 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from netmiko.linux.linux_ssh import LinuxSSH
-from paramiko import (
-    AuthenticationException,
-    BadHostKeyException,
-    Channel,
-    MissingHostKeyPolicy,
-    PKey,
-    RejectPolicy,
-    SSHClient,
-    SSHConfig,
-    SSHException,
-    Transport,
-)
+from paramiko import AuthenticationException, BadHostKeyException, Channel, SSHException, Transport
 
 from .errors import ConnectionLost, TimedOut, Unreachable
 from .feeder import Feeder
 from .host import quote
 from .jobs import PATIENCE
-from .proxy import Proxy, way
+from .login import Login, UnknownKey
 from .remote import ENVIRONMENT, RemoteHost, Sink
 from .store import CHUNK
 from .sudo import Sudo, refusal
@@ -45,82 +29,6 @@ _KILLED = 137  # as a shell tells of SIGKILL; SSH has no exit status for a comma
 
 # The command itself on standard input, before what is its own. head(1) takes no byte more than it is told to.
 _LONG = 'eval "exec $(head -c "$1")"'
-
-for _library in (
-    "paramiko",
-    "netmiko",
-):  # they log what they raise as well; without a handler that would be on the screen
-    logging.getLogger(_library).addHandler(logging.NullHandler())
-
-
-class _UnknownKey(SSHException):  # type: ignore[misc]
-    """The host showed a key that no known_hosts file holds."""
-
-    def __init__(self, name: str, key: PKey) -> None:
-        super().__init__(f"{name} showed an unknown host key, {key.get_name()} {key.fingerprint}")
-
-
-class _Refuse(MissingHostKeyPolicy):  # type: ignore[misc]
-    """As paramiko's RejectPolicy, with the key."""
-
-    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
-        raise _UnknownKey(hostname, key)
-
-
-class Login(LinuxSSH):
-    """netmiko's login to a Linux host, and nothing of its terminal. Raises what paramiko and the system raise."""
-
-    proxy: Proxy | None = None
-
-    def establish_connection(self, width: int = 511, height: int = 1000) -> None:
-        client = self.remote_conn_pre = self._build_ssh_client()
-        if isinstance(self.key_policy, RejectPolicy):
-            client.set_missing_host_key_policy(_Refuse())
-        client.connect(**self._connect_params_dict(), transport_factory=_transport)
-
-    def _try_session_preparation(self, force_data: bool = True) -> None:
-        """Nothing: there is no terminal to prepare."""
-
-    def _connect_params_dict(self) -> dict[str, Any]:
-        params: dict[str, Any] = super()._connect_params_dict()
-        return params | {"username": params["username"] or None}
-
-    def _use_ssh_config(self, dict_arg: dict[str, Any]) -> dict[str, Any]:
-        """As netmiko does, and what the inventory says counts in a way through other hosts (`%p`, `%r`) as well."""
-        path = Path(self.ssh_config_file or "").expanduser().absolute()
-        port = f"Port {dict_arg['port']}\n" if dict_arg["port"] != 22 else ""
-        user = f"User {dict_arg['username']}\n" if dict_arg["username"] else ""
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        found = SSHConfig.from_text(port + user + text).lookup(
-            self.host
-        )  # the first that is said counts, ssh_config(5)
-        host, number = found.get("hostname", self.host), int(found.get("port", 22))
-        if argv := way(found, str(path), host, number):
-            self.proxy = Proxy(argv)
-            dict_arg = dict_arg | {"sock": self.proxy.socket}
-        return dict_arg | {"hostname": host, "port": number, "username": found.get("user", "")}
-
-    @property
-    def transport(self) -> Transport | None:
-        """The connection that commands go over, once it is there."""
-        return self.remote_conn_pre.get_transport() if self.remote_conn_pre else None
-
-    def disconnect(self) -> None:
-        super().disconnect()
-        if self.proxy:
-            self.proxy.close()
-
-
-def _transport(sock: Any, **options: Any) -> Transport:
-    """paramiko's transport, without the 40 ms that Nagle's algorithm and delayed acknowledgements cost each command (tcp(7)), and
-    with Curve25519 before the post-quantum exchange that takes far longer.
-    """
-    if getattr(sock, "family", None) in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    transport = Transport(sock, **options)
-    security = transport.get_security_options()
-    security.kex = tuple(sorted(security.kex, key=lambda name: not name.startswith("curve25519")))
-    return transport
 
 
 class _NoAnswer(Unreachable):
@@ -291,7 +199,7 @@ class SshHost(RemoteHost):
         """Why there is no connection, in words; what is none of the network's faults stays what it is."""
         place = f"{self._options['host']} port {self._options['port']}"
         where = f"{self.name} ({place})"
-        if isinstance(error, _UnknownKey):
+        if isinstance(error, UnknownKey):
             return Unreachable(f"{where}: {error}; it is in none of {self._known_hosts}", hint=self._how_to_add)
         if isinstance(error, BadHostKeyException):
             return Unreachable(
