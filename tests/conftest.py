@@ -68,9 +68,13 @@ NODES = (LabHost("h1", 101), LabHost("h2", 102))
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab that is up, without hosts: `lab.up` adds those a test needs, and they stay for the next test."""
-    lab = Lab(tmp_path_factory.mktemp("labs") / "lab", prefix=PREFIX)
+def lab() -> Iterator[Lab]:
+    """A lab that is up, without hosts: `lab.up` adds those a test needs, and they stay for the next test.
+
+    Its place is always the same, so that what a killed session left there is found, and taken down first.
+    """
+    lab = Lab(Path(tempfile.gettempdir()) / f"nornir-upgrade-tests-{PREFIX}", prefix=PREFIX)
+    lab.down()
     try:
         lab.up([])
         yield lab
