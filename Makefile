@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-LAB_PACKAGES := mmdebstrap openssh-client openssh-server iproute2 apt-utils dpkg-dev gnupg curl
+LAB_PACKAGES := mmdebstrap openssh-client openssh-server iproute2 apt-utils dpkg-dev gnupg curl python3-apt python3-rpm
 
 .PHONY: help setup lab-packages demo test check soak bench clean
 help:
