@@ -2,10 +2,13 @@
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.host import Host
+
+Control = tuple[tuple[str, str], ...]
+"""The fields of a package's stanza that say what it demands of others, by name (`universe.FIELDS`)."""
 
 _TIMEOUT = 900.0  # seconds; fetching the indexes of a slow archive
 
@@ -77,7 +80,7 @@ done < "$t/indexes"
 class Candidate:
     """One version of one package that can be had. `origin` is the index that offers it, as apt names it; `size` in bytes.
 
-    `digest` is the SHA-256 of the package file, '' where the index does not say.
+    `digest` is the SHA-256 of the package file, '' where the index does not say. `control`: what it demands of others.
     """
 
     name: str
@@ -86,25 +89,30 @@ class Candidate:
     origin: str
     digest: str = ""
     size: int = 0
+    control: Control = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Candidates by name, architecture and version; where several indexes offer the same, the first in apt's order counts."""
+    """Candidates by name, architecture and version; where several indexes offer the same, the first in apt's order counts.
+
+    `present` is what the host's own dpkg says of the packages on it: what they demand of others, but no bytes.
+    """
 
     candidates: Mapping[tuple[str, str, str], Candidate]
+    present: Mapping[tuple[str, str, str], Control] = field(default_factory=dict)
 
     def find(self, name: str, arch: str, version: str) -> Candidate | None:
         """Exactly this version (the same text), or `None`."""
         return self.candidates.get((name, arch, version))
 
 
-def catalog(candidates: Iterable[Candidate]) -> Catalog:
+def catalog(candidates: Iterable[Candidate], present: Mapping[tuple[str, str, str], Control] | None = None) -> Catalog:
     """The catalog of `candidates`, which stand in the order of preference."""
     found: dict[tuple[str, str, str], Candidate] = {}
     for one in candidates:
         found.setdefault((one.name, one.arch, one.version), one)
-    return Catalog(found)
+    return Catalog(found, present or {})
 
 
 def offered(host: Host, sources: Mapping[str, str | None], names: Iterable[str]) -> Catalog:

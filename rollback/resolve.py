@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args
 
-from nornir_upgrade.core import codec, evr
+from nornir_upgrade.core import codec
+from nornir_upgrade.core.debversion import sort_key
 from nornir_upgrade.core.errors import InvalidInput, NoSolution, Unobtainable
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName, PackageWant
@@ -43,7 +44,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a manifest cannot be carried out as it is. `rule` is a stable name."""
+    """Why a manifest cannot be carried out as it is, or leads elsewhere than to the snapshot. `rule` is a stable name."""
 
     rule: str
     packages: tuple[str, ...]
@@ -53,13 +54,18 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Every package that `host` had or has, once, sorted by name and architecture. `to` says which state it leads to."""
+    """Every package that `host` had or has, once, sorted by name and architecture. `to` says which state it leads to.
+
+    Where that state cannot be reached, `deviations` say in what the end differs and why, one for each root cause. A manifest
+    with `problems` leads nowhere.
+    """
 
     host: str
     family: str
     to: Mapping[str, str]
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...] = ()
+    deviations: tuple[Problem, ...] = ()
     format: str = FORMAT
 
     @property
@@ -85,7 +91,7 @@ def exact(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, st
     before = {package.key: package for package in then.packages}
     present = {package.key: package for package in now.packages}
     changes = tuple(
-        _account(before.get(key), present.get(key), key, offered) for key in sorted(before.keys() | present.keys())
+        account(before.get(key), present.get(key), key, offered) for key in sorted(before.keys() | present.keys())
     )
     lost = tuple(f"{c.name}={c.target}" for c in changes if c.action == "unobtainable")
     return Manifest(now.host, now.os.family, to, changes, (_unobtainable(lost),) if lost else ())
@@ -105,8 +111,9 @@ def require_solved(manifests: Iterable[Manifest]) -> None:
 def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
     """What one transaction must reach: every package that changes, and those whose marks or unfinished state must be mended.
 
-    Raises `Unobtainable` where a version cannot be had.
+    Raises `Unobtainable` where a version cannot be had, `NoSolution` for any other problem.
     """
+    require_solved([manifest])
     present = {package.key: package for package in now.packages}
     staying: dict[str, set[str]] = {}
     for change in manifest.changes:
@@ -150,7 +157,8 @@ def read(text: str | bytes, source: str) -> Manifest:
 # ---------------------------------------------------------------------- one package
 
 
-def _account(then: Package | None, now: Package | None, key: PackageName, offered: Catalog) -> Change:
+def account(then: Package | None, now: Package | None, key: PackageName, offered: Catalog) -> Change:
+    """What must happen to one package, so that what there is of it `now` becomes `then`; `None` is nothing."""
     installed = now.version if now and now.unpacked else ""
     change = Change(key.name, key.arch, "keep", installed, key.name, "")
     if then is None:
@@ -187,7 +195,7 @@ def _stays(now: Package, then: Package) -> bool:
 def _direction(installed: str, target: str) -> Action:
     if not installed or installed == target:
         return "install"
-    return "upgrade" if evr.compare(evr.parse(installed), evr.parse(target)) < 0 else "downgrade"
+    return "upgrade" if sort_key(installed) < sort_key(target) else "downgrade"
 
 
 def _why_removed(now: Package | None) -> str:
@@ -221,9 +229,7 @@ def _unobtainable(lost: tuple[str, ...]) -> Problem:
 
 def _want(change: Change, now: Package | None) -> PackageWant | None:
     match change.action:
-        case "unobtainable":
-            raise Unobtainable(f"{change.name}={change.target} cannot be had")
-        case "keep" | "held":
+        case "keep" | "held" | "unobtainable":
             if now is None or now.state == "config-files" or _as_marked(change, now):
                 return None
         case "remove" if not change.target:

@@ -1,0 +1,90 @@
+"""The answer of the solver as a manifest: every package accounted for, every deviation with its reasons. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from nornir_upgrade.core.packages import Package, PackageName
+
+from .aim import Aim
+from .catalog import Catalog
+from .encoding import Reason
+from .reasons import by_root
+from .resolve import Change, Manifest, Problem, account
+from .scene import Scene
+
+Reasons = Mapping[PackageName, tuple[Reason, ...]]
+
+_HINT = "make a repository with what is missing available to the host, and compute again"
+_RULES = {"missing": "unobtainable", "essential": "essential", "policy": "policy"}
+
+
+def told(
+    found: Scene, chosen: frozenset[int], why: Reasons, notes: Iterable[Problem], straight: Manifest, offered: Catalog
+) -> Manifest:
+    """The manifest that leads to the packages `chosen`. `why` has the reasons for each that is not as aimed, `notes` what
+    else must be said; `straight` is the manifest that accounts for the same packages on the exact way.
+    """
+    versions = {found.encoding.debs[v - 1].key: found.encoding.debs[v - 1].version for v in chosen}
+    aims = {aim.key: aim for aim in found.aims}
+    changes = []
+    for one in straight.changes:
+        key = PackageName(one.name, one.arch)
+        end = _end(found, key, versions.get(key, ""), offered)
+        changes.append(_change(found, key, end, aims.get(key), why.get(key, ()), offered))
+    deviations = (*_grouped(found, why, aims), *_configuration(found, changes), *notes)
+    return replace(straight, changes=tuple(changes), problems=(), deviations=deviations)
+
+
+def _end(found: Scene, key: PackageName, version: str, offered: Catalog) -> Package | None:
+    """What there is of the package in the end; `None` is nothing. What the snapshot has leaves at least its configuration."""
+    then, now = found.then.get(key), found.now.get(key)
+    outside = found.partial and not found.focus(key)
+    base = (now or then) if outside else (then or now)
+    if base is not None and version:
+        return Package(key.name, key.arch, version, "installed", "hold" if base.hold else "install", base.auto)
+    if base is None or then is None or (outside and now is None):
+        return now if outside and now is not None and not now.unpacked else None
+    if not outside and then.state == "config-files" and account(then, now, key, offered).action != "unobtainable":
+        return then
+    return replace(now, state="config-files", selection="deinstall", broken=False) if now is not None else None
+
+
+def _change(
+    found: Scene, key: PackageName, end: Package | None, aim: Aim | None, why: tuple[Reason, ...], offered: Catalog
+) -> Change:
+    now = found.now.get(key)
+    text = "; ".join(map(str, why))
+    if end is None and now is None:
+        change = Change(key.name, key.arch, "keep", "", key.name, "", why=text or "is not there, and stays so")
+    else:
+        change = account(end, now, key, offered)
+        change = replace(change, why="; ".join(filter(None, (text, change.why if not why else ""))))
+    stays = change.action in ("keep", "held")
+    lacking = any(one.rule == "missing" and (one.package, one.version) == (key.name, aim and aim.wanted) for one in why)
+    return replace(change, action="unobtainable") if stays and lacking else change
+
+
+def _grouped(found: Scene, why: Reasons, aims: Mapping[PackageName, Aim]) -> tuple[Problem, ...]:
+    """One for each root cause. With `--only`, what had to come along is no deviation: its change says why."""
+    if found.partial:
+        why = {key: reasons for key, reasons in why.items() if aims[key].focus}
+    return tuple(_problem(roots, keys) for roots, keys in by_root(why))
+
+
+def _problem(roots: tuple[Reason, ...], keys: tuple[PackageName, ...]) -> Problem:
+    names = tuple(dict.fromkeys(key.name for key in keys))
+    cause = "; ".join(map(str, roots)) or "the rules of the packages"
+    rule = _RULES.get(roots[0].rule, "unsatisfiable") if roots else "unsatisfiable"
+    return Problem(rule, names, f"{cause}: {', '.join(names)} cannot be as in the snapshot", _HINT)
+
+
+def _configuration(found: Scene, changes: Iterable[Change]) -> tuple[Problem, ...]:
+    """Packages of which the snapshot has only the configuration, of a version that cannot be had."""
+    lost = []
+    for change in changes:
+        then = found.then.get(PackageName(change.name, change.arch))
+        outside = found.partial and not found.focus(PackageName(change.name, change.arch))
+        if then is not None and not then.unpacked and not outside and change.target != then.version:
+            lost.append(f"{change.name}={then.version}")
+    text = f"no repository offers {', '.join(lost)}, of which the snapshot has the configuration"
+    return (Problem("unobtainable", tuple(one.partition("=")[0] for one in lost), text, _HINT),) if lost else ()

@@ -1,0 +1,116 @@
+"""The question put to the solver: which packages could stand on a host, and what each should come to. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from nornir_upgrade.core import apt
+from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.packages import Package, PackageName
+
+from .aim import Aim
+from .catalog import Catalog
+from .encoding import Encoding, encode
+from .universe import Deb, deb
+
+Missing = Literal["keep", "remove", "fail"]
+
+_Version = tuple[PackageName, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The rules, and an aim for every package that the snapshot or the host has unpacked, by name and architecture."""
+
+    then: Mapping[PackageName, Package]
+    now: Mapping[PackageName, Package]
+    encoding: Encoding
+    aims: tuple[Aim, ...]
+    only: tuple[str, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Whether only some packages are to go back."""
+        return bool(self.only)
+
+    def focus(self, key: PackageName) -> bool:
+        """Whether the package is among those that a partial way back is about."""
+        return _matches(key, self.only)
+
+    @property
+    def wanted(self) -> frozenset[int]:
+        """The set of packages that is aimed at, whether it can stand or not."""
+        found = (self.encoding.find(aim.key, aim.wanted) for aim in self.aims if aim.wanted)
+        return frozenset(found)
+
+
+def scene(
+    then: HostFacts, now: HostFacts, offered: Catalog, *, missing: Missing = "keep", only: Sequence[str] = ()
+) -> Scene:
+    """The question how `now` comes to `then`. What has no dependency fields in `offered` is taken to demand nothing."""
+    before = {package.key: package for package in then.packages}
+    present = {package.key: package for package in now.packages}
+    aims = tuple(
+        _aim(key, before.get(key), present.get(key), only)
+        for key in sorted(before.keys() | present.keys())
+        if _version(before.get(key)) or _version(present.get(key))
+    )
+    debs, lacking = _debs(aims, present, offered)
+    essential = {one.name for one in debs if one.essential and _version(present.get(one.key)) == one.version}
+    barred = _barred(aims, debs, essential) if missing == "remove" else ()
+    native = apt.native(now.packages) or now.os.arch
+    encoding = encode(debs, lacking, native, essential, barred)
+    return Scene(before, present, encoding, aims, tuple(only))
+
+
+def _aim(key: PackageName, then: Package | None, now: Package | None, only: Sequence[str]) -> Aim:
+    old, new = _version(then), _version(now)
+    asked = not ((then if old else now) or Package(key.name, key.arch, "", "installed", "install", False)).auto
+    focus = _matches(key, only)
+    if only and not focus:
+        return Aim(key, new, old, False, asked)
+    return Aim(key, old, new, focus, asked)
+
+
+def _matches(key: PackageName, only: Iterable[str]) -> bool:
+    return any(fnmatchcase(key.name, pattern) for pattern in only)
+
+
+def _version(package: Package | None) -> str:
+    """What is unpacked of it; '' where only configuration is, or nothing yet."""
+    return package.version if package is not None and package.unpacked else ""
+
+
+def _debs(
+    aims: Iterable[Aim], present: Mapping[PackageName, Package], offered: Catalog
+) -> tuple[tuple[Deb, ...], tuple[Deb, ...]]:
+    """Every version of the packages, and which of them can neither be had nor be left as they are."""
+    keys = {aim.key for aim in aims}
+    found: dict[_Version, Deb] = {}
+    for candidate in offered.candidates.values():
+        key = PackageName(candidate.name, candidate.arch)
+        if key in keys:
+            found[key, candidate.version] = deb(candidate.name, candidate.arch, candidate.version, candidate.control)
+    lacking: list[Deb] = []
+    for aim in aims:
+        for version in {aim.wanted, aim.second} - {""}:
+            fields = offered.present.get((aim.key.name, aim.key.arch, version))
+            whole = _whole(present.get(aim.key), version)
+            if (aim.key, version) not in found or (whole and fields is not None):
+                one = deb(aim.key.name, aim.key.arch, version, fields or ())
+                if not whole and (aim.key, version) not in found:
+                    lacking.append(one)
+                found[aim.key, version] = one
+    return tuple(found.values()), tuple(lacking)
+
+
+def _whole(now: Package | None, version: str) -> bool:
+    """Whether the bytes of this version are on the host, so that dpkg need at most configure them."""
+    return now is not None and _version(now) == version and now.state != "half-installed" and not now.broken
+
+
+def _barred(aims: Iterable[Aim], debs: Iterable[Deb], essential: set[str]) -> tuple[Deb, ...]:
+    """The versions that `--missing remove` does not settle for."""
+    good = {aim.key: {aim.wanted} | ({aim.second} if not aim.wanted else set()) for aim in aims}
+    return tuple(one for one in debs if one.version not in good[one.key] and one.name not in essential)

@@ -1,0 +1,61 @@
+"""The rules against apt's own: any set of packages is consistent for both or for neither.
+
+What apt does that the rules do not follow, each met by this test; no archive does any of it:
+
+- A relation with an explicit architecture and a version (`v:amd64 (<= 2)`) is not matched by apt against the version of a
+  Provides as it would be without the architecture. Such relations are not generated for what is only provided.
+"""
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from rollback import debrules
+from rollback.encoding import encode
+from rollback.universe import Deb
+
+from .apt_oracle import AptOracle
+from .worlds import NATIVE, debs
+
+ARCHS = (NATIVE, "i386", "all")
+QUALIFIERS = ("", "", "", "any", "native", "amd64", "i386")
+SHARED = [HealthCheck.function_scoped_fixture]
+
+
+def _slot(one: Deb) -> tuple[str, str]:
+    return one.name, debrules.effective(one.arch, NATIVE)
+
+
+SINGLE = st.lists(debs(), min_size=1, max_size=5, unique_by=_slot)
+MULTI = st.lists(debs(ARCHS, QUALIFIERS), min_size=1, max_size=6, unique_by=_slot)
+
+
+@pytest.fixture(scope="module")
+def apt(tmp_path_factory: pytest.TempPathFactory) -> AptOracle:
+    return AptOracle(tmp_path_factory.mktemp("apt"))
+
+
+def agree(apt: AptOracle, found: list[Deb]) -> None:
+    encoding = encode(found, (), NATIVE, ())
+    broken = encoding.violated(range(1, len(found) + 1))
+    event("broken" if broken else "consistent")
+    assert apt.consistent(found) == (not broken), [str(clause.reason) for clause in broken]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=SHARED)
+@given(SINGLE)
+def test_apt_agrees_on_hosts_of_one_architecture(apt: AptOracle, found: list[Deb]) -> None:
+    agree(apt, found)
+
+
+@settings(max_examples=180, deadline=None, suppress_health_check=SHARED)
+@given(MULTI)
+def test_apt_agrees_on_hosts_of_several(apt: AptOracle, found: list[Deb]) -> None:
+    agree(apt, found)
+
+
+@pytest.mark.lab
+@settings(max_examples=4000, deadline=None, suppress_health_check=[*SHARED, HealthCheck.too_slow])
+@given(st.one_of(SINGLE, MULTI))
+def test_apt_agrees_on_thousands(apt: AptOracle, found: list[Deb]) -> None:
+    agree(apt, found)

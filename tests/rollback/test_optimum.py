@@ -1,0 +1,130 @@
+"""The optimum against an oracle that tries every set of packages, and its laws: unique, the same in any order, consistent."""
+
+from itertools import product
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollback import debrules
+from rollback.aim import Aim
+from rollback.closure import closure
+from rollback.encoding import Encoding, encode
+from rollback.explain import explain, met
+from rollback.optimum import nearest
+from rollback.universe import Deb
+
+from .worlds import NATIVE, debs
+
+Question = tuple[Encoding, tuple[Aim, ...]]
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Question:
+    """Up to 8 packages, of which some are in the snapshot, some on the host, some cannot be had, some are essential."""
+    found = draw(st.lists(debs(), min_size=1, max_size=8, unique_by=lambda one: (one.key, one.version)))
+    lacking = draw(st.sets(st.sampled_from(found), max_size=2))
+    essential = draw(st.sets(st.sampled_from([one.name for one in found]), max_size=1))
+    barred = draw(st.sets(st.sampled_from(found), max_size=1))
+    encoding = encode(found, lacking, NATIVE, essential, barred)
+    aims = []
+    for key in sorted({one.key for one in found}):
+        versions = st.sampled_from(["", *(one.version for one in found if one.key == key)])
+        aims.append(Aim(key, draw(versions), draw(versions), draw(st.booleans()), draw(st.booleans())))
+    return encoding, tuple(aims)
+
+
+def cost(encoding: Encoding, aims: tuple[Aim, ...], chosen: frozenset[int]) -> tuple[object, ...]:
+    """What the table in `aim` says, written down once more: the smaller, the better."""
+    versions = {number: one.version for number, one in enumerate(encoding.debs, 1)}
+    there = {aim.key: [versions[v] for v in encoding.variables[aim.key] if v in chosen] for aim in aims}
+
+    def gone(one: Aim) -> bool:
+        return not set(encoding.standing(one.key)) & chosen
+
+    focus, rest = [a for a in aims if a.focus], [a for a in aims if not a.focus]
+    wrong = {aim.key: there[aim.key] != ([aim.wanted] if aim.wanted else []) for aim in aims}
+    others = [aim for aim in aims if there[aim.key] and there[aim.key][0] not in {aim.wanted, aim.second} - {""}]
+    return (
+        sum(bool(a.wanted) and gone(a) for a in focus),
+        sum(wrong[a.key] for a in focus),
+        sum(bool(a.wanted) and a.asked and gone(a) for a in rest),
+        sum(bool(a.wanted) and not a.asked and gone(a) for a in rest),
+        sum(bool(a.wanted) and wrong[a.key] for a in rest),
+        sum(not a.wanted and wrong[a.key] for a in rest),
+        len(others),
+        sum(distance(encoding, aim, there[aim.key][0]) for aim in others),
+        tuple(place(encoding, aim, there[aim.key]) for aim in sorted(aims, key=lambda aim: aim.key)),
+    )
+
+
+def in_order(encoding: Encoding, aim: Aim) -> list[str]:
+    found = [encoding.debs[v - 1].version for v in encoding.variables[aim.key]]
+    for end in range(len(found), 1, -1):  # by swapping neighbours: stable, and no key is needed
+        for index in range(end - 1):
+            if debrules.order(found[index], found[index + 1]) > 0:
+                found[index], found[index + 1] = found[index + 1], found[index]
+    return found
+
+
+def distance(encoding: Encoding, aim: Aim, version: str) -> int:
+    known, anchor = in_order(encoding, aim), aim.wanted or aim.second
+    if not anchor:
+        return known.index(version) + 1
+    return abs(known.index(version) - known.index(anchor))
+
+
+def place(encoding: Encoding, aim: Aim, there: list[str]) -> int:
+    better = [version for version in (aim.wanted, aim.second) if version] + in_order(encoding, aim)[::-1]
+    choices = [[version] for version in dict.fromkeys(better)]
+    return ([*choices, []] if aim.wanted else [[], *choices]).index(there)
+
+
+def every(encoding: Encoding) -> list[frozenset[int]]:
+    found = (
+        frozenset(number for number, there in enumerate(bits, 1) if there)
+        for bits in product((False, True), repeat=len(encoding.debs))
+    )
+    return [chosen for chosen in found if not encoding.violated(chosen)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(questions())
+def test_the_optimum_is_the_best_of_all_sets(question: Question) -> None:
+    encoding, aims = question
+    possible = every(encoding)
+    best = min(possible, key=lambda chosen: cost(encoding, aims, chosen), default=None)
+    assert nearest(encoding, aims) == best
+    assert len({cost(encoding, aims, chosen) for chosen in possible}) == len(possible)
+
+
+@settings(max_examples=60, deadline=None)
+@given(questions())
+def test_reasons_are_given_for_each_deviation_and_none_is_idle(question: Question) -> None:
+    encoding, aims = question
+    chosen = nearest(encoding, aims)
+    if chosen is None:
+        return
+    why = explain(encoding, aims, chosen)
+    assert why.keys() == {aim.key for aim in aims if not met(encoding, aim, chosen)}
+    assert all(why.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(questions())
+def test_the_closure_is_consistent_or_nothing(question: Question) -> None:
+    encoding, aims = question
+    found = closure(encoding, aims)
+    wanted = frozenset(encoding.find(aim.key, aim.wanted) for aim in aims if aim.wanted)
+    if found is None:
+        assert encoding.violated(wanted)
+    else:
+        assert not encoding.violated(found[0])
+        assert encoding.violated(wanted) or found == (wanted, {})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(debs(), max_size=6, unique_by=lambda one: (one.key, one.version)), st.randoms())
+def test_the_clauses_do_not_depend_on_the_order(found: list[Deb], chance) -> None:  # type: ignore[no-untyped-def]
+    shuffled = list(found)
+    chance.shuffle(shuffled)
+    assert encode(found, found[:1], NATIVE, ()) == encode(shuffled, found[:1], NATIVE, ())
