@@ -108,8 +108,9 @@ Examples:
   rollback policy versions.txt -o json
 
 \b
-A file that is translated, cut off or of another kind is refused with its line (exit 10).
-Make it with LC_ALL=C."""
+A file that is translated, cut off or of another kind is refused with its line (exit 10): make it
+with LC_ALL=C. A last line without an end is told on stderr. A file cut off between two whole lines
+is what had been printed until then; compute names the packages that it then knows nothing of."""
 )
 @click.argument("file", type=_FILE)
 @flags(*GENERAL[1:])

@@ -13,6 +13,7 @@ from nornir_upgrade.core.errors import InvalidInput
 
 LIMIT = 1024 * 2**20  # bytes unpacked; the largest real index is a tenth of it, and a few kilobytes can claim terabytes
 _CHUNK = 2**20
+_PIECE = 512  # packed bytes at once: four of them can stand for 128 kB (RFC 8878, RLE blocks)
 
 
 def read(path: Path, limit: int = LIMIT) -> bytes:
@@ -56,41 +57,40 @@ def _zstd(file: IO[bytes]) -> Any:
     """zstandard's reader takes a stream that ends early for a whole one: its frames are unpacked one by one instead."""
     from zstandard import ZstdDecompressor
 
-    return _Frames(file.read(), ZstdDecompressor().decompressobj)
+    return _Frames(file, ZstdDecompressor().decompressobj)
 
 
 def _lz4(file: IO[bytes]) -> Any:
     from lz4.frame import LZ4FrameDecompressor
 
-    return _Frames(file.read(), LZ4FrameDecompressor)
+    return _Frames(file, LZ4FrameDecompressor)
 
 
 class _Frames:
     """A reader of frames, each of which must reach its end."""
 
-    def __init__(self, data: bytes, opener: Callable[[], Any]) -> None:
-        self._data = data
+    def __init__(self, file: IO[bytes], opener: Callable[[], Any]) -> None:
+        self._file = file
         self._opener = opener
         self._frame: Any = None
+        self._rest = b""
 
-    def read(self, size: int) -> bytes:
-        """The next bytes, about `size` of them or more; none at the end."""
-        while self._data:
-            if self._frame is None:
-                self._frame = self._opener()
-            piece, self._data = self._data[:_PIECE], self._data[_PIECE:]
-            found = self._frame.decompress(piece)
+    def read(self, _size: int) -> bytes:
+        """The next bytes, some megabytes at most; none at the end. Raises `EOFError` where a frame is cut off."""
+        while piece := self._rest or self._file.read(_PIECE):
+            self._rest = b""
+            self._frame = self._frame or self._opener()
+            found = bytes(self._frame.decompress(piece))
             if self._frame.eof:
-                self._data = bytes(self._frame.unused_data or b"") + self._data
+                self._rest = bytes(self._frame.unused_data or b"")
                 self._frame = None
             if found:
-                return bytes(found)
+                return found
         if self._frame is not None:
             raise EOFError("the stream ends before its end mark")
         return b""
 
 
-_PIECE = 16 * 1024
 _OPENERS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
     (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
     (b"BZh", bz2.BZ2File),

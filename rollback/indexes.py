@@ -3,6 +3,7 @@
 Untrusted XML: a document with a DOCTYPE is refused, so that no entity is ever defined, let alone expanded.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers import expat
@@ -17,13 +18,15 @@ from .text import Text, decode
 
 _WANTED = ("Package", "Version", "Architecture")
 _COMMON = "http://linux.duke.edu/metadata/common"
+_LABEL = re.compile(r"^(?:Origin|Label|Suite|Codename): *(?P<value>.*\S)", re.MULTILINE)
+_DEPTH = 4  # folders from an index up to its release: binary-amd64, main, bookworm
 _PACKED = (".gz", ".xz", ".bz2", ".zst", ".zstd", ".lz4")
 
 
 def read(path: Path) -> tuple[Family, tuple[Offer, ...]]:
     """The offers of the index in `path`, and whose they are. Raises `InvalidInput` with line and reason."""
     data = compressed.read(path)
-    labels = labels_of(path)
+    labels = (*labels_of(path), *_release_of(path))
     if data.lstrip()[:1] == b"<":
         return "rpm", tuple(primary(data, str(path), labels))
     return "deb", tuple(packages(decode(data, str(path)), labels))
@@ -33,6 +36,17 @@ def labels_of(path: Path) -> tuple[str, ...]:
     """What the repository goes by, as far as its path tells: apt's own copies have `_` for the `/` of the address."""
     name = next((path.name.removesuffix(end) for end in _PACKED if path.name.endswith(end)), path.name)
     return tuple(part for part in (*path.parts[:-1], *name.split("_")) if part.strip("/"))
+
+
+def _release_of(path: Path) -> tuple[str, ...]:
+    """Origin, label, suite and codename from the `Release` that lies where an archive, or apt's copy of one, keeps it, if any."""
+    parts = path.name.split("_")
+    copied = [path.with_name("_".join((*parts[:end], ""))) for end in range(len(parts) - 1, 0, -1)]
+    places = [f"{place}" for place in copied] + [f"{parent}/" for parent in list(path.parents)[:_DEPTH]]
+    files = [Path(place + name) for place in places for name in ("InRelease", "Release")]
+    file = next((file for file in files if file.is_file()), None)
+    text = file.read_text(encoding="utf-8", errors="replace") if file else ""
+    return tuple(match["value"] for match in _LABEL.finditer(text))
 
 
 # ---------------------------------------------------------------------- Packages

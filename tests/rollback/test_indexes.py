@@ -13,6 +13,7 @@ import zstandard
 from nornir_upgrade.core.errors import InvalidInput
 from rollback import compressed, indexes
 from rollback.offers import goes_by
+from rollback.text import decode
 
 from .rendered import CASES
 
@@ -61,15 +62,16 @@ def test_primary_in_every_packing(tmp_path: Path, end: str) -> None:
 @pytest.mark.parametrize("data", [PACKAGES, PRIMARY], ids=["Packages", "primary"])
 def test_a_packed_index_that_is_cut_off_anywhere_is_refused(tmp_path: Path, end: str, data: bytes) -> None:
     packed = PACKINGS[end](data)
-    for size in range(1, len(packed), 7):
+    for size in range(1, len(packed), 13):
+        read = compressed.read if size > 6 else indexes.read  # a shorter one cannot be told from one that is not packed
         with pytest.raises(InvalidInput):
-            indexes.read(written(tmp_path, packed[:size]))
+            read(written(tmp_path, packed[:size]))
 
 
-def test_packages_that_are_cut_off_within_a_line_are_refused_and_else_read_up_to_it(tmp_path: Path) -> None:
+def test_packages_that_are_cut_off_within_a_line_are_refused_and_else_read_up_to_it() -> None:
     for size in range(1, len(PACKAGES)):
         try:
-            _, offers = indexes.read(written(tmp_path, PACKAGES[:size]))
+            offers = list(indexes.packages(decode(PACKAGES[:size], "Packages"), ()))
         except InvalidInput as refused:
             assert "line " in refused.message
         else:
@@ -78,7 +80,7 @@ def test_packages_that_are_cut_off_within_a_line_are_refused_and_else_read_up_to
 
 
 def test_primary_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
-    for size in range(1, len(PRIMARY.rstrip()), 11):
+    for size in range(1, len(PRIMARY.rstrip()), 37):
         with pytest.raises(InvalidInput, match="line "):
             indexes.read(written(tmp_path, PRIMARY[:size]))
 
@@ -86,7 +88,7 @@ def test_primary_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
 def test_a_packed_index_is_bounded(tmp_path: Path) -> None:
     for end in (end for end in PACKINGS if end):
         with pytest.raises(InvalidInput, match="unpacks to more than 1000000 bytes"):
-            compressed.read(written(tmp_path, PACKINGS[end](bytes(50_000_000))), limit=1_000_000)
+            compressed.read(written(tmp_path, PACKINGS[end](bytes(8_000_000))), limit=1_000_000)
 
 
 def test_packed_files_may_come_in_several_pieces(tmp_path: Path) -> None:
@@ -156,3 +158,24 @@ def test_an_index_goes_by_the_parts_of_its_path() -> None:
     assert goes_by(apt, "bookworm-updates/main")
     assert not goes_by(apt, "bookworm")
     assert goes_by(indexes.labels_of(Path("old/Packages.gz")), "old")
+
+
+RELEASE = "Origin: Acme Inc\nLabel: Acme\nSuite: oldstable\nCodename: bookworm\nComponents: main\nSHA256:\n 0 1 Origin: none\n"
+
+
+@pytest.mark.parametrize(
+    ("index", "release"),
+    [
+        ("dists/x/main/binary-amd64/Packages", "dists/x/Release"),
+        ("a.example.org_dists_x_main_binary-amd64_Packages", "a.example.org_dists_x_InRelease"),
+        ("Packages", "Release"),
+    ],
+)
+def test_an_index_goes_by_what_its_release_file_says(tmp_path: Path, index: str, release: str) -> None:
+    (tmp_path / index).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / index).write_bytes(PACKAGES)
+    assert not any(goes_by(one.labels, "bookworm") for one in indexes.read(tmp_path / index)[1])
+    (tmp_path / release).write_text(RELEASE)
+    for name in ("Acme Inc", "Acme", "oldstable", "bookworm"):
+        assert all(goes_by(one.labels, name) for one in indexes.read(tmp_path / index)[1])
+    assert not any(goes_by(one.labels, "none") for one in indexes.read(tmp_path / index)[1])

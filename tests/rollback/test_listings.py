@@ -183,6 +183,11 @@ def test_a_line_that_a_package_may_stand_behind_is_kept_as_unread() -> None:
     assert {one.name for one in found} == {"bash", "zsh"}
 
 
+def test_a_file_with_more_other_lines_than_packages_is_no_list() -> None:
+    with pytest.raises(InvalidInput, match="line 1:"):
+        listing("Dear colleague,\nplease look at\nbash-5.1-6.x86_64\n")
+
+
 @pytest.mark.parametrize(
     "content",
     [
