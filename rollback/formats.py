@@ -13,7 +13,12 @@ _MADISON = re.compile(r"\s*\S+ \| +\S+ \| .*")
 _POLICY = re.compile(r"[a-z0-9][^\s:]*(?::[^\s:]+)?:|\s*(?:Installed|Candidate): .*|Package files:")
 _SELECTION = re.compile(r"\S+\s+(?:install|hold|deinstall|purge|unknown)")
 _DPKG_TABLE = re.compile(r"Desired=.*|\|\|/ .*|\+\+\+-.*")
-_QUERY = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:\t[^\t]*|\t[^\t]*\t[^\t]*\t[a-zA-Z]{2}.?|(?:[ \t]\S*){5})")
+_QUERY = re.compile(
+    r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?"
+    r"(?:\t[^\t]*|\t[^\t]*\t[^\t]*\t[a-zA-Z]{2}.?"
+    r"|[ \t]\S*[ \t]\S*[ \t](?:install|hold|deinstall|purge|unknown)[ \t]\S+[ \t]\S+)"
+)
+_RPM_BLOCK = re.compile(r"Name +: \S+")
 
 
 def policy(text: Text) -> Policy:
@@ -41,6 +46,7 @@ def listing(text: Text) -> Listing:
         (_DPKG_TABLE, dpkg_lists.table),
         (_SELECTION, dpkg_lists.selections),
         (_QUERY, dpkg_lists.query),
+        (_RPM_BLOCK, rpm_lists.blocks),
     )
     for number, line in text.lines():
         for pattern, parser in known:

@@ -1,4 +1,4 @@
-"""`rpm -qa` as text: plain, with `--last`, and in the usual formats. Pure.
+"""`rpm -qa` as text: plain, with `--last`, with `--info`, and in the usual formats. Pure.
 
 Lines that rpm itself says (`error:`, `warning:`) and lines that are no package are kept as unread: a package may stand behind them.
 A file in which these outnumber the packages is refused. Public keys (`gpg-pubkey`) are no packages.
@@ -19,6 +19,7 @@ HINT = r"make the file anew: rpm -qa --qf '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELE
 _KEY = "gpg-pubkey"
 _WARNING = re.compile(r"warning: ")
 _LAST = re.compile(r"(?P<package>\S+)\s+[A-Z][a-z]{2} .*")  # --last: the day of the installation behind the name
+_FIELD = re.compile(r"(?P<name>Name|Epoch|Version|Release|Architecture|Description) *: ?(?P<value>.*)")  # --info
 _FIELDS = ("name", "epoch", "version", "release", "arch")
 
 
@@ -41,6 +42,40 @@ def rows(text: Text) -> Listing:
         first = unread[0] if unread else Note(1, "no package in it")
         raise text.fail(first.line, first.text, HINT)
     return Listing(text.source, "rpm", tuple(found), (*notes, *text.notes()), tuple(unread))
+
+
+def blocks(text: Text) -> Listing:
+    """`rpm -qai`: a block a package, of which `Description` is the last. Raises `InvalidInput` where one has no full name.
+
+    A last block without description still names its package, and gives reason to note that the file may be cut off.
+    """
+    every: list[tuple[int, dict[str, str]]] = []
+    for number, line in text.lines():
+        match = _FIELD.fullmatch(line)
+        if match and match["name"] == "Name":
+            every.append((number, {}))
+        if match and not every:
+            raise text.fail(number, f"the block begins without a name: {line!r}", HINT)
+        if match and "Description" not in every[-1][1]:
+            every[-1][1][match["name"]] = match["value"]
+    packages = [(number, _package(text, number, fields)) for number, fields in every]
+    found = tuple(Listed(number, one.name, one.arch, one.evr) for number, one in packages if one.name != _KEY)
+    cut = tuple(
+        Note(number, f"the block of {fields['Name']} has no description: the file may be cut off here")
+        for number, fields in every
+        if "Description" not in fields
+    )
+    return Listing(text.source, "rpm", found, (*cut, *text.notes()))
+
+
+def _package(text: Text, line: int, fields: dict[str, str]) -> Nevra:
+    try:
+        name, version, release, arch = (fields[field] for field in ("Name", "Version", "Release", "Architecture"))
+        return make(name, fields.get("Epoch", ""), version, release, arch)
+    except KeyError as missing:
+        raise text.fail(line, f"the block has no {missing}", HINT) from None
+    except InvalidInput as refusal:
+        raise text.fail(line, refusal.message, HINT) from None
 
 
 def _reader(line: str) -> Callable[[str], Nevra]:

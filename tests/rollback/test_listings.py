@@ -138,7 +138,7 @@ def test_other_lines_are_refused(content: str, line: int) -> None:
 # ---------------------------------------------------------------------- rpm
 
 
-@pytest.mark.parametrize("name", ["rpm_columns.txt", "rpm_epochnum.txt"])
+@pytest.mark.parametrize("name", ["rpm_columns.txt", "rpm_epochnum.txt", "rpm_info.txt"])
 def test_formats_that_tell_the_epoch(name: str) -> None:
     found = formats.listing(case(name))
     assert found.family == "rpm"
@@ -151,6 +151,11 @@ def test_plain_rpm_keeps_epochs_to_itself(name: str) -> None:
     found = formats.listing(case(name))
     assert rows(found) == {(one, arch, version.rpartition(":")[2]) for one, arch, version in RPMS}
     assert not any(one.epoch_told for one in found)
+
+
+def test_a_long_name_leaves_one_blank_before_its_day() -> None:
+    found = listing("a-long-name-1.0-1.noarch Sat Nov 21 10:00:00 2026\n")
+    assert (found.family, rows(found)) == ("rpm", {("a-long-name", "noarch", "1.0-1")})
 
 
 def test_nevra_tells_an_epoch_only_where_there_is_one() -> None:
@@ -196,6 +201,9 @@ def test_a_file_with_more_other_lines_than_packages_is_no_list() -> None:
         "package nova is not installed\n",
         "warning: nothing\n",
         '{"name": 1}\n',
+        "Epoch       : 1\nName        : make\n",
+        "Name        : make\nVersion     : 3\n",
+        "Name        : make\nVersion     : 3\nRelease     : 1\nArchitecture: z80\nDescription :\n",
         '{"name":"a","epoch":"(none)","version":"1;rm","release":"1","arch":"noarch"}\n',
         "--setopt=x-1-1.noarch\n",
         "no*-1-1.noarch\n",
