@@ -68,15 +68,14 @@ def compare(one: EVR, other: EVR) -> int:
 
 
 def key(one: EVR) -> Key:
-    """What `sorted` needs to bring EVRs of one flavour into order: keys compare as `compare` does. Raises nothing new, and
-    comparing keys of two flavours is a `TypeError`.
-    """
+    """What `sorted` needs to bring EVRs into order. Comparing the keys of two flavours is a `TypeError`."""
     return sort_key(str(one), one.flavour)
 
 
 def sort_key(text: str, flavour: Flavour) -> Key:
-    """The `key` of `found(text, flavour)`, without the way round by an EVR; remembered. '' is older than any version. Raises `InvalidInput`
-    for what dpkg could not read.
+    """The `key` of `found(text, flavour)`, without the way round by an EVR, and remembered.
+
+    '' is older than any version. Raises `InvalidInput` for what dpkg could not read.
     """
     return _KEY[flavour](text)
 

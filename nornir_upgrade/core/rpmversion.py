@@ -12,10 +12,8 @@ from rpm_vercmp import vercmp
 
 from .errors import InvalidInput
 
-GRAMMAR = re.compile(
-    r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[A-Za-z0-9._+~^]+)(?:-(?P<revision>[A-Za-z0-9._+~^]+))?", re.ASCII
-)
-_EPOCH = re.compile(r"([0-9]*):", re.ASCII)
+_GRAMMAR = re.compile(r"(?:[0-9]+:)?[A-Za-z0-9._+~^]+(?:-[A-Za-z0-9._+~^]+)?", re.ASCII)  # rpm-version(7)
+_EPOCH = re.compile(r"([0-9]+):", re.ASCII)  # to rpm a mere colon is epoch 0; a mere separator gives the same order
 _SEPARATORS = re.compile(r"[^A-Za-z0-9~^]+", re.ASCII)
 _SEGMENT = re.compile(r"[0-9]+|[A-Za-z]+|[~^]", re.ASCII)
 # What decides at the first difference (rpmio/rpmvercmp.c): a tilde, the end, a caret, letters, a number.
@@ -26,7 +24,7 @@ Key = tuple[str, str, str]
 
 def check(text: str) -> str:
     """`text`, which rpmbuild would accept. Raises `InvalidInput` for anything else."""
-    if not GRAMMAR.fullmatch(text):
+    if not _GRAMMAR.fullmatch(text):
         raise InvalidInput(f"{text!r} is no rpm version", hint="rpm-version(7)")
     return text
 

@@ -73,6 +73,11 @@ def test_a_list_that_is_cut_off_is_refused(cut: int) -> None:
         APT.parse_query(case("query")[:-cut])
 
 
+def test_a_version_that_dpkg_no_longer_takes_is_read_where_it_is_installed() -> None:
+    (package,) = apt.parse_packages(["old\tall\tIII-alpha_9\tinstall\tok\tinstalled"])
+    assert package.version == "III-alpha_9"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

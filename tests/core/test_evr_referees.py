@@ -84,7 +84,7 @@ def test_all_versions_of_equal_names_in_this_machines_suites() -> None:
             known[name].add(version)
         for name, version in _RELATION.findall("\n".join(_RELATIONS.findall(text))):
             known[name].add(version)
-    asked = [pair for versions in known.values() for pair in itertools.product(sorted(versions), repeat=2)]
+    asked = [(one, other) for found in known.values() for one, other in itertools.product(sorted(found), repeat=2)]
     assert len(asked) > PAIRS
     assert not _disagreements(asked, vercmp("deb", asked), referees.apt(asked))
 

@@ -51,7 +51,7 @@ def test_a_last_line_without_end_counts_and_no_line_is_no_answer() -> None:
 
 
 def test_bytes_that_are_no_text_are_compared_as_the_tools_do() -> None:
-    assert call("deb", "-", given=b"1\xb2\t1z\n1\xb2\t1!\n").stdout == "1\n-1\n"
+    assert call("deb", "-", given=b"1\xb2\t1z\n1\xb2\t1!\n1\xb2\t1\xff\n").stdout == "1\n-1\n-1\n"
     assert call("rpm", "-", given=b"1\xff2\t1.2\n").stdout == "0\n"
 
 
