@@ -218,6 +218,14 @@ def test_rpm_epochs_come_from_what_is_on_offer_and_kernels_are_left_alone() -> N
     )
 
 
+def test_the_epoch_of_what_the_policy_calls_installed_counts_before_others() -> None:
+    plain = Listing("list", "rpm", (Listed(1, "a", "noarch", "1-1", epoch_told=False),))
+    offers = offering("a:noarch=1:1-1@old", "a:noarch=2:1-1@new", family="rpm")
+    (told,) = offline.completed(plain, [("a", "noarch", "2:1-1")], offers)
+    (untold,) = offline.completed(plain, [], offers)
+    assert (told.version, untold.version) == ("2:1-1", "1-1")
+
+
 def test_kernels_of_an_older_list_are_matched_version_by_version() -> None:
     offers = offering("kernel:x86_64=1-1@old", family="rpm")
     target = listed("kernel:x86_64=1-1", "kernel:x86_64=2-1", family="rpm")
