@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.rule import Rule
+
+from nornir_upgrade.core.host import quote
 
 UPGRADE, ROLLBACK = "nornir-upgrade", "rollback"
 FAULT = "/run/lab-fault/fail-nova-compute"
@@ -65,17 +66,17 @@ def main(arguments: list[str]) -> int:
     begin = time.monotonic()
     acts = ACTS if "--keep" in arguments else (*ACTS, LEAVE)
     for number, act in enumerate(acts, 1):
-        console.print(Rule(f"[bold]{number}/{len(acts)}[/]  {act.why}", align="left"))
+        console.print(f"\n[bold]{number}/{len(acts)}  {act.why}[/]", soft_wrap=True)
         if (status := play(act, console)) != act.status:
             console.print(f"[bold red]ended with {status}, not with {act.status}[/]; the lab was left as it is")
             return 1
-    console.print(Rule(f"done in {time.monotonic() - begin:.0f} s", align="left"))
+    console.print(f"\n[bold]done in {time.monotonic() - begin:.0f} s[/]")
     return 0
 
 
 def play(act: Act, console: Console) -> int:
     """Type the command, and return its exit status."""
-    console.print(f"$ {' '.join(act.argv)}", style="cyan", highlight=False, markup=False)
+    console.print(f"$ {quote(act.argv)}", style="cyan", highlight=False, markup=False, soft_wrap=True)
     program = Path(sys.executable).with_name(act.argv[0])
     return subprocess.run([str(program), *act.argv[1:]], check=False).returncode
 
