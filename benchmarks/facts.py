@@ -1,9 +1,10 @@
 """Gathering facts from 30 hosts: this program beside Ansible's package_facts and pyinfra's DebPackages."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nornir_upgrade.lab.fleet import extra_hosts
@@ -32,41 +33,57 @@ lab:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A command, where it runs, and what it prints of dpkg, a package that every host has."""
+
+    argv: list[str]
+    folder: Path
+    of_dpkg: str
+
+
 def run(directory: Path, cache: Path) -> Mapping[str, measure.Sample]:
     """Bring up the hosts, measure every tool in turn, round by round; medians by tool."""
     lab = Lab(directory / "lab", prefix="127.99.8", progress=lambda line: print(line, file=sys.stderr))
     try:
         lab.up([replace(host, base="bench") for host in extra_hosts(HOSTS)])
         targets = [peers.Target(s.name, s.address, s.port) for s in lab.status()]
-        commands = _commands(directory, cache, lab, targets)
-        samples: dict[str, list[measure.Sample]] = {name: [] for name in commands}
+        tools = _tools(directory, cache, lab, targets)
+        samples: dict[str, list[measure.Sample]] = {name: [] for name in tools}
         for number in range(ROUNDS + 1):  # the first round warms the hosts and does not count
-            for name, (argv, folder) in commands.items():
-                sample = measure.once(argv, directory=folder, environment=dict(os.environ))
+            for name, tool in tools.items():
+                sample, printed = measure.once(tool.argv, directory=tool.folder, environment=dict(os.environ))
+                _check(name, tool, printed, targets)
                 print(
                     f"   round {number}: {name}: {sample.wall:.2f} s, {sample.cpu:.2f} s of processor", file=sys.stderr
                 )
                 if number:
                     samples[name].append(sample)
-                _forget_connections(folder)
+                _forget_connections(tool.folder)
         return {name: measure.median(taken) for name, taken in samples.items()}
     finally:
         lab.down()
 
 
-def _commands(
-    directory: Path, cache: Path, lab: Lab, targets: Sequence[peers.Target]
-) -> Mapping[str, tuple[list[str], Path]]:
+def _check(name: str, tool: Tool, printed: str, targets: Sequence[peers.Target]) -> None:
+    """Raises `measure.Failed` where the tool did not print the packages of every host."""
+    missing = [target.name for target in targets if not re.search(rf"\b{target.name}\b", printed)]
+    if missing or printed.count(tool.of_dpkg) != len(targets):
+        raise measure.Failed(f"{name} told of {printed.count(tool.of_dpkg)} hosts' packages; of no host {missing}")
+
+
+def _tools(directory: Path, cache: Path, lab: Lab, targets: Sequence[peers.Target]) -> Mapping[str, Tool]:
     programs = peers.environment(cache / "peers")
     folders = {name: directory / name for name in ("ours", "pyinfra", "ansible")}
     for folder in folders.values():
         folder.mkdir(parents=True)
     _inventory(folders["ours"], lab, targets)
     peer = {name: (programs, folders[name], targets, lab.key, lab.known_hosts) for name in ("pyinfra", "ansible")}
+    ours = [sys.executable, "-m", "benchmarks.ours", str(folders["ours"] / "config.yaml")]
     return {
-        "nornir-upgrade": ([sys.executable, "-m", "benchmarks.ours", str(folders["ours"] / "config.yaml")], Path.cwd()),
-        "pyinfra DebPackages": (peers.pyinfra(*peer["pyinfra"]), folders["pyinfra"]),
-        "Ansible package_facts": (peers.ansible(*peer["ansible"]), folders["ansible"]),
+        "nornir-upgrade": Tool(ours, Path.cwd(), '"name":"dpkg"'),
+        "pyinfra DebPackages": Tool(peers.pyinfra(*peer["pyinfra"]), folders["pyinfra"], '"dpkg": ['),
+        "Ansible package_facts": Tool(peers.ansible(*peer["ansible"]), folders["ansible"], '"dpkg": ['),
     }
 
 

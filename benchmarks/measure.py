@@ -19,11 +19,11 @@ class Sample:
 
 
 class Failed(Exception):
-    """A measured command did not end with status 0: its figures would mean nothing."""
+    """A measured command did not do all that it was to do: its figures would mean nothing."""
 
 
-def once(argv: Sequence[str], *, directory: Path, environment: dict[str, str]) -> Sample:
-    """Run `argv` to its end. Raises `Failed` with the end of its output."""
+def once(argv: Sequence[str], *, directory: Path, environment: dict[str, str]) -> tuple[Sample, str]:
+    """Run `argv` to its end; what it took, and all that it printed. Raises `Failed` where its status is not 0."""
     begin = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -32,12 +32,11 @@ def once(argv: Sequence[str], *, directory: Path, environment: dict[str, str]) -
         _, status, used = os.wait4(process.pid, 0)
         wall = time.monotonic() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            output.seek(0)
-            raise Failed(
-                f"{argv[0]} ended with {process.returncode}:\n{output.read().decode(errors='replace')[-2000:]}"
-            )
-    return Sample(wall, used.ru_utime + used.ru_stime)
+        output.seek(0)
+        printed = output.read().decode(errors="replace")
+    if process.returncode != 0:
+        raise Failed(f"{argv[0]} ended with {process.returncode}:\n{printed[-2000:]}")
+    return Sample(wall, used.ru_utime + used.ru_stime), printed
 
 
 def median(samples: Sequence[Sample]) -> Sample:

@@ -1,18 +1,22 @@
-"""What is measured of this program: a fresh process gathers all facts of the fleet and prints how many packages it saw."""
+"""What is measured of this program: a fresh process gathers all facts of the fleet and prints them, as its peers do."""
 
 import sys
 from pathlib import Path
+
+import msgspec
 
 from nornir_upgrade.core import facts, fleet
 
 
 def main(config: str) -> int:
-    """Gather, count, and say so; 1 when a host failed."""
+    """One JSON object a line and host, and what failed; 1 when anything did."""
     hosts = fleet.load(Path(config))
     results = hosts.each(hosts.names, facts.gather)
     failed = {name: result for name, result in results.items() if isinstance(result, Exception)}
-    seen = [result for result in results.values() if isinstance(result, facts.HostFacts)]
-    print(f"{len(seen)} hosts, {sum(len(one.packages) for one in seen)} packages; failed: {failed}")
+    for result in results.values():
+        if isinstance(result, facts.HostFacts):
+            print(msgspec.json.encode(result).decode())
+    print("failed:", failed, file=sys.stderr)
     return 1 if failed else 0
 
 
