@@ -68,11 +68,11 @@ def holds(clause: Clause, chosen: Collection[int]) -> bool:
 
 
 def encode(
-    debs: Iterable[Deb], missing: Collection[Deb], native: str, essential: Collection[str], extra: Iterable[Deb] = ()
+    debs: Iterable[Deb], missing: Collection[Deb], native: str, essential: Collection[str], barred: Iterable[Deb] = ()
 ) -> Encoding:
-    """The rules over `debs`, no two of one name, architecture and version, of which those in `missing` cannot be had, and whose `essential` names must stay.
-
-    Those of `extra` are forbidden by policy. The result does not depend on the order of anything given.
+    """The rules over `debs`, no two of one name, architecture and version. Those in `missing` cannot be had, names that are
+    `essential` must stay, and those that are `barred` are forbidden by policy.
+    The result does not depend on the order of anything given.
     """
     ordered = tuple(sorted(debs, key=_identity))
     found: dict[PackageName, list[int]] = {}
@@ -82,7 +82,7 @@ def encode(
     clauses = (
         *maker.absent(missing, "missing", "is in no repository and not installed"),
         *maker.absent(
-            extra, "policy", "is not the version of the snapshot, and only that may stand (--missing remove)"
+            barred, "policy", "is not the version of the snapshot, and only that may stand (--missing remove)"
         ),
         *maker.demands(),
         *maker.one_version(),

@@ -32,7 +32,7 @@ FIELDS = (
 # Policy 7.1. Names as dpkg accepts them; Policy 5.6.1 is stricter than archives that are no Debian archive.
 _RELATION = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.-]*)(?::(?P<arch>[a-z0-9-]+))?"
-    r"(?:\s*\(\s*(?P<op><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s()]+)\s*\))?",
+    r"(?:\s*\(\s*(?P<op><<|<=|=|>=|>>|<|>)\s*(?P<version>[A-Za-z0-9][^\s()]*)\s*\))?",
     re.ASCII,
 )
 _OLD_OPERATORS = {"<": "<=", ">": ">="}  # deprecated, and not what they look like: Policy 7.1
