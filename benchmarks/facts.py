@@ -69,7 +69,9 @@ def _check(name: str, tool: Tool, printed: str, targets: Sequence[peers.Target])
     """Raises `measure.Failed` where the tool did not print the packages of every host."""
     missing = [target.name for target in targets if not re.search(rf"\b{target.name}\b", printed)]
     if missing or printed.count(tool.of_dpkg) != len(targets):
-        raise measure.Failed(f"{name} printed packages of {printed.count(tool.of_dpkg)} hosts, and nothing of {missing}")
+        raise measure.Failed(
+            f"{name} printed packages of {printed.count(tool.of_dpkg)} hosts, and nothing of {missing}"
+        )
 
 
 def _tools(directory: Path, cache: Path, lab: Lab, targets: Sequence[peers.Target]) -> Mapping[str, Tool]:
