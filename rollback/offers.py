@@ -47,7 +47,7 @@ class Offers:
     def newest(self, name: str, arch: str, release: str) -> Offer | None:
         """The newest version that the named release offers, or None. Of versions that are level the first counts."""
         found = [offer for offer in self.of(name, arch) if goes_by(offer.labels, release)]
-        return max(found, key=lambda offer: evr.key(evr.parse(offer.version, self.family)), default=None)
+        return max(found, key=lambda offer: evr.sort_key(offer.version, self.family), default=None)
 
     def with_epoch(self, name: str, arch: str, version: str) -> str:
         """`version` with the epoch that the offers give it, where they agree on one; else as it is."""

@@ -177,7 +177,7 @@ class _Steps:
     def _direction(self, now: str, then: str) -> Action:
         if not now:
             return "downgrade"  # its version now is not known; that of an older release is what was asked for
-        one, other = (evr.parse(version, self.installed.family) for version in (now, then))
+        one, other = (evr.found(version, self.installed.family) for version in (now, then))
         difference = evr.compare(one, other)
         return "upgrade" if difference < 0 else "downgrade" if difference > 0 else "install"
 
