@@ -1,9 +1,10 @@
 """The rules against apt's own: any set of packages is consistent for both or for neither.
 
-What apt does that the rules do not follow, each met by this test; no archive does any of it:
+What apt does that the rules do not follow, each met by this test; no archive makes use of it:
 
-- A relation with an explicit architecture and a version (`v:amd64 (<= 2)`) is not matched by apt against the version of a
-  Provides as it would be without the architecture. Such relations are not generated for what is only provided.
+- A relation with an architecture and a version (`v:native (<< 2)`, `v:amd64 (= 1)`) to something provided is held by apt
+  against the version of the package that provides it, not against the version in its Provides, nor is it let pass where
+  that has none. The worlds of these tests have no such relation.
 """
 
 import pytest
