@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from .errors import InvalidInput
 from .step import Step
 
 Direction = Literal["forward", "unwind", "rollback"]
@@ -26,6 +27,13 @@ class Wave:
     name: str
     work: tuple[Work, ...]
     gates: tuple[Work, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses a host that stands twice, for its steps would have no order. Raises `InvalidInput`."""
+        for parts in (self.work, self.gates):
+            names = [one.host for one in parts]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise InvalidInput(f"wave {self.name!r} has more than one list of steps for {', '.join(twice)}")
 
     @property
     def hosts(self) -> tuple[str, ...]:
