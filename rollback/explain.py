@@ -73,7 +73,7 @@ class _Court:
             selectors = [s for s, clause in self._clauses.items() if clause.reason.rule not in _LATE[number:]]
             if not self._solver.solve(assumptions=[*demanded, *selectors]):
                 blamed = sorted(set(self._solver.get_core() or ()) - set(demanded))
-                return merged(clause.reason for clause in _minimal(demanded, [self._clauses[one] for one in blamed]))
+                return merged(clause.reason for clause in minimal(demanded, [self._clauses[one] for one in blamed]))
         return ()
 
     def _hold(self, clause: Clause) -> None:
@@ -92,7 +92,7 @@ class _Court:
             self._hold(Clause((-variable,), Reason("kept", name, version, "is not in the plan")))
 
 
-def _minimal(demanded: Sequence[int], core: Sequence[Clause]) -> list[Clause]:
+def minimal(demanded: Sequence[int], core: Sequence[Clause]) -> list[Clause]:
     """Those of the clauses, which contradict what is demanded, that are needed for it; what the plan keeps is left out first.
 
     In a solver of their own: the one of all rules would look at all of them each time.

@@ -2,14 +2,14 @@
 
 from itertools import product
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rollback import debrules
 from rollback.aim import Aim
 from rollback.closure import closure
-from rollback.encoding import Encoding, encode
-from rollback.explain import explain, met
+from rollback.encoding import Clause, Encoding, Reason, encode, holds
+from rollback.explain import explain, met, minimal
 from rollback.optimum import nearest
 from rollback.universe import Deb
 
@@ -99,7 +99,7 @@ def test_the_optimum_is_the_best_of_all_sets(question: Question) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(questions())
-def test_reasons_are_given_for_each_deviation_and_none_is_idle(question: Question) -> None:
+def test_reasons_are_given_for_each_deviation_and_no_other(question: Question) -> None:
     encoding, aims = question
     chosen = nearest(encoding, aims)
     if chosen is None:
@@ -128,3 +128,26 @@ def test_the_clauses_do_not_depend_on_the_order(found: list[Deb], chance) -> Non
     shuffled = list(found)
     chance.shuffle(shuffled)
     assert encode(found, found[:1], NATIVE, ()) == encode(shuffled, found[:1], NATIVE, ())
+
+
+IDLE = Reason("depends", "a", "1", "needs b")
+LITERAL = st.integers(1, 4).flatmap(lambda number: st.sampled_from((number, -number)))
+CLAUSE = st.lists(LITERAL, min_size=1, max_size=2, unique_by=abs).map(lambda literals: Clause(tuple(literals), IDLE))
+
+
+def possible(clauses: list[Clause], demanded: int) -> bool:
+    choices = [
+        tuple(number for number, there in enumerate(bits, 1) if there) for bits in product((False, True), repeat=4)
+    ]
+    wanted = Clause((demanded,), IDLE)
+    return any(all(holds(clause, chosen) for clause in (*clauses, wanted)) for chosen in choices)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(CLAUSE, min_size=4, max_size=12), LITERAL)
+def test_no_reason_is_idle(clauses: list[Clause], demanded: int) -> None:
+    assume(not possible(clauses, demanded))
+    needed = minimal((demanded,), clauses)
+    assert not possible(needed, demanded)
+    for index in range(len(needed)):
+        assert possible(needed[:index] + needed[index + 1 :], demanded)
