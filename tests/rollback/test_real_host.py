@@ -16,7 +16,7 @@ from rollback.universe import Deb
 from .real_host import ASKED, RealHost, State, as_facts, important, read
 from .worlds import offering
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.soak
 
 
 @dataclass(frozen=True)
