@@ -21,6 +21,9 @@ from nornir_upgrade.lab.host import SSH_PORT, HostStatus, LabHost
 
 _BOOT_SECONDS = 60.0
 _POWER_OFF_SECONDS = 60.0
+_KNOCKS = 5
+# A loaded host may close a connection before a word was said: nothing was begun, and it may be tried again.
+_SSH_FAILED, _NOT_LET_IN = 255, b"kex_exchange_identification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +180,23 @@ class Lab:
         Raises CommandFailed unless it ended with 0 or `check` is false, TimedOut when it took too long.
         """
         self._member(name)
-        try:
-            done = subprocess.run(
-                ["ssh", "-F", str(self.ssh_config), name, "--", quote(argv)],
-                input=input,
-                capture_output=True,
-                check=False,
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired:
-            raise TimedOut(f"{name}: {quote(argv)} took longer than {timeout:g} s") from None
+        for _ in range(_KNOCKS):
+            done = self._ssh(name, argv, input, timeout)
+            if done.returncode != _SSH_FAILED or _NOT_LET_IN not in done.stderr:
+                break
+            time.sleep(0.5)
         if check and done.returncode != 0:
             raise CommandFailed(
                 name, quote(argv), done.returncode, (done.stdout + done.stderr).decode(errors="replace")
             )
         return done
+
+    def _ssh(self, name: str, argv: Sequence[str], stdin: bytes, timeout: float) -> subprocess.CompletedProcess[bytes]:
+        command = ["ssh", "-F", str(self.ssh_config), name, "--", quote(argv)]
+        try:
+            return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise TimedOut(f"{name}: {quote(argv)} took longer than {timeout:g} s") from None
 
     # --- members
 

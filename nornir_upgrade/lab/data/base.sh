@@ -8,8 +8,6 @@ rm -f /etc/ssh/ssh_host_* /etc/apt/sources.list
 cat > /etc/ssh/sshd_config.d/lab.conf <<'EOF'
 HostKey /etc/ssh/ssh_host_ed25519_key
 UseDNS no
-# Who waits for a boot knocks often; sshd_config(5) drops at random from ten on that have not logged in.
-MaxStartups 100
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 MaxStartups 100
