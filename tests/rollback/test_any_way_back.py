@@ -85,5 +85,7 @@ class AnyWayBack(RuleBasedStateMachine):
         assert told <= reasons
 
 
-AnyWayBack.TestCase.settings = settings(max_examples=40, stateful_step_count=8, deadline=None, phases=[Phase.explicit, Phase.generate])
+AnyWayBack.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=8, deadline=None, phases=[Phase.explicit, Phase.generate]
+)
 TestAnyWayBack = AnyWayBack.TestCase
