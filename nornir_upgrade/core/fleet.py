@@ -12,8 +12,8 @@ from nornir.core.configuration import Config
 from nornir.core.inventory import ConnectionOptions
 from nornir.core.inventory import Host as Entry
 from nornir.core.plugins.connections import ConnectionPluginRegister
-from nornir.core.task import Task
 from nornir.core.state import GlobalState
+from nornir.core.task import Task
 from nornir.init_nornir import load_inventory, load_runner
 from nornir.plugins.runners import ThreadedRunner
 
