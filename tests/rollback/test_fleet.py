@@ -118,6 +118,7 @@ def test_twice_is_once(havana: Path, tmp_path: Path) -> None:
     assert site.fleet.observable() == start(havana)
 
 
+@pytest.mark.crash
 def test_wherever_the_controller_died_going_forward_the_fleet_comes_back(small: Path, tmp_path: Path) -> None:
     def lead(site: Site) -> None:
         run = site.journal.open_run(fakes.forward(site.fleet))
@@ -134,6 +135,7 @@ def test_wherever_the_controller_died_going_forward_the_fleet_comes_back(small: 
     assert number > 40
 
 
+@pytest.mark.crash
 def test_a_way_back_that_was_cut_off_anywhere_is_taken_again(small: Path, tmp_path: Path) -> None:
     for number in itertools.count(2, 4):
         site = fresh(small, tmp_path / str(number))
@@ -147,6 +149,7 @@ def test_a_way_back_that_was_cut_off_anywhere_is_taken_again(small: Path, tmp_pa
     assert number > 30
 
 
+@pytest.mark.crash
 def test_a_way_back_that_was_cut_off_anywhere_is_resumed(small: Path, tmp_path: Path) -> None:
     for number in itertools.count(4, 8):
         site = fresh(small, tmp_path / str(number))
