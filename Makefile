@@ -3,9 +3,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-LAB_PACKAGES := mmdebstrap openssh-client openssh-server iproute2 apt-utils dpkg-dev gnupg curl python3-apt python3-rpm
+LAB_PACKAGES := mmdebstrap openssh-client iproute2 apt-utils gnupg
+# What tests ask besides: an sshd of their own, and the tools whose order of versions is the measure.
+TEST_PACKAGES := openssh-server sudo dpkg-dev python3-apt python3-rpm
 
-.PHONY: help setup lab-packages demo test check soak bench clean
+.PHONY: help setup lab-packages test-packages demo test check soak bench clean
 help:
 	@echo "make setup   the environment in $(VENV)"
 	@echo "make demo    a small real fleet goes forward, breaks, and comes back (root)"
@@ -24,8 +26,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-lab-packages:
-	@missing=$$(for p in $(LAB_PACKAGES); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -q '^installed$$' || echo $$p; done); \
+lab-packages: PACKAGES := $(LAB_PACKAGES)
+test-packages: PACKAGES := $(LAB_PACKAGES) $(TEST_PACKAGES)
+lab-packages test-packages:
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -q '^installed$$' || echo $$p; done); \
 	test -z "$$missing" || { echo "== installing Debian packages:" $$missing; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
@@ -39,11 +43,11 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 -m "not lab and not soak and not crash"
 
-test: check lab-packages
+test: test-packages check
 	$(BIN)/pytest -n 2 -m crash
 	$(BIN)/pytest -m "lab and not soak"
 
-soak: setup lab-packages
+soak: setup test-packages
 	$(BIN)/pytest -m soak
 
 bench: setup lab-packages
