@@ -51,6 +51,13 @@ State = Mapping[tuple[str, str], str]
 """Versions by name and architecture."""
 
 
+def own_mirror() -> str:
+    """Where this machine itself gets Debian from, without the last part of the path (`/debian`)."""
+    argv = ("apt-get", "indextargets", "--format", "$(SITE)")
+    sites = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    return next(site for site in sites if site.endswith("/debian")).removesuffix("/debian")
+
+
 @dataclass(frozen=True)
 class RealHost:
     """An apt below `root`, with the suites of `SUITES` as its sources, each under its name."""
@@ -61,8 +68,9 @@ class RealHost:
         """Afterwards the indexes of every suite are there."""
         for name in ("etc/apt.conf.d", "etc/preferences.d", "lists/partial", "cache/archives/partial"):
             (self.root / name).mkdir(parents=True)
+        mirror = own_mirror()
         for name, suites in SUITES.items():
-            lines = (f"deb [signed-by={KEY}] http://mirror.example/{suite} main\n" for suite in suites)
+            lines = (f"deb [signed-by={KEY}] {mirror}/{suite} main\n" for suite in suites)
             (self.root / f"etc/{name}.list").write_text("".join(lines))
         (self.root / "status").touch()
         (self.root / "apt.conf").write_text(
