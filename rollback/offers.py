@@ -1,8 +1,8 @@
 """Offers: the versions that the files of an unreachable machine say can be had, and which of them a release means. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from nornir_upgrade.core import evr
 from nornir_upgrade.core.errors import UnknownName
@@ -11,6 +11,7 @@ from .listing import Family
 from .nevra import without_epoch
 from .policy_text import Policy, Source
 
+_PATH = re.compile(r"[^:/]*:(?://[^/]*)?(?P<path>/[^?#]*)")
 _ANY_ARCH = ("all", "noarch")
 
 
@@ -108,5 +109,10 @@ def installed_versions(policy: Policy) -> Iterable[tuple[str, str, str]]:
 
 def labels_of(source: Source) -> tuple[str, ...]:
     """The parts of the path in a source's address, then those of its suite."""
-    path = urlsplit(source.uri).path if source.uri and "[" not in source.uri else ""
-    return tuple(part for part in f"{path}/{source.suite or ''}".split("/") if part and part != ".")
+    return path_labels(source.uri or "", source.suite or "")
+
+
+def path_labels(address: str, suite: str) -> tuple[str, ...]:
+    """The parts of the path of a repository's address, then those of a suite (`precise-updates/grizzly/main`)."""
+    found = _PATH.match(address)
+    return tuple(part for part in f"{found['path'] if found else ''}/{suite}".split("/") if part and part != ".")

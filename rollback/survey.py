@@ -15,7 +15,8 @@ from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.repositories import SetRepository
 
-from .catalog import Catalog, catalog, offered
+from .catalog import Catalog, catalog
+from .enquiry import offered
 from .resolve import Manifest, Solver, exact
 from .snapshot import Snapshot, runs_since, snapshots
 from .trail import trail

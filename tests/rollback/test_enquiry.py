@@ -1,0 +1,252 @@
+"""What can be had: the parser, and the script itself with this machine's own apt over a repository made for the test."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nornir_upgrade.core.errors import CommandFailed, InvalidInput
+from nornir_upgrade.core.host import Host, Result, checked
+from rollback.catalog import Candidate, Catalog, catalog
+from rollback.enquiry import offered, parse
+
+ABOUT = "http://archive/deb old/main amd64 Packages\thttp://archive/deb/\told\tmain\tLab\t$(LABEL)\tstable\told"
+NOVA = (
+    "Package: nova-common\nArchitecture: all\nVersion: 1:2013.2-0ubuntu1~cloud0\nSize: 1024\nSHA256: abc\n"
+    "Depends: python-nova (= 1),\n\tlibc6 |\n  libc6.1\nMulti-Arch: foreign\n\n"
+)
+HERE = (
+    "Package: nova-common\nArchitecture: all\nVersion: 2\nStatus: installed\nDepends: libc6\nBreaks: \n\n"
+    "Package: gone\nArchitecture: all\nVersion: 1\nStatus: config-files\n\n"
+    "Package: cut\nArchitecture: all\nVersion: \nStatus: half-installed\n\n"
+)
+
+
+def answer(*indexes: str, present: str = HERE) -> Catalog:
+    """What is understood of indexes (each with its first line) and of what is on the host."""
+    parts = [f"{index}\n=== index {number} 0\n" for number, index in enumerate(indexes)]
+    return parse("".join((*parts, present, "\n=== present 0\n\n=== end 0\n")), "===")
+
+
+def test_a_stanza_is_a_candidate_with_what_it_demands_and_where_it_is_from() -> None:
+    (found,) = answer(f"{ABOUT}\n{NOVA}").candidates.values()
+    assert found == Candidate(
+        "nova-common",
+        "all",
+        "1:2013.2-0ubuntu1~cloud0",
+        "http://archive/deb old/main amd64 Packages",
+        "abc",
+        1024,
+        (("Multi-Arch", "foreign"), ("Depends", "python-nova (= 1), libc6 | libc6.1")),
+        (("deb", "old", "main", "Lab", "stable", "old"),),
+    )
+
+
+def test_what_is_on_the_host_is_known_by_its_version_and_is_no_candidate() -> None:
+    found = answer(f"{ABOUT}\n")
+    assert not found.candidates
+    assert found.present == {("nova-common", "all", "2"): (("Depends", "libc6"),), ("cut", "all", ""): ()}
+
+
+@pytest.mark.parametrize(
+    "stanza",
+    [
+        "Package: a\nArchitecture: all\n\n",
+        "Package: a\nArchitecture: all\nVersion: \n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nSize: big\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nVersion: 2\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nDescription: unasked\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nno field\n\n",
+        " goes on\nPackage: a\nArchitecture: all\nVersion: 1\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1",
+    ],
+)
+def test_what_is_no_candidate_is_refused_with_its_line(stanza: str) -> None:
+    with pytest.raises(InvalidInput, match="line 12: index 0"):
+        answer(f"{ABOUT}\n{NOVA}{stanza}")
+
+
+def test_what_is_no_index_or_no_whole_answer_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="line 1: index 0: no index"):
+        answer("one\ttwo\n")
+    with pytest.raises(InvalidInput, match="line 1: present: a package without Status"):
+        answer(present="Package: a\nArchitecture: all\nVersion: 1\n\n")
+    with pytest.raises(InvalidInput, match="does not say what is present"):
+        parse("\n=== end 0\n", "===")
+    with pytest.raises(InvalidInput, match="cut off"):
+        parse(f"{ABOUT}\n{NOVA}\n=== index 0 0\n", "===")
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+def test_noise_is_read_or_refused_and_nothing_else(noise: bytes, at: int) -> None:
+    whole = f"{ABOUT}\n{NOVA}\n=== index 0 0\n{HERE}\n=== present 0\n\n=== end 0\n"
+    with suppress(InvalidInput):
+        parse(whole[:at] + noise.decode("utf-8", "surrogateescape") + whole[at:], "===")
+
+
+def test_the_first_index_that_offers_a_version_counts_and_all_that_do_are_named() -> None:
+    one, other = (Candidate("nova", "all", "1", origin, labels=((origin,),)) for origin in ("first", "second"))
+    found = catalog((one, other)).find("nova", "all", "1")
+    assert found and (found.origin, found.labels) == ("first", (("first",), ("second",)))
+    assert catalog((one,)).find("nova", "all", "1.0") is None
+    assert catalog((one,)).find("nova", "amd64", "1") is None
+
+
+# ---------------------------------------------------------------------- with a real apt
+
+
+class ThisMachine:
+    """As much of a host as the catalogue asks for, with an apt configuration of its own."""
+
+    name = "here"
+
+    def __init__(self, configuration: Path) -> None:
+        self.environment = {
+            "APT_CONFIG": str(configuration),
+            "DPKG_ADMINDIR": str(configuration.parent / "dpkg"),
+            "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+            "LC_ALL": "C",
+        }
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Result:
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, timeout=timeout, env=self.environment, check=False
+        )
+        return checked(self.name, argv, Result(done.returncode, done.stdout, done.stderr))
+
+
+class Machine:
+    """An apt that knows nothing but `root`, and archives below it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("etc/sources.list.d", "lists/partial", "cache/archives/partial", "dpkg"):
+            (root / name).mkdir(parents=True)
+        (root / "dpkg/status").touch()
+        (root / "apt.conf").write_text(
+            f'Dir::Etc "{root}/etc";\nDir::State::lists "{root}/lists";\nDir::State::status "{root}/dpkg/status";\n'
+            f'Dir::Cache "{root}/cache";\nDir::Log "{root}";\nAPT::Sandbox::User "";\n'
+            f'APT::Architecture "amd64";\nAcquire::Languages "none";\n'
+            f'APT::Update::Post-Invoke {{"touch {root}/hook-ran";}};\n'
+        )
+        self.host: Host = ThisMachine(root / "apt.conf")  # type: ignore[assignment]
+
+    def archive(self, name: str, *packages: tuple[str, str, str], method: str = "file") -> str:
+        """A repository of packages (name, version, architecture); returns the line that names it.
+
+        By the method `file` apt links to the indexes, by `copy` it has its own.
+        """
+        place = self.root / name
+        place.mkdir()
+        stanzas = (
+            f"Package: {package}\nArchitecture: {arch}\nVersion: {version}\nMaintainer: nobody\n"
+            f"Filename: ./{package}.deb\nSize: 42\nSHA256: {'a' * 64}\nDescription: Package: of nothing\n more\n"
+            f"Depends: less,\n\tmore\nRecommends: nothing,\n of-ours\nEssential: yes\n"
+            for package, version, arch in packages
+        )
+        (place / "Packages").write_text("\n".join(stanzas))
+        return f"deb [trusted=yes] {method}:{place} ./\n"
+
+    def source(self, name: str) -> str:
+        return str(self.root / "etc/sources.list.d" / name)
+
+    def update(self) -> None:
+        """Afterwards apt has the indexes of the sources that are in place."""
+        self.host.run(("apt-get", "-qq", "update"))
+        (self.root / "hook-ran").unlink()
+
+    def files(self) -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in sorted(self.root.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    if not shutil.which("apt-get"):
+        pytest.fail("these tests need apt")
+    return Machine(tmp_path)
+
+
+def test_an_archive_that_is_off_is_looked_into_and_one_that_is_on_is_left_out(machine: Machine) -> None:
+    old = machine.archive("old", ("nova", "1", "all"), ("quantum", "1", "amd64"), ("unasked", "1", "all"))
+    new = machine.archive("new", ("nova", "2", "all"), ("neutron", "2", "all"))
+    kept = machine.archive("kept", ("less", "5", "amd64"))
+    Path(machine.source("new.list")).write_text(new)
+    Path(machine.source("kept.list")).write_text(kept)
+    machine.update()
+    before = machine.files()
+    found = offered(
+        machine.host,
+        {machine.source("old.list"): old, machine.source("new.list"): None},
+        ("nova", "quantum", "neutron", "less"),
+    )
+    assert sorted((one.name, one.version, one.arch) for one in found.candidates.values()) == [
+        ("less", "5", "amd64"),
+        ("nova", "1", "all"),
+        ("quantum", "1", "amd64"),
+    ]
+    nova = found.find("nova", "all", "1")
+    assert nova is not None and str(machine.root / "old") in nova.origin
+    assert (nova.size, nova.digest) == (42, "a" * 64)
+    assert nova.control == (("Essential", "yes"), ("Depends", "less, more"))
+    assert machine.files() == before
+
+
+def test_what_dpkg_has_is_present_with_what_it_demands(machine: Machine) -> None:
+    head = "Maintainer: nobody\nArchitecture: amd64\nDescription: nothing\n"
+    (machine.root / "dpkg/status").write_text(
+        f"Package: less\nStatus: install ok installed\nVersion: 5\nMulti-Arch: foreign\nDepends: libc6 (>= 2)\n{head}\n"
+        f"Package: left\nStatus: deinstall ok config-files\nVersion: 1\n{head}\n"
+        f"Package: half\nStatus: install ok unpacked\nVersion: 1\nProvides: whole (= 2)\nImportant: yes\n{head}\n"
+    )
+    found = offered(machine.host, {}, ("less",)).present
+    assert found.keys() == {("half", "amd64", "1"), ("less", "amd64", "5")}
+    assert {("Important", "yes"), ("Provides", "whole (= 2)")} <= set(found["half", "amd64", "1"])
+    assert {("Multi-Arch", "foreign"), ("Depends", "libc6 (>= 2)")} <= set(found["less", "amd64", "5"])
+
+
+def test_a_repository_goes_by_its_path_and_by_what_its_release_file_says(machine: Machine) -> None:
+    line = machine.archive("cloud", ("nova", "1", "all"))
+    (machine.root / "cloud/Release").write_text(
+        f"Origin: Lab Cloud\nSuite: stable\nCodename: havana\nDate: Sat, 01 Jan 2022 00:00:00 UTC\nSHA256:\n"
+        f" {sha256((machine.root / 'cloud/Packages').read_bytes()).hexdigest()} "
+        f"{(machine.root / 'cloud/Packages').stat().st_size} Packages\n"
+    )
+    found = offered(machine.host, {machine.source("cloud.list"): line}, ("nova",)).find("nova", "all", "1")
+    assert found is not None
+    (labels,) = found.labels
+    assert labels[-3:] == ("Lab Cloud", "stable", "havana") and "cloud" in labels and "" not in labels
+
+
+def test_sources_as_they_are_need_no_fetching(machine: Machine) -> None:
+    line = machine.archive("only", ("nova", "1", "all"), method="copy")
+    Path(machine.source("only.list")).write_text(line)
+    machine.update()
+    shutil.rmtree(machine.root / "only")
+    found = offered(machine.host, {machine.source("only.list"): line}, ("nova",))
+    assert found.find("nova", "all", "1") is not None
+
+
+def test_an_archive_that_is_gone_is_an_error_and_not_an_empty_catalogue(machine: Machine) -> None:
+    line = machine.archive("old", ("nova", "1", "all"))
+    shutil.rmtree(machine.root / "old")
+    with pytest.raises(CommandFailed, match="here"):
+        offered(machine.host, {machine.source("old.list"): line}, ("nova",))
+
+
+def test_source_files_elsewhere_are_none_of_our_business(machine: Machine) -> None:
+    line = machine.archive("old", ("nova", "1", "all"))
+    assert not offered(machine.host, {"/etc/hostname": line}, ("nova",)).candidates
+
+
+def test_names_are_data_for_the_shell_and_for_awk(machine: Machine, tmp_path: Path) -> None:
+    line = machine.archive("old", ("nova", "1", "all"))
+    hostile = (f"$(touch {tmp_path}/canary)", f"`touch {tmp_path}/canary`", "a' -v b=1 '", "no\\nva", "-e")
+    found = offered(machine.host, {machine.source("old.list"): line}, ("nova", *hostile))
+    assert [one.name for one in found.candidates.values()] == ["nova"]
+    assert not (tmp_path / "canary").exists()
