@@ -19,7 +19,7 @@ So the answer is unique, and the same on every machine.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nornir_upgrade.core.debversion import sort_key
+from nornir_upgrade.core.evr import Key, sort_key
 from nornir_upgrade.core.packages import PackageName
 
 from .encoding import Encoding
@@ -89,7 +89,7 @@ def _near(encoding: Encoding, aims: Sequence[Aim]) -> tuple[Soft, ...]:
 
 def _others(encoding: Encoding, aim: Aim) -> tuple[int, ...]:
     good = {aim.wanted, aim.second} - {""}
-    return tuple(v for v in encoding.variables.get(aim.key, ()) if encoding.debs[v - 1].version not in good)
+    return tuple(v for v in encoding.variables.get(aim.key, ()) if encoding.packages[v - 1].version not in good)
 
 
 def _distance(encoding: Encoding, aim: Aim, variable: int) -> int:
@@ -101,5 +101,8 @@ def _distance(encoding: Encoding, aim: Aim, variable: int) -> int:
 
 def _by_version(encoding: Encoding, key: PackageName) -> list[int]:
     """Oldest first; of versions that are level the one whose text sorts first."""
-    variables = encoding.variables.get(key, ())
-    return sorted(variables, key=lambda variable: sort_key(encoding.debs[variable - 1].version))
+
+    def age(variable: int) -> Key:
+        return sort_key(encoding.packages[variable - 1].version, encoding.flavour)
+
+    return sorted(encoding.variables.get(key, ()), key=age)

@@ -68,4 +68,4 @@ class _Walk:
         return False
 
     def _keys(self, clause: Clause) -> Iterator[PackageName]:
-        return (self.encoding.debs[abs(literal) - 1].key for literal in clause.literals)
+        return (self.encoding.keys[abs(literal) - 1] for literal in clause.literals)

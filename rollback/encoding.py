@@ -3,17 +3,16 @@
 A variable is one version of one package, from 1 on; a clause is a disjunction of variables, negative for "is not
 installed". A set is consistent when it satisfies all of them. Only the packages of the snapshot and of the host as it is are
 in it, in all versions to be had: to stay as it is always is a solution of a consistent host, so that no other is needed.
+
+What packages demand of each other is the affair of their family: `debclauses` and `rpmclauses` are the two `Rules`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
+from nornir_upgrade.core.evr import Flavour
 from nornir_upgrade.core.packages import PackageName
-
-from . import debrules
-from .universe import Deb, Demand
 
 Rule = Literal["missing", "depends", "excludes", "one-version", "essential", "policy", "present", "kept"]
 
@@ -39,23 +38,61 @@ class Clause:
     reason: Reason
 
 
+class Versioned(Protocol):
+    """One version of one package of either family."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def arch(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def key(self) -> PackageName:
+        """What the package is told apart by."""
+        ...
+
+
+V = TypeVar("V", bound=Versioned)
+V_contra = TypeVar("V_contra", bound=Versioned, contravariant=True)
+
+
+class Rules(Protocol[V_contra]):
+    """What the packages of one family are held to. `own` are the architectures that count as the host's own."""
+
+    @property
+    def flavour(self) -> Flavour: ...
+    @property
+    def own(self) -> frozenset[str]: ...
+    def clauses(self, packages: Sequence[V_contra]) -> Iterator[Clause]:
+        """The clauses over `packages`, of which the first is variable 1."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The clauses over `debs`; the variable of a package is its index and one. `native` is the host's architecture."""
+    """The clauses over `packages`; the variable of a package is its index and one, and `keys` are what each is told apart by."""
 
-    debs: tuple[Deb, ...]
+    packages: tuple[Versioned, ...]
     clauses: tuple[Clause, ...]
-    native: str
+    flavour: Flavour
+    own: frozenset[str]
+    keys: tuple[PackageName, ...]
     variables: Mapping[PackageName, tuple[int, ...]]
 
     def find(self, key: PackageName, version: str) -> int:
         """The variable of exactly this version (the same text), or 0."""
-        return next((v for v in self.variables.get(key, ()) if self.debs[v - 1].version == version), 0)
+        return next((v for v in self.variables.get(key, ()) if self.packages[v - 1].version == version), 0)
 
     def standing(self, key: PackageName) -> tuple[int, ...]:
-        """The variables of all that stands where `key` does: its versions, as `all` or as the host's own architecture alike."""
-        archs = {key.arch} | ({"all", self.native} if key.arch in ("all", self.native) else set())
-        return tuple(v for arch in sorted(archs) for v in self.variables.get(PackageName(key.name, arch), ()))
+        """The variables of all that stands where `key` does: its versions, be they told apart by it or not, as a package for
+        all architectures or for the host's own alike.
+        """
+        archs = {key.arch} | (self.own if key.arch in self.own else set())
+        if not key.version:
+            return tuple(v for arch in sorted(archs) for v in self.variables.get(PackageName(key.name, arch), ()))
+        named = ((v, one) for v, one in enumerate(self.packages, 1) if one.name == key.name)
+        return tuple(v for v, one in named if one.arch in archs)
 
     def violated(self, chosen: Collection[int]) -> tuple[Clause, ...]:
         """The clauses that a set of variables does not satisfy: none when it is consistent."""
@@ -67,87 +104,64 @@ def holds(clause: Clause, chosen: Collection[int]) -> bool:
     return any((literal > 0) == (abs(literal) in chosen) for literal in clause.literals)
 
 
+def own_key(one: Versioned) -> PackageName:
+    """What the package says itself that it is told apart by."""
+    return one.key
+
+
 def encode(
-    debs: Iterable[Deb], missing: Collection[Deb], native: str, essential: Collection[str], barred: Iterable[Deb] = ()
+    packages: Iterable[V],
+    missing: Iterable[V],
+    rules: Rules[V],
+    essential: Collection[str],
+    barred: Iterable[V] = (),
+    *,
+    staying: Iterable[tuple[V, str]] = (),
+    key: Callable[[V], PackageName] = own_key,
 ) -> Encoding:
-    """The rules over `debs`, no two of one name, architecture and version. Those in `missing` cannot be had, names that are
-    `essential` must stay, and those that are `barred` are forbidden by policy.
+    """The rules over `packages`, no two of one name, architecture and version. Those in `missing` cannot be had, names that are
+    `essential` must stay, those that are `barred` are forbidden by policy, and those that are `staying` must, for what is said.
     The result does not depend on the order of anything given.
     """
-    ordered = tuple(sorted(debs, key=_identity))
+    ordered = tuple(sorted(packages, key=_identity))
+    numbers = {_identity(one): number for number, one in enumerate(ordered, 1)}
+    keys = tuple(map(key, ordered))
     found: dict[PackageName, list[int]] = {}
-    for number, one in enumerate(ordered, 1):
-        found.setdefault(one.key, []).append(number)
-    maker = _Maker(ordered, native)
+    for number, one in enumerate(keys, 1):
+        found.setdefault(one, []).append(number)
+    lacking = sorted(numbers[_identity(one)] for one in missing)
     clauses = (
-        *maker.absent(missing, "missing", "is in no repository and not installed"),
-        *maker.absent(
-            barred, "policy", "is not the version of the snapshot, and only that may stand (--missing remove)"
+        *_absent(ordered, lacking, "missing", "is in no repository and not installed"),
+        *_absent(
+            ordered,
+            sorted(numbers[_identity(one)] for one in barred),
+            "policy",
+            "is not the version of the snapshot, and only that may stand (--missing remove)",
         ),
-        *maker.demands(),
-        *maker.one_version(),
-        *maker.essential(essential, missing),
+        *rules.clauses(ordered),
+        *_essential(ordered, essential, frozenset(lacking)),
+        *(Clause((numbers[_identity(one)],), _reason("essential", one, text)) for one, text in staying),
     )
-    return Encoding(ordered, clauses, native, {key: tuple(variables) for key, variables in found.items()})
+    return Encoding(
+        ordered, clauses, rules.flavour, rules.own, keys, {key: tuple(variables) for key, variables in found.items()}
+    )
 
 
-class _Maker:
-    """The clauses of a tuple of packages, with what is looked up again and again at hand."""
-
-    def __init__(self, debs: tuple[Deb, ...], native: str) -> None:
-        self.debs, self.native = debs, native
-        self.named: dict[str, list[int]] = {}  # name -> variables of what is called so or provides it
-        self.own: dict[str, list[int]] = {}
-        for number, one in enumerate(debs, 1):
-            self.own.setdefault(one.name, []).append(number)
-            for name in sorted({one.name, *(given.name for given in one.provides)}):
-                self.named.setdefault(name, []).append(number)
-
-    def absent(self, debs: Iterable[Deb], rule: Rule, text: str) -> Iterator[Clause]:
-        unwanted = set(map(_identity, debs))
-        for number, one in enumerate(self.debs, 1):
-            if _identity(one) in unwanted:
-                yield Clause((-number,), Reason(rule, one.name, one.version, text))
-
-    def demands(self) -> Iterator[Clause]:
-        for number, owner in enumerate(self.debs, 1):
-            for demand in owner.depends:
-                yield from self._depends(number, owner, demand)
-            for demand in owner.excludes:
-                yield from self._excludes(number, owner, demand)
-
-    def _depends(self, number: int, owner: Deb, demand: Demand) -> Iterator[Clause]:
-        providers = {
-            one
-            for relation in demand.relations
-            for one in self.named.get(relation.name, ())
-            if debrules.satisfies(self.debs[one - 1], relation, owner, self.native)
-        }
-        if number not in providers:
-            yield Clause((-number, *sorted(providers)), Reason("depends", owner.name, owner.version, f"needs {demand}"))
-
-    def _excludes(self, number: int, owner: Deb, demand: Demand) -> Iterator[Clause]:
-        (relation,) = demand.relations
-        verb = "breaks" if demand.field == "Breaks" else "conflicts with"
-        for one in self.named.get(relation.name, ()):
-            if debrules.excluded(self.debs[one - 1], relation, owner, self.native):
-                yield Clause((-number, -one), Reason("excludes", owner.name, owner.version, f"{verb} {demand}"))
-
-    def one_version(self) -> Iterator[Clause]:
-        for name in sorted(self.own):
-            for one, other in combinations(self.own[name], 2):
-                if not debrules.together(self.debs[one - 1], self.debs[other - 1], self.native):
-                    yield Clause((-one, -other), Reason("one-version", name, "", "can stand in one version only"))
-
-    def essential(self, names: Collection[str], missing: Collection[Deb]) -> Iterator[Clause]:
-        """A name that no version can be had of is beyond what a rule can keep."""
-        lacking = set(map(_identity, missing))
-        for name in sorted(names):
-            variables = [one for one in self.own.get(name, ()) if _identity(self.debs[one - 1]) not in lacking]
-            if variables:
-                text = "is essential or protected, and is never removed"
-                yield Clause(tuple(variables), Reason("essential", name, "", text))
+def _absent(packages: Sequence[Versioned], variables: Iterable[int], rule: Rule, text: str) -> Iterator[Clause]:
+    return (Clause((-variable,), _reason(rule, packages[variable - 1], text)) for variable in variables)
 
 
-def _identity(one: Deb) -> tuple[str, str, str]:
+def _essential(packages: Sequence[Versioned], names: Iterable[str], lacking: Collection[int]) -> Iterator[Clause]:
+    """A name that no version can be had of is beyond what a rule can keep."""
+    for name in sorted(names):
+        variables = tuple(v for v, one in enumerate(packages, 1) if one.name == name and v not in lacking)
+        if variables:
+            yield Clause(variables, Reason("essential", name, "", "is essential or protected, and is never removed"))
+
+
+def _reason(rule: Rule, one: Versioned, text: str) -> Reason:
+    return Reason(rule, one.name, one.version, text)
+
+
+def _identity(one: Versioned) -> tuple[str, str, str]:
     return one.name, one.arch, one.version

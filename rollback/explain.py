@@ -36,7 +36,7 @@ def contradiction(encoding: Encoding) -> tuple[Reason, ...]:
 
 def met(encoding: Encoding, aim: Aim, chosen: frozenset[int]) -> bool:
     """Whether `chosen` brings the package to what is wanted."""
-    there = [encoding.debs[v - 1].version for v in encoding.variables.get(aim.key, ()) if v in chosen]
+    there = [encoding.packages[v - 1].version for v in encoding.variables.get(aim.key, ()) if v in chosen]
     return there == ([aim.wanted] if aim.wanted else [])
 
 
@@ -77,7 +77,7 @@ class _Court:
         return ()
 
     def _hold(self, clause: Clause) -> None:
-        selector = len(self.encoding.debs) + len(self._clauses) + 1
+        selector = len(self.encoding.packages) + len(self._clauses) + 1
         self._solver.add_clause([*clause.literals, -selector])
         self._clauses[selector] = clause
 
@@ -88,7 +88,7 @@ class _Court:
             self._hold(Clause((there,), Reason("kept", name, aim.wanted, "is in the plan")))
             return
         for variable in self.encoding.variables.get(aim.key, ()):
-            version = self.encoding.debs[variable - 1].version
+            version = self.encoding.packages[variable - 1].version
             self._hold(Clause((-variable,), Reason("kept", name, version, "is not in the plan")))
 
 

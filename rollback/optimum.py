@@ -23,12 +23,12 @@ def nearest(encoding: Encoding, aims: Sequence[Aim]) -> frozenset[int] | None:
         formula.append(list(clause.literals))
     for literals, weight in _weighed(levels(encoding, aims)):
         formula.append(list(literals), weight=weight)
-    formula.nv = max(formula.nv, len(encoding.debs))
+    formula.nv = max(formula.nv, len(encoding.packages))
     with RC2Stratified(formula, solver=_ENGINE) as engine:
         model = engine.compute()
         if model is None:
             return None
-        return _first(encoding, aims, _Optima(engine, len(encoding.debs)), _chosen(model, len(encoding.debs)))
+        return _first(encoding, aims, _Optima(engine, len(encoding.packages)), _chosen(model, len(encoding.packages)))
 
 
 def _weighed(preferences: Sequence[Sequence[Soft]]) -> list[Soft]:

@@ -24,7 +24,7 @@ def told(
     """The manifest that leads to the packages `chosen`. `why` has the reasons for each that is not as aimed, `notes` what
     else must be said; `straight` is the manifest that accounts for the same packages on the exact way.
     """
-    versions = {found.encoding.debs[v - 1].key: found.encoding.debs[v - 1].version for v in chosen}
+    versions = {found.encoding.keys[v - 1]: found.encoding.packages[v - 1].version for v in chosen}
     aims = {aim.key: aim for aim in found.aims}
     changes = []
     for one in straight.changes:

@@ -11,6 +11,7 @@ from nornir_upgrade.core.packages import Package, PackageName
 
 from .aim import Aim
 from .catalog import Catalog
+from .debclauses import DebRules
 from .encoding import Encoding, encode
 from .universe import Deb, deb
 
@@ -60,7 +61,7 @@ def scene(
     essential = {one.name for one in debs if one.essential and _version(present.get(one.key)) == one.version}
     barred = _barred(aims, debs, essential) if missing == "remove" else ()
     native = apt.native(now.packages) or now.os.arch
-    encoding = encode(debs, lacking, native, essential, barred)
+    encoding = encode(debs, lacking, DebRules(native), essential, barred)
     return Scene(before, present, encoding, aims, tuple(only))
 
 

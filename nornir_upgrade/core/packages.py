@@ -20,13 +20,17 @@ Goal = Literal["installed", "config-files", "absent"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class PackageName:
-    """A name with its architecture, as dpkg or rpm print it (`all`, `amd64`, `noarch`, …)."""
+    """A name with its architecture, as dpkg or rpm print it (`all`, `amd64`, `noarch`, …).
+
+    `version` is told only of what stands in several at once, as kernels of rpm do: each of them is a package of its own.
+    """
 
     name: str
     arch: str
+    version: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.arch}"
+        return f"{self.name}{'=' * bool(self.version)}{self.version}:{self.arch}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from rollback import debrules
+from rollback.debclauses import DebRules
 from rollback.encoding import encode
 from rollback.universe import Deb
 
@@ -37,7 +38,7 @@ def apt(tmp_path_factory: pytest.TempPathFactory) -> AptOracle:
 
 
 def agree(apt: AptOracle, found: list[Deb]) -> None:
-    encoding = encode(found, (), NATIVE, ())
+    encoding = encode(found, (), DebRules(NATIVE), ())
     broken = encoding.violated(range(1, len(found) + 1))
     event("broken" if broken else "consistent")
     assert apt.consistent(found) == (not broken), [str(clause.reason) for clause in broken]

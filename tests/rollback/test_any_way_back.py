@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName, State
+from rollback.debclauses import DebRules
 from rollback.encoding import encode
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest
@@ -26,7 +27,7 @@ def standing(found: list[Deb]) -> list[Deb]:
     for _ in range(2):
         for one in found:
             more = [*kept, one]
-            if one not in kept and not encode(more, (), NATIVE, ()).violated(range(1, len(more) + 1)):
+            if one not in kept and not encode(more, (), DebRules(NATIVE), ()).violated(range(1, len(more) + 1)):
                 kept = more
     return kept
 
@@ -73,7 +74,7 @@ class AnyWayBack(RuleBasedStateMachine):
 
     def _stands(self, end: dict[PackageName, Package]) -> None:
         there = [self.world[one.name, one.arch, one.version] for one in end.values() if one.unpacked]
-        assert not encode(there, (), NATIVE, ()).violated(range(1, len(there) + 1))
+        assert not encode(there, (), DebRules(NATIVE), ()).violated(range(1, len(there) + 1))
         assert all(one.state in ("installed", "config-files") for one in end.values())
 
     def _is_told(self, manifest: Manifest, end: dict[PackageName, Package], now: HostFacts) -> None:

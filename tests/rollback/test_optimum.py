@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rollback import debrules
 from rollback.aim import Aim
 from rollback.closure import closure
+from rollback.debclauses import DebRules
 from rollback.encoding import Clause, Encoding, Reason, encode, holds
 from rollback.explain import explain, met, minimal
 from rollback.optimum import nearest
@@ -25,7 +26,7 @@ def questions(draw: st.DrawFn) -> Question:
     lacking = draw(st.sets(st.sampled_from(found), max_size=2))
     essential = draw(st.sets(st.sampled_from([one.name for one in found]), max_size=1))
     barred = draw(st.sets(st.sampled_from(found), max_size=1))
-    encoding = encode(found, lacking, NATIVE, essential, barred)
+    encoding = encode(found, lacking, DebRules(NATIVE), essential, barred)
     aims = []
     for key in sorted({one.key for one in found}):
         versions = st.sampled_from(["", *(one.version for one in found if one.key == key)])
@@ -35,7 +36,7 @@ def questions(draw: st.DrawFn) -> Question:
 
 def cost(encoding: Encoding, aims: tuple[Aim, ...], chosen: frozenset[int]) -> tuple[object, ...]:
     """What the table in `aim` says, written down once more: the smaller, the better."""
-    versions = {number: one.version for number, one in enumerate(encoding.debs, 1)}
+    versions = {number: one.version for number, one in enumerate(encoding.packages, 1)}
     there = {aim.key: [versions[v] for v in encoding.variables[aim.key] if v in chosen] for aim in aims}
 
     def gone(one: Aim) -> bool:
@@ -58,7 +59,7 @@ def cost(encoding: Encoding, aims: tuple[Aim, ...], chosen: frozenset[int]) -> t
 
 
 def in_order(encoding: Encoding, aim: Aim) -> list[str]:
-    found = [encoding.debs[v - 1].version for v in encoding.variables[aim.key]]
+    found = [encoding.packages[v - 1].version for v in encoding.variables[aim.key]]
     for end in range(len(found), 1, -1):  # by swapping neighbours: stable, and no key is needed
         for index in range(end - 1):
             if debrules.order(found[index], found[index + 1]) > 0:
@@ -82,7 +83,7 @@ def place(encoding: Encoding, aim: Aim, there: list[str]) -> int:
 def every(encoding: Encoding) -> list[frozenset[int]]:
     found = (
         frozenset(number for number, there in enumerate(bits, 1) if there)
-        for bits in product((False, True), repeat=len(encoding.debs))
+        for bits in product((False, True), repeat=len(encoding.packages))
     )
     return [chosen for chosen in found if not encoding.violated(chosen)]
 
@@ -127,7 +128,7 @@ def test_the_closure_is_consistent_or_nothing(question: Question) -> None:
 def test_the_clauses_do_not_depend_on_the_order(found: list[Deb], chance) -> None:  # type: ignore[no-untyped-def]
     shuffled = list(found)
     chance.shuffle(shuffled)
-    assert encode(found, found[:1], NATIVE, ()) == encode(shuffled, found[:1], NATIVE, ())
+    assert encode(found, found[:1], DebRules(NATIVE), ()) == encode(shuffled, found[:1], DebRules(NATIVE), ())
 
 
 IDLE = Reason("depends", "a", "1", "needs b")
