@@ -1,9 +1,6 @@
 """Real .deb files and signed apt repositories from `lab.releases`."""
 
-import gzip
-import hashlib
 import json
-import lzma
 import os
 import shutil
 import subprocess
@@ -11,18 +8,17 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.utils import formatdate
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
+from nornir_upgrade.lab import dists
+from nornir_upgrade.lab.dists import put, sha256, stanza
 from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.releases import RELEASES, Package, Project, Release
 from nornir_upgrade.lab.signing import ArchiveKey
 
-COMPONENT = "main"
-_INDEXES = f"{COMPONENT}/binary-amd64"
 _MODULES = "usr/lib/python3/dist-packages"
 _STAMP = "digest"
 
@@ -41,7 +37,7 @@ Trees = Mapping[Package, tuple[Entry, ...]]
 
 def digest(key: ArchiveKey) -> str:
     """SHA-256 over all that goes into the repositories: what `build` would make has changed if, and only if, this has."""
-    return _sha256("".join(_release_digest(release, _trees(release), key) for release in RELEASES).encode())
+    return sha256("".join(_release_digest(release, _trees(release), key) for release in RELEASES).encode())
 
 
 def build(directory: Path, key: ArchiveKey) -> None:
@@ -57,7 +53,7 @@ def build(directory: Path, key: ArchiveKey) -> None:
 
 def contents(package: Package, release: Release) -> tuple[Entry, ...]:
     """Every file of the binary package, its control files (deb(5)) below DEBIAN/ included."""
-    entries = [Entry("DEBIAN/control", _stanza(control_fields(package)).encode())]
+    entries = [Entry("DEBIAN/control", stanza(control_fields(package)).encode())]
     for script in package.scripts:
         head = f"#!/bin/sh\nset -e\nrelease={release.codename}\n"
         text = head + "".join(f"\n{_data('scripts', piece).read_text()}" for piece in script.pieces)
@@ -139,7 +135,7 @@ def _trees(release: Release) -> Trees:
 
 
 def _release_digest(release: Release, trees: Trees, key: ArchiveKey) -> str:
-    return _sha256(repr((key.public, release.codename, release.date, list(trees.values()))).encode())
+    return sha256(repr((key.public, release.codename, release.date, list(trees.values()))).encode())
 
 
 def _build_release(release: Release, directory: Path, key: ArchiveKey) -> None:
@@ -164,7 +160,7 @@ def _build_packages(release: Release, trees: Trees, root: Path) -> None:
         stage, target = root / "stage" / package.name, root / pool_path(package)
         target.parent.mkdir(parents=True, exist_ok=True)
         for entry in trees[package]:
-            _write(stage, entry)
+            put(stage, entry.path, entry.data, entry.mode)
         # SOURCE_DATE_EPOCH: all files date from the release, see dpkg-deb(1).
         done = subprocess.run(
             ["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(stage), str(target)],
@@ -188,55 +184,16 @@ def pool_path(package: Package) -> str:
     return f"pool/{package.name}_{version}_all.deb"
 
 
-def _write(stage: Path, entry: Entry) -> None:
-    path = stage / entry.path
-    for parent in reversed(path.relative_to(stage).parents):
-        (stage / parent).mkdir(exist_ok=True, parents=True)
-        (stage / parent).chmod(0o755)
-    path.write_bytes(entry.data)
-    path.chmod(entry.mode)
-
-
 def _index(release: Release, root: Path, key: ArchiveKey) -> None:
-    """Packages (policy 5.3 fields and those of deb-src-index) and InRelease: https://wiki.debian.org/DebianRepository/Format."""
-    packages = "\n".join(_stanza(_indexed(package, root)) for package in release.packages).encode()
-    indexes = {
-        f"{_INDEXES}/Packages": packages,
-        f"{_INDEXES}/Packages.gz": gzip.compress(packages, mtime=0),
-        f"{_INDEXES}/Packages.xz": lzma.compress(packages),
-    }
-    dists = root / "dists" / release.codename
-    for path, data in indexes.items():
-        _write(dists, Entry(path, data))
-    sums = [f" {_sha256(data)} {len(data)} {path}" for path, data in indexes.items()]
-    fields = {
-        "Origin": "Lab Cloud",
-        "Label": "Lab Cloud Archive",
-        "Suite": release.codename,
-        "Codename": release.codename,
-        "Date": formatdate(release.date, usegmt=True),
-        "Architectures": "amd64",
-        "Components": COMPONENT,
-        "SHA256": "\n".join(["", *sums]),
-    }
-    text = _stanza(fields).encode()
-    _write(dists, Entry("Release", text))
-    _write(dists, Entry("InRelease", key.clearsign(text)))
+    packages = "\n".join(stanza(_indexed(package, root)) for package in release.packages).encode()
+    dists.write(root, release.codename, packages, key, date=release.date, origin="Lab Cloud", label="Lab Cloud Archive")
 
 
 def _indexed(package: Package, root: Path) -> Mapping[str, str]:
     path = pool_path(package)
     data = (root / path).read_bytes()
-    where = {"Filename": path, "Size": str(len(data)), "SHA256": _sha256(data)}
+    where = {"Filename": path, "Size": str(len(data)), "SHA256": sha256(data)}
     return {**control_fields(package), **where}
-
-
-def _stanza(fields: Mapping[str, str]) -> str:
-    return "".join(f"{field}: {value}\n" for field, value in fields.items())
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _data(*path: str) -> Traversable:

@@ -59,6 +59,7 @@ RECIPES: Mapping[str, Recipe] = {
     for recipe in (
         Recipe("node", "bookworm", _NODE),
         Recipe("db", "bookworm", (*_NODE, "mariadb-server")),
+        Recipe("cloud", "bookworm", (*_NODE, "mariadb-server", "nginx", "keystone")),  # real services, not stand-ins
         Recipe("bench", "bookworm", (*_NODE, "python3-apt")),  # Ansible's package_facts asks python3-apt on the host
     )
 }
@@ -94,7 +95,7 @@ def build(wanted: Recipe, cache: Path, progress: Progress) -> Path:
     done = wanted.path(cache)
     if done.is_dir():
         return done
-    with _only_one(done):
+    with only_one(done):
         if not done.is_dir():
             partial = done.with_name(f"{done.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
@@ -109,7 +110,8 @@ def build(wanted: Recipe, cache: Path, progress: Progress) -> Path:
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def only_one(path: Path) -> Iterator[None]:
+    """One process at a time makes `path`; the others wait."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

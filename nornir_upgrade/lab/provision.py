@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 
-from nornir_upgrade.lab import archive, seeds
+from nornir_upgrade.lab import archive, dists, seeds
 from nornir_upgrade.lab.base import Progress
 from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.fleet import CONTROL, FLEET, HELD, INSTALLED
@@ -24,7 +24,7 @@ SOURCES = "/etc/apt/sources.list.d/cloud-havana.list"
 def source_line(release: Release) -> str:
     """The one line of sources.list(5) that names a release's repository, without its newline."""
     url = f"http://{CONTROLLER}:{HTTP_PORT}/{release.codename}"
-    return f"deb [signed-by={KEYRING}] {url} {release.codename} {archive.COMPONENT}"
+    return f"deb [signed-by={KEYRING}] {url} {release.codename} {dists.COMPONENT}"
 
 
 def up(lab: Lab, progress: Progress = lambda _: None) -> None:
