@@ -5,8 +5,8 @@ Strictly in this order, each line deciding only where the lines above leave a ch
  0. the rules of the packages, and that nothing essential or protected goes: never broken
  1. with `--only`: the packages named are there at all, then are exactly as in the snapshot, or gone as there
  2. packages of the snapshot that somebody asked for (not marked auto) are there, in whatever version
- 3. the other packages of the snapshot are there
- 4. packages are exactly as in the snapshot (with `--only`: those not named exactly as they are)
+ 3. packages are exactly as in the snapshot (with `--only`: those not named exactly as they are)
+ 4. the other packages of the snapshot are there, in whatever version
  5. packages that the snapshot does not have are gone
  6. a package that cannot be as it should stays as it is (with `--only`: comes to its version of the snapshot)
  7. otherwise its version is as few versions away as can be, of those to be had
@@ -51,8 +51,8 @@ def levels(encoding: Encoding, aims: Sequence[Aim]) -> tuple[tuple[Soft, ...], .
         _present(encoding, focus),
         _exact(encoding, focus) + _gone(encoding, focus),
         _present(encoding, [aim for aim in rest if aim.asked]),
-        _present(encoding, [aim for aim in rest if not aim.asked]),
         _exact(encoding, rest),
+        _present(encoding, [aim for aim in rest if not aim.asked]),
         _gone(encoding, rest),
         _settled(encoding, aims),
         _near(encoding, aims),

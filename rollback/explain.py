@@ -23,9 +23,10 @@ def explain(encoding: Encoding, aims: Sequence[Aim], chosen: frozenset[int]) -> 
     """The reasons for each package of `aims` that `chosen`, the optimum, does not bring to what is wanted.
 
     They are taken from the rules, and from what the optimum has as it should be: no better answer is without one of them.
+    For one that goes they also say why it does not stay in another version.
     """
     with _Court(encoding, aims, chosen) as court:
-        return {aim.key: court.reasons(aim) for aim in aims if not met(encoding, aim, chosen)}
+        return {aim.key: court.reasons(aim, chosen) for aim in aims if not met(encoding, aim, chosen)}
 
 
 def contradiction(encoding: Encoding) -> tuple[Reason, ...]:
@@ -46,6 +47,7 @@ class _Court:
     def __init__(self, encoding: Encoding, aims: Sequence[Aim], chosen: frozenset[int]) -> None:
         self.encoding = encoding
         self._clauses: dict[int, Clause] = {}  # by selector
+        self._barred = {clause.literals for clause in encoding.clauses if len(clause.literals) == 1}  # tell nothing new
         self._solver = Solver(_ENGINE)
         for clause in encoding.clauses:
             self._hold(clause)
@@ -55,6 +57,7 @@ class _Court:
             elif aim.wanted and any(v in chosen for v in encoding.standing(aim.key)):
                 must = Reason("present", aim.key.name, "", "must stay installed")
                 self._hold(Clause(encoding.standing(aim.key), must))
+        self._stages = [self._without(_LATE[number:]) for number in range(len(_LATE) + 1)]
 
     def __enter__(self) -> "_Court":
         return self
@@ -62,19 +65,28 @@ class _Court:
     def __exit__(self, *_: object) -> None:
         self._solver.delete()
 
-    def reasons(self, aim: Aim) -> tuple[Reason, ...]:
+    def reasons(self, aim: Aim, chosen: frozenset[int]) -> tuple[Reason, ...]:
         variables = self.encoding.variables.get(aim.key, ())
         exact = self.encoding.find(aim.key, aim.wanted) if aim.wanted else 0
-        return self.core((exact,) if exact else tuple(-v for v in variables))
+        against = self._against((exact,) if exact else tuple(-v for v in variables))
+        if aim.wanted and chosen.isdisjoint(self.encoding.standing(aim.key)):
+            others = (self._against((v,)) for v in variables if v != exact and (-v,) not in self._barred)
+            against += [clause for clauses in others for clause in clauses]
+        return merged(clause.reason for clause in against)
 
     def core(self, demanded: Sequence[int]) -> tuple[Reason, ...]:
         """The reasons against these literals, merged and in a stable order; none where nothing stands against them."""
-        for number in range(len(_LATE) + 1):
-            selectors = [s for s, clause in self._clauses.items() if clause.reason.rule not in _LATE[number:]]
+        return merged(clause.reason for clause in self._against(demanded))
+
+    def _against(self, demanded: Sequence[int]) -> list[Clause]:
+        for selectors in self._stages:
             if not self._solver.solve(assumptions=[*demanded, *selectors]):
                 blamed = sorted(set(self._solver.get_core() or ()) - set(demanded))
-                return merged(clause.reason for clause in minimal(demanded, [self._clauses[one] for one in blamed]))
-        return ()
+                return minimal(demanded, [self._clauses[one] for one in blamed])
+        return []
+
+    def _without(self, rules: Sequence[Rule]) -> list[int]:
+        return [selector for selector, clause in self._clauses.items() if clause.reason.rule not in rules]
 
     def _hold(self, clause: Clause) -> None:
         selector = len(self.encoding.packages) + len(self._clauses) + 1

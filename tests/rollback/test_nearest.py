@@ -118,6 +118,30 @@ def test_an_asked_for_package_is_worth_more_than_its_libraries() -> None:
     assert lines(manifest) == {"app": "keep 2", "lib": "unobtainable 2", "other": "keep"}
 
 
+CORE = (made("app=1", depends="lib (= 1)"), made("lib=1"), made("plugin=1"))
+
+
+def test_a_package_nobody_asked_for_goes_where_it_would_take_others_from_their_versions() -> None:
+    now = (made("app=2", depends="lib (= 2)"), made("lib=2"), made("plugin=2", depends="lib (>= 2)"))
+    manifest = back(CORE, now, CORE[:2], auto=("lib", "plugin"))
+    assert lines(manifest) == {"app": "downgrade 1", "lib": "downgrade 1", "plugin": "remove 2"}
+    why = {change.name: change.why for change in manifest.changes}["plugin"]
+    assert "plugin=1 is in no repository" in why and "plugin=2 needs lib (>= 2)" in why and "is in the plan" in why
+    assert lines(back(CORE, now, CORE[:2], auto=("lib",)))["plugin"] == "unobtainable 2"
+
+
+def test_no_package_of_the_snapshot_goes_only_to_be_rid_of_what_it_needs() -> None:
+    now = (*CORE[:2], made("plugin=2", depends="more"), made("more=1", depends="most"), made("most=1"))
+    manifest = back(CORE, now, CORE[:2], auto=("plugin", "more", "most"))
+    assert lines(manifest) == {
+        "app": "keep 1",
+        "lib": "keep 1",
+        "plugin": "unobtainable 2",
+        "more": "keep 1",
+        "most": "keep 1",
+    }
+
+
 def test_a_version_in_between_serves_where_neither_old_nor_new_can_stand() -> None:
     then = (made("a=1"), made("b=1"))
     now = (made("a=3", depends="b (>= 3)"), made("b=3"))
