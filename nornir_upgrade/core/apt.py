@@ -6,7 +6,7 @@ No option here ever weakens apt's checks of signatures.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -172,14 +172,34 @@ def parse_package(line: str) -> Package | None:
 
 
 def marked(packages: Sequence[Package], auto: Iterable[str]) -> tuple[Package, ...]:
-    """`packages` with the marks that `apt-mark showauto` printed: `name`, or `name:arch` where it is foreign."""
+    """`packages` with apt's marks: `name`, or `name:arch`, where the host's own architecture is that of `all` as well."""
     archs: dict[str, list[str]] = {}
     for package in packages:
         archs.setdefault(package.name, []).append(package.arch)
     own = native(packages)
     words = (word.partition(":")[::2] for word in auto)
-    marks = {(name, _arch([arch] if arch else archs.get(name, ()), own)) for name, arch in words}
+    marks = {(name, _arch(archs.get(name, ()) if arch in ("", own) else [arch], own)) for name, arch in words}
     return tuple(replace(p, auto=True) if (p.name, p.arch) in marks and p.unpacked else p for p in packages)
+
+
+def parse_states(section: Section) -> Iterator[str]:
+    """The packages that apt's extended_states marks as automatic, `name:arch`, where the architecture of `all` is the host's own.
+
+    Raises `InvalidInput` with the line where it is no such file.
+    """
+    stanza: dict[str, str] = {}
+    for offset, line in enumerate((*section.succeeded().text.split("\n"), "")):
+        key, colon, value = line.partition(": ")
+        if colon:
+            stanza[key] = value
+        elif line:
+            raise section.fail(f"no `Field: value`: {line!r}", offset)
+        else:
+            if stanza.get("Auto-Installed") == "1":
+                if not stanza.keys() >= {"Package", "Architecture"}:
+                    raise section.fail(f"a mark of no package: {stanza}", offset)
+                yield f"{stanza['Package']}:{stanza['Architecture']}"
+            stanza = {}
 
 
 def native(present: Iterable[Package]) -> str:

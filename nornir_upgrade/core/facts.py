@@ -41,8 +41,6 @@ show /proc/sys/kernel/osrelease; mark kernel $?
 [ ! -f /etc/machine-id ] || show /etc/machine-id; mark machine 0
 list=$(dpkg-query --show --showformat "$1"); status=$?; shift
 printf '%s\\n' "$list"; mark packages $status
-apt-mark showauto; mark auto $?
-apt-cache policy; mark policy $?
 """
     # One process for all digests, which would read standard input if there were no name at all. A path that is not there is told
     # on stderr, and is simply not listed.
@@ -62,14 +60,26 @@ below() {
 below /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/preferences /etc/apt/preferences.d /etc/apt/keyrings \\
   /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d /usr/share/keyrings
 set -f
+tab=$(printf '\\t') native=
 for line in $list; do
-  case $line in ' '*)
-    line=${line% remove-on-upgrade}; line=${line% obsolete}; line=${line% *}
-    files=$files$IFS${line# } ;;
+  case $line in
+    ' '*)
+      line=${line% remove-on-upgrade}; line=${line% obsolete}; line=${line% *}
+      files=$files$IFS${line# } ;;
+    dpkg"$tab"*)
+      native=${line#*"$tab"}; native=${native%%"$tab"*} ;;
   esac
 done
 sha256sum -z -- $files 2>/dev/null; mark digests $?
 set +f; unset IFS
+"""
+    # The file is where apt keeps its marks (apt-mark(8), FILES), replaced as a whole: asking apt-mark would cost a host ten times as
+    # much. Where no architecture was ever added, apt need not start dpkg to be told of them (dpkg(1), --add-architecture).
+    + """\
+states=/var/lib/apt/extended_states
+if [ -f $states ]; then cat $states; mark states $?; mark auto 0; else mark states 0; apt-mark showauto; mark auto $?; fi
+[ ! -e /var/lib/dpkg/arch ] || native=
+apt-cache ${native:+"-oAPT::Architectures=$native"} policy; mark policy $?
 if [ -d /run/systemd/system ]; then
   systemctl list-units --type=service --all --full --plain --no-legend; mark units $?
 else
@@ -189,7 +199,9 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
         host=host,
         taken_at=taken_at,
         os=_system(sections, apt.native(packages)),
-        packages=apt.marked(packages, sections["auto"].succeeded().text.split()),
+        packages=apt.marked(
+            packages, (*sections["auto"].succeeded().text.split(), *apt.parse_states(sections["states"]))
+        ),
         conffiles=tuple(sorted(conffiles, key=attrgetter("path", "package"))),
         services=parse_services(sections),
         sources=tuple(Source(path, digest) for path, digest in sorted(digests.items()) if _SOURCES.fullmatch(path)),
@@ -198,7 +210,7 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
     )
 
 
-_PARSED = ("os", "kernel", "machine", "packages", "auto", "policy", "digests", "units", "links", "files")
+_PARSED = ("os", "kernel", "machine", "packages", "states", "auto", "policy", "digests", "units", "links", "files")
 
 
 def _system(sections: Mapping[str, Section], arch: str) -> OperatingSystem:

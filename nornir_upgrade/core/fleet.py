@@ -1,6 +1,7 @@
 """The fleet: Nornir's inventory and its concurrent runs, as `engine.Fleet` wants them. The only module that imports nornir."""
 
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from nornir.plugins.runners import ThreadedRunner
 
 from . import inventory
 from .deferred import defer
+from .dial import Dial
 from .errors import InvalidInput, UnknownName
 from .host import Host
 from .jobs import PATIENCE
@@ -65,6 +67,7 @@ class NornirFleet:
         self._nornir = nornir
         entries = nornir.inventory.hosts
         self._options = {name: _netmiko_options(entry, home) for name, entry in entries.items()}
+        self._dials: dict[str, Dial] = {}
         self.inventory = inventory
         self.hosts = tuple(host for host in inventory if host.name in entries)
         self.names = tuple(host.name for host in self.hosts)
@@ -79,9 +82,18 @@ class NornirFleet:
             if name not in self._nornir.inventory.hosts:
                 raise UnknownName("host", name, self.names)
         wanted = frozenset(names)
+        self._dial(names)
         some = self._nornir.filter(filter_func=lambda host: host.name in wanted)
         results = some.run(task=_attempt, on_failed=True, act=lambda entry: act(self._connection(entry)))
         return {name: _outcome(results[name].result) for name in names}
+
+    def _dial(self, names: Sequence[str]) -> None:
+        """Begin the connections of those whose turn is first: they are made while netmiko is still being imported."""
+        fresh = [name for name in names if CONNECTION not in self._nornir.inventory.hosts[name].connections]
+        for name in fresh[: getattr(self._nornir.runner, "num_workers", 1)]:
+            options = self._options[name]
+            if name not in self._dials and _direct(options, self._nornir.config):
+                self._dials[name] = Dial(options.hostname or name, options.port or 22)
 
     def _connection(self, entry: Entry) -> Host:
         if CONNECTION not in entry.connections:
@@ -93,7 +105,7 @@ class NornirFleet:
                 username=options.username,
                 password=options.password,
                 port=options.port,
-                extras={"name": entry.name, "netmiko": options.extras},
+                extras={"name": entry.name, "netmiko": options.extras, "dial": self._dials.pop(entry.name, None)},
                 default_to_host_attributes=False,
             )
         host: Host = entry.connections[CONNECTION].connection
@@ -101,6 +113,8 @@ class NornirFleet:
 
     def close(self) -> None:
         """Afterwards there are no connections."""
+        while self._dials:
+            self._dials.popitem()[1].close()
         for entry in self._nornir.inventory.hosts.values():
             entry.close_connections()
 
@@ -150,7 +164,8 @@ class Connection:
             username=username or "",
             password=password,
             port=port,
-            extras={"ssh_config_file": configuration.ssh.config_file} | extras["netmiko"],  # as nornir-netmiko has it
+            extras=_with_config(extras["netmiko"], configuration),
+            dial=extras["dial"],
             patience=_patience(configuration.user_defined),
         )
 
@@ -243,6 +258,17 @@ def _netmiko_options(entry: Entry, home: Path) -> ConnectionOptions:
                 raise InvalidInput(f"host {entry.name}: {key} must be the name of a file, not {value!r}")
             extras[key] = _path(value, home)
     return ConnectionOptions(hostname, options.port, username, options.password, options.platform, extras)
+
+
+def _with_config(extras: Mapping[str, Any], configuration: Config) -> dict[str, Any]:
+    """As nornir-netmiko has it."""
+    return {"ssh_config_file": configuration.ssh.config_file, **extras}
+
+
+def _direct(options: ConnectionOptions, configuration: Config) -> bool:
+    """Whether the inventory alone says where the host is: no ssh_config could send us elsewhere, or through other hosts."""
+    extras = _with_config(options.extras or {}, configuration)
+    return not extras.get("sock") and not Path(extras["ssh_config_file"] or os.devnull).expanduser().is_file()
 
 
 def _patience(settings: Mapping[str, Any]) -> float:

@@ -11,6 +11,7 @@ from paramiko import MissingHostKeyPolicy, PKey, RejectPolicy, SSHClient, SSHCon
 from paramiko.hostkeys import HostKeyEntry
 
 from . import known_hosts
+from .dial import Dial
 from .proxy import Proxy, way
 
 _CURVE = "ecdh-sha2-nistp256"  # RFC 5656
@@ -60,6 +61,7 @@ class Login(LinuxSSH):
     """netmiko's login to a Linux host, and nothing of its terminal. Raises what paramiko and the system raise."""
 
     proxy: Proxy | None = None
+    dial: Dial | None = None
 
     def establish_connection(self, width: int = 511, height: int = 1000) -> None:
         params = self._connect_params_dict()
@@ -67,6 +69,8 @@ class Login(LinuxSSH):
         client = self.remote_conn_pre = self._build_ssh_client()
         if isinstance(self.key_policy, RejectPolicy):
             client.set_missing_host_key_policy(_Refuse())
+        if self.dial and not params["sock"]:
+            params["sock"] = self.dial.take(params["timeout"])
         client.connect(**params, transport_factory=_transport)
 
     def _get_ssh_client_instance(self) -> SSHClient:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from paramiko import AuthenticationException, BadHostKeyException, Channel, SSHException, Transport
 
+from .dial import Dial
 from .errors import ConnectionLost, TimedOut, Unreachable
 from .feeder import Feeder
 from .host import quote
@@ -51,6 +52,7 @@ class SshHost(RemoteHost):
         password: str | None = None,
         port: int | None = None,
         extras: Mapping[str, Any] | None = None,
+        dial: Dial | None = None,
         patience: float = PATIENCE,
     ) -> None:
         super().__init__(name, patience)
@@ -67,6 +69,7 @@ class SshHost(RemoteHost):
         }
         self._sudo = Sudo(self._options.get("secret") or "")
         self._login: Login | None = None
+        self._dial = dial
         self._was_there = False
         self._lock = threading.RLock()
 
@@ -185,6 +188,7 @@ class SshHost(RemoteHost):
         ) as error:  # netmiko's words: a key file that is not there, an option unknown to it
             message = " ".join(str(error).split())
             raise Unreachable(f"{self.name}: {message}", hint="see the extras of its netmiko connection") from None
+        login.dial, self._dial = self._dial, None
         try:
             login.establish_connection()
         except Exception as error:

@@ -8,6 +8,7 @@ import pytest
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import engine
+from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.errors import CommandFailed, Failure, GateFailed, SimulationDiffers, Unobtainable
 from nornir_upgrade.core.facts import HostFacts, gather
 from nornir_upgrade.core.host import FileState, Host
@@ -106,6 +107,13 @@ def want(name: str, version: str, goal: Goal = "installed", *, auto: bool = Fals
 
 
 # ---------------------------------------------------------------------- packages
+
+
+def test_facts_tell_what_the_package_manager_tells(pair: Pair) -> None:
+    """The marks as well, which facts read from where apt-mark(8) keeps them."""
+    packages = gather(pair.compute).packages
+    assert packages == Apt().parse_query(pair.compute.run(Apt().query()).text)
+    assert {True, False} == {one.auto for one in packages if one.arch == "all"}
 
 
 def test_packages_go_up_and_come_back_with_marks_and_holds(pair: Pair, icehouse: None) -> None:

@@ -20,6 +20,7 @@ def facts(state: HostState, boundary: str, databases: Iterable[str]) -> Result:
     answer.part("kernel", "6.1.0-fake\n")
     answer.part("machine", sha256(state.name.encode()).hexdigest()[:32] + "\n")
     answer.part("packages", "\n".join(_with_conffiles(state)) + "\n")
+    answer.part("states", "")
     answer.part("auto", "".join(f"{name}\n" for name, one in sorted(state.packages.items()) if one.auto))
     answer.part("policy", _policy(state))
     answer.part("digests", "".join(f"{sha256(file.data).hexdigest()}  {path}\0" for path, file in _digested(state)))
