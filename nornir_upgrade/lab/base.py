@@ -32,6 +32,8 @@ _NODE = (
     *("python3-pymysql", "ca-certificates", "less", "curl"),
     *("netbase", "tzdata", "cron", "logrotate", "rsync", "jq", "tree", "file"),  # what ordinary hosts carry besides
 )
+# What a control node carries besides its services: 500 packages with what they need, as such hosts have them, and no daemon.
+_LIBRARIES = tuple(f"python3-{name}" for name in ("cinder", "glance", "keystone", "neutron", "nova"))
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 
 
@@ -60,7 +62,8 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("node", "bookworm", _NODE),
         Recipe("db", "bookworm", (*_NODE, "mariadb-server")),
         Recipe("cloud", "bookworm", (*_NODE, "mariadb-server", "nginx", "keystone")),  # real services, not stand-ins
-        Recipe("bench", "bookworm", (*_NODE, "python3-apt")),  # Ansible's package_facts asks python3-apt on the host
+        # Ansible's package_facts asks python3-apt on the host.
+        Recipe("bench", "bookworm", (*_NODE, *_LIBRARIES, "mariadb-client", "python3-apt")),
     )
 }
 
