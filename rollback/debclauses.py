@@ -1,6 +1,6 @@
 """What Debian's packages demand of each other, as clauses: `debrules` decides, here it is written down. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -8,7 +8,7 @@ from nornir_upgrade.core.evr import Flavour
 
 from . import debrules
 from .encoding import Clause, Reason
-from .universe import Deb, Demand
+from .universe import Deb, Demand, deb
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,15 @@ class DebRules:
     @property
     def own(self) -> frozenset[str]:
         return frozenset({"all", self.native})
+
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> Deb:
+        return deb(name, arch, version, control)
+
+    def essential(self, installed: Sequence[Deb]) -> set[str]:
+        return {one.name for one in installed if one.essential}
+
+    def staying(self, installed: Sequence[Deb]) -> Iterator[tuple[Deb, str]]:
+        return iter(())
 
     def clauses(self, packages: Sequence[Deb]) -> Iterator[Clause]:
         """Depends and Pre-Depends, Breaks and Conflicts, and that a package stands in one version."""

@@ -39,7 +39,7 @@ class Clause:
 
 
 class Versioned(Protocol):
-    """One version of one package of either family."""
+    """One version of one package, of either family."""
 
     @property
     def name(self) -> str: ...
@@ -47,25 +47,32 @@ class Versioned(Protocol):
     def arch(self) -> str: ...
     @property
     def version(self) -> str: ...
-    @property
-    def key(self) -> PackageName:
-        """What the package is told apart by."""
-        ...
 
 
 V = TypeVar("V", bound=Versioned)
-V_contra = TypeVar("V_contra", bound=Versioned, contravariant=True)
 
 
-class Rules(Protocol[V_contra]):
+class Rules(Protocol[V]):
     """What the packages of one family are held to. `own` are the architectures that count as the host's own."""
 
     @property
     def flavour(self) -> Flavour: ...
     @property
     def own(self) -> frozenset[str]: ...
-    def clauses(self, packages: Sequence[V_contra]) -> Iterator[Clause]:
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> V:
+        """The package of which an index, or the host, says `control`."""
+        ...
+
+    def clauses(self, packages: Sequence[V]) -> Iterator[Clause]:
         """The clauses over `packages`, of which the first is variable 1."""
+        ...
+
+    def essential(self, installed: Sequence[V]) -> set[str]:
+        """The names that must not go from a host that has these."""
+        ...
+
+    def staying(self, installed: Sequence[V]) -> Iterator[tuple[V, str]]:
+        """Which of these must stay in just this version, and why."""
         ...
 
 
@@ -104,9 +111,9 @@ def holds(clause: Clause, chosen: Collection[int]) -> bool:
     return any((literal > 0) == (abs(literal) in chosen) for literal in clause.literals)
 
 
-def own_key(one: Versioned) -> PackageName:
-    """What the package says itself that it is told apart by."""
-    return one.key
+def plain_key(one: Versioned) -> PackageName:
+    """What a package is told apart by, unless several versions of it stand side by side."""
+    return PackageName(one.name, one.arch)
 
 
 def encode(
@@ -117,7 +124,7 @@ def encode(
     barred: Iterable[V] = (),
     *,
     staying: Iterable[tuple[V, str]] = (),
-    key: Callable[[V], PackageName] = own_key,
+    key: Callable[[V], PackageName] = plain_key,
 ) -> Encoding:
     """The rules over `packages`, no two of one name, architecture and version. Those in `missing` cannot be had, names that are
     `essential` must stay, those that are `barred` are forbidden by policy, and those that are `staying` must, for what is said.

@@ -28,7 +28,7 @@ def told(
     aims = {aim.key: aim for aim in found.aims}
     changes = []
     for one in straight.changes:
-        key = PackageName(one.name, one.arch)
+        key = one.key
         end = _end(found, key, versions.get(key, ""), offered)
         changes.append(_change(found, key, end, aims.get(key), why.get(key, ()), offered))
     deviations = (*_grouped(found, why, aims), *_configuration(found, changes), *notes)
@@ -36,7 +36,7 @@ def told(
 
 
 def _end(found: Scene, key: PackageName, version: str, offered: Catalog) -> Package | None:
-    """What there is of the package in the end; `None` is nothing. What the snapshot has leaves at least its configuration."""
+    """What there is of the package in the end; `None` is nothing. With dpkg, what the snapshot has leaves its configuration."""
     then, now = found.then.get(key), found.now.get(key)
     outside = found.partial and not found.focus(key)
     base = (now or then) if outside else (then or now)
@@ -44,6 +44,8 @@ def _end(found: Scene, key: PackageName, version: str, offered: Catalog) -> Pack
         return Package(key.name, key.arch, version, "installed", "hold" if base.hold else "install", base.auto)
     if base is None or then is None or (outside and now is None):
         return now if outside and now is not None and not now.unpacked else None
+    if found.encoding.flavour == "rpm":
+        return None
     if not outside and then.state == "config-files" and account(then, now, key, offered).action != "unobtainable":
         return then
     return replace(now, state="config-files", selection="deinstall", broken=False) if now is not None else None
@@ -55,9 +57,10 @@ def _change(
     now = found.now.get(key)
     text = "; ".join(map(str, why))
     if end is None and now is None:
-        change = Change(key.name, key.arch, "keep", "", key.name, "", why=text or "is not there, and stays so")
+        why_not = text or "is not there, and stays so"
+        change = Change(key.name, key.arch, "keep", "", key.name, "", why=why_not, several=bool(key.version))
     else:
-        change = account(end, now, key, offered)
+        change = account(end, now, key, offered, found.encoding.flavour)
         change = replace(change, why="; ".join(filter(None, (text, change.why if not why else ""))))
     stays = change.action in ("keep", "held")
     lacking = any(one.rule == "missing" and (one.package, one.version) == (key.name, aim and aim.wanted) for one in why)
@@ -82,8 +85,8 @@ def _configuration(found: Scene, changes: Iterable[Change]) -> tuple[Problem, ..
     """Packages of which the snapshot has only the configuration, of a version that cannot be had."""
     lost = []
     for change in changes:
-        then = found.then.get(PackageName(change.name, change.arch))
-        outside = found.partial and not found.focus(PackageName(change.name, change.arch))
+        then = found.then.get(change.key)
+        outside = found.partial and not found.focus(change.key)
         if then is not None and not then.unpacked and not outside and change.target != then.version:
             lost.append(f"{change.name}={then.version}")
     text = f"no repository offers {', '.join(lost)}, of which the snapshot has the configuration"

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args
 
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.debversion import sort_key
 from nornir_upgrade.core.errors import InvalidInput, NoSolution, Unobtainable
+from nornir_upgrade.core.evr import Flavour, sort_key
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName, PackageWant
 
 from .catalog import Catalog
+from .dnfconf import DNF, DnfConf
+from .slots import Slots, flavour_of, slots
 
 Action = Literal["keep", "downgrade", "upgrade", "install", "remove", "rename", "held", "unobtainable"]
 FORMAT = "1.0"
@@ -26,7 +28,7 @@ class Change:
     """What happens to one package. `installed` is its version now, `target` the one it comes to; '' is: not installed.
 
     `remove` with a target leaves the configuration of that version behind (dpkg's `config-files`), without one nothing.
-    `auto` and `hold` are the marks it has in the end.
+    `auto` and `hold` are the marks it has in the end. `several`: it is one of the versions of its name that stand side by side.
     """
 
     name: str
@@ -40,6 +42,12 @@ class Change:
     auto: bool = False
     hold: bool = False
     why: str = ""
+    several: bool = False
+
+    @property
+    def key(self) -> PackageName:
+        """What the package is told apart by."""
+        return PackageName(self.name, self.arch, (self.target or self.installed) if self.several else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Every package that `host` had or has, once, sorted by name and architecture. `to` says which state it leads to.
+    """Every package that `host` had or has, once, sorted by name, architecture and, where several stand, version. `to` says
+    which state it leads to.
 
     Where that state cannot be reached, `deviations` say in what the end differs and why, one for each root cause. A manifest
     with `problems` leads nowhere.
@@ -83,15 +92,16 @@ class Solver(Protocol):
         ...
 
 
-def exact(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+def exact(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], dnf: DnfConf = DNF) -> Manifest:
     """The manifest that leads to exactly the packages of `then`: the set difference.
 
     A version that is not in `offered` makes its package `unobtainable`, with one problem that names all of them.
     """
-    before = {package.key: package for package in then.packages}
-    present = {package.key: package for package in now.packages}
+    apart, flavour = slots(then, now, offered, dnf), flavour_of(now)
+    before, present = apart.by_key(then.packages), apart.by_key(now.packages)
     changes = tuple(
-        account(before.get(key), present.get(key), key, offered) for key in sorted(before.keys() | present.keys())
+        account(before.get(key), present.get(key), key, offered, flavour)
+        for key in sorted(before.keys() | present.keys())
     )
     lost = tuple(f"{c.name}={c.target}" for c in changes if c.action == "unobtainable")
     return Manifest(now.host, now.os.family, to, changes, (_unobtainable(lost),) if lost else ())
@@ -114,14 +124,14 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
     Raises `Unobtainable` where a version cannot be had, `NoSolution` for any other problem.
     """
     require_solved([manifest])
-    present = {package.key: package for package in now.packages}
+    present = _slots(manifest).by_key(now.packages)
     staying: dict[str, set[str]] = {}
     for change in manifest.changes:
         if change.action != "remove":
             staying.setdefault(change.target_name, set()).add(change.arch)
     found = []
     for change in manifest.changes:
-        want = _want(change, present.get(_key(change)))
+        want = _want(change, present.get(change.key))
         if want is not None and not _replaced(change, staying.get(change.name, set())):
             found.append(want)
     return tuple(found)
@@ -129,11 +139,12 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
     """What a second transaction must reach: packages that leave the configuration of a version that had to be installed first."""
-    installed = {package.key: package.version for package in now.packages if package.unpacked}
+    present = _slots(manifest).by_key(package for package in now.packages if package.unpacked)
+    installed = {key: package.version for key, package in present.items()}
     return tuple(
         PackageWant(change.name, change.arch, "", "config-files")
         for change in manifest.changes
-        if change.action == "remove" and change.target and installed.get(_key(change)) != change.target
+        if change.action == "remove" and change.target and installed.get(change.key) != change.target
     )
 
 
@@ -157,10 +168,12 @@ def read(text: str | bytes, source: str) -> Manifest:
 # ---------------------------------------------------------------------- one package
 
 
-def account(then: Package | None, now: Package | None, key: PackageName, offered: Catalog) -> Change:
+def account(
+    then: Package | None, now: Package | None, key: PackageName, offered: Catalog, flavour: Flavour = "deb"
+) -> Change:
     """What must happen to one package, so that what there is of it `now` becomes `then`; `None` is nothing."""
     installed = now.version if now and now.unpacked else ""
-    change = Change(key.name, key.arch, "keep", installed, key.name, "")
+    change = Change(key.name, key.arch, "keep", installed, key.name, "", several=bool(key.version))
     if then is None:
         return replace(change, action="remove", why=_why_removed(now))
     change = replace(change, target=then.version, auto=then.auto, hold=then.hold)
@@ -171,7 +184,8 @@ def account(then: Package | None, now: Package | None, key: PackageName, offered
     candidate = offered.find(key.name, key.arch, then.version)
     if candidate is None:
         return replace(change, action="unobtainable", why=f"no repository offers {then.version}")
-    return replace(change, action=_direction(installed, then.version), origin=candidate.origin, why=_why_fetched(now))
+    direction = _direction(installed, then.version, flavour)
+    return replace(change, action=direction, origin=candidate.origin, why=_why_fetched(now))
 
 
 def _leave_configuration(change: Change, then: Package, now: Package | None, offered: Catalog) -> Change:
@@ -192,10 +206,10 @@ def _stays(now: Package, then: Package) -> bool:
     return now.version == then.version and now.state not in ("config-files", "half-installed") and not now.broken
 
 
-def _direction(installed: str, target: str) -> Action:
+def _direction(installed: str, target: str, flavour: Flavour) -> Action:
     if not installed or installed == target:
         return "install"
-    return "upgrade" if sort_key(installed) < sort_key(target) else "downgrade"
+    return "upgrade" if sort_key(installed, flavour) < sort_key(target, flavour) else "downgrade"
 
 
 def _why_removed(now: Package | None) -> str:
@@ -233,14 +247,14 @@ def _want(change: Change, now: Package | None) -> PackageWant | None:
             if now is None or now.state == "config-files" or _as_marked(change, now):
                 return None
         case "remove" if not change.target:
-            return PackageWant(change.name, change.arch, "", "absent")
+            return PackageWant(change.name, change.arch, change.installed if change.several else "", "absent")
         case "remove" if change.installed == change.target:
             return PackageWant(change.name, change.arch, "", "config-files")
     return PackageWant(change.target_name, change.arch, change.target, "installed", change.auto, change.hold)
 
 
-def _key(change: Change) -> PackageName:
-    return PackageName(change.name, change.arch)
+def _slots(manifest: Manifest) -> Slots:
+    return Slots(several=frozenset((change.name, change.arch) for change in manifest.changes if change.several))
 
 
 def _as_marked(change: Change, now: Package) -> bool:

@@ -7,19 +7,22 @@ from itertools import combinations
 from nornir_upgrade.core.evr import Flavour
 
 from . import rpmrules
+from .dnfconf import DNF, DnfConf
 from .encoding import Clause, Reason
 from .richdeps import Capability, Dependency, cnf
-from .rpmuniverse import Rpm, names_in
+from .rpmuniverse import Rpm, names_in, rpm
 
 
 @dataclass(frozen=True, slots=True)
 class RpmRules:
-    """The `Rules` of a host that has rpm. `native` is its own architecture; names in `several` are install-only: any number of
-    their versions may stand side by side.
+    """The `Rules` of a host that has rpm. `native` is its own architecture, `kernel` the running one; names in `several` are
+    install-only: any number of their versions may stand side by side.
     """
 
     native: str
     several: frozenset[str] = frozenset()
+    kernel: str = ""
+    conf: DnfConf = DNF
 
     @property
     def flavour(self) -> Flavour:
@@ -28,6 +31,17 @@ class RpmRules:
     @property
     def own(self) -> frozenset[str]:
         return frozenset({"noarch", self.native})
+
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> Rpm:
+        return rpm(name, arch, version, control)
+
+    def essential(self, installed: Sequence[Rpm]) -> set[str]:
+        return {one.name for one in installed if self.conf.protects(one.name)}
+
+    def staying(self, installed: Sequence[Rpm]) -> Iterator[tuple[Rpm, str]]:
+        return (
+            (one, "is the running kernel, and is never removed") for one in self.conf.running(installed, self.kernel)
+        )
 
     def clauses(self, packages: Sequence[Rpm]) -> Iterator[Clause]:
         """Requires, Conflicts and Obsoletes, and that a package stands in one version unless it is install-only."""

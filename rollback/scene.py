@@ -12,8 +12,10 @@ from nornir_upgrade.core.packages import Package, PackageName
 from .aim import Aim
 from .catalog import Catalog
 from .debclauses import DebRules
-from .encoding import Encoding, encode
-from .universe import Deb, deb
+from .dnfconf import DNF, DnfConf
+from .encoding import Encoding, Rules, V, encode
+from .rpmclauses import RpmRules
+from .slots import Slots, flavour_of, slots
 
 Missing = Literal["keep", "remove", "fail"]
 
@@ -47,21 +49,27 @@ class Scene:
 
 
 def scene(
-    then: HostFacts, now: HostFacts, offered: Catalog, *, missing: Missing = "keep", only: Sequence[str] = ()
+    then: HostFacts,
+    now: HostFacts,
+    offered: Catalog,
+    *,
+    missing: Missing = "keep",
+    only: Sequence[str] = (),
+    dnf: DnfConf = DNF,
 ) -> Scene:
     """The question how `now` comes to `then`. What has no dependency fields in `offered` is taken to demand nothing."""
-    before = {package.key: package for package in then.packages}
-    present = {package.key: package for package in now.packages}
+    apart = slots(then, now, offered, dnf)
+    before, present = apart.by_key(then.packages), apart.by_key(now.packages)
     aims = tuple(
         _aim(key, before.get(key), present.get(key), only)
         for key in sorted(before.keys() | present.keys())
         if _version(before.get(key)) or _version(present.get(key))
     )
-    debs, lacking = _debs(aims, present, offered)
-    essential = {one.name for one in debs if one.essential and _version(present.get(one.key)) == one.version}
-    barred = _barred(aims, debs, essential) if missing == "remove" else ()
-    native = apt.native(now.packages) or now.os.arch
-    encoding = encode(debs, lacking, DebRules(native), essential, barred)
+    stage = _Stage(aims, present, offered, apart, missing)
+    if flavour_of(now) == "rpm":
+        encoding = stage.encoded(RpmRules(now.os.arch, apart.install_only, now.os.kernel, dnf))
+    else:
+        encoding = stage.encoded(DebRules(apt.native(now.packages) or now.os.arch))
     return Scene(before, present, encoding, aims, tuple(only))
 
 
@@ -83,35 +91,52 @@ def _version(package: Package | None) -> str:
     return package.version if package is not None and package.unpacked else ""
 
 
-def _debs(
-    aims: Iterable[Aim], present: Mapping[PackageName, Package], offered: Catalog
-) -> tuple[tuple[Deb, ...], tuple[Deb, ...]]:
-    """Every version of the packages, and which of them can neither be had nor be left as they are."""
-    keys = {aim.key for aim in aims}
-    found: dict[_Version, Deb] = {}
-    for candidate in offered.candidates.values():
-        key = PackageName(candidate.name, candidate.arch)
-        if key in keys:
-            found[key, candidate.version] = deb(candidate.name, candidate.arch, candidate.version, candidate.control)
-    lacking: list[Deb] = []
-    for aim in aims:
-        for version in {aim.wanted, aim.second} - {""}:
-            fields = offered.present.get((aim.key.name, aim.key.arch, version))
-            whole = _whole(present.get(aim.key), version)
-            if (aim.key, version) not in found or (whole and fields is not None):
-                one = deb(aim.key.name, aim.key.arch, version, fields or ())
-                if not whole and (aim.key, version) not in found:
-                    lacking.append(one)
-                found[aim.key, version] = one
-    return tuple(found.values()), tuple(lacking)
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What is known of the packages before their family says what they demand."""
+
+    aims: tuple[Aim, ...]
+    present: Mapping[PackageName, Package]
+    offered: Catalog
+    apart: Slots
+    missing: Missing
+
+    def encoded(self, rules: Rules[V]) -> Encoding:
+        packages, lacking = self._packages(rules)
+        installed = [one for one in packages if _version(self.present.get(self.apart.key(one))) == one.version]
+        essential = rules.essential(installed)
+        barred = self._barred(packages, essential) if self.missing == "remove" else ()
+        staying = rules.staying(installed)
+        return encode(packages, lacking, rules, essential, barred, staying=staying, key=self.apart.key)
+
+    def _packages(self, rules: Rules[V]) -> tuple[tuple[V, ...], tuple[V, ...]]:
+        """Every version of the packages, and which of them can neither be had nor be left as they are."""
+        keys = {aim.key for aim in self.aims}
+        found: dict[_Version, V] = {}
+        for candidate in self.offered.candidates.values():
+            key = self.apart.key(candidate)
+            if key in keys:
+                found[key, candidate.version] = rules.read(key.name, key.arch, candidate.version, candidate.control)
+        lacking: list[V] = []
+        for aim in self.aims:
+            for version in {aim.wanted, aim.second} - {""}:
+                fields = self.offered.present.get((aim.key.name, aim.key.arch, version))
+                whole = _whole(self.present.get(aim.key), version)
+                if (aim.key, version) not in found or (whole and fields is not None):
+                    one = rules.read(aim.key.name, aim.key.arch, version, fields or ())
+                    if not whole and (aim.key, version) not in found:
+                        lacking.append(one)
+                    found[aim.key, version] = one
+        return tuple(found.values()), tuple(lacking)
+
+    def _barred(self, packages: Iterable[V], essential: set[str]) -> tuple[V, ...]:
+        """The versions that `--missing remove` does not settle for."""
+        good = {aim.key: {aim.wanted} | ({aim.second} if not aim.wanted else set()) for aim in self.aims}
+        return tuple(
+            one for one in packages if one.version not in good[self.apart.key(one)] and one.name not in essential
+        )
 
 
 def _whole(now: Package | None, version: str) -> bool:
     """Whether the bytes of this version are on the host, so that dpkg need at most configure them."""
     return now is not None and _version(now) == version and now.state != "half-installed" and not now.broken
-
-
-def _barred(aims: Iterable[Aim], debs: Iterable[Deb], essential: set[str]) -> tuple[Deb, ...]:
-    """The versions that `--missing remove` does not settle for."""
-    good = {aim.key: {aim.wanted} | ({aim.second} if not aim.wanted else set()) for aim in aims}
-    return tuple(one for one in debs if one.version not in good[one.key] and one.name not in essential)
