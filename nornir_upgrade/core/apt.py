@@ -179,7 +179,12 @@ def marked(packages: Sequence[Package], auto: Iterable[str]) -> tuple[Package, .
     own = native(packages)
     words = (word.partition(":")[::2] for word in auto)
     marks = {(name, _arch(archs.get(name, ()) if arch in ("", own) else [arch], own)) for name, arch in words}
-    return tuple(replace(p, auto=True) if (p.name, p.arch) in marks and p.unpacked else p for p in packages)
+    return tuple(_automatic(p) if (p.name, p.arch) in marks and p.unpacked else p for p in packages)
+
+
+@lru_cache(maxsize=1 << 16)
+def _automatic(package: Package) -> Package:
+    return replace(package, auto=True)
 
 
 def parse_states(section: Section) -> Iterator[str]:
@@ -187,19 +192,24 @@ def parse_states(section: Section) -> Iterator[str]:
 
     Raises `InvalidInput` with the line where it is no such file.
     """
-    stanza: dict[str, str] = {}
-    for offset, line in enumerate((*section.succeeded().text.split("\n"), "")):
-        key, colon, value = line.partition(": ")
-        if colon:
-            stanza[key] = value
-        elif line:
-            raise section.fail(f"no `Field: value`: {line!r}", offset)
-        else:
-            if stanza.get("Auto-Installed") == "1":
-                if not stanza.keys() >= {"Package", "Architecture"}:
-                    raise section.fail(f"a mark of no package: {stanza}", offset)
-                yield f"{stanza['Package']}:{stanza['Architecture']}"
-            stanza = {}
+    line = 0
+    for stanza in section.succeeded().text.split("\n\n"):
+        try:
+            marked = _marked(stanza)
+        except InvalidInput as refusal:
+            raise section.fail(refusal.message, line) from None
+        if marked:
+            yield marked
+        line += stanza.count("\n") + 2
+
+
+@lru_cache(maxsize=1 << 16)
+def _marked(stanza: str) -> str:
+    """Of which package it is the mark, '' for one that is not automatic. The hosts of a fleet have most of them in common."""
+    fields = dict(line.partition(": ")[::2] for line in stanza.splitlines())
+    if not all(fields.values()) or (fields and not fields.keys() >= {"Package", "Architecture"}):
+        raise InvalidInput(f"no mark of a package: {stanza!r}")
+    return f"{fields['Package']}:{fields['Architecture']}" if fields.get("Auto-Installed") == "1" else ""
 
 
 def native(present: Iterable[Package]) -> str:
