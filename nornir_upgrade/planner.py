@@ -12,6 +12,7 @@ from .core.errors import InvalidInput, NoSolution
 from .core.facts import HostFacts
 from .core.packages import Package, PackageChange, PackageWant, Transaction, digest_of_packages, standing_for
 from .core.plan import Plan, Wave, Work
+from .core.preview import EVERYTHING
 from .core.step import Step
 from .gates import AuditClean, HttpStatus, PortOpen, ServiceActive
 from .parts import Member, Part, Unit, awaited, database_host, members, parts, switched, units
@@ -44,7 +45,7 @@ def requests(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, Ho
     for stage in scenario.stages:
         for one in parts(stage, hosts, facts):
             if one.packages:
-                asked.setdefault(one.host, {})[stage.name] = one.packages
+                asked.setdefault(one.host, {})[stage.name] = EVERYTHING if stage.everything else one.packages
     repositories = {scenario.new.path: scenario.new.text or ""}
     return {host: Request(repositories, packages) for host, packages in asked.items()}
 

@@ -141,7 +141,7 @@ def _transactions(
     changes = {stage: previews[stage.name].changes for stage in scenario.stages if stage.name in previews}
     new = {change.name for made in changes.values() for change in made if change.new}
     for stage, made in changes.items():
-        yield from (_lost(scenario, facts.host, change) for change in made if _is_lost(scenario, change, new))
+        yield from (_lost(scenario, facts, change) for change in made if _is_lost(scenario, change, new))
         if entangled := _entangled(scenario, stage, facts.host, hosts, made):
             yield entangled
         if would := sorted(held.intersection(change.name for change in made)):
@@ -159,16 +159,21 @@ def _is_lost(scenario: Scenario, change: PackageChange, new: set[str]) -> bool:
     return not change.new and scenario.renamed(change.name) not in new
 
 
-def _lost(scenario: Scenario, host: str, change: PackageChange) -> Finding:
-    meant = any(matches(change.name, stage.packages) for stage in scenario.stages)
+def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange) -> Finding:
     text = f"{change.name} {change.old} would be removed, and nothing takes its place"
     return Finding(
         "package-lost",
-        host,
-        "blocking" if meant else "advisory",
+        facts.host,
+        "blocking" if _is_meant(scenario, facts, change) else "advisory",
         text,
         "see what it conflicts with: apt-get -s install, with the new repository",
     )
+
+
+def _is_meant(scenario: Scenario, facts: HostFacts, change: PackageChange) -> bool:
+    """Whether a stage is about the package. One that is about all of them is not about those that nobody asked for."""
+    auto = any(one.auto for one in facts.packages if one.name == change.name)
+    return any(matches(change.name, stage.packages) and not (stage.everything and auto) for stage in scenario.stages)
 
 
 def _entangled(

@@ -83,7 +83,7 @@ class Edit:
 class Stage:
     """What goes from one release to the next together.
 
-    It is for the hosts of `groups` on which a package matches `packages`. With a `database`, its hosts go in step: stopped
+    It is for the hosts of `groups` on which a package matches `packages`; `*` among these is a full upgrade. With a `database`, its hosts go in step: stopped
     everywhere, dumped, and migrated once by `sync` on the first host. Without, each host goes by itself, in batches (`serial`).
     A stage with `after` closes what these stages opened: it waits until every host of theirs is on the new release.
     """
@@ -101,10 +101,16 @@ class Stage:
     outage: str = ""
     way_back: str = ""
 
+    @property
+    def everything(self) -> bool:
+        """Whether it means every package: new ones may come, and old ones go, as the package manager sees fit."""
+        return "*" in self.packages
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """An upgrade of a fleet. `renames`: what is called OLD in package names becomes NEW. `quorums`: groups of which a
+    """An upgrade of a fleet. `renames`: what is called OLD in package names becomes NEW, or, where both have a `*` for the rest
+    of it, the whole name. `quorums`: groups of which a
     majority must stay. `database_groups`: where databases are. `defaults_file`: the MariaDB client's option file there."""
 
     name: str
@@ -126,9 +132,12 @@ class Scenario:
         return next((stage for stage in self.stages if stage.name == word), None)
 
     def renamed(self, name: str) -> str:
-        """What the package `name` is called in the new release, '' where it keeps its name."""
+        """What the package `name` would be called in the new release, where it was renamed; '' where it keeps its name."""
         for old, new in self.renames:
-            if old in name:
+            head, star, tail = old.partition("*")
+            if star and len(name) >= len(head + tail) and name.startswith(head) and name.endswith(tail):
+                return new.replace("*", name[len(head) : len(name) - len(tail)])
+            if not star and old in name:
                 return name.replace(old, new)
         return ""
 
@@ -245,8 +254,13 @@ def _new(node: Node) -> SourcesFile:
 
 
 def _renames(node: Node | None) -> tuple[tuple[str, str], ...]:
+    """Raises `InvalidInput` where one of the names has a `*` and the other has none, or has two."""
     found = node.items() if node else {}
-    return tuple((old, new.text(r"[a-z0-9+.-]+", what="part of a package's name")) for old, new in found.items())
+    renames = tuple((old, new.text(r"[a-z0-9+.*-]+", what="part of a package's name")) for old, new in found.items())
+    for old, new in renames:
+        if not old.count("*") == new.count("*") <= 1:
+            raise found[old].fail(f"{old!r} and {new!r} must have one * each, or none")
+    return renames
 
 
 def _service(name: str, node: Node) -> CatalogueService:

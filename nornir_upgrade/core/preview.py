@@ -15,6 +15,9 @@ from .host import Host, Result, quote
 from .packages import Package, Transaction
 from .sections import SHELL, Section, new_boundary, split
 
+EVERYTHING = ("*",)
+"""The request for every package of the host at its candidate, with what they need and without what is in their way."""
+
 _TIMEOUT = 600.0  # seconds: indexes are fetched
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+[.](list|sources)", re.ASCII)
 
@@ -60,7 +63,11 @@ dpkg-query --show --showformat "$format"; mark packages $?
 set -f
 number=0
 [ $status -eq 0 ] && for request do
-  apt-get -s -c "$root/apt.conf" {quote(apt.OPTIONS)} install -- $request 2>&1; mark $number $?
+  case $request in
+  '{EVERYTHING[0]}') request=dist-upgrade ;;
+  *) request="install -- $request" ;;
+  esac
+  apt-get -s -c "$root/apt.conf" {quote(apt.OPTIONS)} $request 2>&1; mark $number $?
   number=$((number + 1))
 done
 mark end 0
@@ -73,10 +80,10 @@ def preview(
 ) -> Mapping[str, Transaction]:
     """What installing each of `requests` would do on `host` with the files `repositories` (path -> text) among its sources.
 
-    A request is names, each to be at its candidate version, or `name=version`. Nothing on the host changes. Raises `Unobtainable`
-    naming the packages that no index has, or the index that cannot be fetched; `NoSolution` when a request cannot be met.
+    A request is names, each to be at its candidate version, or `name=version`, or `EVERYTHING`. Nothing on the host changes. Raises
+    `Unobtainable` naming the packages that no index has, or the index that cannot be fetched; `NoSolution` when a request cannot be met.
     """
-    words = {name: " ".join(_checked(word) for word in request) for name, request in requests.items()}
+    words = {name: " ".join(_checked(request)) for name, request in requests.items()}
     arguments = [text for path, content in repositories.items() for text in (_file_name(path), content)]
     argv = ("sh", "-c", SCRIPT, "sh", new_boundary(), apt.FORMAT, str(len(repositories)), *arguments, *words.values())
     result = host.run(argv, timeout=_TIMEOUT)
@@ -91,7 +98,7 @@ def preview(
 
 def _transaction(host: Host, section: Section, request: str, packages: Sequence[Package]) -> Transaction:
     if section.status != 0:
-        failure = _failure(host, section, f"apt-get -s install for {request}")
+        failure = _failure(host, section, f"apt-get -s for {request}")
         hint = (
             "nothing was changed; on the host: apt-mark showhold; apt-cache policy; a hold or a pin may be in the way"
         )
@@ -104,9 +111,12 @@ def _failure(host: Host, section: Section, command: str) -> Failure:
     return transaction.failure(host.name, Result(section.status, said, b""), command)
 
 
-def _checked(word: str) -> str:
-    """`name` or `name=version`. Raises `InvalidInput` for anything else, which apt might read as another order."""
-    name, equals, version = word.partition("=")
+def _checked(request: Sequence[str]) -> Sequence[str]:
+    """`name` or `name=version` each. Raises `InvalidInput` for anything else, which apt might read as another order."""
+    return request if tuple(request) == EVERYTHING else [_word(*word.partition("=")) for word in request]
+
+
+def _word(name: str, equals: str, version: str) -> str:
     return f"{check_name(name)}={check_version(version)}" if equals else check_name(name)
 
 

@@ -49,7 +49,7 @@ def preview(state: HostState, boundary: str, arguments: list[str]) -> Result:
     )
     answer.part("packages", "".join(f"{line}\n" for line in apt.package_lines(state)))
     for number, words in enumerate(arguments[2 + 2 * count :] if not unknown else ()):
-        request = apt.install_request(state, ["install", "--", *words.split()], apt.releases_of(lines))
+        request = apt.preview_request(state, words.split(), apt.releases_of(lines))
         try:
             said, status = apt.simulated(state, apt.solve(state, request)).decode(), 0
         except apt.Refusal as refusal:

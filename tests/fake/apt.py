@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from nornir_upgrade.core import apt
 from nornir_upgrade.core.host import Result
+from nornir_upgrade.core.preview import EVERYTHING
 
 from .index import VERSIONS, Offer, Relation, compare, offer_of, offers, satisfies
 from .state import HostState, Installed
@@ -50,6 +51,15 @@ def install_request(state: HostState, arguments: list[str], releases: tuple[str,
         bare = name.removesuffix("-") if not version and _is_removal(name) else name
         words[bare.partition(":")[0]] = None if bare != name else version
     return Request(words, frozenset(arguments[:cut]), releases_of(indexes(state)) if releases is None else releases)
+
+
+def preview_request(state: HostState, words: Iterable[str], releases: tuple[str, ...]) -> Request:
+    """The request of a preview: words as `install` has them, or everything (`dist-upgrade`, which leaves alone what is held)."""
+    names = list(words)
+    if tuple(names) == EVERYTHING:
+        known = {name for release in releases for name in offers(release)}
+        names = [name for name in state.packages if name in known and state.packages[name].selection != "hold"]
+    return install_request(state, ["install", "--", *names], releases)
 
 
 def _is_removal(word: str) -> bool:

@@ -51,12 +51,12 @@ class World:
             for host, request in asked.items()
         }
 
-    def plan(self, **settings: str) -> Plan:
-        wanted = scenario.load(SHIPPED, settings)
+    def plan(self, name: str = SHIPPED, **settings: str) -> Plan:
+        wanted = scenario.load(name, settings)
         return planner.plan_upgrade(wanted, self.inventory, self.facts, self.previews(wanted))
 
-    def findings(self, **settings: str) -> tuple[Finding, ...]:
-        wanted = scenario.load(SHIPPED, settings)
+    def findings(self, name: str = SHIPPED, **settings: str) -> tuple[Finding, ...]:
+        wanted = scenario.load(name, settings)
         return preflight.findings(wanted, self.inventory, self.facts, self.previews(wanted))
 
 
@@ -101,5 +101,5 @@ def facts_of(made: HostState) -> HostFacts:
 def preview(made: HostState, names: Iterable[str]) -> Transaction:
     """What `preview` would tell: the host's apt, asked with both repositories."""
     copy = state._decoder.decode(state._encoder.encode(made))
-    request = apt.install_request(copy, ["install", "--", *names], BOTH)
+    request = apt.preview_request(copy, names, BOTH)
     return Apt().parse_simulation(apt.simulated(copy, apt.solve(copy, request)).decode(), facts_of(copy).packages)
