@@ -25,8 +25,11 @@ class Returned:
 
 
 def needless(found: Survey, plan: Plan) -> bool:
-    """Whether there is nothing to do: every fact is as it was, no run is open, and whatever runs did was taken back since."""
-    if any(run.status == "open" for run in found.runs) or not prove(found.then, found.now).equal:
+    """Whether there is nothing to do: every fact is as it should be, no run is open, and whatever runs did was taken back since."""
+    if (
+        any(run.status == "open" for run in found.runs)
+        or not prove(found.then, found.now, foretold=found.foretold).equal
+    ):
         return False
     last = found.runs[-1] if found.runs else None
     returned = last and last.status == "succeeded" and (last.plan.direction, last.plan.origin) == _aim(plan)
@@ -43,10 +46,10 @@ def go_back(
     consent: frozenset[str] = frozenset(),
     comment: str = "",
 ) -> Returned:
-    """Carry out `plan` on every host, whatever fails on one, and compare with the snapshot what is true afterwards.
+    """Carry out `plan` on every host, whatever fails on one, and compare with what was announced what is true afterwards.
 
-    When all is as it was, every unfinished run since the snapshot counts as undone, unless it touched a host that was
-    not looked at.
+    When all is as it should be, and that was to go back as a whole, every unfinished run since the snapshot counts as
+    undone, unless it touched a host that was not looked at.
     """
     journal = controller.journal
     run = journal.open_run(plan, parent=_parent(found), comment=comment)
@@ -54,7 +57,7 @@ def go_back(
     if not ended.outcome.succeeded:
         return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
     proof = _look_again(controller, found, run.id, restore_db)
-    if proof.equal:
+    if proof.equal and not found.partial:
         mark_undone(journal, run)
         _close_unfinished(journal, found, run.id)
     return Returned(run.id, 0 if proof.equal else UndoFailed.exit_code, proof)
@@ -68,12 +71,12 @@ def _look_again(controller: Controller, found: Survey, run: str, restore_db: boo
             f"run {run} came to its end, but then not every host answered: {silence.message}",
             hint=f"when they do: rollback diff {found.snapshot.id}",
         ) from None
-    return prove(found.then, now, databases=restore_db)
+    return prove(found.then, now, databases=restore_db, foretold=found.foretold)
 
 
 def _parent(found: Survey) -> str:
     """The run that is taken back as a whole: the first since the snapshot; '' where some of its hosts stay as they are."""
-    return found.runs[0].id if found.runs and _whole(found.runs[0], found) else ""
+    return found.runs[0].id if found.runs and not found.partial and _whole(found.runs[0], found) else ""
 
 
 def _close_unfinished(journal: Journal, found: Survey, by: str) -> None:

@@ -1,4 +1,4 @@
-"""`rollback`: takes a fleet back. The verbs that look; those that compute and carry out are in `cli_back`."""
+"""`rollback`: takes a fleet back. The verbs that look; those that compute and carry out are in `cli_compute` and `cli_apply`."""
 
 from typing import NoReturn
 
@@ -7,7 +7,8 @@ import click
 from nornir_upgrade.doors import EXIT_CODES, FLEET, GENERAL, Door, Flags, before_the_verb, enter, flags
 from nornir_upgrade.screen import Screen, columns
 
-from .cli_back import apply, compute
+from .cli_apply import apply
+from .cli_compute import compute
 from .cli_texts import policy
 from .cli_versions import vercmp
 

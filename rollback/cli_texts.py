@@ -12,6 +12,8 @@ import click
 from nornir_upgrade.doors import GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
+from .cli_way import ONLY
+
 if TYPE_CHECKING:
     from .listing import Listing
     from .offers import Offer
@@ -39,7 +41,7 @@ class Texts:
 
     def refuse_alone(self) -> None:
         """Raises `UsageError` where flags were given that mean something beside --installed alone."""
-        given = [field.name for field in fields(self) if getattr(self, field.name)]
+        given = [field.name for field in fields(self) if getattr(self, field.name) and field.name != "only"]
         if given and self.installed is None:
             raise click.UsageError(f"--{given[0]} goes with --installed FILE")
 
@@ -81,9 +83,7 @@ _OPTIONS = (
         metavar="NOW=THEN",
         help="Packages with NOW in their name were called THEN in that release (repeatable).",
     ),
-    click.option(
-        "--only", multiple=True, metavar="PATTERN", help="Only packages that match, with --installed (repeatable)."
-    ),
+    ONLY,
 )
 
 

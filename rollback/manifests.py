@@ -13,9 +13,9 @@ from nornir_upgrade.core.host import quote
 from nornir_upgrade.core.transaction import LOCK_WAIT
 
 from .resolve import FORMAT, Change, Manifest, document, read, wants
+from .scope import STAYS
 
 INDEX = "index.json"
-_STAYS = ("keep", "held", "unobtainable")
 
 
 def write_all(manifests: Mapping[str, Manifest], directory: Path) -> None:
@@ -51,7 +51,7 @@ def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest]
         if facts.host not in given:
             raise UnknownName("manifest for host", facts.host, sorted(given))
         mine, theirs = computed[facts.host], given[facts.host]
-        if mine.to != theirs.to:
+        if mine.to != {kind: name for kind, name in theirs.to.items() if kind != "only"}:
             raise InvalidInput(f"{facts.host}: the manifest leads to {_where(theirs)}, not to {_where(mine)}")
         changed = {_start(change) for change in mine.changes} ^ {_start(change) for change in theirs.changes}
         if changed:
@@ -71,7 +71,7 @@ def lines(manifest: Manifest) -> tuple[str, ...]:
 
 def moving(manifest: Manifest) -> tuple[Change, ...]:
     """The packages that change."""
-    return tuple(change for change in manifest.changes if change.action not in _STAYS)
+    return tuple(change for change in manifest.changes if change.action not in STAYS)
 
 
 def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
@@ -81,7 +81,10 @@ def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
 
 
 def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
-    """A line a host and architecture on what happens to `package`, and why. Raises `UnknownName` where no manifest names it."""
+    """A line a host and architecture on what happens to `package`, and why, and one for what lies at the root of it.
+
+    Raises `UnknownName` where no manifest names it.
+    """
     everything = tuple(manifests)
     found = [
         (manifest.host, change) for manifest in everything for change in manifest.changes if change.name == package
@@ -89,7 +92,13 @@ def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
     if not found:
         known = sorted({change.name for manifest in everything for change in manifest.changes})
         raise UnknownName("package", package, [name for name in known if package[:3] in name])
-    return tuple(f"{host}: {_reason(change)}" for host, change in found)
+    shared = dict.fromkeys(
+        f"{manifest.host}: {problem.text}"
+        for manifest in everything
+        for problem in (*manifest.problems, *manifest.deviations)
+        if package in problem.packages
+    )
+    return (*(f"{host}: {_reason(change)}" for host, change in found), *shared)
 
 
 def _reason(change: Change) -> str:
@@ -108,7 +117,7 @@ def _where(manifest: Manifest) -> str:
 
 
 def _summary(manifest: Manifest) -> dict[str, Any]:
-    return {"counts": manifest.counts, "problems": len(manifest.problems)}
+    return {"counts": manifest.counts, "problems": len(manifest.problems), "deviations": len(manifest.deviations)}
 
 
 def _bytes(path: Path) -> bytes:

@@ -18,7 +18,9 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 
+from .foretold import foretell
 from .resolve import Manifest, leftovers, wants
+from .scope import scope
 from .snapshot import Snapshot
 from .trail import Trail, migrated, start_order, trail
 
@@ -32,7 +34,7 @@ def plan_rollback(
     restore_db: bool = False,
     consent: frozenset[str] = frozenset(),
 ) -> Plan:
-    """The plan that brings each host of `now` to what `snapshot` says of it.
+    """The plan that brings each host of `now` to what `snapshot` says of it, or as near as its manifest leads.
 
     `runs` are those since the snapshot, oldest first, whatever became of them; `manifests` hold each host's packages.
     Databases are restored only with `restore_db`. Raises `Irreversible` where a run passed a point of no return on a
@@ -55,11 +57,21 @@ def plan_rollback(
 
 
 def cautions(
-    snapshot: Snapshot, now: Mapping[str, HostFacts], runs: Sequence[Run], *, restore_db: bool
+    snapshot: Snapshot,
+    now: Mapping[str, HostFacts],
+    runs: Sequence[Run],
+    manifests: Mapping[str, Manifest],
+    *,
+    restore_db: bool,
 ) -> tuple[str, ...]:
     """What a person must know before agreeing to the plan, a sentence each: data that is lost, schemas that stay new."""
     found = []
-    captured = {(name, one.database) for name in now for one in trail(runs, name, consent=frozenset(now)).databases}
+    about = {host: scope(manifests[host], snapshot.of(host), facts) for host, facts in now.items()}
+    captured = {
+        (name, one.database)
+        for name in now
+        for one in about[name].trail(trail(runs, name, consent=frozenset(now))).databases
+    }
     if restore_db:
         found += [
             f"{host}: what was written to database {name} since its dump is taken out of it (and kept in the store)"
@@ -70,11 +82,18 @@ def cautions(
             f"{host}: database {name} was migrated, and stays so without --restore-db: "
             "services of the old release may refuse its schema"
             for host, name in migrated(runs)
-            if host in now
+            if host in now and about[host].names(name)
         ]
+    found += [
+        f"{host}: database {name} was migrated, and stays so: no pattern of --only is for it"
+        for host, name in migrated(runs)
+        if host in now and not about[host].names(name)
+    ]
     for host, facts in now.items():
         before = {one.name: one.digest for one in snapshot.of(host).databases}
-        changed = [d.name for d in facts.databases if before.get(d.name, d.digest) != d.digest]
+        changed = [
+            d.name for d in facts.databases if before.get(d.name, d.digest) != d.digest and about[host].names(d.name)
+        ]
         lost = [name for name in changed if (host, name) not in captured]
         found += [f"{host}: database {name} has changed, and no run since the snapshot dumped it" for name in lost]
     return tuple(found)
@@ -82,9 +101,12 @@ def cautions(
 
 @dataclass(frozen=True, slots=True)
 class _Host:
-    """One host's way back, in pieces. `services`: every service that may run or start on the way, by its old and new names."""
+    """One host's way back, in pieces. `services`: every service that may run or start on the way, by its old and new names.
 
-    then: HostFacts
+    `end`: what will be true of it.
+    """
+
+    end: HostFacts
     now: HostFacts
     manifest: Manifest
     trail: Trail
@@ -133,8 +155,8 @@ class _Host:
         )
 
     def start(self, names: Iterable[str]) -> tuple[ServiceWant, ...]:
-        """How the services among `names` that the snapshot knows were."""
-        known = {service.name: service for service in self.then.services}
+        """How the services among `names` that there will be are to be: as the snapshot says."""
+        known = {service.name: service for service in self.end.services}
         words = {"enabled": True, "disabled": False}
         return tuple(
             ServiceWant(name, known[name].active, words.get(known[name].enabled)) for name in names if name in known
@@ -142,8 +164,11 @@ class _Host:
 
 
 def _host(then: HostFacts, now: HostFacts, manifest: Manifest, left: Trail) -> _Host:
+    about = scope(manifest, then, now)
     changed = _own_units(then.services, now.services) + _own_units(now.services, then.services)
-    return _Host(then, now, manifest, left, tuple(dict.fromkeys((*left.services, *changed))))
+    left = about.trail(left)
+    services = dict.fromkeys((*left.services, *filter(about.names, changed)))
+    return _Host(foretell(then, now, manifest), now, manifest, left, tuple(services))
 
 
 def _own_units(here: Iterable[Service], there: Iterable[Service]) -> tuple[str, ...]:

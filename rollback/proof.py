@@ -15,7 +15,7 @@ DATABASES: Area = "databases"
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What differs on `hosts` from the snapshot. Of `expected` nobody asked that it be equal."""
+    """What is not on `hosts` as it should be. `expected` differs from the snapshot too, as was announced."""
 
     hosts: tuple[str, ...]
     differences: tuple[Difference, ...]
@@ -27,11 +27,39 @@ class Proof:
         return not self.differences
 
 
-def prove(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts], *, databases: bool = True) -> Proof:
-    """Compare `now` with `then`. Without `databases` their contents were not restored, and their differences are expected."""
-    found = diff(then, now)
-    expected = tuple(one for one in found if one.area == DATABASES and not databases)
-    return Proof(tuple(sorted(then)), tuple(one for one in found if one not in expected), expected)
+def prove(
+    then: Mapping[str, HostFacts],
+    now: Mapping[str, HostFacts],
+    *,
+    databases: bool = True,
+    foretold: Mapping[str, HostFacts] | None = None,
+) -> Proof:
+    """Compare `now` with `foretold` (without it: with `then`), and tell what is as foretold and yet not as `then`.
+
+    Without `databases` their contents were not restored, and their differences are expected.
+    """
+    before = diff(then, now)
+    asked = {_place(one): one.before for one in before}
+    missed = [
+        one for one in (before if foretold is None else diff(foretold, now)) if databases or one.area != DATABASES
+    ]
+    differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), one.before)))
+    places = {_place(one) for one in differences}
+    return Proof(tuple(sorted(then)), differences, tuple(one for one in before if _place(one) not in places))
+
+
+def _place(one: Difference) -> tuple[str, Area, str]:
+    return one.host, one.area, one.name
+
+
+def _forgotten(one: Difference, before: str) -> bool:
+    """Whether dpkg forgot a package that was to be removed and of which nothing was left (see `PackageWant`)."""
+    return (
+        one.area == "packages"
+        and one.after == "absent"
+        and one.before.endswith(" config-files")
+        and one.before != before
+    )
 
 
 def table(proof: Proof) -> str:

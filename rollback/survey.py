@@ -17,13 +17,16 @@ from nornir_upgrade.steps.repositories import SetRepository
 
 from .catalog import Catalog, catalog
 from .enquiry import offered
-from .resolve import Manifest, Solver, exact
+from .foretold import foretell
+from .nearest import Nearest
+from .resolve import Manifest, exact
 from .snapshot import Snapshot, runs_since, snapshots
 from .trail import trail
 
 if TYPE_CHECKING:  # nornir takes long to import
     from nornir_upgrade.core.fleet import FleetHost
 
+KEEP = Nearest()
 _NOTHING = catalog(())
 
 
@@ -41,28 +44,42 @@ class Survey:
         """What the snapshot says of the hosts that are looked at."""
         return {host: self.snapshot.of(host) for host in self.now}
 
+    @property
+    def partial(self) -> bool:
+        """Whether only some packages are to go back, so that no run is undone by it."""
+        return any("only" in manifest.to for manifest in self.manifests.values())
+
+    @property
+    def foretold(self) -> dict[str, HostFacts]:
+        """What will be true of these hosts when they are where their manifests lead."""
+        return {host: foretell(self.snapshot.of(host), now, self.manifests[host]) for host, now in self.now.items()}
+
 
 def survey(
-    fleet: Fleet, names: Sequence[str], journal: Journal, store: Store, snapshot: Snapshot, *, solver: Solver = exact
+    fleet: Fleet, names: Sequence[str], journal: Journal, store: Store, snapshot: Snapshot, *, solver: Nearest = KEEP
 ) -> Survey:
     """Look at those of `names` that the snapshot knows, and find each one's manifest. Nothing changes anywhere.
 
-    Two round trips a host: its facts, and, where versions must be fetched, what its repositories would offer with the
+    Two round trips a host: its facts, and, where a package is not as it was, what its repositories would offer with the
     old ones back. Raises `InvalidInput` where the snapshot knows none of `names`, `Unreachable` naming every host that is.
     """
     runs = runs_since(journal, snapshot)
     now = state_now(fleet, names, snapshot)
     to = {"snapshot": snapshot.id} | ({"run": snapshot.run} if snapshot.run else {})
-    lacking = [host for host, facts in now.items() if exact(snapshot.of(host), facts, _NOTHING, to).problems]
+    to |= {"only": " ".join(solver.only)} if solver.only else {}
+    changed = [host for host, facts in now.items() if snapshot.of(host).packages != facts.packages]
 
     def look(host: Host) -> Catalog:
         then, present = snapshot.of(host.name), now[host.name]
         wanted = {package.name for package in (*then.packages, *present.packages)}
         return offered(host, old_sources(runs, host.name, store), wanted)
 
-    catalogs = ask_all(fleet, lacking, look)
+    catalogs = ask_all(fleet, changed, look)
     manifests = {
-        host: solver(snapshot.of(host), facts, catalogs.get(host, _NOTHING), to) for host, facts in now.items()
+        host: solver(snapshot.of(host), facts, catalogs[host], to)
+        if host in catalogs
+        else exact(snapshot.of(host), facts, _NOTHING, to)
+        for host, facts in now.items()
     }
     return Survey(snapshot, runs, now, manifests)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nornir_upgrade.core.apt import Apt
@@ -23,13 +23,13 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 from rollback import snapshot, survey
-from rollback.catalog import Candidate, Catalog, catalog
+from rollback.catalog import Candidate, Catalog, Control, catalog
 from rollback.planner import plan_rollback
 from rollback.proof import Proof, prove
 from rollback.snapshot import Snapshot
 from tests.fake import apt, hosts
 from tests.fake.fleet import FakeFleet, open_fleet
-from tests.fake.index import MIGRATIONS, RENAMED, offers
+from tests.fake.index import MIGRATIONS, RENAMED, VERSIONS, Offer, Relation, offers
 from tests.fake.state import HostState
 
 from .factory import DEBIAN, MOMENT
@@ -77,11 +77,37 @@ def offered(host: Host, sources: Mapping[str, str | None], names: Iterable[str])
     found = [offers(release) for release in apt.releases_of(lines)]
     wanted = set(names)
     return catalog(
-        Candidate(one.name, one.arch, one.version, one.release)
-        for release in found
-        for one in release.values()
-        if one.name in wanted
+        (
+            Candidate(
+                one.name, one.arch, one.version, one.release, control=_control(one), labels=(("cloud", one.release),)
+            )
+            for release in found
+            for one in release.values()
+            if one.name in wanted
+        ),
+        dict(_present(host)),
     )
+
+
+def _present(host: Host) -> Iterator[tuple[tuple[str, str, str], Control]]:
+    for package in Apt().parse_query(host.run(Apt().query()).text):
+        known = [release[package.name] for release in map(offers, VERSIONS) if package.name in release]
+        fields = [_control(one) for one in known if one.version == package.version]
+        yield (package.name, package.arch, package.version), fields[0] if fields else ()
+
+
+def _control(one: Offer) -> Control:
+    written = {
+        "Depends": [_written(relation) for relation in one.depends],
+        "Breaks": [_written(relation) for relation in one.breaks],
+        "Conflicts": [_written(relation) for relation in one.conflicts],
+        "Provides": list(one.provides),
+    }
+    return tuple((field, ", ".join(words)) for field, words in written.items() if words)
+
+
+def _written(one: Relation) -> str:
+    return f"{one.name} ({one.operator} {one.version})" if one.version else one.name
 
 
 class Site:

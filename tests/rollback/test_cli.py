@@ -3,79 +3,16 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from nornir_upgrade import controller, execution
-from nornir_upgrade.core.fleet import FleetHost
-from nornir_upgrade.core.packages import digest_of_packages
-from nornir_upgrade.settings import Settings
+from nornir_upgrade import execution
 from rollback import back, survey
-from rollback.cli import door
-from tests.fake import hosts
 from tests.fake.faults import raises_on
-from tests.fake.fleet import FakeFleet, open_fleet
-from tests.fake.state import HostState
 
-from . import fakes
-
-
-class NamedFleet(FakeFleet):
-    """As the command line knows a fleet."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.hosts)
-
-    @property
-    def inventory(self) -> tuple[FleetHost, ...]:
-        return tuple(FleetHost(name, (), {}) for name in self.hosts)
-
-
-class Site(fakes.Site):
-    """A directory in which the command line finds a configuration and a fleet that went forward."""
-
-    def __init__(self, directory: Path) -> None:
-        (directory / "config.yaml").write_text("user_defined:\n  state: .\n")
-        hosts.place(hosts.havana("ctl1", ("nova-conductor", "quantum-server"), ("nova", "quantum")), directory)
-        hosts.place(hosts.havana("cmp1", ("nova-compute",)), directory)
-        self.start = open_fleet(directory).observable()
-        self.shown = NamedFleet(open_fleet(directory, workers=0).hosts.values(), workers=0)
-        super().__init__(directory)
-        self.fleet = self.shown
-
-    def call(self, *argv: str, code: int = 0, **more: Any) -> Result:
-        result = CliRunner().invoke(door, argv, prog_name="rollback", **more)
-        assert result.exit_code == code, result.output
-        return result
-
-    def json(self, *argv: str, code: int = 0) -> Any:
-        return json.loads(self.call(*argv, "-o", "json", code=code).stdout)
-
-    @property
-    def present(self) -> Mapping[str, HostState]:
-        return self.fleet.observable()
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.chdir(tmp_path)
-    made = Site(tmp_path)
-
-    @contextmanager
-    def loaded(_settings: Settings, limit: str, _workers: int) -> Iterator[NamedFleet]:
-        yield NamedFleet([host for name, host in made.fleet.hosts.items() if limit in ("", name)], workers=0)
-
-    monkeypatch.setattr(controller, "_loaded", loaded)
-    monkeypatch.setattr(execution, "package_digest", lambda host: digest_of_packages(fakes.facts_of(host).packages))
-    monkeypatch.setattr(survey, "gather", fakes.facts_of)
-    monkeypatch.setattr(survey, "offered", fakes.offered)
-    return made
+from .conftest import Site
 
 
 def test_apply_brings_the_fleet_back_and_says_equal_for_each_area_and_host(site: Site) -> None:
@@ -213,10 +150,13 @@ def test_compute_names_what_cannot_be_had_and_ends_with_21(site: Site, monkeypat
     site.go_forward()
     monkeypatch.setattr(survey, "old_sources", lambda *_: {})
     result = site.call("compute", code=21)
-    assert "no repository offers" in result.stderr and "nova-compute=1:2013.2-0ubuntu1~cloud0" in result.stderr
+    assert "nova-compute=1:2013.2-0ubuntu1~cloud0 is in no repository" in result.stderr
     (manifest, _) = json.loads(site.call("compute", "-o", "json", code=21).stdout)["manifests"]
-    assert manifest["counts"]["unobtainable"] > 0 and manifest["problems"][0]["rule"] == "unobtainable"
-    site.call("apply", "--yes", code=21)
+    assert manifest["counts"]["unobtainable"] > 0 and manifest["deviations"][0]["rule"] == "unobtainable"
+    there = site.present
+    assert "--missing keep" in site.call("apply", "--yes", code=21).stderr
+    site.call("apply", "--missing", "fail", "--yes", code=21)
+    assert site.present == there
 
 
 def test_snapshots_are_taken_listed_and_compared(site: Site) -> None:

@@ -11,8 +11,8 @@ from nornir_upgrade.core.errors import CommandFailed, InvalidInput, Unobtainable
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.run import Event
 from rollback import snapshot, survey
+from rollback.deviations import require_agreed
 from rollback.planner import plan_rollback
-from rollback.resolve import require_solved
 from tests.fake import hosts
 from tests.fake.faults import Crash, raises_on
 from tests.fake.fleet import FakeFleet, open_fleet
@@ -183,10 +183,10 @@ def test_the_old_repository_is_looked_into_though_it_is_off_and_without_it_versi
     site = fresh(small, tmp_path)
     site.go_forward()
     found = site.survey()
-    require_solved(found.manifests.values())
+    require_agreed(found.manifests.values())
     site.journal = Journal(tmp_path / "another.db")  # no run, and so no old repository
     with pytest.raises(Unobtainable, match="nova-compute="):
-        require_solved(site.survey(found.snapshot).manifests.values())
+        require_agreed(site.survey(found.snapshot).manifests.values())
 
 
 def test_a_host_that_does_not_answer_is_named_before_anything_changes(small: Path, tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ NOW = {
 }
 
 
+MANIFESTS = {
+    host: exact(THEN[host], NOW[host], offering(THEN[host].packages), {"snapshot": "snapshot-1"}) for host in NOW
+}
+
+
 def whole(diary: Diary, upto: int = len(BEFORES)) -> Run:
     """A run forward that began the first `upto` steps on ctl1, and, when that is all of them, those on cmp1."""
     begun: dict[tuple[int, str, int], Step | None] = {(0, "ctl1", n): BEFORES[n] for n in range(upto)}
@@ -277,9 +282,9 @@ def test_config_files_of_another_version_take_a_second_transaction() -> None:
 
 def test_cautions_name_every_database_that_stays_migrated_or_loses_rows(diary: Diary) -> None:
     run = whole(diary)
-    (left,) = cautions(snapshot(*THEN.values()), NOW, (run,), restore_db=False)
+    (left,) = cautions(snapshot(*THEN.values()), NOW, (run,), MANIFESTS, restore_db=False)
     assert "ctl1: database quantum was migrated" in left and "--restore-db" in left
-    (lost,) = cautions(snapshot(*THEN.values()), NOW, (run,), restore_db=True)
+    (lost,) = cautions(snapshot(*THEN.values()), NOW, (run,), MANIFESTS, restore_db=True)
     assert "ctl1: what was written to database quantum since" in lost
-    (unknown,) = cautions(snapshot(*THEN.values()), NOW, (), restore_db=True)
+    (unknown,) = cautions(snapshot(*THEN.values()), NOW, (), MANIFESTS, restore_db=True)
     assert "no run since the snapshot dumped it" in unknown

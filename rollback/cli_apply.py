@@ -1,0 +1,166 @@
+"""The verb of `rollback` that carries a way back out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nornir_upgrade.doors import CONSENT, FLEET, GENERAL, Flags, flags
+from nornir_upgrade.screen import Screen
+
+from .cli_way import MISSING, ONLY, TARGET, policy, target
+
+if TYPE_CHECKING:
+    from nornir_upgrade.core.journal import Journal
+    from nornir_upgrade.core.plan import Plan
+
+    from .back import Returned
+    from .survey import Survey
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  rollback apply --restore-db
+  rollback apply --run last-1 --yes
+  rollback apply --manifest manifests --restore-db
+  rollback apply --missing keep --yes
+  rollback apply --only 'nova*' --restore-db
+
+\b
+Where an old version cannot be had, nothing is done (exit 21) unless you agree to the nearest consistent state:
+with --missing keep or --missing remove, or by a manifest that you have seen. Afterwards every package must be as
+was announced.
+
+\b
+With --only, what belongs to the packages that change goes back with them: their configuration, and services and
+databases that match PATTERN or are called as one of them. Old repositories are switched on, and none off."""
+)
+@TARGET[0]
+@TARGET[1]
+@MISSING
+@ONLY
+@click.option("--restore-db", is_flag=True, help="Restore databases too; what was written since is taken out of them.")
+@click.option(
+    "--manifest", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Made by compute --out."
+)
+@flags(*GENERAL, *FLEET, *CONSENT)
+def apply(
+    flags: Flags,
+    run: str,
+    snapshot: str,
+    missing: str | None,
+    only: tuple[str, ...],
+    restore_db: bool,
+    manifest: Path | None,
+) -> int:
+    """Take the fleet back: packages, configuration and, where asked for, databases; then compare with the snapshot.
+
+    Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more.
+    """
+    from nornir_upgrade.controller import at_work
+
+    from .back import go_back, needless
+    from .planner import plan_rollback
+    from .survey import survey
+
+    if manifest is not None and (missing or only):
+        raise click.UsageError("a manifest says by itself what changes: --missing and --only are not for --manifest")
+    screen, consent, solver = Screen(flags), frozenset(flags.accept), policy(missing, only)
+    screen.require_consent()
+    with at_work(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as controller:
+        fleet, journal = controller.fleet, controller.journal
+        where = target(journal, run, snapshot)
+        found = survey(fleet, fleet.names, journal, controller.store, where, solver=solver)
+        found = _agreed(_with_given(found, manifest), missing is not None or manifest is not None)
+        plan = plan_rollback(
+            found.snapshot, found.now, found.runs, found.manifests, restore_db=restore_db, consent=consent
+        )
+        if needless(found, plan):
+            screen.result({"run": None, "equal": True}, _nothing_to_do(found))
+            return 0
+        _announce(screen, found, plan, restore_db)
+        screen.confirm("Go back?")
+        returned = go_back(
+            controller, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment
+        )
+        return _conclude(screen, flags, journal, returned)
+
+
+def _with_given(found: "Survey", directory: Path | None) -> "Survey":
+    """`found`, with the manifests in `directory` in place of the computed ones, and solved. Raises `Drift`, `Unobtainable`."""
+    from dataclasses import replace
+
+    from .manifests import read_all, refuse_drift
+    from .resolve import require_solved
+
+    if directory is not None:
+        given = read_all(directory)
+        refuse_drift(given, found.manifests, found.now.values())
+        found = replace(found, manifests={host: given[host] for host in found.now})
+    require_solved(found.manifests.values())
+    return found
+
+
+def _agreed(found: "Survey", agreed: bool) -> "Survey":
+    """`found`. Raises `Unobtainable` or `NoSolution` where it does not lead to the snapshot and nobody agreed to that."""
+    from .deviations import require_agreed
+
+    if not agreed:
+        require_agreed(found.manifests.values())
+    return found
+
+
+def _nothing_to_do(found: "Survey") -> str:
+    if found.partial or any(manifest.deviations for manifest in found.manifests.values()):
+        return "Nothing to do: all is where the way back leads."
+    return f"Nothing to do: all is as in snapshot {found.snapshot.id}."
+
+
+def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -> None:
+    from .deviations import in_text, pulled_in
+    from .planner import cautions
+    from .show import changes_in_text, counts_in_text, plan_in_text
+
+    screen.note(
+        f"Back to snapshot {found.snapshot.id}" + (f", before run {found.snapshot.run}" * bool(found.snapshot.run))
+    )
+    for text in (counts_in_text(found.manifests), changes_in_text(found.manifests), plan_in_text(plan)):
+        screen.note(f"\n{text}")
+    for text in filter(None, (pulled_in(found.manifests.values()), in_text(found.manifests.values()))):
+        screen.warn(f"\n{text}")
+    for caution in cautions(found.snapshot, found.now, found.runs, found.manifests, restore_db=restore_db):
+        screen.warn(f"Caution: {caution}")
+
+
+def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:
+    from nornir_upgrade.core import codec
+    from nornir_upgrade.recap import recap
+    from nornir_upgrade.recap_text import recap_in_text, ways_in_text
+
+    from .proof import differences_in_text, table
+
+    document: dict[str, Any] = {"run": returned.run, "exit_code": returned.exit_code}
+    proof = returned.proof
+    if proof is None:
+        stands = recap(journal.run(returned.run), flags.config, journal.runs())
+        screen.result(codec.to_builtins(stands) | document, recap_in_text(stands))
+        screen.warn(ways_in_text(stands))
+        return returned.exit_code
+    parts = [table(proof)]
+    for title, differences in (
+        ("Differs:", proof.differences),
+        ("Not as in the snapshot, as announced:", proof.expected),
+    ):
+        if differences:
+            parts.append(f"{title}\n{differences_in_text(differences)}")
+    screen.result(
+        document
+        | {
+            "equal": proof.equal,
+            "differences": codec.to_builtins(proof.differences),
+            "expected": codec.to_builtins(proof.expected),
+        },
+        "\n\n".join(parts),
+    )
+    return returned.exit_code

@@ -1,0 +1,123 @@
+"""The verb of `rollback` that computes a way back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nornir_upgrade.doors import FLEET, GENERAL, Flags, flags
+from nornir_upgrade.screen import Screen
+
+from .cli_texts import Texts, from_texts, texts
+from .cli_way import MISSING, TARGET, policy, target
+
+if TYPE_CHECKING:
+    from .survey import Survey
+
+_CONFIG, _OUTPUT, *_TALK = GENERAL
+_FORM = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "apt", "dnf", "json"]),
+    default="text",
+    show_default=True,
+    help="text: name=version a line, name- for a removal; apt, dnf: one command a host.",
+)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  rollback compute
+  rollback compute --snapshot last -o apt --limit cmp1
+  rollback compute --out manifests
+  rollback compute --explain nova-common
+
+\b
+Without a machine, from text files of it:
+  dpkg --get-selections | grep -e nova -e neutron > installed
+  LC_ALL=C apt-cache policy $(cut -f1 installed) $(cut -f1 installed | sed s/neutron/quantum/) > policy
+  rollback compute --installed installed --policy policy --release grizzly --rename neutron=quantum
+
+\b
+Every package is accounted for (-o json shows all). Where an old version cannot be had, stdout has the nearest
+consistent state (of text files: the rest), stderr names each package that differs with its reasons, and
+the exit code is 21: a script that must have all of them checks it before it uses what was printed.
+With --missing keep or --missing remove, which agree to that, it is 0."""
+)
+@TARGET[0]
+@TARGET[1]
+@MISSING
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="One manifest a host.")
+@click.option("--explain", metavar="PACKAGE", default="", help="What happens to PACKAGE on each host, and why.")
+@flags(_CONFIG, _FORM, *_TALK, *FLEET)
+@texts
+def compute(
+    flags: Flags, run: str, snapshot: str, missing: str | None, out: Path | None, explain: str, texts: Texts
+) -> None:
+    """What must happen to every package of every host, so that all are as they were. Changes nothing.
+
+    With --installed the same for one machine that is known from text files alone.
+    """
+    if texts.installed is not None:
+        if run or snapshot or flags.limit or missing:
+            raise click.UsageError(
+                "--run, --snapshot, --missing and --limit are for hosts that are asked: not with --installed"
+            )
+        from_texts(flags, texts, out, explain)
+        return
+    texts.refuse_alone()
+    if flags.output == "dnf":
+        raise click.UsageError("-o dnf is for rpm packages, with --installed")
+    from nornir_upgrade.controller import looking, reading
+    from nornir_upgrade.core.store import Store
+    from nornir_upgrade.settings import read
+
+    from .manifests import reasons, write_all
+    from .survey import survey
+
+    screen, solver = Screen(flags), policy(missing, texts.only)
+    with reading(flags.config) as journal:
+        where = target(journal, run, snapshot)
+        with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+            found = survey(fleet, fleet.names, journal, Store(read(flags.config).store), where, solver=solver)
+    if out is not None:
+        write_all(found.manifests, out)
+    if explain:
+        lines = reasons(found.manifests.values(), explain)
+        screen.result({"package": explain, "reasons": list(lines)}, "\n".join(lines))
+    else:
+        screen.result(_documents(found), _words(found, flags.output))
+    _judge(screen, found, agreed=missing is not None)
+
+
+def _judge(screen: Screen, found: "Survey", *, agreed: bool) -> None:
+    """Say on stderr what the way back does not reach, and what goes along. Raises where nobody agreed to that."""
+    from .deviations import in_text, pulled_in, require_agreed
+    from .resolve import require_solved
+
+    manifests = tuple(found.manifests.values())
+    require_solved(manifests)
+    if along := pulled_in(manifests):
+        screen.note(along)
+    if not agreed:
+        require_agreed(manifests)
+    elif text := in_text(manifests):
+        screen.warn(text)
+
+
+def _documents(found: "Survey") -> dict[str, Any]:
+    from .resolve import document
+
+    return {"manifests": [document(manifest) for manifest in found.manifests.values()]}
+
+
+def _words(found: "Survey", form: str) -> str:
+    """The changes of every host; where there are several, each under its name as a comment."""
+    from .manifests import apt_command, lines
+
+    parts = []
+    for host, manifest in found.manifests.items():
+        words = apt_command(manifest, found.now[host]) if form == "apt" else lines(manifest)
+        parts.append("\n".join((*([f"# {host}"] if len(found.manifests) > 1 else ()), *words)))
+    return "\n".join(parts)

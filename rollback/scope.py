@@ -1,0 +1,95 @@
+"""What a way back is about, beside the packages that its manifest moves: all that runs left, or, of a partial one, what belongs
+to these packages. Configuration follows its package: where a package stays at its newer version, so do its conffiles. Pure.
+"""
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.steps.files import RestoreFiles
+
+from .resolve import Action, Manifest
+from .trail import Trail
+
+STAYS: tuple[Action, ...] = ("keep", "held", "unobtainable")
+"""The actions by which a package stays at the version that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`only`: the patterns of a partial way back; none is a whole one. `moving`, `staying` and `gone`: names of packages that
+    change, that stay though the snapshot has them in another version or not at all, that it has and that will not be there. `inside`, `outside`: the conffiles that go
+    back, and the others.
+    """
+
+    only: tuple[str, ...]
+    moving: frozenset[str]
+    staying: frozenset[str]
+    gone: frozenset[str]
+    inside: frozenset[str] = frozenset()
+    outside: frozenset[str] = frozenset()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the way back is about all of the host."""
+        return not self.only
+
+    def names(self, name: str) -> bool:
+        """Whether what is called `name`, a package, service or database, belongs to it: by a pattern, or as a package that moves."""
+        return self.whole or name in self.moving or any(fnmatchcase(name, pattern) for pattern in self.only)
+
+    def configures(self, package: str) -> bool:
+        """Whether the package's configuration goes back with it."""
+        return package not in self.staying and self.names(package)
+
+    def trail(self, left: Trail) -> Trail:
+        """That of `left` which it is about. A partial way back switches old repositories on, and none off."""
+        found = replace(left, captures=self._narrowed(left.captures), edits=self._narrowed(left.edits))
+        if self.whole:
+            return found
+        return replace(
+            found,
+            repositories=tuple(step for step in left.repositories if step.text is not None or step.digest),
+            databases=tuple(step for step in left.databases if self.names(step.database)),
+            others=(),
+            services=tuple(filter(self.names, left.services)),
+        )
+
+    def _narrowed(self, steps: tuple[RestoreFiles, ...]) -> tuple[RestoreFiles, ...]:
+        if self.whole and not self.outside:
+            return steps
+        found = []
+        for step in steps:
+            roots = tuple(part for root in step.roots for part in self._parts(root))
+            entries = tuple(one for one in step.entries if any(_below(one.path, root) for root in roots))
+            found += [RestoreFiles(roots, entries)] if roots else []
+        return tuple(found)
+
+    def _parts(self, root: str) -> tuple[str, ...]:
+        """What of a root goes back: all of it, the conffiles inside, or nothing. One without conffiles is known by its own name."""
+        inside = tuple(sorted(path for path in self.inside if _below(path, root)))
+        if any(_below(path, root) for path in self.outside):
+            return inside
+        return (root,) if inside or self.names(root.rpartition("/")[2]) else ()
+
+
+def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
+    """What the way back by `manifest` is about on its host."""
+    before = {(one.name, one.arch): one.version for one in then.packages if one.unpacked}
+    moving, staying, gone = set(), set(), set()
+    for change in manifest.changes:
+        old = before.get((change.name, change.arch), "")
+        if change.action not in STAYS:
+            moving |= {change.name, change.target_name}
+        elif change.installed and old != change.installed:
+            staying.add(change.name)
+        if old and (change.action == "remove" or (change.action in STAYS and not change.installed)):
+            gone.add(change.name)
+    found = Scope(tuple(manifest.to.get("only", "").split()), frozenset(moving), frozenset(staying), frozenset(gone))
+    owned = [*then.conffiles, *now.conffiles]
+    inside = frozenset(one.path for one in owned if found.configures(one.package))
+    return replace(found, inside=inside, outside=frozenset(one.path for one in owned) - inside)
+
+
+def _below(path: str, root: str) -> bool:
+    return path == root or path.startswith(f"{root.rstrip('/')}/")

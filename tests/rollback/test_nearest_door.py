@@ -1,0 +1,161 @@
+"""The nearest way back through the command line, over fake hosts: agreed to, announced, reached exactly, and proved."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+
+import pytest
+
+from nornir_upgrade.core.host import Host
+from rollback import survey
+from rollback.catalog import Catalog, catalog
+
+from . import fakes
+from .conftest import Site
+
+OLD, NEW = "1:2013.2-0ubuntu1~cloud0", "1:2014.1-0ubuntu1~cloud0"
+CLIENT = ("python-novaclient", "1:2.15.0-0ubuntu1~cloud0", "1:2.17.0-0ubuntu1~cloud0")
+
+Lose = Callable[[str, str], None]
+
+
+@pytest.fixture
+def lose(monkeypatch: pytest.MonkeyPatch) -> Lose:
+    """Afterwards no repository has that version any more."""
+
+    def lost(name: str, version: str) -> None:
+        def offered(host: Host, sources: Mapping[str, str | None], names: Iterable[str]) -> Catalog:
+            found = fakes.offered(host, sources, names)
+            kept = [one for one in found.candidates.values() if (one.name, one.version) != (name, version)]
+            return catalog(kept, found.present)
+
+        monkeypatch.setattr(survey, "offered", offered)
+
+    return lost
+
+
+def versions(site: Site, host: str) -> dict[str, str]:
+    """The packages that are installed."""
+    return {name: one.version for name, one in site.present[host].packages.items() if one.state == "installed"}
+
+
+def at_first(site: Site, host: str) -> dict[str, str]:
+    """The packages that were installed before the fleet went forward."""
+    return {name: one.version for name, one in site.start[host].packages.items() if one.state == "installed"}
+
+
+def test_what_cannot_be_had_stays_where_that_was_agreed_to(site: Site, lose: Lose) -> None:
+    name, old, new = CLIENT
+    site.go_forward()
+    lose(name, old)
+    there = site.present
+    refused = site.call("apply", "--restore-db", "--yes", code=21)
+    assert f"{name}={old} is in no repository" in refused.stderr and "--missing keep" in refused.stderr
+    assert site.present == there and len(site.journal.runs()) == 1
+
+    result = site.call("apply", "--restore-db", "--missing", "keep", "--yes")
+    told = result.stderr
+    assert told.index(f"{name} {new} stays") < told.index("wave")
+    assert "Not as in the snapshot, as announced:" in result.stdout and "Differs:" not in result.stdout
+    for host in ("cmp1", "ctl1"):
+        found = at_first(site, host)
+        assert versions(site, host) == found | {name: new}
+    assert [run.status for run in site.journal.runs()] == ["undone", "succeeded"]
+    again = site.call("apply", "--restore-db", "--missing", "keep", "--yes")
+    assert "Nothing to do: all is where the way back leads." in again.stdout
+    site.call("apply", "--restore-db", "--yes", code=21)
+
+
+def test_what_cannot_be_exact_is_removed_where_that_was_agreed_to(site: Site, lose: Lose) -> None:
+    name, old, _ = CLIENT
+    site.go_forward()
+    lose(name, old)
+    document = site.json("apply", "--restore-db", "--missing", "remove", "--yes")
+    assert document["equal"] and document["differences"] == []
+    assert {f"{name}:all", "nova-common:all"} <= {one["name"] for one in document["expected"]}
+    for host in ("cmp1", "ctl1"):
+        assert versions(site, host) == {one: v for one, v in at_first(site, host).items() if "nova" not in one}
+
+
+def test_compute_agreed_to_ends_with_0_and_says_what_deviates(site: Site, lose: Lose) -> None:
+    name, old, new = CLIENT
+    site.go_forward()
+    lose(name, old)
+    result = site.call("compute", "--missing", "keep")
+    assert f"{name} {new} stays" in result.stderr and f"{name}=" not in result.stdout
+    assert f"{name}-" in site.call("compute", "--missing", "remove").stdout.splitlines()
+    site.call("compute", "--missing", "fail", code=21)
+    why = site.call("compute", "--explain", name, code=21).stdout
+    assert f"{name}:all unobtainable, {new} -> {new}: {name}={old} is in no repository" in why
+    assert f"cmp1: {name}={old} is in no repository and not installed: {name} cannot be as in the snapshot" in why
+
+
+def test_a_manifest_that_was_seen_is_agreement(site: Site, lose: Lose) -> None:
+    name, old, new = CLIENT
+    site.go_forward()
+    lose(name, old)
+    site.call("compute", "--out", "manifests", code=21)
+    site.call("apply", "--manifest", "manifests", "--missing", "keep", "--yes", code=2)
+    site.call("apply", "--manifest", "manifests", "--restore-db", "--yes")
+    assert versions(site, "cmp1") == at_first(site, "cmp1") | {name: new}
+
+
+def test_what_was_not_announced_is_a_difference(site: Site, lose: Lose, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, old, new = CLIENT
+    site.go_forward()
+    lose(name, old)
+    real = fakes.facts_of
+
+    def meddled(host: Host, databases: tuple[str, ...] = ()) -> object:
+        found = real(host, databases)
+        packages = tuple(
+            dataclasses.replace(one, version="1:9") if one.name == name and one.version == new else one
+            for one in found.packages
+        )
+        return dataclasses.replace(found, packages=packages) if len(site.journal.runs()) > 1 else found
+
+    monkeypatch.setattr(survey, "gather", meddled)
+    document = site.json("apply", "--restore-db", "--missing", "keep", "--yes", code=5)
+    assert {one["name"] for one in document["differences"]} == {f"{name}:all"}
+    assert site.journal.runs()[0].status == "succeeded"
+
+
+def test_only_what_was_asked_for_goes_back_with_what_must_go_along(site: Site) -> None:
+    site.go_forward()
+    there = {host: versions(site, host) for host in site.present}
+    result = site.call("apply", "--only", "nova*", "--restore-db", "--yes")
+    assert "ctl1: python-nova comes along: " in result.stderr
+    assert "Differs:" not in result.stdout
+    for host in ("cmp1", "ctl1"):
+        moved = {name for name, version in versions(site, host).items() if there[host].get(name) != version}
+        assert {"nova-common", "python-nova"} <= moved and not {one for one in moved if "neutron" in one}
+        assert all(versions(site, host)[name] == at_first(site, host)[name] for name in moved)
+        files = site.present[host].files
+        assert fakes.OLD in files and fakes.NEW in files
+    state = site.present["ctl1"]
+    assert state.services["neutron-server"].active and state.services["nova-conductor"].active
+    assert state.databases["quantum"].schema == 2
+    assert [run.status for run in site.journal.runs()] == ["succeeded", "succeeded"]
+
+    site.call("apply", "--restore-db", "--yes")
+    assert site.present == site.start
+
+
+def test_only_names_its_own_databases(site: Site) -> None:
+    site.go_forward()
+    result = site.call("apply", "--only", "nova*", "--restore-db", "--yes")
+    assert "database nova since" in result.stderr and "database quantum since" not in result.stderr
+    assert "database quantum was migrated, and stays so: no pattern of --only is for it" in result.stderr
+    assert site.present["ctl1"].databases["nova"].schema == 216
+    assert "Nothing to do" in site.call("apply", "--only", "nova*", "--restore-db", "--yes").stdout
+
+
+def test_only_through_a_manifest_is_only(site: Site) -> None:
+    site.go_forward()
+    site.call("compute", "--only", "nova*", "--out", "manifests")
+    site.call("apply", "--manifest", "manifests", "--restore-db", "--yes")
+    assert "neutron-server" in versions(site, "ctl1") and versions(site, "ctl1")["nova-common"] == OLD
+
+
+def test_a_pattern_that_can_match_nothing_is_wrong_usage(site: Site) -> None:
+    site.go_forward()
+    site.call("compute", "--only", "nova python", code=2)
