@@ -83,8 +83,9 @@ class Edit:
 class Stage:
     """What goes from one release to the next together.
 
-    It is for the hosts of `groups` on which a package matches `packages`; `*` among these is a full upgrade. With a `database`, its hosts go in step: stopped
-    everywhere, dumped, and migrated once by `sync` on the first host. Without, each host goes by itself, in batches (`serial`).
+    It is for the hosts of `groups` on which a package matches `packages`; `*` among these is a full upgrade. With a
+    `database`, its hosts go in step: stopped everywhere, dumped, and migrated once by `sync` on the first host. Without, each
+    host goes by itself, in batches (`serial`).
     A stage with `after` closes what these stages opened: it waits until every host of theirs is on the new release.
     """
 

@@ -80,8 +80,9 @@ def preview(
 ) -> Mapping[str, Transaction]:
     """What installing each of `requests` would do on `host` with the files `repositories` (path -> text) among its sources.
 
-    A request is names, each to be at its candidate version, or `name=version`, or `EVERYTHING`. Nothing on the host changes. Raises
-    `Unobtainable` naming the packages that no index has, or the index that cannot be fetched; `NoSolution` when a request cannot be met.
+    A request is names, each to be at its candidate version, or `name=version`, or `EVERYTHING`. Nothing on the host changes.
+    Raises `Unobtainable` naming the packages that no index has, or the index that cannot be fetched; `NoSolution` when a request
+    cannot be met.
     """
     words = {name: " ".join(_checked(request)) for name, request in requests.items()}
     arguments = [text for path, content in repositories.items() for text in (_file_name(path), content)]
