@@ -1,37 +1,62 @@
 """The optimum against an oracle that tries every set of packages, and its laws: unique, the same in any order, consistent."""
 
+from collections.abc import Callable
 from itertools import product
 
-from hypothesis import assume, given, settings
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from rollback import debrules
+from nornir_upgrade.core import evr
+from nornir_upgrade.core.packages import PackageName
 from rollback.aim import Aim
 from rollback.closure import closure
 from rollback.debclauses import DebRules
-from rollback.encoding import Clause, Encoding, Reason, encode, holds
+from rollback.encoding import Clause, Encoding, Reason, Rules, V, encode, holds, plain_key
 from rollback.explain import explain, met, minimal
 from rollback.optimum import nearest
+from rollback.rpmclauses import RpmRules
+from rollback.slots import Slots
 from rollback.universe import Deb
+from tests.conftest import Say
 
+from . import rpmworlds
 from .worlds import NATIVE, debs
 
 Question = tuple[Encoding, tuple[Aim, ...]]
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> Question:
-    """Up to 8 packages, of which some are in the snapshot, some on the host, some cannot be had, some are essential."""
+def deb_questions(draw: st.DrawFn) -> Question:
+    """Up to 8 of Debian's packages."""
     found = draw(st.lists(debs(), min_size=1, max_size=8, unique_by=lambda one: (one.key, one.version)))
+    return question(draw, found, DebRules(NATIVE), plain_key)
+
+
+@st.composite
+def rpm_questions(draw: st.DrawFn) -> Question:
+    """Up to 8 of rpm's, with one name of which any number of versions may stand."""
+    several = frozenset({rpmworlds.INSTALL_ONLY})
+    apart = Slots(several, frozenset((rpmworlds.INSTALL_ONLY, arch) for arch in rpmworlds.ARCHS))
+    found = rpmworlds.some(draw(st.randoms(use_true_random=False)), 8)
+    return question(draw, found, RpmRules(rpmworlds.NATIVE, several), apart.key)
+
+
+def question(draw: st.DrawFn, found: list[V], rules: Rules[V], key: Callable[[V], PackageName]) -> Question:
+    """Some of `found` are in the snapshot, some on the host, some cannot be had, some are essential, one has to stay."""
     lacking = draw(st.sets(st.sampled_from(found), max_size=2))
     essential = draw(st.sets(st.sampled_from([one.name for one in found]), max_size=1))
     barred = draw(st.sets(st.sampled_from(found), max_size=1))
-    encoding = encode(found, lacking, DebRules(NATIVE), essential, barred)
+    staying = [(one, "must stay") for one in draw(st.sets(st.sampled_from(found), max_size=1))]
+    encoding = encode(found, lacking, rules, essential, barred, staying=staying, key=key)
     aims = []
-    for key in sorted({one.key for one in found}):
-        versions = st.sampled_from(["", *(one.version for one in found if one.key == key)])
-        aims.append(Aim(key, draw(versions), draw(versions), draw(st.booleans()), draw(st.booleans())))
+    for each in sorted(set(map(key, found))):
+        versions = st.sampled_from(["", *(one.version for one in found if key(one) == each)])
+        aims.append(Aim(each, draw(versions), draw(versions), draw(st.booleans()), draw(st.booleans())))
     return encoding, tuple(aims)
+
+
+BOTH = st.one_of(deb_questions(), rpm_questions())
 
 
 def cost(encoding: Encoding, aims: tuple[Aim, ...], chosen: frozenset[int]) -> tuple[object, ...]:
@@ -62,7 +87,8 @@ def in_order(encoding: Encoding, aim: Aim) -> list[str]:
     found = [encoding.packages[v - 1].version for v in encoding.variables[aim.key]]
     for end in range(len(found), 1, -1):  # by swapping neighbours: stable, and no key is needed
         for index in range(end - 1):
-            if debrules.order(found[index], found[index + 1]) > 0:
+            one, other = (evr.found(version, encoding.flavour) for version in found[index : index + 2])
+            if evr.compare(one, other) > 0:
                 found[index], found[index + 1] = found[index + 1], found[index]
     return found
 
@@ -89,9 +115,33 @@ def every(encoding: Encoding) -> list[frozenset[int]]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(questions())
-def test_the_optimum_is_the_best_of_all_sets(question: Question) -> None:
-    encoding, aims = question
+@given(deb_questions())
+def test_the_optimum_is_the_best_of_all_sets(asked: Question) -> None:
+    the_best_of_all_sets(*asked)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rpm_questions())
+def test_the_optimum_is_the_best_of_all_sets_of_rpm(asked: Question) -> None:
+    the_best_of_all_sets(*asked)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("questions", [deb_questions(), rpm_questions()], ids=["deb", "rpm"])
+def test_the_optimum_of_thousands(questions: st.SearchStrategy[Question], say: Say) -> None:
+    seen: list[int] = []
+
+    @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+    @given(questions)
+    def each(asked: Question) -> None:
+        the_best_of_all_sets(*asked)
+        seen.append(len(asked[0].packages))
+
+    each()
+    say(f"optimum: {len(seen)} universes of up to {max(seen)} packages, each the best of all sets by brute force")
+
+
+def the_best_of_all_sets(encoding: Encoding, aims: tuple[Aim, ...]) -> None:
     possible = every(encoding)
     best = min(possible, key=lambda chosen: cost(encoding, aims, chosen), default=None)
     assert nearest(encoding, aims) == best
@@ -99,9 +149,9 @@ def test_the_optimum_is_the_best_of_all_sets(question: Question) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(questions())
-def test_reasons_are_given_for_each_deviation_and_no_other(question: Question) -> None:
-    encoding, aims = question
+@given(BOTH)
+def test_reasons_are_given_for_each_deviation_and_no_other(asked: Question) -> None:
+    encoding, aims = asked
     chosen = nearest(encoding, aims)
     if chosen is None:
         return
@@ -111,9 +161,9 @@ def test_reasons_are_given_for_each_deviation_and_no_other(question: Question) -
 
 
 @settings(max_examples=100, deadline=None)
-@given(questions())
-def test_the_closure_is_consistent_or_nothing(question: Question) -> None:
-    encoding, aims = question
+@given(BOTH)
+def test_the_closure_is_consistent_or_nothing(asked: Question) -> None:
+    encoding, aims = asked
     found = closure(encoding, aims)
     wanted = frozenset(encoding.find(aim.key, aim.wanted) for aim in aims if aim.wanted)
     if found is None:
