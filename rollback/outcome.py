@@ -58,7 +58,7 @@ def _change(
     text = "; ".join(map(str, why))
     if end is None and now is None:
         why_not = text or "is not there, and stays so"
-        change = Change(key.name, key.arch, "keep", "", key.name, "", why=why_not, several=bool(key.version))
+        change = Change(key.name, key.arch, "keep", "", key.name, "", why=why_not, slot=key.version)
     else:
         change = account(end, now, key, offered, found.encoding.flavour)
         change = replace(change, why="; ".join(filter(None, (text, change.why if not why else ""))))

@@ -28,7 +28,8 @@ class Change:
     """What happens to one package. `installed` is its version now, `target` the one it comes to; '' is: not installed.
 
     `remove` with a target leaves the configuration of that version behind (dpkg's `config-files`), without one nothing.
-    `auto` and `hold` are the marks it has in the end. `several`: it is one of the versions of its name that stand side by side.
+    `auto` and `hold` are the marks it has in the end. `slot`: the version that it is told apart by, where several of its name stand
+    side by side.
     """
 
     name: str
@@ -42,12 +43,12 @@ class Change:
     auto: bool = False
     hold: bool = False
     why: str = ""
-    several: bool = False
+    slot: str = ""
 
     @property
     def key(self) -> PackageName:
         """What the package is told apart by."""
-        return PackageName(self.name, self.arch, (self.target or self.installed) if self.several else "")
+        return PackageName(self.name, self.arch, self.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def account(
 ) -> Change:
     """What must happen to one package, so that what there is of it `now` becomes `then`; `None` is nothing."""
     installed = now.version if now and now.unpacked else ""
-    change = Change(key.name, key.arch, "keep", installed, key.name, "", several=bool(key.version))
+    change = Change(key.name, key.arch, "keep", installed, key.name, "", slot=key.version)
     if then is None:
         return replace(change, action="remove", why=_why_removed(now))
     change = replace(change, target=then.version, auto=then.auto, hold=then.hold)
@@ -247,14 +248,14 @@ def _want(change: Change, now: Package | None) -> PackageWant | None:
             if now is None or now.state == "config-files" or _as_marked(change, now):
                 return None
         case "remove" if not change.target:
-            return PackageWant(change.name, change.arch, change.installed if change.several else "", "absent")
+            return PackageWant(change.name, change.arch, change.slot, "absent")
         case "remove" if change.installed == change.target:
             return PackageWant(change.name, change.arch, "", "config-files")
     return PackageWant(change.target_name, change.arch, change.target, "installed", change.auto, change.hold)
 
 
 def _slots(manifest: Manifest) -> Slots:
-    return Slots(several=frozenset((change.name, change.arch) for change in manifest.changes if change.several))
+    return Slots(several=frozenset((change.name, change.arch) for change in manifest.changes if change.slot))
 
 
 def _as_marked(change: Change, now: Package) -> bool:
