@@ -1,23 +1,18 @@
-"""Repository indexes as files: Debian's `Packages` and rpm-md's `primary.xml`, plain or packed, as offers. Strict.
-
-Untrusted XML: a document with a DOCTYPE is refused, so that no entity is ever defined, let alone expanded.
-"""
+"""Repository indexes as files: Debian's `Packages` and rpm-md's `primary.xml`, plain or packed, as offers. Strict."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from xml.parsers import expat
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.evr import check_arch, check_name, check_version
 
-from . import compressed, nevra
+from . import compressed, primary
 from .listing import Family
 from .offers import Offer
 from .text import Text, decode
 
 _WANTED = ("Package", "Version", "Architecture")
-_COMMON = "http://linux.duke.edu/metadata/common"
 _LABEL = re.compile(r"^(?:Origin|Label|Suite|Codename): *(?P<value>.*\S)", re.MULTILINE)
 _DEPTH = 4  # folders from an index up to its release: binary-amd64, main, bookworm
 _PACKED = (".gz", ".xz", ".bz2", ".zst", ".zstd", ".lz4")
@@ -28,7 +23,8 @@ def read(path: Path) -> tuple[Family, tuple[Offer, ...]]:
     data = compressed.read(path)
     labels = (*labels_of(path), *_release_of(path))
     if data.lstrip()[:1] == b"<":
-        return "rpm", tuple(primary(data, str(path), labels))
+        found = primary.entries(data, str(path), wanted=())
+        return "rpm", tuple(Offer(one.name, one.arch, one.version, str(path), labels) for one in found)
     return "deb", tuple(packages(decode(data, str(path)), labels))
 
 
@@ -87,79 +83,3 @@ def _offer(text: Text, line: int, stanza: dict[str, str], labels: tuple[str, ...
         return Offer(check_name(name, qualified=True), check_arch(arch), check_version(version), text.source, labels)
     except InvalidInput as refusal:
         raise text.fail(line, refusal.message) from None
-
-
-# ---------------------------------------------------------------------- primary.xml
-
-
-def primary(data: bytes, source: str, labels: tuple[str, ...]) -> list[Offer]:
-    """The offers of an rpm-md `primary.xml` (createrepo_c(8)), which must hold as many packages as it says. No source packages."""
-    reader = _Primary(source, labels)
-    reader.read(data)
-    return reader.offers
-
-
-class _Primary:
-    """One pass over the document, which keeps nothing but the package under way."""
-
-    def __init__(self, source: str, labels: tuple[str, ...]) -> None:
-        self.offers: list[Offer] = []
-        self._source, self._labels = source, labels
-        self._path: list[str] = []
-        self._text: list[str] = []
-        self._package: dict[str, str] | None = None
-        self._said, self._seen = -1, 0
-        self._parser = expat.ParserCreate(namespace_separator=" ")
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text.append
-        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
-
-    def read(self, data: bytes) -> None:
-        """Afterwards `offers` holds them all. Raises `InvalidInput` where the document is not one, not whole or not to be trusted."""
-        try:
-            self._parser.Parse(data, True)
-        except expat.ExpatError as error:
-            raise InvalidInput(
-                f"{self._source}, line {error.lineno}: damaged or cut off: {expat.ErrorString(error.code)}"
-            ) from None
-        if self._seen != self._said:
-            raise self._fail(f"{self._seen} packages, where it says that there are {self._said}")
-
-    def _fail(self, reason: str) -> InvalidInput:
-        return InvalidInput(f"{self._source}, line {self._parser.CurrentLineNumber}: {reason}")
-
-    def _refuse_doctype(self, *_: object) -> None:
-        raise self._fail("a DOCTYPE, which no repository index has")
-
-    def _start(self, tag: str, given: dict[str, str]) -> None:
-        if not self._path:
-            if tag != f"{_COMMON} metadata" or not given.get("packages", "").isdecimal():
-                raise self._fail("not the primary index of an rpm repository")
-            self._said = int(given["packages"])
-        self._path.append(tag)
-        self._text.clear()
-        if len(self._path) == 2:
-            self._package = {"type": given.get("type", "")}
-        elif len(self._path) == 3 and tag == f"{_COMMON} version" and self._package is not None:
-            self._package |= given
-
-    def _end(self, tag: str) -> None:
-        depth = len(self._path)
-        self._path.pop()
-        if depth == 3 and self._package is not None and tag in (f"{_COMMON} name", f"{_COMMON} arch"):
-            self._package[tag.rpartition(" ")[2]] = "".join(self._text).strip()
-        elif depth == 2 and self._package is not None:
-            self._seen += 1
-            self._offer(self._package)
-
-    def _offer(self, package: dict[str, str]) -> None:
-        if package["type"] != "rpm" or package.get("arch") in ("src", "nosrc"):
-            return
-        try:
-            found = nevra.make(*(package[key] for key in ("name", "epoch", "ver", "rel", "arch")))
-        except KeyError as missing:
-            raise self._fail(f"the package has no {missing}") from None
-        except InvalidInput as refusal:
-            raise self._fail(refusal.message) from None
-        self.offers.append(Offer(found.name, found.arch, found.evr, self._source, self._labels))

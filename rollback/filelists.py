@@ -1,0 +1,63 @@
+"""`filelists.xml`, rpm-md's list of every file of a repository's packages: who has the paths that `primary.xml` leaves out. Strict."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from .rpmuniverse import Control, Entry, control
+from .xmlpass import Pass
+
+_FILELISTS = "http://linux.duke.edu/metadata/filelists"
+
+Owners = Mapping[tuple[str, str, str], frozenset[str]]
+"""Paths by name, architecture and version of the package that has them."""
+
+
+def owners(data: bytes, source: str, paths: Collection[str]) -> Owners:
+    """Which packages of a `filelists.xml` have some of `paths`. Raises `InvalidInput` with line and reason."""
+    reader = _Filelists(source, frozenset(paths))
+    reader.read(data)
+    return reader.found
+
+
+def with_files(entries: Iterable[Entry], found: Owners) -> tuple[Entry, ...]:
+    """`entries`, with the paths that `found` says they have."""
+    return tuple(replace(one, control=_added(one.control, found.get(_key(one), frozenset()))) for one in entries)
+
+
+def _key(one: Entry) -> tuple[str, str, str]:
+    return one.name, one.arch, one.version
+
+
+def _added(given: Control, paths: frozenset[str]) -> Control:
+    fields = {field: text.splitlines() for field, text in given}
+    return control(fields | {"Files": [*fields.get("Files", ()), *sorted(paths)]})
+
+
+class _Filelists(Pass):
+    root, what = f"{_FILELISTS} filelists", "list of files"
+
+    def __init__(self, source: str, paths: frozenset[str]) -> None:
+        super().__init__(source)
+        self.found: dict[tuple[str, str, str], frozenset[str]] = {}
+        self._paths = paths
+        self._package: dict[str, str] = {}
+        self._mine: set[str] = set()
+
+    def begin(self, path: list[str], given: dict[str, str]) -> None:
+        if len(path) == 2:
+            self._package, self._mine = dict(given), set()
+        elif len(path) == 3 and path[-1] == f"{_FILELISTS} version":
+            self._package |= given
+
+    def end(self, path: list[str], text: str) -> None:
+        if len(path) == 3 and text in self._paths and path[-1] == f"{_FILELISTS} file":
+            self._mine.add(text)
+        elif len(path) == 2:
+            self.seen += 1
+            if self._mine and self._package.get("arch") not in ("src", "nosrc"):
+                self._keep(self._package)
+
+    def _keep(self, package: dict[str, str]) -> None:
+        one = self.package(package)
+        key = (one.name, one.arch, one.evr)
+        self.found[key] = self.found.get(key, frozenset()) | self._mine

@@ -1,0 +1,75 @@
+"""`primary.xml`, rpm-md's list of the packages of a repository (createrepo_c(8)), and what these demand. Strict."""
+
+from collections.abc import Collection
+
+from .rpmuniverse import Control, Entry, control
+from .xmlpass import Pass
+
+_COMMON = "http://linux.duke.edu/metadata/common"
+_RPM = "http://linux.duke.edu/metadata/rpm"
+_FIELDS = {f"{_RPM} {field.lower()}": field for field in ("Requires", "Provides", "Conflicts", "Obsoletes")}
+_OPERATORS = {"LT": "<", "LE": "<=", "EQ": "=", "GE": ">=", "GT": ">"}
+
+
+def entries(data: bytes, source: str, wanted: Collection[str] | None = None) -> tuple[Entry, ...]:
+    """The packages of a `primary.xml`, which must hold as many as it says; source packages do not count.
+
+    What they demand is read of those named in `wanted` only, of all where that is `None`: a distribution has some 60,000, a host one
+    in forty. Raises `InvalidInput` with line and reason.
+    """
+    reader = _Primary(source, wanted)
+    reader.read(data)
+    return tuple(reader.found)
+
+
+class _Primary(Pass):
+    """One pass over the document, which keeps nothing but the package under way."""
+
+    root, what = f"{_COMMON} metadata", "primary index"
+
+    def __init__(self, source: str, wanted: Collection[str] | None) -> None:
+        super().__init__(source)
+        self.found: list[Entry] = []
+        self._wanted = wanted
+        self._package: dict[str, str] = {}
+        self._fields: dict[str, list[str]] = {}
+
+    def begin(self, path: list[str], given: dict[str, str]) -> None:
+        match path[1:]:
+            case [_]:
+                self._package, self._fields = {"type": given.get("type", "")}, {}
+            case [_, tag] if tag == f"{_COMMON} version":
+                self._package |= given
+            case [_, _, tag, _] if tag in _FIELDS and self._asked():
+                self._fields.setdefault(_FIELDS[tag], []).append(self._dependency(given))
+
+    def end(self, path: list[str], text: str) -> None:
+        match path[1:]:
+            case [_, tag] if tag in (f"{_COMMON} name", f"{_COMMON} arch"):
+                self._package[tag.rpartition(" ")[2]] = text
+            case [_, _, tag] if tag == f"{_COMMON} file" and self._asked():
+                self._fields.setdefault("Files", []).append(text)
+            case [_]:
+                self.seen += 1
+                self._entry(self._package, control(self._fields))
+
+    def _asked(self) -> bool:
+        return self._wanted is None or self._package.get("name") in self._wanted
+
+    def _dependency(self, given: dict[str, str]) -> str:
+        """A boolean one stands in the name."""
+        if "name" not in given:
+            raise self.fail("a dependency without name")
+        if "flags" not in given:
+            return given["name"]
+        if given["flags"] not in _OPERATORS or not given.get("ver"):
+            raise self.fail(f"no range of versions: {given}")
+        epoch = f"{given['epoch']}:" if given.get("epoch", "0") != "0" else ""
+        release = f"-{given['rel']}" if given.get("rel") else ""
+        return f"{given['name']} {_OPERATORS[given['flags']]} {epoch}{given['ver']}{release}"
+
+    def _entry(self, package: dict[str, str], fields: Control) -> None:
+        if package["type"] != "rpm" or package.get("arch") in ("src", "nosrc"):
+            return
+        one = self.package(package)
+        self.found.append(Entry(one.name, one.arch, one.evr, fields))
