@@ -70,18 +70,16 @@ def processors() -> int:
 
 def _different(questions: Mapping[str, Question]) -> list[tuple[Question, list[str]]]:
     """Each question that is no other's equal, with the hosts that it is put for; those of one catalog side by side."""
-    packages = _Numbers[tuple[Package, ...]](lambda them: tuple(map(_ALL, them)))
-    catalogs = _Numbers[Catalog](lambda one: (tuple(one.candidates), tuple(one.present)))
-    found: dict[Hashable, tuple[Question, list[str]]] = {}
-    order: dict[Hashable, int] = {}
+    packages = _Firsts[tuple[Package, ...]](lambda them: tuple(map(_ALL, them)))
+    catalogs = _Firsts[Catalog](lambda one: (tuple(one.candidates), tuple(one.present)))
+    found: dict[int, dict[Hashable, tuple[Question, list[str]]]] = {}  # by catalog
     for host, question in questions.items():
-        then, now = _bare(question.then), _bare(question.now)
-        choice = catalogs.number(question.offered)
-        states = (packages.number(then.packages), packages.number(now.packages))
-        key = (states, then.os, now.os, choice, tuple(sorted(question.to.items())))
-        found.setdefault(key, (replace(question, then=then, now=now), []))[1].append(host)
-        order.setdefault(key, choice)
-    return [found[key] for key in sorted(found, key=lambda key: order[key])]
+        then, now, offered = _bare(question.then), _bare(question.now), catalogs.of(question.offered)
+        states = (id(packages.of(then.packages)), id(packages.of(now.packages)))
+        key = (states, then.os, now.os, tuple(sorted(question.to.items())))
+        alike = found.setdefault(id(offered), {})
+        alike.setdefault(key, (Question(then, now, offered, question.to), []))[1].append(host)
+    return [one for alike in found.values() for one in alike.values()]
 
 
 def _bare(facts: HostFacts) -> HostFacts:
@@ -89,28 +87,26 @@ def _bare(facts: HostFacts) -> HostFacts:
     return HostFacts("", "", replace(facts.os, machine_id=""), facts.packages, (), (), (), ())
 
 
-class _Numbers(Generic[T]):
-    """A number for each value, the same for equal ones. `brief` is something of a value that is quick to hash, and says most of it."""
+class _Firsts(Generic[T]):
+    """Of equal values the first that was seen. `brief` is something of a value that is quick to hash, and says most of it."""
 
     def __init__(self, brief: Callable[[T], Hashable]) -> None:
         self._brief = brief
-        self._numbers: dict[int, int] = {}  # by identity: of values that are kept in `_alike`, or by who asks
-        self._alike: dict[int, list[tuple[T, int]]] = {}  # by the hash of their brief
-        self._count = 0
+        self._known: dict[int, tuple[T, T]] = {}  # by identity, which lasts as long as the value: it is kept
+        self._alike: dict[int, list[T]] = {}  # by the hash of the brief
 
-    def number(self, value: T) -> int:
-        if id(value) not in self._numbers:
-            self._numbers[id(value)] = self._look_up(value)
-        return self._numbers[id(value)]
+    def of(self, value: T) -> T:
+        if id(value) not in self._known:
+            self._known[id(value)] = value, self._first(value)
+        return self._known[id(value)][1]
 
-    def _look_up(self, value: T) -> int:
+    def _first(self, value: T) -> T:
         alike = self._alike.setdefault(hash(self._brief(value)), [])
-        for other, number in alike:
+        for other in alike:
             if other == value:
-                return number
-        self._count += 1
-        alike.append((value, self._count))
-        return self._count
+                return other
+        alike.append(value)
+        return value
 
 
 # ---------------------------------------------------------------------- here, and side by side
