@@ -1,6 +1,6 @@
 """What a way back is judged on: the snapshot, the runs since, every host as it is now, and what its packages must do."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from .foretold import foretell
 from .nearest import Nearest
 from .resolve import Manifest, exact
 from .snapshot import Snapshot, runs_since, snapshots
+from .solving import Progress, Question, silent, solve_all
 from .trail import trail
 
 if TYPE_CHECKING:  # nornir takes long to import
@@ -56,9 +57,17 @@ class Survey:
 
 
 def survey(
-    fleet: Fleet, names: Sequence[str], journal: Journal, store: Store, snapshot: Snapshot, *, solver: Nearest = KEEP
+    fleet: Fleet,
+    names: Sequence[str],
+    journal: Journal,
+    store: Store,
+    snapshot: Snapshot,
+    *,
+    solver: Nearest = KEEP,
+    progress: Progress = silent,
 ) -> Survey:
-    """Look at those of `names` that the snapshot knows, and find each one's manifest. Nothing changes anywhere.
+    """Look at those of `names` that the snapshot knows, and find each one's manifest, of which `progress` is told. Nothing changes
+    anywhere.
 
     Two round trips a host: its facts, and, where a package is not as it was, what its repositories would offer with the
     old ones back. Raises `InvalidInput` where the snapshot knows none of `names`, `Unreachable` naming every host that is.
@@ -72,15 +81,14 @@ def survey(
     def look(host: Host) -> Catalog:
         then, present = snapshot.of(host.name), now[host.name]
         wanted = {package.name for package in (*then.packages, *present.packages)}
-        return offered(host, old_sources(runs, host.name, store), wanted)
+        found = offered(host, old_sources(runs, host.name, store), wanted)
+        return shelf.setdefault((tuple(found.candidates.values()), tuple(found.present.items())), found)
 
+    shelf: dict[Hashable, Catalog] = {}  # one catalog is some megabytes, and most hosts have the same
     catalogs = ask_all(fleet, changed, look)
-    manifests = {
-        host: solver(snapshot.of(host), facts, catalogs[host], to)
-        if host in catalogs
-        else exact(snapshot.of(host), facts, _NOTHING, to)
-        for host, facts in now.items()
-    }
+    questions = {host: Question(snapshot.of(host), now[host], catalogs[host], to) for host in catalogs}
+    solved = solve_all(solver, questions, progress=progress)
+    manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
     return Survey(snapshot, runs, now, manifests)
 
 
