@@ -8,7 +8,7 @@ import click
 from nornir_upgrade.doors import CONSENT, FLEET, GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
-from .cli_way import MISSING, ONLY, TARGET, policy, target
+from .cli_way import FOUND, MISSING, ONLY, TARGET, policy, target
 
 if TYPE_CHECKING:
     from nornir_upgrade.core.journal import Journal
@@ -63,6 +63,7 @@ def apply(
     from .back import go_back, needless
     from .planner import plan_rollback
     from .survey import survey
+    from .tally import tally
 
     if manifest is not None and (missing or only):
         raise click.UsageError("a manifest says by itself what changes: --missing and --only are not for --manifest")
@@ -71,7 +72,8 @@ def apply(
     with at_work(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as controller:
         fleet, journal = controller.fleet, controller.journal
         where = target(journal, run, snapshot)
-        found = survey(fleet, fleet.names, journal, controller.store, where, solver=solver)
+        with tally(screen, FOUND) as progress:
+            found = survey(fleet, fleet.names, journal, controller.store, where, solver=solver, progress=progress)
         found = _agreed(_with_given(found, manifest), missing is not None or manifest is not None)
         plan = plan_rollback(
             found.snapshot, found.now, found.runs, found.manifests, restore_db=restore_db, consent=consent

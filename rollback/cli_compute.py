@@ -9,7 +9,7 @@ from nornir_upgrade.doors import FLEET, GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
 from .cli_texts import Texts, from_texts, texts
-from .cli_way import MISSING, TARGET, policy, target
+from .cli_way import FOUND, MISSING, TARGET, policy, target
 
 if TYPE_CHECKING:
     from .survey import Survey
@@ -75,12 +75,14 @@ def compute(
 
     from .manifests import reasons, write_all
     from .survey import survey
+    from .tally import tally
 
     screen, solver = Screen(flags), policy(missing, texts.only)
     with reading(flags.config) as journal:
         where = target(journal, run, snapshot)
-        with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-            found = survey(fleet, fleet.names, journal, Store(read(flags.config).store), where, solver=solver)
+        with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet, tally(screen, FOUND) as progress:
+            store = Store(read(flags.config).store)
+            found = survey(fleet, fleet.names, journal, store, where, solver=solver, progress=progress)
     if out is not None:
         write_all(found.manifests, out)
     if explain:

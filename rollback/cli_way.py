@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from .nearest import Nearest
     from .snapshot import Snapshot
 
+FOUND = "ways back found"
+"""What is told while they are."""
+
 TARGET = (
     click.option("--run", default="", metavar="RUN", help="To the state before that run (default: last)."),
     click.option("--snapshot", default="", metavar="ID", help="To that snapshot."),
