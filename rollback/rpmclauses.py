@@ -58,7 +58,8 @@ class _Maker:
         self.own: dict[str, list[int]] = {}
         for number, one in enumerate(rpms, 1):
             self.own.setdefault(one.name, []).append(number)
-        self.named = dict(self._named(frozenset(_asked(rpms))))
+        self.named = self._named(frozenset(_asked(rpms)))
+        self._met: dict[Dependency, tuple[int, ...]] = {}
 
     def demands(self) -> Iterator[Clause]:
         for number, owner in enumerate(self.rpms, 1):
@@ -95,17 +96,22 @@ class _Maker:
                 if not rpmrules.together(self.rpms[one - 1], self.rpms[other - 1]):
                     yield Clause((-one, -other), Reason("one-version", name, "", "can stand in one version only"))
 
-    def _providers(self, one: Dependency) -> list[int]:
-        known = sorted({number for name in names_in(one) for number in self.named.get(name, ())})
-        return [number for number in known if rpmrules.meets(self.rpms[number - 1], one)]
+    def _providers(self, one: Dependency) -> tuple[int, ...]:
+        """The variables of what meets a dependency on one package. Most are asked for many times."""
+        found = self._met.get(one)
+        if found is None:
+            known = sorted({number for name in names_in(one) for number in self.named.get(name, ())})
+            found = tuple(number for number in known if rpmrules.meets(self.rpms[number - 1], one))
+            self._met[one] = found
+        return found
 
-    def _named(self, asked: frozenset[str]) -> Iterable[tuple[str, list[int]]]:
+    def _named(self, asked: frozenset[str]) -> dict[str, list[int]]:
         """For each name that is asked for, the variables of what is called so, provides it or has that file."""
         found: dict[str, list[int]] = {}
         for number, one in enumerate(self.rpms, 1):
             for name in sorted(asked & {one.name, *(given.name for given in one.provides), *(asked & one.files)}):
                 found.setdefault(name, []).append(number)
-        return found.items()
+        return found
 
 
 def _asked(rpms: Iterable[Rpm]) -> Iterator[str]:
