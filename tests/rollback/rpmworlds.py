@@ -79,7 +79,7 @@ def _versioned(chance: Random, names: Iterable[str] = (*NAMES, *VIRTUAL)) -> str
 
 
 def _provide(chance: Random) -> str:
-    name = chance.choice((*NAMES, *VIRTUAL, *VIRTUAL))
+    name = chance.choice((*NAMES[:-1], *VIRTUAL, *VIRTUAL))  # what provides it would be install-only too
     bound = chance.choice(("", "", f" = {chance.choice(BOUNDS)}", f" <= {chance.choice(BOUNDS)}"))
     return f"{name}{bound}"
 
