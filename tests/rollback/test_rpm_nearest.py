@@ -164,6 +164,12 @@ def test_the_running_kernel_stays_with_what_it_needs_and_says_why() -> None:
     assert f"kernel-core={NEWER} is the running kernel, and is never removed" in told.text
 
 
+def test_of_the_running_kernel_only_the_package_that_holds_it_is_kept() -> None:
+    old = (kernel(KERNEL),)
+    manifest = back(old, (*old, kernel(NEWER), module(NEWER)), old, kernel=f"{NEWER}.x86_64")
+    assert lines(manifest)[1:] == [f"kernel-core={NEWER} keep", f"kmod-x={NEWER} remove"]
+
+
 def test_the_running_kernel_is_known_by_its_version_where_no_package_says_so() -> None:
     old, new = made(f"kernel={KERNEL}", arch=NATIVE), made(f"kernel={NEWER}", arch=NATIVE)
     manifest = back((old,), (old, new), (old,), kernel=f"{NEWER}.x86_64+debug")
