@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from nornir_upgrade.core.facts import HostFacts, Service
-from nornir_upgrade.core.packages import Package, PackageName, Selection
+from nornir_upgrade.core.packages import Package, Selection
 
-from .resolve import Change, Manifest
+from .resolve import Change, Manifest, slots_in
 from .scope import STAYS, Scope, scope
 
 T = TypeVar("T")
@@ -32,10 +32,9 @@ def foretell(then: HostFacts, now: HostFacts, manifest: Manifest) -> HostFacts:
 
 
 def _packages(manifest: Manifest, then: HostFacts, now: HostFacts) -> Iterator[Package]:
-    before, present = ({package.key: package for package in facts.packages} for facts in (then, now))
+    before, present = (slots_in(manifest).by_key(facts.packages) for facts in (then, now))
     for change in manifest.changes:
-        key = PackageName(change.name, change.arch)
-        end, old = _end(change, present.get(key)), before.get(key)
+        end, old = _end(change, present.get(change.key)), before.get(change.key)
         if end is not None:
             as_before = old is not None and old.unpacked and replace(old, state=end.state, broken=False) == end
             yield old if old is not None and as_before else end

@@ -125,7 +125,7 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
     Raises `Unobtainable` where a version cannot be had, `NoSolution` for any other problem.
     """
     require_solved([manifest])
-    present = _slots(manifest).by_key(now.packages)
+    present = slots_in(manifest).by_key(now.packages)
     staying: dict[str, set[str]] = {}
     for change in manifest.changes:
         if change.action != "remove":
@@ -140,13 +140,18 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
     """What a second transaction must reach: packages that leave the configuration of a version that had to be installed first."""
-    present = _slots(manifest).by_key(package for package in now.packages if package.unpacked)
+    present = slots_in(manifest).by_key(package for package in now.packages if package.unpacked)
     installed = {key: package.version for key, package in present.items()}
     return tuple(
         PackageWant(change.name, change.arch, "", "config-files")
         for change in manifest.changes
         if change.action == "remove" and change.target and installed.get(change.key) != change.target
     )
+
+
+def slots_in(manifest: Manifest) -> Slots:
+    """What its packages are told apart by."""
+    return Slots(several=frozenset((change.name, change.arch) for change in manifest.changes if change.slot))
 
 
 def document(manifest: Manifest) -> dict[str, Any]:
@@ -252,10 +257,6 @@ def _want(change: Change, now: Package | None) -> PackageWant | None:
         case "remove" if change.installed == change.target:
             return PackageWant(change.name, change.arch, "", "config-files")
     return PackageWant(change.target_name, change.arch, change.target, "installed", change.auto, change.hold)
-
-
-def _slots(manifest: Manifest) -> Slots:
-    return Slots(several=frozenset((change.name, change.arch) for change in manifest.changes if change.slot))
 
 
 def _as_marked(change: Change, now: Package) -> bool:
