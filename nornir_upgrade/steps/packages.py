@@ -21,6 +21,7 @@ from ..core.packages import (
 )
 from ..core.step import Step
 from ..core.store import Store
+from ..core.whole import kept_whole
 
 JOB = "packages"
 _SIMULATION_LIMIT = 300.0  # seconds; a thousand packages took apt 10
@@ -88,7 +89,8 @@ class SetPackages(Step, kind="packages"):
         change, *rest = MANAGER.change(self.want, present, downgrade=self.downgrade, wait=transaction.LOCK_WAIT)
         host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
         # Always: a dpkg that was killed between two packages leaves its journal behind, and none of them interrupted.
-        commands = (transaction.merge_journal(), transaction.guarded(change, self.keep_stopped), *rest)
+        transact = kept_whole(change) if self.downgrade else change
+        commands = (transaction.merge_journal(), transaction.guarded(transact, self.keep_stopped), *rest)
         result = host.job(JOB, commands)
         if result.status != 0:
             raise transaction.failure(host.name, result)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
-from nornir_upgrade.core import facts, preview, transaction
+from nornir_upgrade.core import facts, preview, transaction, whole
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 
@@ -254,6 +254,13 @@ def _guard(state: HostState, call: Call) -> Result | Work:
     return answer
 
 
+def _kept_whole(state: HostState, call: Call) -> Result | Work:
+    """apt-get with another dpkg; packages here have no files in common."""
+    _, program, _, option, *arguments = call.argv
+    assert option.startswith("Dir::Bin::dpkg="), call.argv
+    return interpret(state, Call((program, *arguments)))
+
+
 def _quiet(state: HostState, call: Call) -> Result:
     """Nobody is at work: jobs that were running have ended when a fake host is looked at."""
     if dpkg.POLICY in state.files:
@@ -312,6 +319,7 @@ SCRIPTS: dict[str, Program] = {
     facts.SCRIPT: _facts,
     preview.SCRIPT: _preview,
     transaction.GUARD: _guard,
+    whole.SCRIPT: _kept_whole,
     transaction.QUIET: _quiet,
     transaction.MERGE: _merge,
     APPEND: _append,

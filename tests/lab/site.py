@@ -86,10 +86,15 @@ class Going:
 
 @dataclass(slots=True)
 class Site:
-    """A directory with config.yaml and inventory for the lab's fleet. `typed` is every command that ended there."""
+    """A directory with config.yaml and inventory for the lab's fleet, or for hosts with other `roles` (host -> groups).
+
+    `typed` is every command that ended there; one that takes longer than `patience` seconds fails.
+    """
 
     directory: Path
     lab: Lab
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: GROUPS)
+    patience: float = 180.0
     typed: list[Done] = field(default_factory=list)
     _going: list[Going] = field(default_factory=list)
 
@@ -124,15 +129,16 @@ class Site:
         options = {"netmiko": {"platform": "linux", "extras": how.get("extras", {})}}
         login = {name: how[name] for name in ("username", "password") if name in how}
         groups: dict[str, Any] = {"lab": {"port": 10022, **login, "connection_options": options}}
-        groups |= {name: {} for name in ("control", "db", "network", "compute")}
+        groups |= {name: {} for roles in self.roles.values() for name in roles}
         inventory = self.directory / "inventory"
         inventory.mkdir(exist_ok=True)
         addresses = {one.name: one.address for one in self.lab.status()}
         entries = {
             name: {"hostname": addresses[name], "groups": ["lab", *roles], **(hosts or {}).get(name, {})}
-            for name, roles in GROUPS.items()
+            for name, roles in self.roles.items()
         }
-        entries["ctl1"]["data"] = {"databases": list(DATABASES)}
+        if "ctl1" in entries:
+            entries["ctl1"]["data"] = {"databases": list(DATABASES)}
         files = {f"{name}_file": f"inventory/{name}.yaml" for name in ("host", "group")}
         section: dict[str, Any] = {"plugin": "SimpleInventory", "options": files}
         if transform:
@@ -172,7 +178,7 @@ class Site:
         return going
 
     def _type(self, argv: tuple[str, ...], status: int, environment: Mapping[str, str] | None) -> Done:
-        done = self.start(*argv, environment=environment).end()
+        done = self.start(*argv, environment=environment).end(self.patience)
         assert done.status == status, f"{' '.join(argv)} ended with {done.status}:\n{done.said}"
         return done
 

@@ -1,0 +1,115 @@
+"""dpkg on the way back from a release that moved files between packages: they stay. On a real host, with packages made for it."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+
+from nornir_upgrade.core.whole import DPKG
+from nornir_upgrade.lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+HOST, HOME = "h1", "/var/lib/nornir-upgrade/dpkg"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Packages made here, and dpkg there: the host's own (`plain`), or the one that looks after lost files."""
+
+    lab: Lab
+    directory: Path
+
+    def make(self, name: str, files: Mapping[str, str], version: str = "1", **fields: str) -> str:
+        """The path on the host of a package that holds `files` (path -> text, `-> target` for a symbolic link)."""
+        root = self.directory / f"{name}_{version}_all"
+        for path, text in files.items():
+            file = root / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if text.startswith("-> "):
+                file.symlink_to(text.removeprefix("-> "))
+            else:
+                file.write_text(text)
+        control = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "Lab <lab@lab.invalid>"}
+        control |= {**fields, "Description": "test"}
+        (root / "DEBIAN").mkdir()
+        (root / "DEBIAN/control").write_text("".join(f"{key}: {value}\n" for key, value in control.items()))
+        sums = {path.lstrip("/"): root / path.lstrip("/") for path, text in files.items() if not text.startswith("-> ")}
+        lines = (f"{md5(file.read_bytes()).hexdigest()}  {path}\n" for path, file in sums.items())
+        (root / "DEBIAN/md5sums").write_text("".join(lines))  # as dh_md5sums(1) makes it
+        archive = root.with_suffix(".deb")
+        subprocess.run(
+            ["dpkg-deb", "--root-owner-group", "-Znone", "-b", root, archive], check=True, capture_output=True
+        )
+        target = f"/var/cache/apt/archives/{archive.name}"
+        self.lab.run(HOST, ["sh", "-c", 'cat > "$1"', "sh", target], archive.read_bytes())
+        return target
+
+    def dpkg(self, *arguments: str, plain: bool = False) -> None:
+        """Run dpkg, which must succeed."""
+        self.lab.run(HOST, ["dpkg" if plain else f"{HOME}/dpkg", *arguments])
+
+    def text(self, path: str) -> str:
+        """What stands there, '' where nothing does."""
+        return self.lab.run(HOST, ["cat", path], check=False).stdout.decode()
+
+    def owner(self, path: str) -> str:
+        """The package that dpkg says the path is of."""
+        return self.lab.run(HOST, ["dpkg", "-S", path], check=False).stdout.decode().partition(":")[0]
+
+
+@pytest.fixture
+def bench(nodes: Lab, tmp_path: Path) -> Iterator[Bench]:
+    nodes.run(HOST, ["sh", "-c", f"mkdir -p {HOME} && cat > {HOME}/dpkg && chmod 755 {HOME}/dpkg"], DPKG.encode())
+    yield Bench(nodes, tmp_path)
+
+
+OLD = {"/usr/lib/moved/lib.so.1": "old", "/usr/lib/moved/lib.so": "-> lib.so.1", "/usr/share/old": "old"}
+NEW = {"/usr/lib/moved/lib.so.1": "new", "/usr/lib/moved/lib.so": "-> lib.so.1"}
+RENAMED = {"Breaks": "old (<< 2)", "Replaces": "old"}
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_file_that_the_package_of_the_new_name_replaces(bench: Bench, plain: bool) -> None:
+    old, new = bench.make("old", OLD), bench.make("new", NEW, **RENAMED)
+    bench.dpkg("-i", new, plain=True)
+    bench.dpkg("--unpack", "--auto-deconfigure", "--force-breaks", old, plain=plain)
+    bench.dpkg("--force-depends", "--remove", "new", plain=plain)
+    # What this is for: dpkg alone loses the file, and says nothing.
+    assert bench.text("/usr/lib/moved/lib.so") == ("" if plain else "old")
+    assert bench.owner("/usr/lib/moved/lib.so.1") == ("" if plain else "old")
+    assert bench.text("/usr/share/old") == "old"
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_file_that_is_below_lib_and_below_usr_lib(bench: Bench, plain: bool) -> None:
+    old = bench.make("old", {path.removeprefix("/usr"): text for path, text in OLD.items() if "/lib/" in path})
+    new = bench.make("new", NEW)
+    bench.dpkg("-i", new, plain=True)
+    bench.dpkg("--unpack", old, plain=plain)
+    bench.dpkg("--remove", "new", plain=plain)
+    assert bench.text("/usr/lib/moved/lib.so") == ("" if plain else "old")
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_file_that_moves_back_from_a_package_which_stays(bench: Bench, plain: bool) -> None:
+    small, large = bench.make("other", {"/usr/share/other": "1"}), bench.make("other", {**NEW}, "2", **RENAMED)
+    old = bench.make("old", OLD)
+    bench.dpkg("-i", large, plain=True)
+    bench.dpkg("--unpack", "--force-breaks", old, plain=plain)
+    bench.dpkg("--unpack", "--force-downgrade", small, plain=plain)
+    assert bench.text("/usr/lib/moved/lib.so.1") == ("" if plain else "old")
+
+
+def test_what_goes_for_good_is_gone_and_what_fails_has_failed(bench: Bench) -> None:
+    old, new = bench.make("old", {"/usr/share/old": "old"}), bench.make("new", NEW, Depends="old")
+    bench.dpkg("--unpack", old, new)
+    bench.dpkg("--configure", "old", "new")
+    assert bench.lab.run(HOST, [f"{HOME}/dpkg", "--remove", "old"], check=False).returncode == 1
+    assert bench.text("/usr/share/old") == "old"
+    bench.dpkg("--purge", "new", "old")
+    assert bench.text("/usr/share/old") == bench.text("/usr/lib/moved/lib.so") == ""
+    assert bench.lab.run(HOST, [f"{HOME}/dpkg", "--print-architecture"]).stdout == b"amd64\n"
