@@ -18,8 +18,8 @@ STAYS: tuple[Action, ...] = ("keep", "held", "unobtainable")
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`only`: the patterns of a partial way back; none is a whole one. `moving`, `staying` and `gone`: names of packages that
-    change, that stay though the snapshot has them in another version or not at all, that it has and that will not be there. `inside`, `outside`: the conffiles that go
-    back, and the others.
+    change, that stay though the snapshot has them in another version or not at all, that it has and that will not be there.
+    `inside`, `outside`: the conffiles that go back, and the others.
     """
 
     only: tuple[str, ...]

@@ -47,7 +47,7 @@ def trail(runs: Iterable[Run], host: str, *, consent: frozenset[str] = frozenset
                 services.update(dict.fromkeys(_services(step)))
                 if before is None:
                     _require_way_back(run, place, step, consent)
-                elif resource := _resource(step, before):
+                elif (resource := _resource(step, before)) and not _covered(resource, earliest):
                     earliest.setdefault(resource, before)
     steps = earliest.items()
     return Trail(
@@ -126,6 +126,15 @@ def _resource(step: Step, before: Step) -> Resource | None:
             return ("command", *sorted((codec.dumps(before.argv), codec.dumps(before.undo))))
         case _:
             return ("other", codec.dumps(before))
+
+
+def _covered(resource: Resource, earliest: Iterable[Resource]) -> bool:
+    """Whether a file was captured before it was first touched, with a tree that holds it: then the tree has the last word, and
+    the way to the file may not even be there.
+    """
+    kind, *files = resource
+    trees = [root.rstrip("/") + "/" for other, *roots in earliest if other == "files" for root in roots]
+    return kind in ("files", "edit") and all(any(file.startswith(tree) for tree in trees) for file in files)
 
 
 def _require_way_back(run: Run, place: Place, step: Step, consent: frozenset[str]) -> None:

@@ -27,6 +27,7 @@ from .factory import Diary, facts, offering, package, plan, running, snapshot
 
 OLD, NEW = "/etc/apt/sources.list.d/old.list", "/etc/apt/sources.list.d/new.list"
 CONF = "/etc/quantum/quantum.conf"
+EDITED = "/etc/default/quantum"
 STOP = SetServices((ServiceWant("quantum-server", active=False),))
 START = SetServices((ServiceWant("neutron-server", active=True),))
 COMPUTE = SetServices((ServiceWant("nova-compute", active=True),))
@@ -43,7 +44,7 @@ FORWARD = plan(
                 SetRepository(OLD),
                 SetRepository(NEW, "deb new"),
                 UPGRADE,
-                SetOption(CONF, "DEFAULT", "debug", "true"),
+                SetOption(EDITED, "DEFAULT", "debug", "true"),
                 SYNC,
                 START,
             )
@@ -54,7 +55,7 @@ FORWARD = plan(
 WAS_RUNNING = SetServices((ServiceWant("quantum-server", active=True),))
 CAPTURE = RestoreFiles(("/etc/quantum",), (FileState(CONF, "file", "0640", "root", "root", "a" * 64),))
 DUMP = RestoreDatabase("quantum", "d" * 64)
-EDIT = RestoreFiles((CONF,), (FileState(CONF, "file", "0640", "root", "root", "b" * 64),))
+EDIT = RestoreFiles((EDITED,), (FileState(EDITED, "file", "0640", "root", "root", "b" * 64),))
 BEFORES: tuple[Step | None, ...] = (
     WAS_RUNNING,
     CAPTURE,
@@ -182,6 +183,16 @@ def test_a_service_that_came_with_a_package_is_stopped_though_no_step_names_it(d
     stop = steps(back(whole(diary), now=now), "ctl1")[0]
     assert isinstance(stop, SetServices) and "neutron-metadata-agent" in {w.name for w in stop.want}
     assert "getty@tty1" not in codec.dumps(stop)
+
+
+def test_what_was_captured_before_it_was_edited_goes_back_with_its_tree_alone(diary: Diary) -> None:
+    inside = RestoreFiles((CONF,), (FileState(CONF, "file", "0640", "root", "root", "b" * 64),))
+    edit = SetOption(CONF, "DEFAULT", "debug", "true")
+    forward = plan(("network", {"ctl1": (edit, CaptureFiles(("/etc/quantum",), "configuration"), edit)}))
+    first = steps(back(diary.went(forward, {(0, "ctl1", 0): inside, (0, "ctl1", 1): CAPTURE})), "ctl1")
+    later = steps(back(diary.went(forward, {(0, "ctl1", 1): CAPTURE, (0, "ctl1", 2): inside})), "ctl1")
+    assert inside in first and CAPTURE in first
+    assert inside not in later and CAPTURE in later
 
 
 def test_databases_are_left_alone_unless_asked_for(diary: Diary) -> None:
