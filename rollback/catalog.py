@@ -3,8 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from .universe import FIELDS
+
 Control = tuple[tuple[str, str], ...]
 """The fields of a package's stanza that say what it demands of others, by name (`universe.FIELDS`)."""
+
+
+def control_of(stanza: Mapping[str, str]) -> Control:
+    """Those fields of a stanza that say what the package demands of others."""
+    return tuple((name, stanza[name]) for name in FIELDS if stanza.get(name))
 
 
 @dataclass(frozen=True, slots=True, order=True)

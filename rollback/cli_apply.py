@@ -127,7 +127,7 @@ def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -
     screen.note(
         f"Back to snapshot {found.snapshot.id}" + (f", before run {found.snapshot.run}" * bool(found.snapshot.run))
     )
-    for text in (counts_in_text(found.manifests), changes_in_text(found.manifests), plan_in_text(plan)):
+    for text in filter(None, (counts_in_text(found.manifests), changes_in_text(found.manifests), plan_in_text(plan))):
         screen.note(f"\n{text}")
     for text in filter(None, (pulled_in(found.manifests.values()), in_text(found.manifests.values()))):
         screen.warn(f"\n{text}")

@@ -8,6 +8,8 @@ import click
 from nornir_upgrade.doors import FLEET, GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
+from .cli_release import from_release
+from .cli_result import by_host
 from .cli_texts import Texts, from_texts, texts
 from .cli_way import FOUND, MISSING, TARGET, policy, target
 
@@ -32,6 +34,8 @@ Examples:
   rollback compute --snapshot last -o apt --limit cmp1
   rollback compute --out manifests
   rollback compute --explain nova-common
+  rollback compute --only 'nova*'
+  rollback compute --release grizzly --rename neutron=quantum
 
 \b
 Without a machine, from text files of it:
@@ -69,6 +73,11 @@ def compute(
     texts.refuse_alone()
     if flags.output == "dnf":
         raise click.UsageError("-o dnf is for rpm packages, with --installed")
+    if texts.release:
+        if run or snapshot or missing:
+            raise click.UsageError("--release needs no snapshot: give it without --run, --snapshot and --missing")
+        from_release(flags, texts, out, explain)
+        return
     from nornir_upgrade.controller import looking, reading
     from nornir_upgrade.core.store import Store
     from nornir_upgrade.settings import read
@@ -115,11 +124,11 @@ def _documents(found: "Survey") -> dict[str, Any]:
 
 
 def _words(found: "Survey", form: str) -> str:
-    """The changes of every host; where there are several, each under its name as a comment."""
     from .manifests import apt_command, lines
 
-    parts = []
-    for host, manifest in found.manifests.items():
-        words = apt_command(manifest, found.now[host]) if form == "apt" else lines(manifest)
-        parts.append("\n".join((*([f"# {host}"] if len(found.manifests) > 1 else ()), *words)))
-    return "\n".join(parts)
+    return by_host(
+        {
+            host: apt_command(manifest, found.now[host]) if form == "apt" else lines(manifest)
+            for host, manifest in found.manifests.items()
+        }
+    )

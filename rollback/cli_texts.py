@@ -12,13 +12,14 @@ import click
 from nornir_upgrade.doors import GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
+from .cli_result import judge, words
 from .cli_way import ONLY
 
 if TYPE_CHECKING:
+    from .consistency import Checked
     from .listing import Listing
     from .offers import Offer
     from .policy_text import Policy, PolicyPackage
-    from .resolve import Manifest
     from .text import Note
 
 _FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
@@ -40,10 +41,13 @@ class Texts:
     only: tuple[str, ...] = ()
 
     def refuse_alone(self) -> None:
-        """Raises `UsageError` where flags were given that mean something beside --installed alone."""
-        given = [field.name for field in fields(self) if getattr(self, field.name) and field.name != "only"]
+        """Raises `UsageError` where flags were given that mean something beside --installed, or beside --release, alone."""
+        for_hosts = ("only", "release", "rename") if self.release else ("only",)
+        given = [field.name for field in fields(self) if getattr(self, field.name) and field.name not in for_hosts]
         if given and self.installed is None:
-            raise click.UsageError(f"--{given[0]} goes with --installed FILE")
+            raise click.UsageError(
+                f"--{given[0]} goes with --installed FILE" + (" or --release NAME" if given[0] == "rename" else "")
+            )
 
 
 _OPTIONS = (
@@ -75,7 +79,7 @@ _OPTIONS = (
         "--release",
         default="",
         metavar="NAME",
-        help="To the newest versions of repositories that go by NAME, with --installed: a part of the path, suite or component.",
+        help="To the newest versions of repositories that go by NAME: a part of the path, suite, codename, component, label or origin.",
     ),
     click.option(
         "--rename",
@@ -128,11 +132,12 @@ def policy(flags: Flags, file: Path) -> None:
 def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> None:
     """The manifest of the one machine that the files tell of goes to stdout, what is wrong with it to stderr."""
     from .manifests import reasons, write_all
-    from .resolve import document, require_solved
+    from .resolve import document
 
     screen = Screen(flags)
     native = given.arch or _DEBIAN.get(platform.machine(), platform.machine())
-    manifest = _manifest(screen, given, native)
+    checked = _manifest(screen, given, native)
+    manifest = checked.manifest
     if out is not None:
         write_all({manifest.host: manifest}, out)
     if explain:
@@ -140,18 +145,19 @@ def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> No
         screen.result({"package": explain, "reasons": list(lines)}, "\n".join(lines))
     elif flags.json:
         screen.result(document(manifest), "")
-    elif words := _words(manifest, native, flags.output):
-        screen.result(None, "\n".join(words))
-    require_solved((manifest,))
+    elif printed := words(manifest, native, flags.output):
+        screen.result(None, "\n".join(printed))
+    judge(screen, (checked,))
 
 
-def _manifest(screen: Screen, given: Texts, native: str) -> "Manifest":
+def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
     from nornir_upgrade.core import evr
     from nornir_upgrade.core.errors import InvalidInput
 
     from . import nevra
+    from .consistency import checked_way
     from .offers import collect, installed_versions
-    from .offline import Aim, completed, contradictions, rename, way_back
+    from .offline import Aim, completed, contradictions, rename
 
     assert given.installed is not None
     if not given.release and given.target is None:
@@ -182,7 +188,7 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Manifest":
         tuple(rename(one) for one in given.rename),
         given.only,
     )
-    return way_back(given.installed.stem, completed(listing, known, offers), offers, aim)
+    return checked_way(given.installed.stem, completed(listing, known, offers), offers, aim)
 
 
 def _offered(listing: "Listing", policies: Iterable["Policy"], indexes: Iterable[Path]) -> Iterator["Offer"]:
@@ -230,14 +236,6 @@ def _tell(screen: Screen, source: str, notes: Iterable["Note"]) -> None:
     for note in notes:
         place = f"{source}, line {note.line}" if note.line else source
         screen.note(f"{place}: {one_line(note.text, 200)}")
-
-
-def _words(manifest: "Manifest", native: str, form: str) -> tuple[str, ...]:
-    from . import commands
-
-    if form == "dnf":
-        return commands.dnf(manifest)
-    return commands.apt(manifest, native) if form == "apt" else commands.words(manifest, native)
 
 
 def _document(package: "PolicyPackage") -> dict[str, Any]:

@@ -8,7 +8,10 @@ from nornir_upgrade.core.errors import NoSolution, Unobtainable
 from .resolve import Change, Manifest, Problem
 from .scope import STAYS
 
-AGREE = "agree to that with --missing keep or --missing remove, or make what is missing available to the hosts"
+AGREE = (
+    "agree to that with --missing keep or --missing remove, or make what is missing available to the hosts\n"
+    "  (whose own indexes count, for a repository that they have: apt-get update)"
+)
 
 
 def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE) -> None:

@@ -12,7 +12,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.sections import SHELL, Section, new_boundary, split
 
-from .catalog import Candidate, Catalog, Control, catalog
+from .catalog import Candidate, Catalog, Control, catalog, control_of
 from .offers import path_labels
 from .universe import FIELDS
 
@@ -167,7 +167,7 @@ def _candidate(stanza: str, origin: str, labels: tuple[str, ...]) -> Candidate:
     if not size.isascii() or not size.isdecimal():
         raise InvalidInput(f"{size!r} is no size of a package")
     name, arch, version = (fields[key] for key in _KEY)
-    return Candidate(name, arch, version, origin, fields.get("SHA256", ""), int(size), _control(fields), (labels,))
+    return Candidate(name, arch, version, origin, fields.get("SHA256", ""), int(size), control_of(fields), (labels,))
 
 
 # ---------------------------------------------------------------------- what is on the host
@@ -188,7 +188,7 @@ def _present(section: Section) -> dict[tuple[str, str, str], Control]:
 @lru_cache(maxsize=1 << 16)
 def _status(stanza: str) -> tuple[tuple[str, str, str], str, Control]:
     fields = _fields(stanza, _STATUS_FIELDS, bare=True)
-    return (fields["Package"], fields["Architecture"], fields["Version"]), fields["Status"], _control(fields)
+    return (fields["Package"], fields["Architecture"], fields["Version"]), fields["Status"], control_of(fields)
 
 
 # ---------------------------------------------------------------------- stanzas
@@ -224,10 +224,6 @@ def _fields(stanza: str, known: tuple[str, ...], *, bare: bool = False) -> dict[
     if lacking or (bare and "Status" not in fields):
         raise InvalidInput(f"a package without {' and '.join(lacking) or 'Status'}")
     return fields
-
-
-def _control(fields: Mapping[str, str]) -> Control:
-    return tuple((name, fields[name]) for name in FIELDS if fields.get(name))
 
 
 def _base64(text: str) -> str:

@@ -8,6 +8,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.evr import check_arch, check_name, check_version
 
 from . import compressed, primary
+from .catalog import control_of
 from .listing import Family
 from .offers import Offer
 from .text import Text, decode
@@ -53,7 +54,7 @@ def packages(text: Text, labels: tuple[str, ...]) -> Iterator[Offer]:
     if not text.content.endswith("\n"):
         raise text.fail(text.content.count("\n") + 1, "the index is cut off", "fetch it again")
     stanza: dict[str, str] = {}
-    begun = 1
+    begun, field = 1, ""
     for number, line in text.lines():
         if line and line[0] not in " \t":
             begun = begun if stanza else number
@@ -63,10 +64,12 @@ def packages(text: Text, labels: tuple[str, ...]) -> Iterator[Offer]:
             if field in stanza:
                 raise text.fail(number, f"{field} stands twice")
             stanza[field] = value.strip()
+        elif line and stanza:
+            stanza[field] = f"{stanza[field]} {line.strip()}".strip()
         elif not line and stanza:
             yield _offer(text, begun, stanza, labels)
             stanza = {}
-        elif line and not stanza:
+        elif line:
             raise text.fail(number, f"goes on where nothing began: {line[:80]!r}")
     if stanza:
         yield _offer(text, begun, stanza, labels)
@@ -80,6 +83,7 @@ def _offer(text: Text, line: int, stanza: dict[str, str], labels: tuple[str, ...
         raise text.fail(line, f"the package has no {' and no '.join(missing)}")
     name, version, arch = (stanza[field] for field in _WANTED)
     try:
-        return Offer(check_name(name, qualified=True), check_arch(arch), check_version(version), text.source, labels)
+        check_name(name, qualified=True), check_arch(arch), check_version(version)
     except InvalidInput as refusal:
         raise text.fail(line, refusal.message) from None
+    return Offer(name, arch, version, text.source, labels, control_of(stanza))

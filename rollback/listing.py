@@ -14,7 +14,7 @@ class Listed:
     """One installed package. `arch` and `version` are '' where the file does not say them.
 
     `epoch_told` is false where a version may have an epoch that was not written. `trouble` is dpkg's word for a state that an
-    interrupted or failed installation left (`half-installed`, `unpacked`, ...).
+    interrupted or failed installation left (`half-installed`, `unpacked`, ...). `auto`: nobody asked for it, as far as that is known.
     """
 
     line: int
@@ -24,6 +24,7 @@ class Listed:
     hold: bool = False
     epoch_told: bool = True
     trouble: str = ""
+    auto: bool = False
 
 
 @dataclass(frozen=True, slots=True)

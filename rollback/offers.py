@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nornir_upgrade.core import evr
 from nornir_upgrade.core.errors import UnknownName
 
+from .catalog import Control
 from .listing import Family
 from .nevra import without_epoch
 from .policy_text import Policy, Source
@@ -19,7 +20,8 @@ _ANY_ARCH = ("all", "noarch")
 class Offer:
     """One version of one package in one repository. `arch` is '' where the file leaves it to the machine's own architecture.
 
-    `labels` are what the repository goes by: the parts of its path, its suite, components, codename, label and origin.
+    `labels` are what the repository goes by: the parts of its path, its suite, components, codename, label and origin. `control`
+    is what it demands of others; `None` is not known.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Offer:
     version: str
     origin: str
     labels: tuple[str, ...]
+    control: Control | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,9 @@ class _Steps:
                 yield self._come_back(then)
 
     def _account(self, now: Listed) -> tuple[Change, Listed | None]:
-        change = Change(now.name, self._arch(now), "keep", now.version, now.name, now.version, hold=now.hold)
+        change = Change(
+            now.name, self._arch(now), "keep", now.version, now.name, now.version, auto=now.auto, hold=now.hold
+        )
         then = self._then(now)
         if not self.aim.wants(now.name):
             return replace(change, why="not asked for"), then

@@ -13,7 +13,7 @@ from nornir_upgrade import controller, execution
 from nornir_upgrade.core.fleet import FleetHost
 from nornir_upgrade.core.packages import digest_of_packages
 from nornir_upgrade.settings import Settings
-from rollback import survey
+from rollback import release, survey
 from rollback.cli import door
 from tests.fake import hosts
 from tests.fake.fleet import FakeFleet, open_fleet
@@ -72,4 +72,5 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(execution, "package_digest", lambda host: digest_of_packages(fakes.facts_of(host).packages))
     monkeypatch.setattr(survey, "gather", fakes.facts_of)
     monkeypatch.setattr(survey, "offered", fakes.offered)
+    monkeypatch.setattr(release, "offered", fakes.offered)
     return made

@@ -145,7 +145,9 @@ def test_what_is_no_list_is_refused_with_its_line(desk: Desk, content: str, line
     [
         (("--installed", "installed", "--policy", "policy"), "where to?"),
         (("--installed", "installed", "--release", "grizzly"), "what can be had?"),
-        (("--release", "grizzly"), "--release goes with --installed"),
+        (("--rename", "neutron=quantum"), "--rename goes with --installed FILE or --release NAME"),
+        (("--release", "grizzly", "--policy", "policy"), "--policy goes with --installed"),
+        (("--release", "grizzly", "--run", "last"), "--release needs no snapshot"),
         (
             ("--installed", "installed", "--policy", "policy", "--release", "grizzly", "--run", "last"),
             "not with --installed",

@@ -8,6 +8,8 @@ import pytest
 from nornir_upgrade.core.host import Host
 from rollback import survey
 from rollback.catalog import Catalog, catalog
+from tests.fake import hosts
+from tests.fake.state import File
 
 from . import fakes
 from .conftest import Site
@@ -159,3 +161,28 @@ def test_only_through_a_manifest_is_only(site: Site) -> None:
 def test_a_pattern_that_can_match_nothing_is_wrong_usage(site: Site) -> None:
     site.go_forward()
     site.call("compute", "--only", "nova python", code=2)
+
+
+# ---------------------------------------------------------------------- to a release, without a snapshot
+
+
+def test_a_release_of_the_hosts_own_repositories_is_a_way_without_a_snapshot(site: Site) -> None:
+    site.go_forward()
+    site.call("compute", "--release", "havana", code=10)
+    for name in ("ctl1", "cmp1"):
+        source = File("file", data=hosts.SOURCE.format(release="havana").encode())
+        site.shown.hosts[name].state.files[fakes.OLD] = source
+    there = site.present
+    result = site.call(
+        "compute", "--release", "cloud/havana", "--rename", "neutron=quantum", "--limit", "cmp1", code=21
+    )
+    assert f"nova-compute={OLD}" in result.stdout.splitlines()
+    assert "python-oslo.messaging" in result.stderr
+    manifest = site.json("compute", "--release", "havana", "--rename", "neutron=quantum", code=21)["manifests"][1]
+    assert manifest["to"] == {"release": "havana"} and manifest["host"] == "ctl1"
+    actions = {one["name"]: (one["action"], one["target_name"]) for one in manifest["changes"]}
+    assert actions["python-neutronclient"] == ("rename", "python-quantumclient")
+    assert actions["neutron-server"][0] == "remove" and actions["quantum-server"] == ("downgrade", "quantum-server")
+    only = site.call("compute", "--release", "havana", "--only", "python-novaclient", "--limit", "cmp1")
+    assert only.stdout.splitlines() == [f"python-novaclient={CLIENT[1]}"]
+    assert site.present == there

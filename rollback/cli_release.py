@@ -1,0 +1,34 @@
+"""`compute --release`: the way of the hosts themselves to a release that their repositories offer."""
+
+from pathlib import Path
+
+from nornir_upgrade.doors import Flags
+from nornir_upgrade.screen import Screen
+
+from .cli_result import by_host, judge, words
+from .cli_texts import Texts
+
+
+def from_release(flags: Flags, given: Texts, out: Path | None, explain: str) -> None:
+    """The manifest of every host goes to stdout, what is wrong with them to stderr."""
+    from nornir_upgrade.controller import looking
+
+    from .manifests import reasons, write_all
+    from .offline import Aim, rename
+    from .release import ways
+    from .resolve import document
+
+    screen = Screen(flags)
+    aim = Aim(given.release, None, tuple(rename(one) for one in given.rename), given.only)
+    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+        found = ways(fleet, fleet.names, aim)
+    manifests = {host: checked.manifest for host, (checked, _) in found.items()}
+    if out is not None:
+        write_all(manifests, out)
+    if explain:
+        lines = reasons(manifests.values(), explain)
+        screen.result({"package": explain, "reasons": list(lines)}, "\n".join(lines))
+    else:
+        printed = {host: words(one.manifest, native, flags.output) for host, (one, native) in found.items()}
+        screen.result({"manifests": [document(one) for one in manifests.values()]}, by_host(printed))
+    judge(screen, [checked for checked, _ in found.values()])

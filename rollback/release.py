@@ -1,0 +1,58 @@
+"""The way of hosts to a release that their own repositories offer, without a snapshot."""
+
+from collections.abc import Iterator, Sequence
+
+from nornir_upgrade.controller import ask_all
+from nornir_upgrade.core import apt
+from nornir_upgrade.core.engine import Fleet
+from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.packages import Package
+
+from .catalog import Catalog
+from .consistency import Checked, checked_way
+from .enquiry import offered
+from .listing import Listed, Listing
+from .offers import Offer, collect
+from .offline import Aim
+from .survey import facts_of
+
+
+def ways(fleet: Fleet, names: Sequence[str], aim: Aim) -> dict[str, tuple[Checked, str]]:
+    """For each host its checked manifest, and its native architecture. Nothing changes anywhere.
+
+    Raises `UnknownName` where no repository of a host goes by the name of the release, and as `facts_of`.
+    """
+    now = facts_of(fleet, names, {})
+
+    def look(host: Host) -> Catalog:
+        here = {package.name for package in now[host.name].packages if package.unpacked}
+        return offered(host, {}, here | {aim.old_name(name) for name in here})
+
+    catalogs = ask_all(fleet, tuple(now), look)
+    return {host: (_way(facts, catalogs[host], aim), _native(facts)) for host, facts in now.items()}
+
+
+def _way(facts: HostFacts, found: Catalog, aim: Aim) -> Checked:
+    offers = collect(_offers(found), "deb", _native(facts))
+    return checked_way(facts.host, _listing(facts), offers, aim, found.present)
+
+
+def _offers(found: Catalog) -> Iterator[Offer]:
+    for one in found.candidates.values():
+        for labels in one.labels:
+            yield Offer(one.name, one.arch, one.version, one.origin, labels, one.control)
+
+
+def _listing(facts: HostFacts) -> Listing:
+    return Listing(facts.host, "deb", tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
+
+
+def _listed(one: Package) -> Listed:
+    settled = one.state in ("installed", "triggers-awaited", "triggers-pending") and not one.broken
+    trouble = "" if settled else f"{one.state}{', must be reinstalled' * one.broken}"
+    return Listed(0, one.name, one.arch, one.version, one.hold, trouble=trouble, auto=one.auto)
+
+
+def _native(facts: HostFacts) -> str:
+    return apt.native(facts.packages) or facts.os.arch
