@@ -20,6 +20,7 @@ from .scope import STAYS
 from .universe import Relation, relations
 
 _DEMANDS = ("Pre-Depends", "Depends")
+_OFFERS = ("Multi-Arch", "Provides")  # what a package is for others, which hardly changes from one version to the next
 _SHOWN = 10
 _Key = tuple[str, str, str]
 
@@ -85,8 +86,13 @@ class _World:
             for key, one in described.items()
             if one.name in listed
         ]
-        had += [Candidate(one.name, one.arch, one.version, "") for one in self.then]
-        self.known: Catalog = catalog(had, {key: _within(control, known) for key, control in present.items()})
+        like = {(name, arch): control for (name, arch, _), control in controls.items() if name in listed}
+        had += [Candidate(one.name, one.arch, one.version, "", control=_like(one, like)) for one in self.then]
+        here = {
+            _key(one): _within(controls[_key(one)], known) if _key(one) in controls else _like(one, like)
+            for one in self.now
+        }
+        self.known: Catalog = catalog(had, here)
         self._outside = sorted({name for one in self.then for name in _beyond(controls.get(_key(one), ()), known)})
 
     @property
@@ -171,6 +177,11 @@ def _within(control: Control, known: Collection[str]) -> Control:
         else (field, text)
         for field, text in control
     )
+
+
+def _like(one: Package, known: Mapping[tuple[str, str], Control]) -> Control:
+    """Of a version that nothing is known of: that it demands nothing, and is for others what another version is."""
+    return tuple((field, text) for field, text in known.get((one.name, one.arch), ()) if field in _OFFERS)
 
 
 def _beyond(control: Control, known: Collection[str]) -> Iterator[str]:

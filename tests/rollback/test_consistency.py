@@ -113,6 +113,13 @@ def test_packages_of_which_nothing_is_known_are_named() -> None:
     assert found.notes == ("not checked, since no index describes them: less, libperl",)
 
 
+def test_a_version_that_is_not_described_is_for_others_what_another_is() -> None:
+    old = (made("tool=1", depends="perl:any, sh"), made("perl=1", multi_arch="allowed", provides="sh"))
+    new = (made("tool=1"), made("perl=2"))
+    found = way(new, offers(old), only=("tool",))
+    assert lines(found.manifest) == {"tool": "keep tool 1", "perl": "keep perl 2"}
+
+
 @given(st.lists(debs(), max_size=6), st.lists(debs(), max_size=8), st.sampled_from([(), ("a",), ("[ab]",)]))
 def test_every_package_is_accounted_for_once(now: list[Deb], had: list[Deb], only: tuple[str, ...]) -> None:
     installed = {one.key: one for one in now}.values()
