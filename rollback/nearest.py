@@ -46,11 +46,11 @@ class Nearest:
     def __call__(self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
         """The manifest to the nearest state; with `problems` where there is none, or policy allows none but the exact one."""
         straight = exact(then, now, offered, to, self.dnf)
+        if not self.only and not straight.problems and self._stands(then, now, offered):
+            return straight
         found = scene(then, now, offered, missing=self.missing, only=self.only, dnf=self.dnf)
         wanted = found.wanted
         broken = found.encoding.violated(wanted)
-        if not self.only and not broken and not straight.problems:
-            return straight
         answer = (wanted, {}, ()) if not broken else _answer(found.encoding, found.aims)
         if isinstance(answer, Problem):
             return replace(straight, problems=(*straight.problems, answer))
@@ -58,6 +58,10 @@ class Nearest:
         if self.missing == "fail" and manifest.deviations:
             return replace(manifest, problems=manifest.deviations, deviations=())
         return manifest
+
+    def _stands(self, then: HostFacts, now: HostFacts, offered: Catalog) -> bool:
+        found = scene(then, now, offered, missing=self.missing, dnf=self.dnf, straight=True)
+        return not found.encoding.violated(found.wanted)
 
 
 def _answer(encoding: Encoding, aims: Sequence[Aim]) -> _Answer | Problem:

@@ -56,8 +56,12 @@ def scene(
     missing: Missing = "keep",
     only: Sequence[str] = (),
     dnf: DnfConf = DNF,
+    straight: bool = False,
 ) -> Scene:
-    """The question how `now` comes to `then`. What has no dependency fields in `offered` is taken to demand nothing."""
+    """The question how `now` comes to `then`. What has no dependency fields in `offered` is taken to demand nothing.
+
+    `straight`: only whether what is wanted can stand; other versions of what is wanted are left out, which halves the work.
+    """
     apart = slots(then, now, offered, dnf)
     before, present = apart.by_key(then.packages), apart.by_key(now.packages)
     aims = tuple(
@@ -65,7 +69,7 @@ def scene(
         for key in sorted(before.keys() | present.keys())
         if _version(before.get(key)) or _version(present.get(key))
     )
-    stage = _Stage(aims, present, offered, apart, missing)
+    stage = _Stage(aims, present, offered, apart, missing, straight)
     if flavour_of(now) == "rpm":
         encoding = stage.encoded(RpmRules(now.os.arch, apart.install_only, now.os.kernel, dnf))
     else:
@@ -100,13 +104,15 @@ class _Stage:
     offered: Catalog
     apart: Slots
     missing: Missing
+    straight: bool
 
     def encoded(self, rules: Rules[V]) -> Encoding:
         packages, lacking = self._packages(rules)
         installed = [one for one in packages if _version(self.present.get(self.apart.key(one))) == one.version]
-        essential = rules.essential(installed)
+        essential, staying = rules.essential(installed), tuple(rules.staying(installed))
+        if self.straight:
+            packages, lacking = (self._narrow(some, [one for one, _ in staying]) for some in (packages, lacking))
         barred = self._barred(packages, essential) if self.missing == "remove" else ()
-        staying = rules.staying(installed)
         return encode(packages, lacking, rules, essential, barred, staying=staying, key=self.apart.key)
 
     def _packages(self, rules: Rules[V]) -> tuple[tuple[V, ...], tuple[V, ...]]:
@@ -128,6 +134,15 @@ class _Stage:
                         lacking.append(one)
                     found[aim.key, version] = one
         return tuple(found.values()), tuple(lacking)
+
+    def _narrow(self, packages: Iterable[V], staying: Iterable[V]) -> tuple[V, ...]:
+        """Those of the packages that bear on whether what is wanted can stand."""
+        wanted = {aim.key: aim.wanted for aim in self.aims if aim.wanted}
+        kept = {(self.apart.key(one), one.version) for one in staying}
+        keys = ((self.apart.key(one), one) for one in packages)
+        return tuple(
+            one for key, one in keys if wanted.get(key, one.version) == one.version or (key, one.version) in kept
+        )
 
     def _barred(self, packages: Iterable[V], essential: set[str]) -> tuple[V, ...]:
         """The versions that `--missing remove` does not settle for."""

@@ -6,6 +6,7 @@ They do where rpm lets them, as with kernels, and where a transaction that was c
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nornir_upgrade.core.evr import Flavour
 from nornir_upgrade.core.facts import HostFacts
@@ -27,11 +28,15 @@ class Slots:
 
     def key(self, one: Versioned) -> PackageName:
         """What this package is told apart by."""
-        return PackageName(one.name, one.arch, one.version if (one.name, one.arch) in self.several else "")
+        several = self.several and (one.name, one.arch) in self.several
+        return _key(one.name, one.arch, one.version if several else "")
 
     def by_key(self, packages: Iterable[Package]) -> dict[PackageName, Package]:
         """`packages`, each under its key."""
         return {self.key(package): package for package in packages}
+
+
+_key = lru_cache(maxsize=1 << 16)(PackageName)  # hosts have most packages in common, and each is looked up many times
 
 
 def flavour_of(facts: HostFacts) -> Flavour:

@@ -12,6 +12,7 @@ from rollback.debclauses import DebRules
 from rollback.encoding import encode
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest
+from rollback.scene import scene
 from rollback.universe import Deb
 
 from .factory import facts, package
@@ -71,6 +72,12 @@ class AnyWayBack(RuleBasedStateMachine):
         end = applied(manifest, now)
         self._stands(end)
         self._is_told(manifest, end, now)
+
+    @invariant()
+    def to_look_at_what_is_wanted_is_enough(self) -> None:
+        now, offered = facts(packages=self.now.values()), offering(self.had.values(), self.world.values())
+        whole, narrow = (scene(self.then, now, offered, straight=straight) for straight in (False, True))
+        assert bool(whole.encoding.violated(whole.wanted)) == bool(narrow.encoding.violated(narrow.wanted))
 
     def _stands(self, end: dict[PackageName, Package]) -> None:
         there = [self.world[one.name, one.arch, one.version] for one in end.values() if one.unpacked]
