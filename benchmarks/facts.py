@@ -76,16 +76,19 @@ def _check(name: str, tool: Tool, printed: str, targets: Sequence[peers.Target])
 
 def _tools(directory: Path, cache: Path, lab: Lab, targets: Sequence[peers.Target]) -> Mapping[str, Tool]:
     programs = peers.environment(cache / "peers")
-    folders = {name: directory / name for name in ("ours", "pyinfra", "ansible")}
+    folders = {name: directory / name for name in ("ours", "pyinfra", "ansible", "tuned")}
     for folder in folders.values():
         folder.mkdir(parents=True)
     _inventory(folders["ours"], lab, targets)
-    peer = {name: (programs, folders[name], targets, lab.key, lab.known_hosts) for name in ("pyinfra", "ansible")}
+    peer = {name: (programs, folder, targets, lab.key, lab.known_hosts) for name, folder in folders.items()}
     ours = [sys.executable, "-m", "benchmarks.ours", str(folders["ours"] / "config.yaml")]
     return {
         "nornir-upgrade": Tool(ours, Path.cwd(), '"name":"dpkg"'),
         "pyinfra DebPackages": Tool(peers.pyinfra(*peer["pyinfra"]), folders["pyinfra"], '"dpkg": ['),
         "Ansible package_facts": Tool(peers.ansible(*peer["ansible"]), folders["ansible"], '"dpkg": ['),
+        "Ansible, as many forks as hosts, pipelining": Tool(
+            peers.ansible(*peer["tuned"], tuned=True), folders["tuned"], '"dpkg": ['
+        ),
     }
 
 

@@ -30,12 +30,16 @@ def environment(directory: Path) -> Path:
     return programs
 
 
-def ansible(programs: Path, directory: Path, targets: Sequence[Target], key: Path, known: Path) -> list[str]:
-    """The command that gathers package facts with Ansible: as many forks as hosts, pipelining on (its fastest setting)."""
+def ansible(
+    programs: Path, directory: Path, targets: Sequence[Target], key: Path, known: Path, *, tuned: bool = False
+) -> list[str]:
+    """The command that gathers package facts with Ansible, as it comes; `tuned`: as many forks as hosts, and pipelining."""
     ssh = f"-o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes -o ControlMaster=auto -o ControlPersist=60s"
     (directory / "ansible.cfg").write_text(
-        f"[defaults]\nforks = {len(targets)}\nprivate_key_file = {key}\nremote_user = root\ninterpreter_python = /usr/bin/python3\n"
-        f"[ssh_connection]\npipelining = True\nssh_args = {ssh}\ncontrol_path_dir = {directory}/cp\n"
+        f"[defaults]\nprivate_key_file = {key}\nremote_user = root\ninterpreter_python = /usr/bin/python3\n"
+        + (f"forks = {len(targets)}\n" if tuned else "")
+        + f"[ssh_connection]\nssh_args = {ssh}\ncontrol_path_dir = {directory}/cp\n"
+        + ("pipelining = True\n" if tuned else "")
     )
     lines = [f"{t.name} ansible_host={t.address} ansible_port={t.port}\n" for t in targets]
     (directory / "ansible-hosts").write_text("".join(lines))

@@ -81,7 +81,7 @@ if [ -f $states ]; then cat $states; mark states $?; mark auto 0; else mark stat
 [ ! -e /var/lib/dpkg/arch ] || native=
 apt-cache ${native:+"-oAPT::Architectures=$native"} policy; mark policy $?
 if [ -d /run/systemd/system ]; then
-  systemctl list-units --type=service --all --full --plain --no-legend; mark units $?
+  systemctl list-units --all --full --plain --no-legend '*.service'; mark units $?
 else
   mark units 0
 fi

@@ -32,8 +32,12 @@ _NODE = (
     *("python3-pymysql", "ca-certificates", "less", "curl"),
     *("netbase", "tzdata", "cron", "logrotate", "rsync", "jq", "tree", "file"),  # what ordinary hosts carry besides
 )
-# What a control node carries besides its services: 500 packages with what they need, as such hosts have them, and no daemon.
-_LIBRARIES = tuple(f"python3-{name}" for name in ("cinder", "glance", "keystone", "neutron", "nova"))
+# What a control node carries besides its services: with what they need 500 packages, and no daemon.
+_LIBRARIES = (
+    *("python3-barbican", "python3-ceilometer", "python3-cinder", "python3-designate", "python3-django-horizon"),
+    *("python3-glance", "python3-heat", "python3-keystone", "python3-neutron", "python3-nova", "python3-octavia"),
+    *("python3-openstackclient", "python3-swift", "mariadb-client"),
+)
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 
 
@@ -63,7 +67,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("db", "bookworm", (*_NODE, "mariadb-server")),
         Recipe("cloud", "bookworm", (*_NODE, "mariadb-server", "nginx", "keystone")),  # real services, not stand-ins
         # Ansible's package_facts asks python3-apt on the host.
-        Recipe("bench", "bookworm", (*_NODE, *_LIBRARIES, "mariadb-client", "python3-apt")),
+        Recipe("bench", "bookworm", (*_NODE, *_LIBRARIES, "python3-apt")),
     )
 }
 
