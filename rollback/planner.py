@@ -19,10 +19,11 @@ from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 
 from .foretold import foretell
-from .resolve import Manifest, leftovers, wants
+from .resolve import Manifest
 from .scope import scope
 from .snapshot import Snapshot
 from .trail import Trail, migrated, start_order, trail
+from .wants import leftovers, wants
 
 
 def plan_rollback(

@@ -68,7 +68,8 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class PackageWant:
-    """What should be true of one package. `version` is exact; '' for the goals that leave no installed version.
+    """What should be true of one package. `version` is exact; '' for the goals that leave no installed version, but for rpm's
+    packages that stand in several: there the one that goes is told.
 
     Goal `config-files`: removed and not purged. dpkg forgets a removed package that has no conffiles and no script of its own,
     so that goal also holds of a package that is not there.

@@ -13,8 +13,9 @@ from nornir_upgrade.core.errors import NoSolution, Unobtainable
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import State
 from rollback.nearest import Nearest
-from rollback.resolve import Manifest, document, require_solved, wants
+from rollback.resolve import Manifest, document, require_solved
 from rollback.universe import Deb
+from rollback.wants import wants
 
 from .factory import facts
 from .worlds import host, made, offering

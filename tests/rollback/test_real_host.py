@@ -9,8 +9,9 @@ from pysat.formula import WCNF
 
 from benchmarks.real_host import RealHost, State, Upgrade, Version, upgrade
 from rollback.nearest import Nearest
-from rollback.resolve import Manifest, wants
+from rollback.resolve import Manifest
 from rollback.scene import Scene, scene
+from rollback.wants import wants
 
 pytestmark = pytest.mark.soak
 

@@ -10,7 +10,8 @@ from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import InvalidInput, NoSolution, Unobtainable
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName, State
-from rollback.resolve import Manifest, Problem, document, exact, leftovers, read, require_solved, wants
+from rollback.resolve import Manifest, Problem, document, exact, read, require_solved
+from rollback.wants import leftovers, wants
 
 from .factory import facts, offering, package
 

@@ -9,8 +9,9 @@ from nornir_upgrade.core.facts import HostFacts
 from rollback.catalog import Candidate, Catalog, catalog
 from rollback.dnfconf import DnfConf
 from rollback.nearest import Nearest
-from rollback.resolve import Manifest, exact, require_solved, wants
+from rollback.resolve import Manifest, exact, require_solved
 from rollback.rpmuniverse import Rpm
+from rollback.wants import wants
 
 from .factory import facts
 from .rpmworlds import NATIVE, control_of, made
