@@ -7,6 +7,7 @@ from .rpmuniverse import Control, Entry, control
 from .xmlpass import Pass
 
 _FILELISTS = "http://linux.duke.edu/metadata/filelists"
+_VERSION, _FILE = f"{_FILELISTS} version", f"{_FILELISTS} file"
 
 Owners = Mapping[tuple[str, str, str], frozenset[str]]
 """Paths by name, architecture and version of the package that has them."""
@@ -43,16 +44,16 @@ class _Filelists(Pass):
         self._package: dict[str, str] = {}
         self._mine: set[str] = set()
 
-    def begin(self, path: list[str], given: dict[str, str]) -> None:
-        if len(path) == 2:
+    def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
+        if depth == 1:
             self._package, self._mine = dict(given), set()
-        elif len(path) == 3 and path[-1] == f"{_FILELISTS} version":
+        elif depth == 2 and tag == _VERSION:
             self._package |= given
 
-    def end(self, path: list[str], text: str) -> None:
-        if len(path) == 3 and text in self._paths and path[-1] == f"{_FILELISTS} file":
-            self._mine.add(text)
-        elif len(path) == 2:
+    def end(self, depth: int, tag: str) -> None:
+        if depth == 2 and tag == _FILE and self.text in self._paths:
+            self._mine.add(self.text)
+        elif depth == 1:
             self.seen += 1
             if self._mine and self._package.get("arch") not in ("src", "nosrc"):
                 self._keep(self._package)

@@ -7,6 +7,7 @@ from .xmlpass import Pass
 
 _COMMON = "http://linux.duke.edu/metadata/common"
 _RPM = "http://linux.duke.edu/metadata/rpm"
+_VERSION, _NAME, _ARCH, _FILE = (f"{_COMMON} {tag}" for tag in ("version", "name", "arch", "file"))
 _FIELDS = {f"{_RPM} {field.lower()}": field for field in ("Requires", "Provides", "Conflicts", "Obsoletes")}
 _OPERATORS = {"LT": "<", "LE": "<=", "EQ": "=", "GE": ">=", "GT": ">"}
 
@@ -32,29 +33,28 @@ class _Primary(Pass):
         self.found: list[Entry] = []
         self._wanted = wanted
         self._package: dict[str, str] = {}
+        self._asked = False  # for what this package demands; its name comes first, as createrepo_c writes it
         self._fields: dict[str, list[str]] = {}
 
-    def begin(self, path: list[str], given: dict[str, str]) -> None:
-        match path[1:]:
-            case [_]:
-                self._package, self._fields = {"type": given.get("type", "")}, {}
-            case [_, tag] if tag == f"{_COMMON} version":
-                self._package |= given
-            case [_, _, tag, _] if tag in _FIELDS and self._asked():
-                self._fields.setdefault(_FIELDS[tag], []).append(self._dependency(given))
+    def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
+        if depth == 1:
+            self._package, self._fields, self._asked = {"type": given.get("type", "")}, {}, False
+        elif depth == 2 and tag == _VERSION:
+            self._package |= given
+        elif depth == 4 and self._asked and self.parent in _FIELDS:
+            self._fields.setdefault(_FIELDS[self.parent], []).append(self._dependency(given))
 
-    def end(self, path: list[str], text: str) -> None:
-        match path[1:]:
-            case [_, tag] if tag in (f"{_COMMON} name", f"{_COMMON} arch"):
-                self._package[tag.rpartition(" ")[2]] = text
-            case [_, _, tag] if tag == f"{_COMMON} file" and self._asked():
-                self._fields.setdefault("Files", []).append(text)
-            case [_]:
-                self.seen += 1
-                self._entry(self._package, control(self._fields))
-
-    def _asked(self) -> bool:
-        return self._wanted is None or self._package.get("name") in self._wanted
+    def end(self, depth: int, tag: str) -> None:
+        if depth == 2 and tag == _NAME:
+            self._package["name"] = self.text
+            self._asked = self._wanted is None or self.text in self._wanted
+        elif depth == 2 and tag == _ARCH:
+            self._package["arch"] = self.text
+        elif depth == 3 and tag == _FILE and self._asked:
+            self._fields.setdefault("Files", []).append(self.text)
+        elif depth == 1:
+            self.seen += 1
+            self._entry(self._package, control(self._fields) if self._asked else ())
 
     def _dependency(self, given: dict[str, str]) -> str:
         """A boolean one stands in the name."""

@@ -33,13 +33,23 @@ class Pass:
         self._parser.CharacterDataHandler = self._text.append
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
 
-    def begin(self, path: list[str], given: dict[str, str]) -> None:
-        """An element begins; `path` leads to it from the root, `given` are its attributes."""
+    def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
+        """An element begins, at a depth that is 1 for a package; `given` are its attributes."""
         raise NotImplementedError
 
-    def end(self, path: list[str], text: str) -> None:
-        """An element ends; `text` is what stands in it since its last element."""
+    def end(self, depth: int, tag: str) -> None:
+        """An element ends; what stands in it since its last element is `text`."""
         raise NotImplementedError
+
+    @property
+    def text(self) -> str:
+        """What was read since an element last began or ended."""
+        return "".join(self._text).strip()
+
+    @property
+    def parent(self) -> str:
+        """What the element under way stands in."""
+        return self._path[-2]
 
     def read(self, data: bytes) -> None:
         """Go through `data`. Raises `InvalidInput` where the document is not one, not whole or not to be trusted."""
@@ -75,9 +85,9 @@ class Pass:
             self._said = int(given["packages"])
         self._path.append(tag)
         self._text.clear()
-        self.begin(self._path, given)
+        self.begin(len(self._path) - 1, tag, given)
 
-    def _end(self, _tag: str) -> None:
-        self.end(self._path, "".join(self._text).strip())
+    def _end(self, tag: str) -> None:
+        self.end(len(self._path) - 1, tag)
         self._text.clear()
         self._path.pop()
