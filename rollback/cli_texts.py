@@ -178,6 +178,8 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
             hint="name the release too: --release NAME",
         )
     policies = [_policy(screen, path) for path in given.policy]
+    if listing.family == "rpm":
+        native = given.arch or platform.machine()
     offers = collect(_offered(listing, policies, given.index), listing.family, native)
     known = [each for one in policies for each in installed_versions(one)]
     for text in contradictions(listing, known, native):

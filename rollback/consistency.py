@@ -4,23 +4,20 @@ A list may be a part of what a machine has. So what a package demands of others 
 it along; what is listed must be able to stand together. Where it cannot, the nearest that can is taken.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nornir_upgrade.core.facts import HostFacts, OperatingSystem
 from nornir_upgrade.core.packages import Package, PackageName
 
 from .catalog import Candidate, Catalog, Control, catalog
+from .demands import DEMANDS
 from .listing import Listing
 from .nearest import Nearest
 from .offers import Offers
 from .offline import Aim, way_back
-from .resolve import Change, Manifest, Problem
-from .scope import STAYS
-from .universe import Relation, relations
+from .resolve import STAYS, Change, Manifest, Problem
 
-_DEMANDS = ("Pre-Depends", "Depends")
-_OFFERS = ("Multi-Arch", "Provides")  # what a package is for others, which hardly changes from one version to the next
 _SHOWN = 10
 _Key = tuple[str, str, str]
 
@@ -40,9 +37,7 @@ def checked_way(
     demand. What a partial one must take along, it does. Raises as `way_back`.
     """
     plain = way_back(host, installed, offers, aim)
-    if installed.family != "deb" or not any(
-        one.control is not None for each in offers.by_name.values() for one in each
-    ):
+    if not any(one.control is not None for each in offers.by_name.values() for one in each):
         return Checked(plain, ("dependencies were not checked: the files do not say what the packages depend on",))
     whole = way_back(host, installed, offers, replace(aim, only=()))
     world = _World(whole, offers, present or {})
@@ -62,7 +57,9 @@ class _World:
     """The packages of a manifest before and after, and what is known of them."""
 
     def __init__(self, manifest: Manifest, offers: Offers, present: Mapping[_Key, Control]) -> None:
-        self.native = offers.native
+        self.native, self.family = offers.native, offers.family
+        demands = DEMANDS[offers.family]
+        self._tool, self._any_arch = demands.tool, demands.any_arch
         described = {
             (one.name, one.arch or offers.native, one.version): one
             for each in offers.by_name.values()
@@ -75,25 +72,30 @@ class _World:
         listed = {one.name for one in (*self.now, *self.then)}
         controls = {**{key: one.control or () for key, one in described.items()}, **present}
         known = listed | {
-            given.name
-            for (name, _, _), control in controls.items()
-            if name in listed
-            for group in relations(dict(control).get("Provides", ""))
-            for given in group
+            given for (name, _, _), control in controls.items() if name in listed for given in demands.provided(control)
         }
         had = [
-            Candidate(*key, one.origin, control=_within(controls[key], known))
+            Candidate(*key, one.origin, control=demands.within(controls[key], known))
             for key, one in described.items()
             if one.name in listed
         ]
-        like = {(name, arch): control for (name, arch, _), control in controls.items() if name in listed}
-        had += [Candidate(one.name, one.arch, one.version, "", control=_like(one, like)) for one in self.then]
+        like = {
+            (name, arch): demands.for_others(control) for (name, arch, _), control in controls.items() if name in listed
+        }
+        had += [
+            Candidate(one.name, one.arch, one.version, "", control=like.get((one.name, one.arch), ()))
+            for one in self.then
+        ]
         here = {
-            _key(one): _within(controls[_key(one)], known) if _key(one) in controls else _like(one, like)
+            _key(one): demands.within(controls[_key(one)], known)
+            if _key(one) in controls
+            else like.get((one.name, one.arch), ())
             for one in self.now
         }
         self.known: Catalog = catalog(had, here)
-        self._outside = sorted({name for one in self.then for name in _beyond(controls.get(_key(one), ()), known)})
+        self._outside = sorted(
+            {name for one in self.then for name in demands.beyond(controls.get(_key(one), ()), known)}
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -101,17 +103,17 @@ class _World:
         unknown = sorted({one.name for one in self.then if _key(one) not in self._described})
         return (
             *((f"not checked, since no index describes them: {_few(unknown)}",) if unknown else ()),
-            *((f"needed, and not listed: {_few(self._outside)} (left to apt)",) if self._outside else ()),
+            *((f"needed, and not listed: {_few(self._outside)} (left to {self._tool})",) if self._outside else ()),
         )
 
     def facts(self, packages: tuple[Package, ...]) -> HostFacts:
         """A host that has just these."""
-        system = OperatingSystem("", "", "", "deb", self.native, "", "")
+        system = OperatingSystem("", "", "", self.family, self.native, "", "")
         return HostFacts("", "", system, packages, (), (), (), ())
 
     def arch(self, name: str, version: str, given: str) -> str:
         """The architecture of this version: lists may leave it to the machine's own what is for all."""
-        archs = dict.fromkeys((given, "all", self.native))
+        archs = dict.fromkeys((given, self._any_arch, self.native))
         return next((arch for arch in archs if (name, arch, version) in self._described), given)
 
     def _package(self, name: str, version: str, change: Change) -> Package:
@@ -139,10 +141,11 @@ def _ends(manifest: Manifest, world: _World | None = None) -> set[_Key]:
 
 def _merged(whole: Manifest, found: Manifest, world: _World, aim: Aim) -> Iterator[Change]:
     """The changes of `whole` that lead where `found` does, and in place of the others those of `found`."""
-    answers = {PackageName(change.name, change.arch): change for change in found.changes}
+    answers = {change.key: change for change in found.changes}
     ends = {(name, version) for name, _, version in _ends(found)}
     for change in whole.changes:
-        here = answers.get(PackageName(change.name, world.arch(change.name, change.installed, change.arch)))
+        arch = world.arch(change.name, change.installed, change.arch)
+        here = answers.get(PackageName(change.name, arch, change.slot))
         name, version = _end(change)
         if (name, version) in ends and (name == change.name or here is None or not _end(here)[1]):
             unasked = "not asked for" if change.action in STAYS else here.why if here else ""
@@ -164,34 +167,6 @@ def _along(plain: Manifest, changes: Iterable[Change]) -> Iterator[str]:
 
 def _reworded(problem: Problem) -> Problem:
     return replace(problem, text=problem.text.replace("cannot be as in the snapshot", "cannot be taken back"))
-
-
-# ---------------------------------------------------------------------- demands
-
-
-def _within(control: Control, known: Collection[str]) -> Control:
-    """`control` without what it demands of packages of which nothing is known."""
-    return tuple(
-        (field, ", ".join(" | ".join(map(str, group)) for group in relations(text) if _all(group, known)))
-        if field in _DEMANDS
-        else (field, text)
-        for field, text in control
-    )
-
-
-def _like(one: Package, known: Mapping[tuple[str, str], Control]) -> Control:
-    """Of a version that nothing is known of: that it demands nothing, and is for others what another version is."""
-    return tuple((field, text) for field, text in known.get((one.name, one.arch), ()) if field in _OFFERS)
-
-
-def _beyond(control: Control, known: Collection[str]) -> Iterator[str]:
-    for field, text in control:
-        if field in _DEMANDS:
-            yield from (group[0].name for group in relations(text) if not any(one.name in known for one in group))
-
-
-def _all(group: Iterable[Relation], known: Collection[str]) -> bool:
-    return all(one.name in known for one in group)
 
 
 def _key(one: Package) -> _Key:

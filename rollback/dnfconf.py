@@ -12,7 +12,7 @@ from .rpmuniverse import Rpm
 
 _KERNELS = tuple(
     f"kernel{variant}{part}"
-    for variant in ("", "-debug", "-rt", "-64k", "-PAE", "-uek")
+    for variant in ("", "-debug", "-rt", "-64k", "-PAE", "-uek", "-ml", "-lt")
     for part in ("", "-core", "-modules", "-modules-core", "-modules-extra", "-devel")
 )
 _UNAME = "kernel-uname-r"  # what the package with a kernel's image provides, in the version that the kernel goes by
@@ -37,7 +37,7 @@ class DnfConf:
     )
     protected: tuple[str, ...] = ("dnf", "dnf5", "yum", "rpm", "systemd", "systemd-udev", "sudo", "setup", "glibc")
 
-    def several(self, name: str, provides: Iterable[str]) -> bool:
+    def several(self, name: str, provides: Iterable[str] = ()) -> bool:
         """Whether several versions of a package that provides this may stand side by side."""
         return name in self.install_only or not self.install_only.isdisjoint(provides)
 
@@ -50,7 +50,7 @@ class DnfConf:
 
         Where none says that it does, all install-only packages of its version and architecture count as that.
         """
-        known = tuple(installed)
+        known = tuple(installed) if kernel else ()
         named = tuple(one for one in known if _holds(one, kernel))
         if named:
             return named

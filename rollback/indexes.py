@@ -24,8 +24,8 @@ def read(path: Path) -> tuple[Family, tuple[Offer, ...]]:
     data = compressed.read(path)
     labels = (*labels_of(path), *_release_of(path))
     if data.lstrip()[:1] == b"<":
-        found = primary.entries(data, str(path), wanted=())
-        return "rpm", tuple(Offer(one.name, one.arch, one.version, str(path), labels) for one in found)
+        found = primary.entries(data, str(path))
+        return "rpm", tuple(Offer(one.name, one.arch, one.version, str(path), labels, one.control) for one in found)
     return "deb", tuple(packages(decode(data, str(path)), labels))
 
 

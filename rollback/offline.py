@@ -11,16 +11,11 @@ from fnmatch import fnmatchcase
 from nornir_upgrade.core import evr
 from nornir_upgrade.core.errors import InvalidInput
 
+from .dnfconf import DNF
 from .listing import Listed, Listing
 from .offers import Offer, Offers
 from .resolve import Action, Change, Manifest, Problem
 
-# What dnf installs beside the version that is there (dnf.conf(5), installonlypkgs): none is ever taken back, or the host may not boot.
-INSTALL_ONLY = frozenset(
-    f"kernel{flavour}{part}"
-    for flavour in ("", "-debug", "-PAE", "-rt", "-uek", "-ml", "-lt")
-    for part in ("", "-core", "-modules", "-modules-core", "-modules-extra", "-devel")
-)
 _REINSTALL = ("half-installed", "must be reinstalled")
 
 
@@ -114,9 +109,7 @@ class _Steps:
                 yield self._come_back(then)
 
     def _account(self, now: Listed) -> tuple[Change, Listed | None]:
-        change = Change(
-            now.name, self._arch(now), "keep", now.version, now.name, now.version, auto=now.auto, hold=now.hold
-        )
+        change = self._change(now, "keep", now.version)
         then = self._then(now)
         if not self.aim.wants(now.name):
             return replace(change, why="not asked for"), then
@@ -126,7 +119,7 @@ class _Steps:
             return self._reach(replace(change, hold=then.hold), now, then.name, then.version), then
         if now.hold:
             return replace(change, action="held", why="on hold: the administrator keeps its version"), None
-        if self.installed.family == "rpm" and now.name in INSTALL_ONLY:
+        if self._kernel(now):
             return replace(change, why="versions of it stand side by side: none is taken back"), None
         return self._reach(change, now, self.aim.old_name(now.name), ""), None
 
@@ -149,16 +142,23 @@ class _Steps:
 
     def _come_back(self, then: Listed) -> Change:
         offer = self._offer(then.name, then.arch, then.version)
-        change = Change(
-            then.name, self._arch(then), "install", "", then.name, then.version, hold=then.hold, why="gone since"
-        )
+        change = replace(self._change(then, "install", ""), why="gone since")
         if offer is None:
             return replace(change, action="unobtainable", why=self._why_not(then.name, then.arch, then.version))
         return replace(change, target=offer.version, origin=offer.origin)
 
+    def _change(self, one: Listed, action: Action, installed: str) -> Change:
+        slot = one.version if self._kernel(one) else ""
+        made = Change(one.name, self._arch(one), action, installed, one.name, one.version, slot=slot)
+        return replace(made, auto=one.auto, hold=one.hold)
+
+    def _kernel(self, one: Listed) -> bool:
+        """Whether versions of it stand side by side."""
+        return self.installed.family == "rpm" and DNF.several(one.name)
+
     def _then(self, now: Listed) -> Listed | None:
         """The package of the target that `now` was: of its own name, else of its old one. Kernels must be the very version."""
-        kernel = self.installed.family == "rpm" and now.name in INSTALL_ONLY
+        kernel = self._kernel(now)
         for name in dict.fromkeys((now.name, self.aim.old_name(now.name))):
             for then in self.aim.target or ():
                 if then.name == name and self._same_arch(then, now) and (not kernel or then.version == now.version):
@@ -236,7 +236,7 @@ def _unobtainable(changes: Iterable[Change]) -> Iterator[Problem]:
 
 
 def _duplicates(installed: Listing, aim: Aim) -> Iterator[Problem]:
-    counts = Counter((one.name, one.arch) for one in installed if one.name not in INSTALL_ONLY and aim.wants(one.name))
+    counts = Counter((one.name, one.arch) for one in installed if not DNF.several(one.name) and aim.wants(one.name))
     twice = tuple(sorted({name for (name, _), count in counts.items() if count > 1}))
     if twice:
         text = f"more than one version is installed of {', '.join(twice)}: a transaction was cut off"

@@ -21,7 +21,7 @@ FIELDS = ("Requires", "Conflicts", "Obsoletes", "Provides", "Files")
 """The fields that a `Rpm` is made of: dependencies as in a spec file, and paths, one a line."""
 
 _KEY = "gpg-pubkey"
-_RPMLIB = "rpmlib("
+RPMLIB = "rpmlib("
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _rpm(name: str, arch: str, version: str, control: Control) -> Rpm:
         name,
         arch,
         version,
-        tuple(parse(text, f"{place}: Requires") for text in _lines(given, "Requires") if not text.startswith(_RPMLIB)),
+        tuple(parse(text, f"{place}: Requires") for text in _lines(given, "Requires") if not text.startswith(RPMLIB)),
         tuple(parse(text, f"{place}: Conflicts") for text in _lines(given, "Conflicts")),
         tuple(capability(text, f"{place}: Obsoletes") for text in _lines(given, "Obsoletes")),
         tuple(capability(text, f"{place}: Provides") for text in _lines(given, "Provides")),

@@ -257,5 +257,5 @@ def test_architectures_of_different_width_stand_together() -> None:
 
 
 def test_what_dnf_knows_as_install_only() -> None:
-    assert DNF.several("kernel-core", ()) and DNF.several("kmod-x", ["installonlypkg(kernel-module)"])
-    assert not DNF.several("kernel-headers", ()) and not DNF.several("kernel-tools", ["kernel-tools-libs"])
+    assert DNF.several("kernel-core") and DNF.several("kmod-x", ["installonlypkg(kernel-module)"])
+    assert not DNF.several("kernel-headers") and not DNF.several("kernel-tools", ["kernel-tools-libs"])
