@@ -13,6 +13,7 @@ from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.gates import AuditClean, ServiceActive
+from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
@@ -125,11 +126,19 @@ class _Host:
         return (
             *self.captures(),
             *(step for step in self.trail.repositories if _present(step)),
-            *(self.trail.databases if restore_db else ()),
+            *(self.databases() if restore_db else ()),
             *reversed(self.trail.edits),
             *self.configuration,
             *reversed(self.trail.others),
         )
+
+    def databases(self) -> tuple[Step, ...]:
+        """As their dumps have them, before the old packages' scripts meet them. Not where the server itself goes back: an older one
+        sets aside the data of a newer one and begins anew, and each writes a dump in words of its own. What is there is kept then.
+        """
+        if not any(c.name.startswith("mariadb-server") and c.installed != c.target for c in self.manifest.changes):
+            return self.trail.databases
+        return tuple(DumpDatabase(one.database, one.defaults_file) for one in self.trail.databases)
 
     def captures(self) -> tuple[Step, ...]:
         """What will be restored is captured first, so that a way back can itself be taken back."""

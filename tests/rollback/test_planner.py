@@ -1,5 +1,6 @@
 """The way back as a plan, from journals made by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,16 @@ def test_what_was_captured_before_it_was_edited_goes_back_with_its_tree_alone(di
     later = steps(back(diary.went(forward, {(0, "ctl1", 1): CAPTURE, (0, "ctl1", 2): inside})), "ctl1")
     assert inside in first and CAPTURE in first
     assert inside not in later and CAPTURE in later
+
+
+@pytest.mark.parametrize(("version", "before"), [("10.11", DUMP), ("11.8", DumpDatabase("quantum"))])
+def test_a_database_whose_server_goes_back_is_restored_by_the_older_one_alone(
+    diary: Diary, version: str, before: Step
+) -> None:
+    then = {"ctl1": replace(THEN["ctl1"], packages=(package("mariadb-server", "10.11"),))}
+    now = {"ctl1": replace(NOW["ctl1"], packages=(package("mariadb-server", version),))}
+    found = steps(back(whole(diary), then=then, now=now), "ctl1")
+    assert [step for step in found if isinstance(step, RestoreDatabase | DumpDatabase)] == [before, DUMP]
 
 
 def test_databases_are_left_alone_unless_asked_for(diary: Diary) -> None:
