@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import document, waves
 from .core.errors import InvalidInput, UnknownName
+from .core.masking import masked
 from .document import Node
 
 FORMAT = "1.0"
@@ -251,7 +252,11 @@ def _sources_path(node: Node) -> str:
 
 def _new(node: Node) -> SourcesFile:
     fields = node.fields(("path", "text"))
-    return SourcesFile(_sources_path(fields["path"]), fields["text"].text())
+    text = fields["text"].text()
+    _refuse_secret(
+        fields["text"], text, hint="name the site alone here, and its password on the hosts: apt_auth.conf(5)"
+    )
+    return SourcesFile(_sources_path(fields["path"]), text)
 
 
 def _renames(node: Node | None) -> tuple[tuple[str, str], ...]:
@@ -345,7 +350,16 @@ def _edit(node: Node) -> Edit:
         fields[key].text(_PRINTABLE, what="one line of text") if key in fields else None
         for key in ("section", "option", "value")
     )
+    if value:
+        hint = "set it on the hosts, in a file of its own that the service reads as well"
+        _refuse_secret(fields["value"], f"{option} = {value}", hint=hint)
     return Edit(fields["file"].text(_ABSOLUTE, what="an absolute path"), section or "", option or "", value)
+
+
+def _refuse_secret(node: Node, text: str, *, hint: str) -> None:
+    """Plans are kept and shown word for word: raises `InvalidInput` where a password would be in them."""
+    if masked(text) != text:
+        raise node.fail("holds a password, which would stand in plans, the journal and reports", hint=hint)
 
 
 def _serial(node: Node) -> str:

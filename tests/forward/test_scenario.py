@@ -131,6 +131,24 @@ def test_a_setting_holds_one_line(tmp_path: Path) -> None:
             "line 8: repositories.old.path: must be a file",
             "",
         ),
+        (
+            "section: a, option: b}",
+            'section: a, option: connection, value: "mysql://nova:canary@ctl1/nova"}',
+            "line 24: stages[1].edits[0].value: holds a password",
+            "on the hosts",
+        ),
+        (
+            "section: a, option: b}",
+            "section: a, option: admin_password, value: canary}",
+            "line 24: stages[1].edits[0].value: holds a password",
+            "on the hosts",
+        ),
+        (
+            "${new} main",
+            "${new} main\\ndeb http://user:canary@mirror.example/ x main",
+            "line 9: repositories.new.text: holds a password",
+            "apt_auth.conf(5)",
+        ),
         ("${new} main", "${nex} main", "line 9: repositories.new.text: there is no setting 'nex'", "'new'"),
         ("    outage: none\n    way_back: the dump", "    way_back: the dump", "line 13: stages[0]: lacks outage", ""),
         (
@@ -151,7 +169,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, old: str, new: st
     with pytest.raises(InvalidInput) as refusal:
         scenario.load(str(path))
     assert re.match(rf"{re.escape(str(path))}[,:] ", refusal.value.message)
-    assert says in refusal.value.message
+    assert says in refusal.value.message and "canary" not in refusal.value.message
     assert hint in refusal.value.hint
 
 
