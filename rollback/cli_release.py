@@ -12,16 +12,20 @@ from .cli_texts import Texts
 def from_release(flags: Flags, given: Texts, out: Path | None, explain: str) -> None:
     """The manifest of every host goes to stdout, what is wrong with them to stderr."""
     from nornir_upgrade.controller import looking
+    from nornir_upgrade.settings import make_private, read
 
     from .manifests import reasons, write_all
     from .offline import Aim, rename
     from .release import ways
     from .resolve import document
+    from .shelf import Shelf
 
     screen = Screen(flags)
     aim = Aim(given.release, None, tuple(rename(one) for one in given.rename), given.only)
+    state = read(flags.config).state
+    make_private(state)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-        found = ways(fleet, fleet.names, aim)
+        found = ways(fleet, fleet.names, aim, Shelf(state / "indexes"))
     manifests = {host: checked.manifest for host, (checked, _) in found.items()}
     if out is not None:
         write_all(manifests, out)

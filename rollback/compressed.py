@@ -22,15 +22,22 @@ def read(path: Path, limit: int = LIMIT) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror}") from None
+    return unpack(data, str(path), limit)
+
+
+def unpack(data: bytes, source: str, limit: int = LIMIT) -> bytes:
+    """`data` unpacked, or as it is where it is not packed. Raises `InvalidInput` naming `source` where it is damaged, cut off or
+    above `limit`.
+    """
     opener = next((opener for magic, opener in _OPENERS if data.startswith(magic)), None)
     if opener is None:
         return data
     try:
         return _bounded(opener(BytesIO(data)), limit)
     except _damage() as error:
-        raise InvalidInput(f"{path}: damaged or cut off: {error}", hint="fetch it again") from None
+        raise InvalidInput(f"{source}: damaged or cut off: {error}", hint="fetch it again") from None
     except _TooLong:
-        raise InvalidInput(f"{path}: unpacks to more than {limit} bytes") from None
+        raise InvalidInput(f"{source}: unpacks to more than {limit} bytes") from None
 
 
 class _TooLong(Exception):

@@ -2,35 +2,36 @@
 
 from collections.abc import Iterator, Sequence
 
-from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core import apt
 from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.facts import HostFacts
-from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.packages import Package
 
 from .catalog import Catalog
 from .consistency import Checked, checked_way
-from .enquiry import offered
 from .listing import Listed, Listing
 from .offers import Offer, collect
 from .offline import Aim
+from .shelf import Shelf
+from .stock import Wanted, stock
 from .survey import facts_of
 
 
-def ways(fleet: Fleet, names: Sequence[str], aim: Aim) -> dict[str, tuple[Checked, str]]:
+def ways(fleet: Fleet, names: Sequence[str], aim: Aim, shelf: Shelf) -> dict[str, tuple[Checked, str]]:
     """For each host its checked manifest, and its native architecture. Nothing changes anywhere.
 
     Raises `UnknownName` where no repository of a host goes by the name of the release, and as `facts_of`.
     """
     now = facts_of(fleet, names, {})
-
-    def look(host: Host) -> Catalog:
-        here = {package.name for package in now[host.name].packages if package.unpacked}
-        return offered(host, {}, here | {aim.old_name(name) for name in here})
-
-    catalogs = ask_all(fleet, tuple(now), look)
+    wanted = {host: Wanted({}, frozenset(_names(facts, aim))) for host, facts in now.items()}
+    catalogs = stock(fleet, wanted, shelf)
     return {host: (_way(facts, catalogs[host], aim), _native(facts)) for host, facts in now.items()}
+
+
+def _names(facts: HostFacts, aim: Aim) -> Iterator[str]:
+    """What its packages are called now, and what they were called then."""
+    for package in facts.packages:
+        yield from (package.name, aim.old_name(package.name))
 
 
 def _way(facts: HostFacts, found: Catalog, aim: Aim) -> Checked:

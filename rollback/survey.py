@@ -1,6 +1,6 @@
 """What a way back is judged on: the snapshot, the runs since, every host as it is now, and what its packages must do."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,20 +8,20 @@ from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts import HostFacts, gather
-from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.repositories import SetRepository
 
-from .catalog import Catalog, catalog
-from .enquiry import offered
+from .catalog import catalog
 from .foretold import foretell
 from .nearest import Nearest
 from .resolve import Manifest, exact
+from .shelf import Shelf
 from .snapshot import Snapshot, runs_since, snapshots
 from .solving import Progress, Question, silent, solve_all
+from .stock import Wanted, stock
 from .trail import trail
 
 if TYPE_CHECKING:  # nornir takes long to import
@@ -69,8 +69,9 @@ def survey(
     """Look at those of `names` that the snapshot knows, and find each one's manifest, of which `progress` is told. Nothing changes
     anywhere.
 
-    Two round trips a host: its facts, and, where a package is not as it was, what its repositories would offer with the
-    old ones back. Raises `InvalidInput` where the snapshot knows none of `names`, `Unreachable` naming every host that is.
+    Two round trips a host: its facts, and, where a package is not as it was, which indexes its repositories have with the old
+    ones back; what is in them is fetched once for all hosts. Raises `InvalidInput` where the snapshot knows none of `names`,
+    `Unreachable` naming every host that is.
     """
     runs = runs_since(journal, snapshot)
     now = state_now(fleet, names, snapshot)
@@ -78,14 +79,11 @@ def survey(
     to |= {"only": " ".join(solver.only)} if solver.only else {}
     changed = [host for host, facts in now.items() if snapshot.of(host).packages != facts.packages]
 
-    def look(host: Host) -> Catalog:
-        then, present = snapshot.of(host.name), now[host.name]
-        wanted = {package.name for package in (*then.packages, *present.packages)}
-        found = offered(host, old_sources(runs, host.name, store), wanted)
-        return shelf.setdefault((tuple(found.candidates.values()), tuple(found.present.items())), found)
+    def wanted(host: str) -> Wanted:
+        names = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
+        return Wanted(old_sources(runs, host, store), frozenset(names))
 
-    shelf: dict[Hashable, Catalog] = {}  # one catalog is some megabytes, and most hosts have the same
-    catalogs = ask_all(fleet, changed, look)
+    catalogs = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
     questions = {host: Question(snapshot.of(host), now[host], catalogs[host], to) for host in catalogs}
     solved = solve_all(solver, questions, progress=progress)
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}

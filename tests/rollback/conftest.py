@@ -71,6 +71,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(controller, "_loaded", loaded)
     monkeypatch.setattr(execution, "package_digest", lambda host: digest_of_packages(fakes.facts_of(host).packages))
     monkeypatch.setattr(survey, "gather", fakes.facts_of)
-    monkeypatch.setattr(survey, "offered", fakes.offered)
-    monkeypatch.setattr(release, "offered", fakes.offered)
+    monkeypatch.setattr(survey, "stock", fakes.stock)
+    monkeypatch.setattr(release, "stock", fakes.stock)
     return made

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.engine import Outcome, Policy, execute
 from nornir_upgrade.core.facts import Conffile, Database, HostFacts, Service, Source
@@ -27,6 +28,7 @@ from rollback.catalog import Candidate, Catalog, Control, catalog
 from rollback.planner import plan_rollback
 from rollback.proof import Proof, prove
 from rollback.snapshot import Snapshot
+from rollback.stock import Wanted
 from tests.fake import apt, hosts
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.index import MIGRATIONS, RENAMED, VERSIONS, Offer, Relation, offers
@@ -71,7 +73,7 @@ def _digest(state: HostState, name: str) -> str:
 
 
 def offered(host: Host, sources: Mapping[str, str | None], names: Iterable[str]) -> Catalog:
-    """What the fake archive has for the host's source files with `sources` in place, as `rollback.catalog.offered`."""
+    """What the fake archive has for the host's source files with `sources` in place, as a `Catalog`."""
     present = {path: file.data.decode() for path, file in state_of(host).files.items() if path.startswith("/etc/apt/")}
     lines = "\n".join(text for text in (present | dict(sources)).values() if text).splitlines()
     found = [offers(release) for release in apt.releases_of(lines)]
@@ -87,6 +89,11 @@ def offered(host: Host, sources: Mapping[str, str | None], names: Iterable[str])
         ),
         dict(_present(host)),
     )
+
+
+def stock(fleet: FakeFleet, wanted: Mapping[str, Wanted], _shelf: object) -> dict[str, Catalog]:
+    """As `rollback.stock.stock`, from the fake archive."""
+    return ask_all(fleet, tuple(wanted), lambda host: offered(host, wanted[host.name].sources, wanted[host.name].names))
 
 
 def _present(host: Host) -> Iterator[tuple[tuple[str, str, str], Control]]:

@@ -1,26 +1,41 @@
 """What can be had: the parser, and the script itself with this machine's own apt over a repository made for the test."""
 
+import bz2
+import gzip
+import lzma
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import lz4.frame
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_upgrade.core.errors import CommandFailed, InvalidInput
+from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, InvalidInput
 from nornir_upgrade.core.host import Host, Result, checked
+from nornir_upgrade.core.store import digest_of
+from rollback import enquiry
 from rollback.catalog import Candidate, Catalog, catalog
-from rollback.enquiry import offered, parse
+from rollback.enquiry import Answer, Index, fetch, parse
+from rollback.shelf import Reader, Shelf
+from rollback.stock import Wanted, stock
 
-ABOUT = "http://archive/deb old/main amd64 Packages\thttp://archive/deb/\told\tmain\tLab\t$(LABEL)\tstable\told"
-NOVA = (
+PACKAGES = (
     "Package: nova-common\nArchitecture: all\nVersion: 1:2013.2-0ubuntu1~cloud0\nSize: 1024\nSHA256: abc\n"
-    "Depends: python-nova (= 1),\n\tlibc6 |\n  libc6.1\nMulti-Arch: foreign\n\n"
+    "Depends: python-nova (= 1),\n\tlibc6 |\n  libc6.1\nDescription: Package: less\nMulti-Arch: foreign\n\n"
+    "Architecture: all\nPackage: late\nVersion: 1\n\nPackage: unasked\nArchitecture: all\nVersion: 1\n"
 )
+DIGEST = digest_of(PACKAGES.encode())
+ABOUT = "http://archive/deb old/main amd64 Packages\thttp://archive/deb/\told\tmain\tLab\t$(LABEL)\tstable\told"
+INDEX = f"{ABOUT}\t{DIGEST}"
 HERE = (
     "Package: nova-common\nArchitecture: all\nVersion: 2\nStatus: installed\nDepends: libc6\nBreaks: \n\n"
     "Package: gone\nArchitecture: all\nVersion: 1\nStatus: config-files\n\n"
@@ -28,66 +43,121 @@ HERE = (
 )
 
 
-def answer(*indexes: str, present: str = HERE) -> Catalog:
+def answer(*indexes: str, present: str = HERE) -> Answer:
     """What is understood of indexes (each with its first line) and of what is on the host."""
     parts = [f"{index}\n=== index {number} 0\n" for number, index in enumerate(indexes)]
     return parse("".join((*parts, present, "\n=== present 0\n\n=== end 0\n")), "===")
 
 
-def test_a_stanza_is_a_candidate_with_what_it_demands_and_where_it_is_from() -> None:
-    (found,) = answer(f"{ABOUT}\n{NOVA}").candidates.values()
-    assert found == Candidate(
-        "nova-common",
-        "all",
-        "1:2013.2-0ubuntu1~cloud0",
-        "http://archive/deb old/main amd64 Packages",
-        "abc",
-        1024,
-        (("Multi-Arch", "foreign"), ("Depends", "python-nova (= 1), libc6 | libc6.1")),
-        (("deb", "old", "main", "Lab", "stable", "old"),),
-    )
+def test_an_index_is_its_digest_and_what_its_repository_goes_by() -> None:
+    found = answer(f"{INDEX}\n")
+    origin = "http://archive/deb old/main amd64 Packages"
+    assert found.indexes == (Index(DIGEST, origin, ("deb", "old", "main", "Lab", "stable", "old")),)
+    assert not found.files
+    packed = b64encode(PACKAGES.encode()).decode()
+    assert answer(f"{INDEX}\n{packed}").files == {DIGEST: PACKAGES.encode()}
 
 
-def test_what_is_on_the_host_is_known_by_its_version_and_is_no_candidate() -> None:
-    found = answer(f"{ABOUT}\n")
-    assert not found.candidates
-    assert found.present == {("nova-common", "all", "2"): (("Depends", "libc6"),), ("cut", "all", ""): ()}
+def test_what_is_on_the_host_is_known_by_its_version() -> None:
+    assert answer().present == {("nova-common", "all", "2"): (("Depends", "libc6"),), ("cut", "all", ""): ()}
 
 
 @pytest.mark.parametrize(
     "stanza",
     [
-        "Package: a\nArchitecture: all\n\n",
-        "Package: a\nArchitecture: all\nVersion: \n\n",
-        "Package: a\nArchitecture: all\nVersion: 1\nSize: big\n\n",
-        "Package: a\nArchitecture: all\nVersion: 1\nVersion: 2\n\n",
-        "Package: a\nArchitecture: all\nVersion: 1\nDescription: unasked\n\n",
-        "Package: a\nArchitecture: all\nVersion: 1\nno field\n\n",
-        " goes on\nPackage: a\nArchitecture: all\nVersion: 1\n\n",
-        "Package: a\nArchitecture: all\nVersion: 1",
+        "Package: a\nArchitecture: all\nStatus: installed\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nVersion: 2\nStatus: installed\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nStatus: installed\nDescription: unasked\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nStatus: installed\nno field\n\n",
+        " goes on\nPackage: a\nArchitecture: all\nVersion: 1\nStatus: installed\n\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nStatus: installed",
     ],
 )
-def test_what_is_no_candidate_is_refused_with_its_line(stanza: str) -> None:
-    with pytest.raises(InvalidInput, match="line 12: index 0"):
-        answer(f"{ABOUT}\n{NOVA}{stanza}")
+def test_what_is_no_package_is_refused_with_its_line(stanza: str) -> None:
+    with pytest.raises(InvalidInput, match="line 18: present"):
+        answer(present=HERE + stanza)
 
 
-def test_what_is_no_index_or_no_whole_answer_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="line 1: index 0: no index"):
-        answer("one\ttwo\n")
-    with pytest.raises(InvalidInput, match="line 1: present: a package without Status"):
-        answer(present="Package: a\nArchitecture: all\nVersion: 1\n\n")
+@pytest.mark.parametrize(
+    ("index", "reason"),
+    [
+        ("one\ttwo", "no index"),
+        (INDEX.replace(DIGEST, "abc"), "no index"),
+        (INDEX.replace(DIGEST, "../" * 21 + "a"), "no index"),
+        (f"{INDEX}\nYQ", "cut off"),
+        (f"{INDEX}\nYQ==", "not the one"),
+    ],
+)
+def test_what_is_no_index_is_refused(index: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=f"line [12]: index 0: .*{reason}"):
+        answer(index if "\nY" in index else f"{index}\n")
+
+
+def test_an_answer_that_is_not_whole_is_refused() -> None:
     with pytest.raises(InvalidInput, match="does not say what is present"):
         parse("\n=== end 0\n", "===")
     with pytest.raises(InvalidInput, match="cut off"):
-        parse(f"{ABOUT}\n{NOVA}\n=== index 0 0\n", "===")
+        parse(f"{INDEX}\n\n=== index 0 0\n", "===")
 
 
-@given(st.binary(max_size=300), st.integers(0, 400))
+@given(st.binary(max_size=300), st.integers(0, 600))
 def test_noise_is_read_or_refused_and_nothing_else(noise: bytes, at: int) -> None:
-    whole = f"{ABOUT}\n{NOVA}\n=== index 0 0\n{HERE}\n=== present 0\n\n=== end 0\n"
+    whole = f"{INDEX}\n\n=== index 0 0\n{HERE}\n=== present 0\n\n=== end 0\n"
     with suppress(InvalidInput):
         parse(whole[:at] + noise.decode("utf-8", "surrogateescape") + whole[at:], "===")
+
+
+# ---------------------------------------------------------------------- the shelf
+
+
+def read(directory: Path, data: bytes, *names: str) -> dict[str, tuple[Candidate, ...]]:
+    """What an index offers of the packages `names`."""
+    shelf = Shelf(directory)
+    shelf.put({digest_of(data): data})
+    return dict(Reader(shelf, names).offered(Index(digest_of(data), "origin", ("old",))))
+
+
+def test_a_stanza_is_a_candidate_with_what_it_demands(tmp_path: Path) -> None:
+    found = read(tmp_path, PACKAGES.encode(), "nova-common", "late", "less")
+    demands = (("Multi-Arch", "foreign"), ("Depends", "python-nova (= 1), libc6 | libc6.1"))
+    version = "1:2013.2-0ubuntu1~cloud0"
+    assert found == {
+        "nova-common": (Candidate("nova-common", "all", version, "origin", "abc", 1024, demands, (("old",),)),),
+        "late": (Candidate("late", "all", "1", "origin", labels=(("old",),)),),
+    }
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress, lz4.frame.compress])
+def test_an_index_may_be_packed(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    assert read(tmp_path, pack(PACKAGES.encode()), "late")["late"][0].version == "1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Package: a\nArchitecture: all\n",
+        "Package: a\nArchitecture: all\nVersion: $(x)\n",
+        "Package: a\nArchitecture: all\nVersion: 1\nSize: big\n",
+        "Package: a\nArchitecture: all\nVersion: 1",
+    ],
+)
+def test_an_index_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidInput):
+        read(tmp_path, text.encode(), "a")
+
+
+def test_what_is_damaged_is_taken_away_and_what_is_old_too(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "indexes")
+    assert shelf.digests == frozenset()
+    shelf.put({digest_of(b"one"): b"one", digest_of(b"two"): b"two"})
+    (tmp_path / "indexes" / digest_of(b"one")).write_bytes(b"other")
+    with pytest.raises(InvalidInput, match="damaged"):
+        shelf.get(digest_of(b"one"))
+    assert shelf.digests == {digest_of(b"two")} and shelf.get(digest_of(b"two")) == b"two"
+    os.utime(tmp_path / "indexes" / digest_of(b"two"), (0, 0))
+    shelf.put({})
+    assert shelf.digests == frozenset()
 
 
 def test_the_first_index_that_offers_a_version_counts_and_all_that_do_are_named() -> None:
@@ -172,6 +242,22 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
+class Fleet:
+    """Hosts by name, asked one after the other."""
+
+    def __init__(self, *hosts: Host) -> None:
+        self.hosts = {host.name: host for host in hosts}
+
+    def each(self, names: Sequence[str], act: Callable[[Host], Any]) -> dict[str, Any]:
+        return {name: act(self.hosts[name]) for name in names}
+
+
+def offered(host: Host, sources: Mapping[str, str | None], names: Iterable[str]) -> Catalog:
+    """What one host could have."""
+    with tempfile.TemporaryDirectory() as shelf:
+        return stock(Fleet(host), {host.name: Wanted(sources, frozenset(names))}, Shelf(Path(shelf)))[host.name]  # type: ignore[arg-type]
+
+
 def test_an_archive_that_is_off_is_looked_into_and_one_that_is_on_is_left_out(machine: Machine) -> None:
     old = machine.archive("old", ("nova", "1", "all"), ("quantum", "1", "amd64"), ("unasked", "1", "all"))
     new = machine.archive("new", ("nova", "2", "all"), ("neutron", "2", "all"))
@@ -250,3 +336,71 @@ def test_names_are_data_for_the_shell_and_for_awk(machine: Machine, tmp_path: Pa
     found = offered(machine.host, {machine.source("old.list"): line}, ("nova", *hostile))
     assert [one.name for one in found.candidates.values()] == ["nova"]
     assert not (tmp_path / "canary").exists()
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """No index is small enough to come along; each errand is noted: from whom, and how many indexes."""
+    noted: list[tuple[str, int]] = []
+
+    def noting(host: Host, sources: Mapping[str, str | None], digests: set[str]) -> dict[str, bytes]:
+        noted.append((host.name, len(digests)))
+        return fetch(host, sources, digests)
+
+    monkeypatch.setattr(enquiry, "_SMALL", 0)
+    monkeypatch.setattr("rollback.stock.fetch", noting)
+    return noted
+
+
+def two(directory: Path) -> tuple[Machine, Machine]:
+    """Machines called one and other."""
+    found = []
+    for name in ("one", "other"):
+        (directory / name).mkdir()
+        made = Machine(directory / name)
+        made.host.name = name  # type: ignore[misc]
+        found.append(made)
+    return found[0], found[1]
+
+
+def test_an_index_is_fetched_once_however_many_hosts_have_it(tmp_path: Path, fetched: list[tuple[str, int]]) -> None:
+    one, other = two(tmp_path)
+    shared = one.archive("shared", ("nova", "1", "all"), ("less", "5", "amd64"))
+    own = one.archive("own", ("nova", "2", "all"))
+    wanted = {
+        "one": Wanted({one.source("a.list"): shared, one.source("b.list"): own}, frozenset({"nova"})),
+        "other": Wanted({other.source("a.list"): shared}, frozenset({"less"})),
+    }
+    fleet, shelf = Fleet(one.host, other.host), Shelf(tmp_path / "indexes")
+    found = stock(fleet, wanted, shelf)  # type: ignore[arg-type]
+    assert fetched == [("one", 2)]
+    assert sorted(found["one"].candidates) == [("nova", "all", "1"), ("nova", "all", "2")]
+    assert list(found["other"].candidates) == [("less", "amd64", "5")]
+    assert stock(fleet, wanted, shelf) == found  # type: ignore[arg-type]
+    assert fetched == [("one", 2)]
+
+
+def test_hosts_that_are_alike_share_what_they_could_have(tmp_path: Path, fetched: list[tuple[str, int]]) -> None:
+    one, other = two(tmp_path)
+    line = one.archive("shared", ("nova", "1", "all"))
+    wanted = {m.host.name: Wanted({m.source("a.list"): line}, frozenset({"nova"})) for m in (one, other)}
+    found = stock(Fleet(one.host, other.host), wanted, Shelf(tmp_path / "indexes"))  # type: ignore[arg-type]
+    assert found["one"] is found["other"]
+
+
+def test_an_index_that_changes_meanwhile_is_refused(machine: Machine) -> None:
+    line = machine.archive("old", ("nova", "1", "all"))
+    with pytest.raises(CommandFailed, match="not there any more"):
+        fetch(machine.host, {machine.source("old.list"): line}, {"a" * 64})
+
+
+@pytest.mark.parametrize("said", [b"", b"aa 5\n12", b"aa x\n12", b"aa 2\n12"])
+def test_what_is_not_what_was_asked_for_is_refused(said: bytes) -> None:
+    class Liar:
+        name = "liar"
+
+        def run(self, *_: object, **__: object) -> Result:
+            return Result(0, said, b"")
+
+    with pytest.raises((InvalidInput, DigestMismatch), match="liar"):
+        fetch(Liar(), {}, {"a" * 64})  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from .fakes import Site
 @pytest.fixture(autouse=True)
 def _on_fake_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "gather", fakes.facts_of)
-    monkeypatch.setattr(survey, "offered", fakes.offered)
+    monkeypatch.setattr(survey, "stock", fakes.stock)
 
 
 @pytest.fixture(scope="module")

@@ -26,11 +26,12 @@ def lose(monkeypatch: pytest.MonkeyPatch) -> Lose:
 
     def lost(name: str, version: str) -> None:
         def offered(host: Host, sources: Mapping[str, str | None], names: Iterable[str]) -> Catalog:
-            found = fakes.offered(host, sources, names)
+            found = real(host, sources, names)
             kept = [one for one in found.candidates.values() if (one.name, one.version) != (name, version)]
             return catalog(kept, found.present)
 
-        monkeypatch.setattr(survey, "offered", offered)
+        real = fakes.offered
+        monkeypatch.setattr(fakes, "offered", offered)
 
     return lost
 
