@@ -44,7 +44,7 @@ def _stays(change) -> bool:  # type: ignore[no-untyped-def]
     return bool(change.target or change.installed) and change.action != "remove"
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_way_back_is_exact_or_told(chance: Random) -> None:
     world = some(chance, 9)

@@ -69,7 +69,7 @@ def no_two_level(rpms: Iterable[Rpm]) -> list[Rpm]:
     return list({(one.name, sort_key(one.version, "rpm")): one for one in rpms}.values())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_libsolv_agrees(chance: Random) -> None:
     rpms = some(chance)
