@@ -5,8 +5,7 @@ from fnmatch import fnmatchcase
 
 from nornir_upgrade.core.errors import NoSolution, Unobtainable
 
-from .resolve import Change, Manifest, Problem
-from .scope import STAYS
+from .resolve import STAYS, Change, Manifest, Problem
 
 AGREE = (
     "agree to that with --missing keep or --missing remove, or make what is missing available to the hosts\n"

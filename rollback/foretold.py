@@ -7,8 +7,8 @@ from typing import TypeVar
 from nornir_upgrade.core.facts import HostFacts, Service
 from nornir_upgrade.core.packages import Package, Selection
 
-from .resolve import Change, Manifest, slots_in
-from .scope import STAYS, Scope, scope
+from .resolve import STAYS, Change, Manifest, slots_in
+from .scope import Scope, scope
 
 T = TypeVar("T")
 

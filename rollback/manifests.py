@@ -12,8 +12,7 @@ from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.host import quote
 from nornir_upgrade.core.transaction import LOCK_WAIT
 
-from .resolve import FORMAT, Change, Manifest, document, read
-from .scope import STAYS
+from .resolve import FORMAT, STAYS, Change, Manifest, document, read
 from .wants import wants
 
 INDEX = "index.json"

@@ -21,6 +21,8 @@ from .slots import Slots, flavour_of, slots
 
 Action = Literal["keep", "downgrade", "upgrade", "install", "remove", "rename", "held", "unobtainable"]
 FORMAT = "1.0"
+STAYS: tuple[Action, ...] = ("keep", "held", "unobtainable")
+"""The actions by which a package stays at the version that is there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,8 @@ from fnmatch import fnmatchcase
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.steps.files import RestoreFiles
 
-from .resolve import Action, Manifest
+from .resolve import STAYS, Manifest
 from .trail import Trail
-
-STAYS: tuple[Action, ...] = ("keep", "held", "unobtainable")
-"""The actions by which a package stays at the version that is there."""
 
 
 @dataclass(frozen=True, slots=True)
