@@ -1,34 +1,94 @@
-"""`python -m benchmarks`: every benchmark, as one table with ratios."""
+"""`python -m benchmarks [facts] [resolver] [guide]`: these benchmarks, or every one, as tables with ratios."""
 
+import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from nornir_upgrade.lab.machine import default_cache
+from . import facts, guide, measure, resolver
 
-from . import facts
+_OURS = "nornir-upgrade"
 
 
-def main() -> None:
+def main(chosen: Sequence[str]) -> None:
     """Measure, then print."""
-    with tempfile.TemporaryDirectory(prefix="nornir-upgrade-bench-", dir=Path.cwd()) as directory:
-        medians = facts.run(Path(directory), default_cache())
-    ours = medians["nornir-upgrade"]
-    table = Table(title=f"facts of {facts.HOSTS} hosts, median of {facts.ROUNDS} rounds, fresh connections each")
-    for column in ("tool", "seconds", "ratio", "processor seconds", "ratio "):
-        table.add_column(column, justify="left" if column == "tool" else "right")
-    for name, sample in medians.items():
-        row = (
-            f"{sample.wall:.2f}",
-            f"{sample.wall / ours.wall:.1f}",
-            f"{sample.cpu:.2f}",
-            f"{sample.cpu / ours.cpu:.1f}",
+    parts = {"facts": _facts, "resolver": _resolver, "guide": _guide}
+    if unknown := set(chosen) - parts.keys():
+        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    shown: list[Table | str] = []
+    for name in chosen or parts:
+        print(f"== {name}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="nornir-upgrade-bench-", dir=Path.cwd()) as directory:
+            shown += parts[name](Path(directory))
+    for part in shown:
+        Console().print(part)
+
+
+def _facts(directory: Path) -> Iterator[Table]:
+    from nornir_upgrade.lab.machine import default_cache
+
+    medians = facts.run(directory, default_cache())
+    title = f"facts of {facts.HOSTS} hosts, median of {facts.ROUNDS} rounds, fresh connections each"
+    yield _beside(title, medians, medians[_OURS])
+
+
+def _guide(directory: Path) -> Iterator[Table]:
+    medians = guide.run(directory)
+    title = f"the 34 packages of the operations guide, median of {guide.ROUNDS} rounds, a process each"
+    yield _beside(title, medians, medians["rollback compute"])
+
+
+def _resolver(directory: Path) -> Iterator[Table | str]:
+    found = resolver.run(directory)
+    exact, *_, apt = found.one.values()
+    table = _table(
+        f"the way back of one host: {found.packages} packages, {found.changed} changed",
+        ("way back", "seconds", "a second", "processor seconds", "times faster than apt-get"),
+    )
+    for name, sample in found.one.items():
+        table.add_row(
+            name, f"{sample.wall:.3f}", f"{1 / sample.wall:.1f}", f"{sample.cpu:.3f}", f"{apt.wall / sample.wall:.1f}"
         )
-        table.add_row(name, *row)
-    Console().print(table)
+    yield table
+    yield _fleets(found.fleets)
+    first = found.fleets[0]
+    yield _floor(f"{apt.wall / exact.wall:.0f} times faster than apt-get -s", apt.wall / exact.wall >= resolver.FASTER)
+    yield _floor(f"{first.hosts} hosts in {first.states} states: {first.wall:.1f} s", first.wall < resolver.SECONDS)
+    yield _floor(f"{first.megabytes:.0f} MB", first.megabytes < resolver.MEGABYTES)
+
+
+def _fleets(fleets: Sequence[resolver.Fleet]) -> Table:
+    table = _table(
+        "the ways back of a fleet, each in a process of its own",
+        ("hosts", "states", "old versions lost", "seconds", "hosts a second", "processor seconds", "peak MB"),
+    )
+    for one in fleets:
+        numbers = (f"{one.wall:.1f}", f"{one.hosts / one.wall:.0f}", f"{one.cpu:.1f}", f"{one.megabytes:.0f}")
+        table.add_row(str(one.hosts), str(one.states), f"{one.percent} %", *numbers)
+    return table
+
+
+def _beside(title: str, medians: Mapping[str, measure.Sample], ours: measure.Sample) -> Table:
+    table = _table(title, ("tool", "seconds", "ratio", "processor seconds", "ratio "))
+    for name, sample in medians.items():
+        wall, cpu = sample.wall / ours.wall, sample.cpu / ours.cpu
+        table.add_row(name, f"{sample.wall:.2f}", f"{wall:.1f}", f"{sample.cpu:.2f}", f"{cpu:.1f}")
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
+
+
+def _floor(figure: str, held: bool) -> str:
+    return f"{figure}: {'as asked for' if held else 'NOT as asked for'}"
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
