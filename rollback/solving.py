@@ -21,13 +21,14 @@ from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package
 
 from .catalog import Catalog, catalog
-from .resolve import Manifest, Solver
+from .resolve import Change, Manifest, Solver
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Told how many questions are answered, and of how many."""
 
-_PATIENCE = 1.0  # seconds of solving after which workers are started, which takes half of that
+_PATIENCE = 1.0  # seconds of solving after which it is seen how long the rest will take
+_MUCH = 4.0  # seconds; so much is worth starting workers, which takes each half a second
 _ALL = attrgetter(*(field.name for field in fields(Package)))
 
 
@@ -113,33 +114,19 @@ class _Firsts(Generic[T]):
 
 
 def _answers(solver: Solver, asked: Sequence[Question], workers: int, progress: Progress) -> list[Manifest]:
-    """The answers to `asked`: those that patience suffices for are found here, the rest by workers, and what they leave here again."""
+    """The answers to `asked`: found here, unless much is left after a while, which workers then find; what they leave is found here."""
     found: dict[int, Manifest] = {}
-    _here(solver, asked, found, progress, patience=_PATIENCE if workers > 1 else float("inf"))
-    if len(asked) - len(found) > 1:
-        _side_by_side(solver, asked, found, progress, workers)
-    _here(solver, asked, found, progress)
-    return [found[number] for number in range(len(asked))]
-
-
-def _here(
-    solver: Solver,
-    asked: Sequence[Question],
-    found: dict[int, Manifest],
-    progress: Progress,
-    *,
-    patience: float = float("inf"),
-) -> None:
-    """Afterwards all is answered, or patience is at its end."""
-    end = time.monotonic() + patience
-    for number, question in enumerate(asked):
-        if number not in found and time.monotonic() < end:
-            found[number] = _put(solver, question)
+    begun = time.monotonic()
+    for number in range(len(asked)):
+        spent, left = time.monotonic() - begun, len(asked) - number
+        if workers > 1 and left > 1 and spent > _PATIENCE and spent * left > _MUCH * number:
+            _side_by_side(solver, asked, found, progress, workers)
+            workers = 1
+        if number not in found:
+            question = asked[number]
+            found[number] = solver(question.then, question.now, question.offered, question.to)
             progress(len(found), len(asked))
-
-
-def _put(solver: Solver, question: Question) -> Manifest:
-    return solver(question.then, question.now, question.offered, question.to)
+    return [found[number] for number in range(len(asked))]
 
 
 def _side_by_side(
@@ -147,6 +134,7 @@ def _side_by_side(
 ) -> None:
     """Afterwards all is answered but what a worker died of, or could not answer."""
     left = deque(number for number in range(len(asked)) if number not in found)
+    changes: dict[Change, Change] = {}  # hosts of a fleet have most in common, and each worker makes its own
     with _crew(solver, min(workers, len(left))) as idle:
         busy: dict[Any, tuple[_Worker, int]] = {}
         while busy or (left and idle):
@@ -160,7 +148,8 @@ def _side_by_side(
                     answer = worker.pipe.recv()
                     idle.append(worker)
                     if answer is not None:
-                        found[number] = answer
+                        shared = tuple(changes.setdefault(one, one) for one in answer.changes)
+                        found[number] = replace(answer, changes=shared)
                         progress(len(found), len(asked))
 
 
