@@ -1,5 +1,7 @@
 """The nearest way back on real hosts, through the command line: an old version is gone from its archive, or a part goes back."""
 
+import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -129,6 +131,14 @@ def test_a_part_goes_back_alone_and_the_rest_later_but_for_what_is_gone(site: Si
     answers = take(site.lab, ["ctl1"])["ctl1"]["answers"]
     assert OLD in answers["8774"] and OLD in answers["18001"] and NEW in answers["5000"] and NEW in answers["9696"]
     assert "Nothing to do" in site.rollback("apply", "--only", "nova*", "--restore-db", "--yes").out
+
+    to_havana = ("compute", "--release", "havana", "--rename", "neutron=quantum", "--limit", "ctl1")
+    released = site.rollback(*to_havana, status=21)
+    assert "python-oslo.messaging from havana" in released.err
+    assert {f"keystone={OLD}", f"quantum-server={OLD}"} <= set(released.out.splitlines())
+    (command,) = site.rollback(*to_havana, "-o", "apt", status=21).out.splitlines()
+    simulated = site.text("ctl1", *shlex.split(command.replace("apt-get ", "apt-get -s ", 1)))
+    assert re.search(rf"^Inst keystone .*\({re.escape(OLD)} ", simulated, re.M), simulated
 
     lose("python-glanceclient")
     site.text("ctl1", "apt-get", "-qq", "update")
