@@ -9,7 +9,7 @@ from nornir_upgrade.screen import Screen, columns
 
 from .cli_apply import apply
 from .cli_compute import compute
-from .cli_texts import policy
+from .cli_policy import policy
 from .cli_versions import vercmp
 
 SOMETHING_DIFFERS = 100

@@ -1,4 +1,4 @@
-"""The verbs of `rollback` that need no machine but text files from it: `policy`, and `compute --installed`."""
+"""`compute --installed`: the way back of a machine that is known from text files alone."""
 
 import functools
 import platform
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nornir_upgrade.doors import GENERAL, Flags, flags
+from nornir_upgrade.doors import Flags
 from nornir_upgrade.screen import Screen
 
 from .cli_result import judge, words
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from .consistency import Checked
     from .listing import Listing
     from .offers import Offer
-    from .policy_text import Policy, PolicyPackage
+    from .policy_text import Policy
     from .text import Note
 
-_FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
+FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 # What dpkg calls the machines that the kernel names otherwise (dpkg-architecture(1)).
 _DEBIAN = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "armv7l": "armhf", "ppc64le": "ppc64el"}
 
@@ -53,25 +53,25 @@ class Texts:
 _OPTIONS = (
     click.option(
         "--installed",
-        type=_FILE,
+        type=FILE,
         metavar="FILE",
         help="Installed packages of a machine that cannot be reached: dpkg --get-selections, dpkg-query -W, dpkg -l or rpm -qa.",
     ),
     click.option(
         "--policy",
-        type=_FILE,
+        type=FILE,
         multiple=True,
         metavar="FILE",
         help="What it can have: apt-cache policy, apt-cache madison, dnf or yum list --showduplicates (repeatable).",
     ),
     click.option(
         "--index",
-        type=_FILE,
+        type=FILE,
         multiple=True,
         metavar="FILE",
         help="What it can have: a repository's Packages or primary.xml, also gz, xz, bz2, zst, lz4 (repeatable).",
     ),
-    click.option("--target", type=_FILE, metavar="FILE", help="To the packages of this older list, with --installed."),
+    click.option("--target", type=FILE, metavar="FILE", help="To the packages of this older list, with --installed."),
     click.option(
         "--arch", default="", metavar="ARCH", help="Its architecture, with --installed (default: this machine's)."
     ),
@@ -103,30 +103,6 @@ def texts(verb: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         offered = option(offered)
     return offered
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  apt-cache policy nova-common > policy.txt; rollback policy policy.txt
-  rollback policy versions.txt -o json
-
-\b
-A file that is translated, cut off or of another kind is refused with its line (exit 10): make it
-with LC_ALL=C. A last line without an end is told on stderr. A file cut off between two whole lines
-is what had been printed until then; compute names the packages that it then knows nothing of."""
-)
-@click.argument("file", type=_FILE)
-@flags(*GENERAL[1:])
-def policy(flags: Flags, file: Path) -> None:
-    """What FILE says can be had: the output of apt-cache policy, apt-cache madison, dnf list or yum list --showduplicates.
-
-    FILE may be - for standard input. With -o json what the file does not say is null, and the kind of a source is `archive` or
-    `status` (installed, nothing to fetch).
-    """
-    screen = Screen(flags)
-    found = _policy(screen, file)
-    screen.result({"packages": [_document(one) for one in found.packages]}, "\n".join(_lines(found)))
 
 
 def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> None:
@@ -177,7 +153,7 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
             f"{target.source}, line {bare[0].line}: no version of {bare[0].name}",
             hint="name the release too: --release NAME",
         )
-    policies = [_policy(screen, path) for path in given.policy]
+    policies = [read_policy(screen, path) for path in given.policy]
     if listing.family == "rpm":
         native = given.arch or platform.machine()
     offers = collect(_offered(listing, policies, given.index), listing.family, native)
@@ -222,7 +198,8 @@ def _listing(screen: Screen, path: Path) -> "Listing":
     return found
 
 
-def _policy(screen: Screen, path: Path) -> "Policy":
+def read_policy(screen: Screen, path: Path) -> "Policy":
+    """What the file says can be had; what it gives reason to say is told."""
     from . import formats
     from .text import load
 
@@ -238,24 +215,3 @@ def _tell(screen: Screen, source: str, notes: Iterable["Note"]) -> None:
     for note in notes:
         place = f"{source}, line {note.line}" if note.line else source
         screen.note(f"{place}: {one_line(note.text, 200)}")
-
-
-def _document(package: "PolicyPackage") -> dict[str, Any]:
-    """As the codec writes it; `phased` stands only where apt showed it."""
-    from nornir_upgrade.core import codec
-
-    found: dict[str, Any] = codec.to_builtins(package)
-    for version in found["versions"]:
-        if version["phased"] is None:
-            del version["phased"]
-    return found
-
-
-def _lines(policy: "Policy") -> Iterator[str]:
-    for package in policy.packages:
-        yield f"{package.package}: installed {package.installed or '-'}, candidate {package.candidate or '-'}"
-        for version in package.versions:
-            priority = "" if version.priority is None else f" ({version.priority})"
-            phased = "" if version.phased is None else f" (phased {version.phased}%)"
-            yield f"  {'*' if version.installed else ' '} {version.version}{priority}{phased}"
-            yield from (f"      {source.raw}" for source in version.sources)

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from nornir_upgrade.core.errors import InvalidInput
@@ -11,8 +11,9 @@ from nornir_upgrade.core.evr import check_arch, check_name, check_version
 from nornir_upgrade.core.store import digest_of
 
 from . import compressed
+from .answer import Index
 from .catalog import Candidate, control_of
-from .enquiry import Index
+from .universe import fields_of
 
 _KEEP = 30 * 86400.0  # seconds since an index was last asked for
 
@@ -87,7 +88,7 @@ def _named(text: str, names: Collection[str], digest: str) -> Iterator[tuple[str
 
 
 def _candidate(stanza: str, index: Index) -> Candidate:
-    fields = dict(_fields(stanza.strip("\n").split("\n")))
+    fields = dict(fields_of(stanza))
     try:
         name, arch, version = (fields[key] for key in ("Package", "Architecture", "Version"))
         check_name(name, qualified=True), check_arch(arch), check_version(version)
@@ -99,17 +100,3 @@ def _candidate(stanza: str, index: Index) -> Candidate:
     return Candidate(
         name, arch, version, index.origin, fields.get("SHA256", ""), size, control_of(fields), (index.labels,)
     )
-
-
-def _fields(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The fields of a stanza (deb822(5)), lines that go on joined by a blank."""
-    name, value = "", ""
-    for line in lines:
-        if line[:1] in (" ", "\t"):
-            value = f"{value} {line.strip()}".strip()
-        else:
-            if name:
-                yield name, value
-            name, _, value = line.partition(":")
-            value = value.strip()
-    yield name, value

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core.engine import Fleet
 
+from .answer import Answer, Index
 from .catalog import Catalog, catalog
-from .enquiry import Answer, Index, Sources, ask, fetch
+from .enquiry import Sources, ask, fetch
 from .shelf import Reader, Shelf
 
 

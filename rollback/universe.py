@@ -35,6 +35,7 @@ _RELATION = re.compile(
     r"(?:\s*\(\s*(?P<op><<|<=|=|>=|>>|<|>)\s*(?P<version>[A-Za-z0-9][^\s()]*)\s*\))?",
     re.ASCII,
 )
+_GOES_ON = re.compile(r"\n[ \t]+")
 _OLD_OPERATORS = {"<": "<=", ">": ">="}  # deprecated, and not what they look like: Policy 7.1
 _MULTI_ARCH = ("no", "same", "foreign", "allowed")
 
@@ -155,13 +156,14 @@ def packages(text: str, wanted: Collection[str] | None = None) -> Iterator[Deb]:
     for stanza in text.split("\n\n"):
         name = stanza.lstrip("\n").partition("\n")[0].removeprefix("Package: ")
         if wanted is None or name in wanted:
-            fields = dict(_fields(stanza))
+            fields = dict(fields_of(stanza))
             if fields and fields.get("Status", "").rpartition(" ")[2] not in ("config-files", "not-installed"):
                 yield _of_stanza(fields)
 
 
-def _fields(stanza: str) -> Iterator[tuple[str, str]]:
-    for line in stanza.replace("\n ", " ").splitlines():
+def fields_of(stanza: str) -> Iterator[tuple[str, str]]:
+    """The fields of a stanza (deb822(5)), in its order; lines that go on are joined by a blank."""
+    for line in _GOES_ON.sub(" ", stanza).split("\n"):
         name, colon, value = line.partition(":")
         if colon:
             yield name, value.strip()

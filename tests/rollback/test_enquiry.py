@@ -23,8 +23,9 @@ from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, InvalidInp
 from nornir_upgrade.core.host import Host, Result, checked
 from nornir_upgrade.core.store import digest_of
 from rollback import enquiry
+from rollback.answer import Answer, Index, parse
 from rollback.catalog import Candidate, Catalog, catalog
-from rollback.enquiry import Answer, Index, fetch, parse
+from rollback.enquiry import fetch
 from rollback.shelf import Reader, Shelf
 from rollback.stock import Wanted, stock
 
