@@ -6,6 +6,7 @@ then takes it away with the newer one (libssl3 and libssl3t64: libcrypto.so.3). 
 below /usr/lib, which is the same place, and dpkg does not know that: it takes the newer path away when the older one has been
 unpacked there (libtirpc3). In its own direction an archive guards against both, not in the other. So apt is given a dpkg that looks
 after each call whether a file went that another package claims, and unpacks that package once more before anything else runs.
+What it knew when a host lost its power is on the disk, and is the first that the next transaction looks at.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ DPKG = f"""\
 export LC_ALL=C
 home={_HOME} info=/var/lib/dpkg/info
 case " $* " in
+' --mend ') [ -f "$home/before" ] || exit 0 ;;
 *' --unpack '* | *' --remove '* | *' --purge '*) ;;
 *) exec dpkg "$@" ;;
 esac
@@ -34,23 +36,28 @@ names() {{
   for word do printf '%s\\n' "${{word%%:*}}"; done
   archives "$@" | while IFS= read -r archive; do archive=${{archive##*/}}; printf '%s\\n' "${{archive%%_*}}"; done
 }}
-archives "$@" >> "$home/archives"
-names "$@" | while IFS= read -r name; do
-  for list in "$info/$name.list" "$info/$name":*.list; do [ ! -f "$list" ] || cat -- "$list"; done
-done | while IFS= read -r path; do
-  if [ -d "$path" ]; then printf 'd%s\\n' "$path"; elif [ -e "$path" ] || [ -L "$path" ]; then printf 'f%s\\n' "$path"; fi
-done > "$home/before"
-dpkg "$@"
-status=$?
+present() {{
+  names "$@" | while IFS= read -r name; do
+    for list in "$info/$name.list" "$info/$name":*.list; do [ ! -f "$list" ] || cat -- "$list"; done
+  done | while IFS= read -r path; do
+    if [ -d "$path" ]; then printf 'd%s\\n' "$path"; elif [ -e "$path" ] || [ -L "$path" ]; then printf 'f%s\\n' "$path"; fi
+  done
+}}
+status=0
+if [ "$*" != --mend ]; then
+  archives "$@" >> "$home/archives"
+  present "$@" > "$home/before"
+  dpkg "$@"
+  status=$?
+fi
 while IFS= read -r line; do
   path=${{line#?}}
   [ -e "$path" ] || [ -L "$path" ] || printf '%s\\n' "$line"
 done < "$home/before" > "$home/gone"
-[ -s "$home/gone" ] || exit $status
 sed -E 's,^.(/usr/|/),/,; p; s,^,/usr,' "$home/gone" > "$home/paths"
 sed -nE 's,^f(/usr/|/),  ,; T; p; s,^  ,  usr/,; p' "$home/gone" > "$home/files"
 {{
-  grep -lxF -f "$home/paths" -- "$info"/*.list
+  [ ! -s "$home/paths" ] || grep -lxF -f "$home/paths" -- "$info"/*.list
   [ ! -s "$home/files" ] || grep -lF -f "$home/files" -- "$info"/*.md5sums
 }} | while IFS= read -r owner; do owner=${{owner##*/}}; printf '%s\\n' "${{owner%.*}}"; done > "$home/owners"
 set --
@@ -64,14 +71,16 @@ done < "$home/owners"
   echo "unpacked once more, for files that went with another package:" "$@"
   dpkg --force-depends --force-confdef --force-confold --no-triggers --auto-deconfigure --unpack -- "$@" || status=$?
 }}
+rm -f "$home/before"
 exit $status
 """
 
 SCRIPT = f"""\
 dpkg=$1; shift
-mkdir -p {_HOME} && rm -f {_HOME}/archives && printf '%s' "$dpkg" > {_HOME}/dpkg && chmod 755 {_HOME}/dpkg || exit 1
+mkdir -p {_HOME} && printf '%s' "$dpkg" > {_HOME}/dpkg && chmod 755 {_HOME}/dpkg && {_HOME}/dpkg --mend || exit 1
 trap 'rm -rf {_HOME}' EXIT
 trap 'exit 1' HUP INT TERM
+rm -f {_HOME}/archives
 "$@"
 """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core.whole import DPKG
+from nornir_upgrade.core.whole import DPKG, kept_whole
 from nornir_upgrade.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -102,6 +102,20 @@ def test_a_file_that_moves_back_from_a_package_which_stays(bench: Bench, plain: 
     bench.dpkg("--unpack", "--force-breaks", old, plain=plain)
     bench.dpkg("--unpack", "--force-downgrade", small, plain=plain)
     assert bench.text("/usr/lib/moved/lib.so.1") == ("" if plain else "old")
+
+
+def test_what_was_lost_when_the_power_failed_is_mended_by_the_next_transaction(bench: Bench) -> None:
+    old, new = bench.make("old", OLD), bench.make("new", NEW, **RENAMED)
+    bench.dpkg("-i", new, plain=True)
+    bench.dpkg("--unpack", "--auto-deconfigure", "--force-breaks", old)
+    killed = (
+        f"sed 's,^  dpkg \"$@\"$,&; kill -9 $$,' {HOME}/dpkg > {HOME}/cut; sh {HOME}/cut --force-depends --remove new"
+    )
+    assert bench.lab.run(HOST, ["sh", "-c", killed], check=False).returncode == 137
+    assert bench.text("/usr/lib/moved/lib.so") == ""
+    assert bench.lab.run(HOST, kept_whole(["echo", "done"])).stdout.endswith(b" done\n")
+    assert bench.text("/usr/lib/moved/lib.so") == "old"
+    assert bench.lab.run(HOST, ["ls", HOME], check=False).stdout == b""
 
 
 def test_what_goes_for_good_is_gone_and_what_fails_has_failed(bench: Bench) -> None:
