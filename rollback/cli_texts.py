@@ -127,10 +127,9 @@ def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> No
 
 
 def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
-    from nornir_upgrade.core import evr
+    from nornir_upgrade.core import evr, nevra
     from nornir_upgrade.core.errors import InvalidInput
 
-    from . import nevra
     from .consistency import checked_way
     from .offers import collect, installed_versions
     from .offline import Aim, completed, contradictions, rename

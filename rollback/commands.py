@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from nornir_upgrade.core import nevra
 from nornir_upgrade.core.apt import OPTIONS
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.evr import check_arch, check_name, check_version
 from nornir_upgrade.core.host import quote
 
-from . import nevra
 from .manifests import moving
 from .resolve import Change, Manifest
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from nornir_upgrade.core import evr
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.nevra import ARCHES, make
 
-from .nevra import ARCHES, make
 from .policy_text import Policy, PolicyPackage, Source, Version
 from .text import Note, Text
 

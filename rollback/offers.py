@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from nornir_upgrade.core import evr
 from nornir_upgrade.core.errors import UnknownName
+from nornir_upgrade.core.nevra import without_epoch
 
 from .catalog import Control
 from .listing import Family
-from .nevra import without_epoch
 from .policy_text import Policy, Source
 
 _PATH = re.compile(r"[^:/]*:(?://[^/]*)?(?P<path>/[^?#]*)")

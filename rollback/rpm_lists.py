@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.nevra import Nevra, make, parse
 
 from .listing import Listed, Listing
-from .nevra import Nevra, make, parse
 from .text import Note, Text
 
 HINT = r"make the file anew: rpm -qa --qf '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\n'"

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from nornir_upgrade.core import nevra
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packages import PackageName
 
-from . import nevra
 from .richdeps import Capability, Dependency, Rich, capability, parse
 
 Control = tuple[tuple[str, str], ...]

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 from xml.parsers import expat
 
+from nornir_upgrade.core import nevra
 from nornir_upgrade.core.errors import InvalidInput
-
-from . import nevra
 
 
 class Pass:

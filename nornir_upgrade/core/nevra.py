@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from nornir_upgrade.core import evr
-from nornir_upgrade.core.errors import InvalidInput
+from . import evr
+from .errors import InvalidInput
 
 # rpm --showrc knows these (lib/rpmrc, arch_canon and buildarch_compat); a name may hold dots, so only a known one is an architecture.
 ARCHES = frozenset(
