@@ -46,16 +46,15 @@ def _resolver(directory: Path) -> Iterator[Table | str]:
     exact, *_, apt = found.one.values()
     table = _table(
         f"the way back of one host: {found.packages} packages, {found.changed} changed",
-        ("way back", "seconds", "a second", "processor seconds", "times faster than apt-get"),
+        ("way back", "seconds", "a second", "apt-get takes", "processor seconds", "apt-get takes "),
     )
-    for name, sample in found.one.items():
-        table.add_row(
-            name, f"{sample.wall:.3f}", f"{1 / sample.wall:.1f}", f"{sample.cpu:.3f}", f"{apt.wall / sample.wall:.1f}"
-        )
+    for name, one in found.one.items():
+        wall, cpu = f"{apt.wall / one.wall:.1f} times", f"{apt.cpu / one.cpu:.1f} times"
+        table.add_row(name, f"{one.wall:.3f}", f"{1 / one.wall:.1f}", wall, f"{one.cpu:.3f}", cpu)
     yield table
     yield _fleets(found.fleets)
-    first = found.fleets[0]
-    yield _floor(f"{apt.wall / exact.wall:.0f} times faster than apt-get -s", apt.wall / exact.wall >= resolver.FASTER)
+    first, times = found.fleets[0], min(apt.wall / exact.wall, apt.cpu / exact.cpu)
+    yield _floor(f"{times:.0f} times faster than apt-get -s, by clock and by processor", times >= resolver.FASTER)
     yield _floor(f"{first.hosts} hosts in {first.states} states: {first.wall:.1f} s", first.wall < resolver.SECONDS)
     yield _floor(f"{first.megabytes:.0f} MB", first.megabytes < resolver.MEGABYTES)
 
