@@ -16,7 +16,7 @@ from tests.lab import debian_host, picture
 from tests.lab.picture import Picture
 from tests.lab.site import Site
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.soak]  # some four minutes of work for one processor
 
 NAME = debian_host.HOST.name
 SCENARIO = str(Path(__file__).with_name("release-upgrade.yaml"))
