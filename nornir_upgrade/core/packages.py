@@ -123,7 +123,7 @@ class Repository:
 
 
 class PackageManager(Protocol):
-    """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `apt.py`.
+    """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `apt.py`; rpm/dnf: `dnf.py`.
 
     `present` is what `parse_query` gave: what a package's name alone does not say is looked up there.
     """
@@ -171,7 +171,7 @@ def standing_for(want: PackageWant, present: Sequence[Package]) -> PackageName |
     keys = [package.key for package in present if package.name == want.name]
     if want.key in keys:
         return want.key
-    others = [key for key in keys if "all" in (key.arch, want.arch)] if want.goal == "installed" else []
+    others = [key for key in keys if {"all", "noarch"} & {key.arch, want.arch}] if want.goal == "installed" else []
     return others[0] if len(others) == 1 else None
 
 

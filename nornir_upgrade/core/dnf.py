@@ -1,0 +1,216 @@
+"""rpm and dnf as a `PackageManager`: argument vectors, and parsers of what these print. Pure; `LC_ALL=C` is the host's part.
+
+`Dnf` is dnf 4, whose commands were run for real (4.14). `Dnf5` is after its manual pages, and was not run. yum 3 is not spoken to.
+
+dnf 4 is told a whole transaction as data (`dnf history replay`, of which dnf 4.5 was the first): it does exactly that, and
+refuses where a version is not to be had or anything else would come along. `dnf install` cannot name what is to go, and
+`dnf shell`, which can, goes on without a package that it does not find and always ends with status 0. Words go to dnf only from
+parts that matched rpm's grammar: it reads more than names among its arguments (options even behind `--`, globs, paths, URLs,
+`@group`). No option here ever weakens the checks of signatures.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from . import dnf_table, nevra, rpmquery
+from .dnf_locks import LIST, TOML, parse_list, parse_toml
+from .errors import InvalidInput
+from .evr import parse, sort_key
+from .packages import Package, PackageName, PackageWant, Transaction, standing_for
+
+# Nothing comes along or goes that is not named, a kernel leaves the others alone, and nobody waits in silence (dnf.conf(5)).
+OPTIONS = tuple(
+    f"--setopt={option}"
+    for option in (
+        "install_weak_deps=False",
+        "clean_requirements_on_remove=False",
+        "installonly_limit=0",
+        "strict=True",
+        "color=never",
+        "exit_on_lock=True",
+    )
+)
+USER = ("dnf", "-q", "--disablerepo=*", "repoquery", "--userinstalled")
+
+# Told to say no, dnf ends with status 1, and its last words tell that from a failure.
+SIMULATE = """\
+plan=$1; shift
+said=$(printf '%s' "$plan" | "$@" 2>&1); status=$?
+printf '%s\\n' "$said"
+case $status:$said in
+1:*'Operation aborted.' | 1:*'Operation aborted by the user.') exit 0 ;;
+esac
+exit $status
+"""
+
+# dnf(8): status 200 is somebody else's lock; nothing was done then.
+CHANGE = """\
+left=$1 plan=$2; shift 2
+while :; do
+  printf '%s' "$plan" | "$@"; status=$?
+  [ $status -eq 200 ] && [ $left -gt 0 ] || exit $status
+  left=$((left - 1))
+  sleep 1
+done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What becomes of one package: the versions that go, and those that come."""
+
+    name: PackageName
+    gone: tuple[str, ...]
+    new: tuple[str, ...]
+    auto: bool
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """The move as `dnf history store` writes it."""
+        came, went = "Install", "Removed"
+        if len(self.gone) == len(self.new) == 1:
+            down = sort_key(self.new[0], "rpm") < sort_key(self.gone[0], "rpm")
+            came, went = ("Downgrade", "Downgraded") if down else ("Upgrade", "Upgraded")
+        yield from (self._row(came, version) for version in self.new)
+        yield from (self._row(went, version) for version in self.gone)
+
+    def _row(self, action: str, version: str) -> dict[str, str]:
+        reason = "dependency" if self.auto else "user"
+        return {"action": action, "nevra": _word(self.name, version), "reason": reason, "repo_id": ""}
+
+
+def moves(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[Move, ...]:
+    """What leads from `present` to `want`: afterwards a package stands in exactly the versions that are wanted installed, or
+    without those that are to go; where one came from another architecture or from none, without that one.
+    """
+    names = dict.fromkeys(one.key for one in want)
+    every = (_move(name, [one for one in want if one.key == name], names.keys(), present) for name in names)
+    return tuple(move for group in every for move in group if move.gone or move.new)
+
+
+def _move(
+    name: PackageName, want: Sequence[PackageWant], named: Iterable[PackageName], present: Sequence[Package]
+) -> Iterator[Move]:
+    now = [one.version for one in present if one.key == name]
+    stay = [one.version for one in want if one.goal == "installed"]
+    leave = {one.version for one in want if one.goal != "installed"}
+    gone = [version for version in now if version not in stay and (stay or leave & {"", version})]
+    new = [version for version in stay if version not in now]
+    yield Move(name, tuple(gone), tuple(new), want[0].auto)
+    other = standing_for(want[0], present)
+    if new and other is not None and other not in (name, *named):
+        yield Move(other, tuple(one.version for one in present if one.key == other), (), want[0].auto)
+
+
+@dataclass(frozen=True, slots=True)
+class Dnf:
+    """The package manager of Red Hat Enterprise Linux 8 and 9 and their kin: dnf 4."""
+
+    def query(self) -> tuple[str, ...]:
+        return rpmquery.query(LIST, USER)
+
+    def parse_query(self, text: str) -> tuple[Package, ...]:
+        packages, user, locks = rpmquery.split(text)
+        return rpmquery.parse(packages, user, parse_list(locks))
+
+    def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
+        return ("sh", "-c", SIMULATE, "sh", _plan(want, present), *self._replay("--assumeno", want, present))
+
+    def parse_simulation(self, text: str, present: Sequence[Package]) -> Transaction:
+        return dnf_table.parse(text, present)
+
+    def change(
+        self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
+    ) -> tuple[tuple[str, ...], ...]:
+        """One transaction, then the marks of what was there before, and the locks."""
+        replay = ("sh", "-c", CHANGE, "sh", str(wait), _plan(want, present), *self._replay("-y", want, present))
+        return (replay, *_marks(want, present), *_locks(want, present))
+
+    def _replay(self, answer: str, want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[str]:
+        yield from ("dnf", answer, *OPTIONS)
+        if _held(want, present):
+            yield "--disableplugin=versionlock"
+        yield from ("history", "replay", "/dev/stdin")
+
+
+@dataclass(frozen=True, slots=True)
+class Dnf5:
+    """The package manager of Fedora 41 and later: dnf 5. After its manual pages (dnf5-do, -mark, -versionlock); not run."""
+
+    def query(self) -> tuple[str, ...]:
+        return rpmquery.query(TOML, ("dnf5", "-q", "--disable-repo=*", "repoquery", "--installed", "--userinstalled"))
+
+    def parse_query(self, text: str) -> tuple[Package, ...]:
+        packages, user, locks = rpmquery.split(text)
+        return rpmquery.parse(packages, user, parse_toml(locks))
+
+    def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
+        return ("sh", "-c", SIMULATE, "sh", "", *self._do("--assumeno", want, present))
+
+    def parse_simulation(self, text: str, present: Sequence[Package]) -> Transaction:
+        return dnf_table.parse(text, present)
+
+    def change(
+        self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
+    ) -> tuple[tuple[str, ...], ...]:
+        """The locks off, one transaction, then the marks, as all that is named becomes the user's, and the locks."""
+        do = ("sh", "-c", CHANGE, "sh", str(wait), "", *self._do("-y", want, present))
+        held = _held(want, present)
+        unlock = (("dnf5", "versionlock", "delete", *held),) if held else ()
+        lock = _named(("dnf5", "versionlock", "add"), (one for one in want if one.goal == "installed" and one.hold))
+        stay = [one for one in want if one.goal == "installed"]
+        user = _named(("dnf5", "mark", "user"), (one for one in stay if not one.auto))
+        dependency = _named(("dnf5", "mark", "dependency"), (one for one in stay if one.auto))
+        return (*unlock, do, *user, *dependency, *lock)
+
+    def _do(self, answer: str, want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[str]:
+        every = moves(want, present)
+        yield from ("dnf5", answer, *(option for option in OPTIONS if "strict=" not in option), "do", "--allowerasing")
+        # Of what is replaced by its like, the install says all; who would remove it as well would contradict it.
+        words = {
+            "install": [_word(move.name, version) for move in every for version in move.new],
+            "remove": [_word(move.name, one) for move in every if len(move.gone) != len(move.new) for one in move.gone],
+        }
+        yield from (word for action, named in words.items() if named for word in (f"--action={action}", *named))
+
+
+def _plan(want: Sequence[PackageWant], present: Sequence[Package]) -> str:
+    rows = [row for move in moves(want, present) for row in move.rows()]
+    return json.dumps({"version": "0.0", "rpms": rows})
+
+
+def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:
+    """The marks that the transaction leaves wrong: what it installs anew has the right one, what was there keeps its own."""
+    auto = {one.key: one.auto for one in present}
+    wrong = [one for one in want if one.goal == "installed" and auto.get(one.key, one.auto) != one.auto]
+    yield from _named(("dnf", "mark", "install"), (one for one in wrong if not one.auto))
+    yield from _named(("dnf", "mark", "remove"), (one for one in wrong if one.auto))
+
+
+def _locks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:
+    if held := _held(want, present):
+        yield ("dnf", "versionlock", "delete", *held)
+    now = {(one.key, one.version) for one in present if one.hold}
+    fresh = (one for one in want if one.goal == "installed" and one.hold and (one.key, one.version) not in now)
+    yield from _named(("dnf", "versionlock", "add"), fresh)
+
+
+def _held(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
+    """The names whose locks must go: they are held at a version that is not wanted, or not wanted held."""
+    keep = {(one.key, one.version) for one in want if one.goal == "installed" and one.hold}
+    named = {one.key for one in want}
+    off = (one for one in present if one.hold and one.key in named and (one.key, one.version) not in keep)
+    return tuple(dict.fromkeys(nevra.check_name(one.name) for one in off))
+
+
+def _named(command: tuple[str, ...], want: Iterable[PackageWant]) -> tuple[tuple[str, ...], ...]:
+    """`command` with each package in `want`; none where there are none."""
+    words = tuple(_word(one.key, one.version) for one in want)
+    return ((*command, *words),) if words else ()
+
+
+def _word(name: PackageName, version: str) -> str:
+    """The package's full name: with a part missing, dnf would take whatever has the others. Raises `InvalidInput`."""
+    if not parse(version, "rpm").revision:
+        raise InvalidInput(f"{version!r} of {name.name} has no release")
+    return nevra.in_words(name.name, version, nevra.check_arch(name.arch))

@@ -1,0 +1,116 @@
+"""The table of what dnf would do, taken apart: headings, a package a row, what it replaces below it. Pure; `LC_ALL=C`.
+
+dnf 4.14's was recorded from real runs. dnf 5's is after its documentation and issues, and yum 3's is dnf 4's with other headings
+and with long rows broken in two; neither was run.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from . import nevra
+from .errors import InvalidInput
+from .packages import Package, PackageChange, Transaction
+
+_HEADER = re.compile(r" ?Package +Arch(itecture)? +Version +Repository +Size *")
+_SUMMARY = re.compile(r"Transaction Summary:?")
+_RULE = re.compile(r"=+")
+_HEADING = re.compile(
+    r"(?P<act>Installing|Upgrading|Updating|Downgrading|Reinstalling|Removing|Erasing|Skipping packages|Changing reason)"
+    r"(?: (?:weak )?dependencies| group/module packages| groups?| for dependencies| dependent packages| unused dependencies"
+    r"| with (?:conflicts|broken dependencies).*)?: *"
+)
+_REPLACING = re.compile(r" {2,}replacing +(?P<name>[^\s]+) +(?P<rest>.*\S) *")
+_SIZE = re.compile(r"[0-9.]+ ?[kMGTPEKi]*B?")
+
+
+@dataclass(slots=True)
+class _Row:
+    """A package's row: `words` are its columns, and `replaced` the rows below it."""
+
+    act: str
+    line: int
+    words: list[str]
+    replaced: list[list[str]]
+
+
+def parse(text: str, present: Sequence[Package]) -> Transaction:
+    """What the table says; no table, no change. Raises `InvalidInput` with line and reason."""
+    changes = {change for row in _rows(text) for change in _changes(row, present)}
+    return Transaction(tuple(sorted(changes, key=lambda one: (one.name, one.arch, one.old, one.new))))
+
+
+def _rows(text: str) -> list[_Row]:
+    rows: list[_Row] = []
+    act = ""
+    for number, line in _table(text):
+        if heading := _HEADING.fullmatch(line):
+            act = heading["act"]
+        elif re.match(r" \S", line) and act:
+            rows.append(_Row(act, number, line.split(), []))
+        elif (replacing := _REPLACING.fullmatch(line)) and rows:
+            rows[-1].replaced.append([replacing["name"], *replacing["rest"].split()])
+        elif line.startswith("  ") and rows and not rows[-1].replaced:
+            rows[-1].words += line.split()  # a row that was too long for its line
+        else:
+            raise _refusal(number, line)
+    return rows
+
+
+def _table(text: str) -> Iterator[tuple[int, str]]:
+    """The lines between the header and the summary that say something. Raises `InvalidInput` where the end is missing."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if inside and _SUMMARY.fullmatch(line):
+            return
+        if inside and line.strip() and not _RULE.fullmatch(line):
+            yield number, line
+        inside = inside or bool(_HEADER.fullmatch(line))
+    if inside:
+        raise InvalidInput(f"simulation, line {len(text.splitlines())}: the table is cut off")
+
+
+def _changes(row: _Row, present: Sequence[Package]) -> Iterator[PackageChange]:
+    name, arch, version = _columns(row)
+    if row.act in ("Skipping packages", "Changing reason"):
+        return
+    gone = [_replaced(words, row) for words in row.replaced]
+    yield from (PackageChange(one.name, one.arch, one.evr, "") for one in gone if (one.name, one.arch) != (name, arch))
+    if row.act in ("Removing", "Erasing"):
+        yield PackageChange(name, arch, version, "")
+    else:
+        told = next((one.evr for one in gone if (one.name, one.arch) == (name, arch)), "")
+        yield PackageChange(name, arch, told or _old(row, name, arch, present), version)
+
+
+def _columns(row: _Row) -> tuple[str, str, str]:
+    """Name, architecture and version of a row, whose other columns are repository and size."""
+    if len(row.words) not in (5, 6) or not _SIZE.fullmatch(" ".join(row.words[4:])):
+        raise _refusal(row.line, " ".join(row.words))
+    one = nevra.parse(f"{row.words[0]}-{row.words[2]}.{row.words[1]}")
+    return one.name, one.arch, one.evr
+
+
+def _replaced(words: list[str], row: _Row) -> nevra.Nevra:
+    """dnf 4: `name.arch version`; dnf 5: the columns of a row."""
+    if len(words) == 2:
+        name, _, arch = words[0].rpartition(".")
+        return nevra.parse(f"{name}-{words[1]}.{arch}")
+    if len(words) in (5, 6):
+        return nevra.parse(f"{words[0]}-{words[2]}.{words[1]}")
+    raise _refusal(row.line, " ".join(words))
+
+
+def _old(row: _Row, name: str, arch: str, present: Sequence[Package]) -> str:
+    """The version that the row's package takes the place of; '' where it is installed beside all that stands."""
+    if row.act == "Installing":
+        return ""
+    alike = [one for one in present if one.name == name]
+    mine = [one.version for one in alike if one.arch == arch] or [one.version for one in alike]
+    if not mine:
+        raise InvalidInput(f"simulation, line {row.line}: {name} is not installed, so nothing of it can be changed")
+    return mine[-1]
+
+
+def _refusal(number: int, line: str) -> InvalidInput:
+    return InvalidInput(f"simulation, line {number}: not understood: {line!r}")

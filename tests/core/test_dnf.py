@@ -1,0 +1,341 @@
+"""rpm and dnf: what is said to them, and what they say. Output of dnf 4 is recorded, that of dnf 5 is after its documentation."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nornir_upgrade.core import dnf, dnf_locks, dnf_table, nevra, rpmquery
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packages import Package, PackageChange, PackageName, PackageWant, differences, implied
+from nornir_upgrade.steps.packages import surprises
+
+CASES = Path(__file__).parent.parent / "cases" / "dnf"
+DNF, DNF5 = dnf.Dnf(), dnf.Dnf5()
+LONG = "openstack-nova-novncproxy-with-a-name-that-no-column-of-dnf-holds"
+
+
+def case(name: str) -> str:
+    return (CASES / f"{name}.txt").read_text()
+
+
+def present(name: str = "query_havana") -> tuple[Package, ...]:
+    return DNF.parse_query(case(name))
+
+
+def want(name: str, version: str = "", *, auto: bool = False, hold: bool = False, arch: str = "noarch") -> PackageWant:
+    return PackageWant(name, arch, version, "installed" if version else "absent", auto, hold)
+
+
+def package(name: str, version: str, arch: str = "noarch", *, hold: bool = False) -> Package:
+    return Package(name, arch, version, "installed", "hold" if hold else "install", False)
+
+
+def back() -> tuple[PackageWant, ...]:
+    """What makes a host of icehouse the one of havana again."""
+    old = present()
+    names = {one.name for one in old}
+    new = [want(one.name) for one in present("query_icehouse") if one.name not in names]
+    return (*(want(one.name, one.version, auto=one.auto) for one in old), *new)
+
+
+def rows(argv: tuple[str, ...]) -> set[tuple[str, str, str]]:
+    plan = next(word for word in argv if word.startswith("{"))
+    return {(row["action"], row["nevra"], row["reason"]) for row in json.loads(plan)["rpms"]}
+
+
+# ---------------------------------------------------------------------- the list of packages
+
+
+def test_the_list_of_packages_is_read() -> None:
+    found = {one.name: one for one in present()}
+    assert found["libvirt"] == Package("libvirt", "noarch", "1:1.1.3-1.el6", "installed", "install", False)
+    assert {one.name for one in found.values() if one.auto} == {
+        "openstack-nova-common",
+        "python-nova",
+        "python-quantumclient",
+    }
+    assert [one.name for one in present()] == sorted(found)
+
+
+def test_a_lock_is_a_hold() -> None:
+    assert [one.name for one in present("query_locked") if one.hold] == ["libvirt"]
+
+
+def test_a_kernel_stands_in_two_versions() -> None:
+    kernels = (PackageName("kernel", "noarch", "3.10.0-1.el6"), PackageName("kernel", "noarch", "3.11.0-1.el7"))
+    assert rpmquery.several(present("query_icehouse")) == kernels
+
+
+@pytest.mark.parametrize("cut", [2, 6, 60, 300, 800])
+def test_a_list_that_is_cut_off_is_refused(cut: int) -> None:
+    with pytest.raises(InvalidInput, match="cut off at line"):
+        DNF.parse_query(case("query_havana")[:-cut])
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        ("nova\t0\t1\t1", "4 fields instead of 5"),
+        ("--setopt=x\t0\t1\t1\tnoarch", "no name of an rpm package"),
+        ("nova*\t0\t1\t1\tnoarch", "no name of an rpm package"),
+        ("nova\t0\t1 2\t1\tnoarch", "no rpm version"),
+        ("nova\t0\t1\t1\tpdp11", "no architecture of rpm"),
+        ("nova\t0\t1\t1\t(none)", "has no architecture"),
+    ],
+)
+def test_a_line_that_is_no_package_is_refused_with_its_number(line: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=f"line 2: .*{re.escape(reason)}"):
+        rpmquery.parse(["bash\t0\t1\t1\tnoarch", line], [], lambda _: False)
+
+
+def test_dnf_5_tells_the_same_and_keys_are_no_packages() -> None:
+    bash, libvirt = DNF5.parse_query(case("dnf5_query"))
+    assert (bash.version, bash.hold, bash.auto) == ("5.2.32-1.fc41", True, False)
+    assert (libvirt.version, libvirt.hold, libvirt.auto) == ("1:1.1.3-1.fc41", False, True)
+
+
+@pytest.mark.parametrize(
+    "lock, holds",
+    [
+        ("nova", True),
+        ("nova-2:1.0-1.*", True),
+        ("nova-2:1.0", True),
+        ("nova-1.0-1.noarch", False),
+        ("nova-2:1.1-1.*", False),
+        ("!nova-2:1.0-1.*", False),
+        ("# nova", False),
+    ],
+)
+def test_a_line_of_the_lock_list_holds_what_it_matches(lock: str, holds: bool) -> None:
+    assert dnf_locks.parse_list(f"\n{lock}\n")(package("nova", "2:1.0-1")) is holds
+
+
+@pytest.mark.parametrize(
+    "comparator, value, holds",
+    [("=", "2:1.0-1", True), ("=", "2:1.0", True), (">=", "2:1.1", False), ("<", "3:0.1", True), ("!=", "9", False)],
+)
+def test_conditions_of_a_lock_of_dnf_5_are_compared_as_rpm_does(comparator: str, value: str, holds: bool) -> None:
+    text = (
+        f'[[packages]]\nname = "no*"\n[[packages.conditions]]\nkey="evr"\ncomparator="{comparator}"\nvalue="{value}"\n'
+    )
+    assert dnf_locks.parse_toml(text)(package("nova", "2:1.0-1")) is holds
+
+
+@pytest.mark.parametrize("text", ["[[packages]]\n", "packages = 1\n", "[[packages]\n", '[[packages]]\nname = ["a"]\n'])
+def test_a_lock_file_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="versionlock"):
+        dnf_locks.parse_toml(text)
+
+
+# ---------------------------------------------------------------------- the table
+
+
+def test_the_table_of_the_way_back_is_what_was_wanted() -> None:
+    now = present("query_icehouse")
+    said = DNF.parse_simulation(case("simulation_downgrade"), now)
+    assert PackageChange("kernel", "noarch", "3.11.0-1.el7", "") in said.changes
+    assert PackageChange("libvirt", "noarch", "1:1.2.0-1.el7", "1:1.1.3-1.el6") in said.changes
+    ordinary = [change for change in said.changes if change.name != "kernel"]
+    wanted = [one for one in back() if one.name != "kernel"]
+    assert surprises(ordinary, implied(wanted, now).changes, wanted) == ()
+
+
+def test_what_is_replaced_goes_and_a_kernel_comes_beside_the_other() -> None:
+    said = DNF.parse_simulation(case("simulation_upgrade"), present()).changes
+    assert PackageChange("openstack-quantum", "noarch", "2013.2-3.el6", "") in said
+    assert PackageChange("openstack-neutron", "noarch", "", "2014.1-11.el7") in said
+    assert PackageChange("kernel", "noarch", "", "3.11.0-1.el7") in said
+    assert next(one.new for one in said if one.name == LONG) == "2014.1-1.el7.0.20140417git1234567890abcdef"
+
+
+def test_removals_and_no_table_at_all() -> None:
+    said = DNF.parse_simulation(case("simulation_erase"), present()).changes
+    assert [(one.name, one.new) for one in said] == [("libvirt", ""), (LONG, "")]
+    assert DNF.parse_simulation(case("nothing_to_do"), present()).changes == ()
+
+
+def test_the_table_of_dnf_5_is_read() -> None:
+    assert DNF5.parse_simulation(case("dnf5_upgrade"), ()).changes == (
+        PackageChange("libclash", "noarch", "1.0-1.fc41", ""),
+        PackageChange("libvirt", "noarch", "1:1.2.0-1.fc41", "1:1.1.3-1.fc41"),
+        PackageChange("openstack-neutron", "noarch", "", "2014.1-11.fc41"),
+        PackageChange("openstack-nova-common", "noarch", "2013.2.1-1.fc41", "2014.1-1.fc41"),
+        PackageChange("openstack-quantum", "noarch", "2013.2-3.fc41", ""),
+    )
+
+
+@pytest.mark.parametrize("name", ["simulation_upgrade", "simulation_downgrade"])
+def test_a_row_broken_in_two_is_the_same_row(name: str) -> None:
+    whole = case(name)
+    broken = re.sub(rf"^ {LONG} +", f" {LONG}\n{' ' * 20}", whole, flags=re.M)
+    assert broken != whole
+    now = present("query_icehouse")
+    assert dnf_table.parse(broken, now) == dnf_table.parse(whole, now)
+
+
+@pytest.mark.parametrize(
+    "before, after, reason",
+    [
+        ("Transaction Summary", "Transaktionsübersicht", "not understood"),
+        ("Upgrading:", "Aktualisieren:", "not understood"),
+        ("Upgrading:", "Enabling module streams:", "not understood"),
+        (" 2.0-1.el7   ", " 2.0*1.el7   ", "no name-version-release"),
+        ("5.5 k", "5.5 k more", "not understood"),
+    ],
+)
+def test_a_table_that_says_something_else_is_refused(before: str, after: str, reason: str) -> None:
+    text = case("simulation_upgrade")
+    assert before in text
+    with pytest.raises(InvalidInput, match=reason):
+        dnf_table.parse(text.replace(before, after), present())
+
+
+def test_a_table_that_is_cut_off_is_refused() -> None:
+    text = case("simulation_upgrade")
+    with pytest.raises(InvalidInput, match="cut off"):
+        dnf_table.parse(text[: text.index("Removing:")], present())
+
+
+def test_an_upgrade_of_what_is_not_there_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="agent is not installed"):
+        dnf_table.parse(case("simulation_upgrade"), [one for one in present() if one.name != "agent"])
+
+
+# ---------------------------------------------------------------------- commands
+
+
+def test_the_way_back_is_one_transaction_with_every_removal_named() -> None:
+    command = DNF.simulate(back(), present("query_icehouse"), downgrade=True)
+    assert command[-3:] == ("history", "replay", "/dev/stdin") and "--assumeno" in command
+    plan = rows(command)
+    assert ("Downgrade", "libvirt-1:1.1.3-1.el6.noarch", "user") in plan
+    assert ("Downgraded", "libvirt-1:1.2.0-1.el7.noarch", "user") in plan
+    assert ("Install", "python-quantumclient-2.2.5-1.el6.noarch", "dependency") in plan
+    assert ("Removed", "openstack-neutron-2014.1-11.el7.noarch", "user") in plan
+    assert {row for row in plan if "kernel" in row[1]} == {("Removed", "kernel-3.11.0-1.el7.noarch", "user")}
+    assert not any("lab-base" in nevra for _, nevra, _ in plan)
+
+
+def test_a_duplicate_that_a_killed_rpm_left_goes() -> None:
+    two = (package("libbeta", "1.0-1"), package("libbeta", "2.0-1"))
+    assert rows(DNF.simulate([want("libbeta", "1.0-1")], two, downgrade=True)) == {
+        ("Removed", "libbeta-2.0-1.noarch", "user")
+    }
+
+
+def test_of_several_versions_only_the_one_that_is_named_goes() -> None:
+    kernels = (package("kernel", "3.10-1"), package("kernel", "3.11-1"))
+    gone = PackageWant("kernel", "noarch", "3.11-1", "absent")
+    assert rows(DNF.simulate([gone], kernels, downgrade=False)) == {("Removed", "kernel-3.11-1.noarch", "user")}
+
+
+def test_a_package_that_ceases_to_be_of_no_architecture_takes_its_own_place() -> None:
+    wanted = [want("nova", "2.0-1", arch="x86_64")]
+    assert rows(DNF.simulate(wanted, [package("nova", "1.0-1")], downgrade=False)) == {
+        ("Install", "nova-2.0-1.x86_64", "user"),
+        ("Removed", "nova-1.0-1.noarch", "user"),
+    }
+    assert implied(wanted, [package("nova", "1.0-1")]).changes == (PackageChange("nova", "x86_64", "1.0-1", "2.0-1"),)
+
+
+def test_marks_that_the_transaction_leaves_wrong_are_set() -> None:
+    wanted = [want("nova", "2.0-1", auto=True), want("new", "1-1", auto=True), want("same", "1-1")]
+    _, *marks = DNF.change(wanted, [package("nova", "1.0-1"), package("same", "1-1")], downgrade=False, wait=1)
+    assert marks == [("dnf", "mark", "remove", "nova-2.0-1.noarch")]
+
+
+def test_a_lock_gives_way_only_where_it_must() -> None:
+    held = [package("nova", "1.0-1", hold=True)]
+    kept = DNF.change([want("nova", "1.0-1", hold=True)], held, downgrade=False, wait=1)
+    assert len(kept) == 1 and "--disableplugin=versionlock" not in kept[0]
+    moved, *locks = DNF.change([want("nova", "2.0-1", hold=True)], held, downgrade=False, wait=1)
+    assert "--disableplugin=versionlock" in moved
+    assert locks == [
+        ("dnf", "versionlock", "delete", "nova"),
+        ("dnf", "versionlock", "add", "nova-2.0-1.noarch"),
+    ]
+
+
+def test_dnf_5_is_told_what_comes_and_what_goes_in_one_command() -> None:
+    now = (package("nova", "1.0-1", hold=True), package("quantum", "1-1"))
+    wanted = [want("nova", "2.0-1", auto=True), want("neutron", "2-1"), want("quantum")]
+    unlock, do, user, dependency = DNF5.change(wanted, now, downgrade=False, wait=7)
+    assert unlock == ("dnf5", "versionlock", "delete", "nova")
+    assert do[3:8] == ("sh", "7", "", "dnf5", "-y")
+    assert do[do.index("do") :] == (
+        *("do", "--allowerasing", "--action=install", "nova-2.0-1.noarch", "neutron-2-1.noarch"),
+        *("--action=remove", "quantum-1-1.noarch"),
+    )
+    assert user == ("dnf5", "mark", "user", "neutron-2-1.noarch")
+    assert dependency == ("dnf5", "mark", "dependency", "nova-2.0-1.noarch")
+
+
+def test_no_option_weakens_a_check() -> None:
+    for manager in (DNF, DNF5):
+        words = " ".join(manager.simulate(back(), present("query_icehouse"), downgrade=True))
+        assert not re.search(r"gpgcheck|skip-broken|skip-unavailable|ignore|nobest", words)
+
+
+_HOSTILE = [
+    "-y",
+    "--setopt=x=1",
+    "nova*",
+    "@core",
+    "/etc/passwd",
+    "http://x/a.rpm",
+    "a b",
+    "nova;id",
+    "$(id)",
+    "(a or b)",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", _HOSTILE)
+@pytest.mark.parametrize("manager", [DNF, DNF5])
+def test_what_is_no_name_never_reaches_dnf(manager: dnf.Dnf | dnf.Dnf5, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        manager.simulate([want(name, "1-1")], (), downgrade=False)
+    with pytest.raises(InvalidInput):
+        manager.simulate([want("nova", f"1-{name}")], (), downgrade=False)
+    with pytest.raises(InvalidInput):
+        manager.simulate([want("nova", "1-1", arch=name)], (), downgrade=False)
+
+
+def test_a_version_without_release_is_no_exact_one() -> None:
+    with pytest.raises(InvalidInput, match="no release"):
+        DNF.simulate([want("nova", "1.0")], (), downgrade=False)
+
+
+_VERSIONS = st.sampled_from(["1-1", "2-1", "1:1-1", "1.0~rc1-1"])
+_NAMES = st.sampled_from(["a", "b", "c+"])
+_PRESENT = st.lists(st.builds(package, _NAMES, _VERSIONS), max_size=5, unique_by=lambda one: (one.name, one.version))
+_WANT = st.lists(st.builds(want, _NAMES, st.one_of(st.just(""), _VERSIONS)), max_size=3, unique_by=lambda one: one.name)
+
+
+@given(_WANT, _PRESENT)
+def test_the_moves_lead_from_what_stands_to_what_is_wanted(wanted: list[PackageWant], now: list[Package]) -> None:
+    stands = {(one.key, one.version) for one in now}
+    for move in dnf.moves(wanted, now):
+        gone, new = ({(move.name, one) for one in versions} for versions in (move.gone, move.new))
+        assert gone <= stands and not new & stands
+        stands = stands - gone | new
+    after = [package(name.name, version) for name, version in sorted(stands)]
+    assert differences(wanted, after) == ()
+    untouched = {one.key for one in now} - {one.key for one in wanted}
+    assert {(one.key, one.version) for one in now if one.key in untouched} <= stands
+    assert all(sum(one.key == each.key for one in after) == bool(each.version) for each in wanted)
+    assert dnf.moves(wanted, after) == ()
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_a_word_for_dnf_is_a_package_and_nothing_else(name: str, version: str) -> None:
+    try:
+        word = nevra.in_words(name, version, "noarch")
+    except InvalidInput:
+        return
+    assert re.fullmatch(r"[^\W_][\w.+-]*-[0-9A-Za-z._+~^:-]+\.noarch", word)
