@@ -5,7 +5,7 @@ Conflicts. Recommends, Suggests, Enhances and Replaces do not decide whether a s
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -147,31 +147,9 @@ def _relation(text: str, place: str) -> Relation:
     return Relation(match["name"], match["arch"] or "", _OLD_OPERATORS.get(operator, operator), match["version"] or "")  # type: ignore[arg-type]
 
 
-def packages(text: str, wanted: Collection[str] | None = None) -> Iterator[Deb]:
-    """The packages of an index (`Packages`) or of dpkg's status file, in its order; of those named in `wanted` only.
-
-    Nothing but wanted stanzas is taken apart: an archive has some 60,000, a host has one in forty. In a status file only
-    what is unpacked counts. Raises `InvalidInput` for a stanza without name, version or architecture.
-    """
-    for stanza in text.split("\n\n"):
-        name = stanza.lstrip("\n").partition("\n")[0].removeprefix("Package: ")
-        if wanted is None or name in wanted:
-            fields = dict(fields_of(stanza))
-            if fields and fields.get("Status", "").rpartition(" ")[2] not in ("config-files", "not-installed"):
-                yield _of_stanza(fields)
-
-
 def fields_of(stanza: str) -> Iterator[tuple[str, str]]:
     """The fields of a stanza (deb822(5)), in its order; lines that go on are joined by a blank."""
     for line in _GOES_ON.sub(" ", stanza).split("\n"):
         name, colon, value = line.partition(":")
         if colon:
             yield name, value.strip()
-
-
-def _of_stanza(fields: Mapping[str, str]) -> Deb:
-    missing = [field for field in ("Package", "Architecture", "Version") if not fields.get(field)]
-    if missing:
-        raise InvalidInput(f"{fields.get('Package', 'a stanza')}: without {', '.join(missing)}")
-    kept = tuple((field, fields[field]) for field in FIELDS if field in fields)
-    return deb(fields["Package"], fields["Architecture"], fields["Version"], kept)
