@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 LAB_PACKAGES := mmdebstrap openssh-client iproute2 apt-utils gnupg
 # What tests ask besides: an sshd of their own, and the tools whose order of versions is the measure.
-TEST_PACKAGES := openssh-server sudo dpkg-dev python3-apt python3-rpm
+TEST_PACKAGES := openssh-server sudo dpkg-dev python3-apt python3-rpm dnf rpm createrepo-c
 
 .PHONY: help setup lab-packages test-packages demo test check soak bench clean
 help:

@@ -180,9 +180,15 @@ def _plan(want: Sequence[PackageWant], present: Sequence[Package]) -> str:
 
 
 def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:
-    """The marks that the transaction leaves wrong: what it installs anew has the right one, what was there keeps its own."""
-    auto = {one.key: one.auto for one in present}
-    wrong = [one for one in want if one.goal == "installed" and auto.get(one.key, one.auto) != one.auto]
+    """The marks that the transaction leaves wrong: what it installs anew has the right one, what was there keeps its own.
+
+    dnf forgets why a package is there when one of its versions goes and another stays.
+    """
+    marks: dict[PackageName, list[bool]] = {}
+    for package in present:
+        marks.setdefault(package.key, []).append(package.auto)
+    stay = (one for one in want if one.goal == "installed")
+    wrong = [one for one in stay if marks.get(one.key, [one.auto]) != [one.auto]]
     yield from _named(("dnf", "mark", "install"), (one for one in wrong if not one.auto))
     yield from _named(("dnf", "mark", "remove"), (one for one in wrong if one.auto))
 

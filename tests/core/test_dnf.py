@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,12 @@ def test_marks_that_the_transaction_leaves_wrong_are_set() -> None:
     wanted = [want("nova", "2.0-1", auto=True), want("new", "1-1", auto=True), want("same", "1-1")]
     _, *marks = DNF.change(wanted, [package("nova", "1.0-1"), package("same", "1-1")], downgrade=False, wait=1)
     assert marks == [("dnf", "mark", "remove", "nova-2.0-1.noarch")]
+
+
+def test_of_what_stood_in_several_versions_the_mark_is_set_again() -> None:
+    two = [replace(package("libbeta", version), auto=True) for version in ("1.0-1", "2.0-1")]
+    _, *marks = DNF.change([want("libbeta", "1.0-1", auto=True)], two, downgrade=True, wait=1)
+    assert marks == [("dnf", "mark", "remove", "libbeta-1.0-1.noarch")]
 
 
 def test_a_lock_gives_way_only_where_it_must() -> None:

@@ -1,0 +1,142 @@
+"""The real rpm and dnf 4 on a root of their own: forward and back exactly, and what they refuse."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from nornir_upgrade.core.dnf import Dnf
+from nornir_upgrade.core.packages import Package, PackageWant, differences, implied
+from nornir_upgrade.core.rpmquery import several
+from nornir_upgrade.steps.packages import surprises
+
+from .rpmroot import Built, RpmRoot
+
+pytestmark = pytest.mark.lab
+
+DNF = Dnf()
+QUANTUM = "Obsoletes: openstack-quantum < 2014.1\nProvides: openstack-quantum = %{version}-%{release}"
+HAVANA = (
+    Built("openstack-nova", "2013.2.1-1.el6", "Requires: python-nova = %{version}"),
+    Built("python-nova", "2013.2.1-1.el6"),
+    Built("openstack-quantum", "2013.2-3.el6", "Requires: python-quantumclient"),
+    Built("python-quantumclient", "2.2.5-1.el6"),
+    Built("agent", "1.0-1.el6", "Requires: (openstack-quantum if openstack-nova)"),
+    Built("libclash", "1.0-1.el6"),
+    Built("libvirt", "1.1.3-1.el6", "Epoch: 1"),
+)
+ICEHOUSE = (
+    Built("openstack-nova", "2014.1-1.el7", "Requires: python-nova = %{version}\nConflicts: libclash"),
+    Built("python-nova", "2014.1-1.el7", "Requires: python-oslo-messaging"),
+    Built("python-oslo-messaging", "1.3.0-1.el7"),
+    Built("openstack-neutron", "2014.1-11.el7", f"{QUANTUM}\nRequires: python-neutronclient"),
+    Built("python-neutronclient", "2.3.4-1.el7", "Obsoletes: python-quantumclient < 2.3"),
+    Built("agent", "2.0-1.el7", "Requires: (openstack-neutron if openstack-nova)"),
+    Built(
+        "libvirt",
+        "1.2.0-1.el7",
+        "Epoch: 1",
+        "%post -p <lua>\nif posix.stat('/fatal') then posix.kill(posix.getprocessid('pid'), 9) end",
+    ),
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> RpmRoot:
+    """A root with havana's packages installed and icehouse's to be had."""
+    made = RpmRoot(tmp_path)
+    made.make()
+    made.add_repository("havana", HAVANA)
+    first = made.run(("dnf", "-y", "install", "openstack-nova", "openstack-quantum", "agent", "libclash", "libvirt"))
+    assert first.returncode == 0, first.stderr
+    made.add_repository("icehouse", ICEHOUSE)
+    return made
+
+
+def packages(root: RpmRoot) -> tuple[Package, ...]:
+    return DNF.parse_query(root.run(DNF.query()).stdout)
+
+
+def change(root: RpmRoot, want: Sequence[PackageWant], *, downgrade: bool = False) -> None:
+    """`want` is reached, and the simulation had said so before."""
+    now = packages(root)
+    said = root.run(DNF.simulate(want, now, downgrade=downgrade))
+    assert said.returncode == 0, said.stdout
+    assert surprises(DNF.parse_simulation(said.stdout, now).changes, implied(want, now).changes, want) == ()
+    assert packages(root) == now, "a simulation changes nothing"
+    commit(root, want, now)
+    assert differences(want, packages(root)) == ()
+
+
+def commit(root: RpmRoot, want: Sequence[PackageWant], now: Sequence[Package]) -> None:
+    for command in DNF.change(want, now, downgrade=True, wait=1):
+        result = root.run(command)
+        assert result.returncode == 0, result.stderr
+
+
+def as_it_was(old: Sequence[Package], now: Sequence[Package]) -> list[PackageWant]:
+    names = {one.key for one in old}
+    stay = [PackageWant(one.name, one.arch, one.version, "installed", one.auto) for one in old]
+    return stay + [PackageWant(one.name, one.arch, "", "absent") for one in now if one.key not in names]
+
+
+def icehouse() -> list[PackageWant]:
+    auto = {"python-nova", "python-oslo-messaging", "python-neutronclient", "libvirt"}
+    gone = [
+        PackageWant(name, "noarch", "", "absent") for name in ("openstack-quantum", "python-quantumclient", "libclash")
+    ]
+    versions = {one.name: f"{'1:' * (one.name == 'libvirt')}{one.version}" for one in ICEHOUSE}
+    return gone + [
+        PackageWant(name, "noarch", version, "installed", name in auto) for name, version in versions.items()
+    ]
+
+
+def test_a_rename_in_the_middle_forward_and_back_exactly(root: RpmRoot) -> None:
+    before = packages(root)
+    assert {one.name for one in before if one.auto} == {"python-nova", "python-quantumclient"}
+    change(root, icehouse())
+    single = root.run(("dnf", "-y", "downgrade", "openstack-nova-2013.2.1", "agent-1.0", "libvirt-1:1.1.3"))
+    names = {one.name for one in packages(root)}
+    assert single.returncode == 0 and "openstack-neutron" in names and "openstack-quantum" not in names, "a mixed state"
+    change(root, as_it_was(before, packages(root)), downgrade=True)
+    assert packages(root) == before
+
+
+def test_a_version_that_is_not_to_be_had_stops_everything(root: RpmRoot) -> None:
+    before = packages(root)
+    want = [
+        PackageWant("libvirt", "noarch", "1:1.2.0-1.el7", "installed"),
+        PackageWant("agent", "noarch", "9-9", "installed"),
+    ]
+    for command in (DNF.simulate(want, before, downgrade=False), DNF.change(want, before, downgrade=False, wait=1)[0]):
+        result = root.run(command)
+        assert result.returncode == 1
+        assert 'Cannot find rpm nevra "agent-9-9.noarch"' in result.stdout + result.stderr
+    assert packages(root) == before
+
+
+def test_what_is_not_named_neither_comes_nor_goes(root: RpmRoot) -> None:
+    before = packages(root)
+    for left_out in ("python-oslo-messaging", "libclash", "python-quantumclient"):
+        want = [one for one in icehouse() if one.name != left_out]
+        for command in (
+            DNF.simulate(want, before, downgrade=False),
+            DNF.change(want, before, downgrade=False, wait=1)[0],
+        ):
+            result = root.run(command)
+            assert result.returncode == 1
+            assert left_out in result.stdout + result.stderr
+    assert packages(root) == before
+
+
+def test_an_rpm_that_was_killed_leaves_two_versions_and_the_way_back_removes_one(root: RpmRoot) -> None:
+    before = packages(root)
+    (root.root / "fatal").touch()
+    killed = root.run(DNF.change(icehouse(), before, downgrade=False, wait=1)[0])
+    assert killed.returncode == 137
+    (root.root / "fatal").unlink()
+    wreck = packages(root)
+    assert "libvirt" in {one.name for one in several(wreck)}
+    commit(root, as_it_was(before, wreck), wreck)
+    assert packages(root) == before
+    assert root.run(("dnf", "check")).returncode == 0
