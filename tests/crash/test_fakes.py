@@ -66,7 +66,7 @@ def scenario_case(start: Path) -> Plan:
 # (plan, threads of the controller that is killed)
 CASES = [
     pytest.param(compact_case, 0, id="compact"),
-    pytest.param(compact_together, 4, id="compact, both hosts at once"),
+    pytest.param(compact_together, 4, id="compact, both hosts at once", marks=pytest.mark.crash),
     pytest.param(scenario_case, 0, id="service-by-service", marks=pytest.mark.crash),
 ]
 
