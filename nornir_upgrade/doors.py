@@ -1,6 +1,7 @@
 """Doors: what both command lines share. Common flags, and the one switch from exceptions to exit codes."""
 
 import functools
+import gc
 import os
 import sys
 import threading
@@ -58,7 +59,9 @@ class Door(Verbs):
 
     def main(self, args: Any = None, prog_name: str | None = None, *rest: Any, **more: Any) -> NoReturn:
         with interrupt.leaving():
-            sys.exit(self._exit_code(args, prog_name, **more))
+            code = self._exit_code(args, prog_name, **more)
+            gc.freeze()  # Python would look for circles among the facts of a fleet once more, in a process that is over
+            sys.exit(code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
