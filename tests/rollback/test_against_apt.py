@@ -7,6 +7,8 @@ What apt does that the rules do not follow, each met by this test; no archive ma
   that has none. The worlds of these tests have no such relation.
 """
 
+from collections import Counter
+
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -15,10 +17,12 @@ from rollback import debrules
 from rollback.debclauses import DebRules
 from rollback.encoding import encode
 from rollback.universe import Deb
+from tests.conftest import Say
 
 from .apt_oracle import AptOracle
 from .worlds import NATIVE, debs
 
+MANY = 20_000
 ARCHS = (NATIVE, "i386", "all")
 QUALIFIERS = ("", "", "", "any", "native", "amd64", "i386")
 SHARED = [HealthCheck.function_scoped_fixture]
@@ -37,11 +41,13 @@ def apt(tmp_path_factory: pytest.TempPathFactory) -> AptOracle:
     return AptOracle(tmp_path_factory.mktemp("apt"))
 
 
-def agree(apt: AptOracle, found: list[Deb]) -> None:
+def agree(apt: AptOracle, found: list[Deb]) -> bool:
+    """Whether both call the set consistent, or neither does; returns which."""
     encoding = encode(found, (), DebRules(NATIVE), ())
     broken = encoding.violated(range(1, len(found) + 1))
     event("broken" if broken else "consistent")
     assert apt.consistent(found) == (not broken), [str(clause.reason) for clause in broken]
+    return not broken
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=SHARED)
@@ -61,3 +67,17 @@ def test_apt_agrees_on_hosts_of_several(apt: AptOracle, found: list[Deb]) -> Non
 @given(st.one_of(SINGLE, MULTI))
 def test_apt_agrees_on_thousands(apt: AptOracle, found: list[Deb]) -> None:
     agree(apt, found)
+
+
+@pytest.mark.soak
+def test_apt_agrees_on_all_of_many(apt: AptOracle, say: Say) -> None:
+    seen: Counter[bool] = Counter()
+
+    @settings(max_examples=MANY, deadline=None, database=None, suppress_health_check=[*SHARED, HealthCheck.too_slow])
+    @given(st.one_of(SINGLE, MULTI))
+    def asked(found: list[Deb]) -> None:
+        seen[agree(apt, found)] += 1
+
+    asked()
+    assert seen.total() == MANY
+    say(f"deb: {MANY} random sets, {seen[True]} of them consistent: apt-get check agrees on all")
