@@ -1,5 +1,6 @@
 """A TCP connection that is begun before anybody can use it: made by the kernel while this program still gets ready."""
 
+import errno
 import select
 import socket
 from contextlib import suppress
@@ -16,7 +17,8 @@ class Dial:
             )[0]
             self._socket = socket.socket(family, kind, protocol)
             self._socket.setblocking(False)
-            self._socket.connect_ex(address)
+            if self._socket.connect_ex(address) not in (0, errno.EINPROGRESS):
+                self.close()
 
     def take(self, seconds: float) -> socket.socket | None:
         """The connection, which is then the caller's; `None` where there is none, or it was refused or taken before.

@@ -29,6 +29,10 @@ def test_nobody_waits_for_a_connection_that_was_refused(server: socket.socket) -
     assert Dial(*place).take(5) is None
 
 
+def test_an_address_that_the_kernel_refuses_at_once_is_no_connection() -> None:
+    assert Dial("255.255.255.255", 9).take(0) is None  # TCP has no broadcast: nothing is sent
+
+
 def test_a_host_that_does_not_answer_is_waited_for_as_long_as_said() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         place = full.getsockname()
