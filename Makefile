@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 LAB_PACKAGES := mmdebstrap openssh-client iproute2 apt-utils gnupg
-# What tests ask besides: an sshd of their own, and the tools whose order of versions is the measure.
+# What tests ask besides: an sshd of their own, and the tools that are the measure: of versions, and of what a package manager does.
 TEST_PACKAGES := openssh-server sudo dpkg-dev python3-apt python3-rpm dnf rpm createrepo-c
 
 .PHONY: help setup lab-packages test-packages demo test check soak bench clean

@@ -3,6 +3,7 @@
 Untrusted XML: a document with a DOCTYPE is refused, so that no entity is ever defined, let alone expanded.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 from xml.parsers import expat
@@ -11,7 +12,7 @@ from nornir_upgrade.core import nevra
 from nornir_upgrade.core.errors import InvalidInput
 
 
-class Pass:
+class Pass(ABC):
     """The pass. Its heirs say which `root` they read and what that is, get each element as it begins and as it ends, and count
     the packages that they have `seen`: as many as the root says.
     """
@@ -32,13 +33,13 @@ class Pass:
         self._parser.CharacterDataHandler = self._text.append
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
 
+    @abstractmethod
     def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
         """An element begins, at a depth that is 1 for a package; `given` are its attributes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, depth: int, tag: str) -> None:
         """An element ends; what stands in it since its last element is `text`."""
-        raise NotImplementedError
 
     @property
     def text(self) -> str:
