@@ -1,7 +1,6 @@
 """Which lines of a known_hosts file are about one host: only they are read, where paramiko compares every key with every other."""
 
 import base64
-import binascii
 import hmac
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,5 +28,5 @@ def _is(word: str, name: str) -> bool:
     salt, _, digest = word.removeprefix(_HASHED).partition("|")
     try:
         return hmac.digest(base64.b64decode(salt), name.encode(), "sha1") == base64.b64decode(digest)
-    except binascii.Error:
+    except ValueError:  # of base64 that is none, or not even ASCII
         return False

@@ -51,3 +51,8 @@ def test_hashed_names(file: Path) -> None:
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(known_hosts.lines(tmp_path / "none", "a1"))
+
+
+def test_a_hash_that_is_not_even_ascii_is_nobodys(tmp_path: Path) -> None:
+    (tmp_path / "known").write_bytes(b"|1|\xff|AAAA ssh-ed25519 AAAA\n")
+    assert not list(known_hosts.lines(tmp_path / "known", "h1"))

@@ -16,7 +16,7 @@ from typing import Any
 
 import lz4.frame
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, InvalidInput
@@ -102,6 +102,7 @@ def test_an_answer_that_is_not_whole_is_refused() -> None:
         parse(f"{INDEX}\n\n=== index 0 0\n", "===")
 
 
+@example(noise=b"\x80", at=161)
 @given(st.binary(max_size=300), st.integers(0, 600))
 def test_noise_is_read_or_refused_and_nothing_else(noise: bytes, at: int) -> None:
     whole = f"{INDEX}\n\n=== index 0 0\n{HERE}\n=== present 0\n\n=== end 0\n"
