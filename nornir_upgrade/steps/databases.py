@@ -34,10 +34,14 @@ _FROM_FILE = 'exec 0<"$1"; shift; exec "$@"'
 
 @dataclass(frozen=True, slots=True)
 class DumpDatabase(Step, kind="dump_database"):
-    """A whole dump of `database` is in the store. Its restore is also the way back of whatever migrates that database."""
+    """A whole dump of `database` is in the store. Its restore is also the way back of whatever migrates that database.
+
+    `cloud` tells it from a database of the same name that another host holds.
+    """
 
     database: str
     defaults_file: str = ""
+    cloud: str = ""
     kind: Literal["dump_database"] = "dump_database"
 
     def observe(self, host: Host, store: Store) -> Step:
@@ -53,7 +57,7 @@ class DumpDatabase(Step, kind="dump_database"):
 
     @property
     def capture(self) -> str:
-        return f"database {self.database}"
+        return f"database {self.database}" + (f" of cloud {self.cloud}" if self.cloud else "")
 
 
 @dataclass(frozen=True, slots=True)
