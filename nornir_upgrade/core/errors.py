@@ -77,6 +77,12 @@ class DigestMismatch(Failure):
     exit_code = 22
 
 
+class DiskFull(Failure):
+    """Bytes did not fit, here or on a host. Nothing of them was kept; what was kept before is whole."""
+
+    reference = "disk-full"
+
+
 class Irreversible(Failure):
     """There is no way back past this step, or the consent that it needs was not given."""
 

@@ -4,17 +4,22 @@ Every object is 0600 in 0700 directories from its first byte, written beside its
 verified on the way in and out. An object is therefore whole or absent.
 """
 
+import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import DigestMismatch, Unobtainable
+from .errors import DigestMismatch, DiskFull, Unobtainable
 
 CHUNK = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_INCOMING = ".incoming-"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def digest_of(data: bytes) -> str:
@@ -36,19 +41,42 @@ class Store:
 
         return self.fill(write)
 
-    def fill(self, writer: Callable[[BinaryIO], None]) -> str:
-        """Keep what `writer` writes into the file it is given; returns its digest. Nothing is kept when `writer` raises."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.root, prefix=".incoming-")  # mkstemp: 0600, exclusive
-        try:
-            with os.fdopen(handle, "w+b") as file:
+    def fill(self, writer: Callable[[BinaryIO], None], *, expected: str = "") -> str:
+        """Keep what `writer` writes into the file it is given; returns its digest. Nothing is kept when `writer` raises.
+
+        Raises `DigestMismatch` where that is not `expected` (any will do where that is ''), `DiskFull` where it does not fit.
+        """
+        with self._room(), self._incoming() as name:
+            with name.open("r+b") as file:
                 writer(file)
                 digest = _digest(file)
                 os.fsync(file.fileno())
-            self._adopt(Path(name), digest)
+            if expected not in ("", digest):
+                raise DigestMismatch(f"what came is {digest}, not {expected}", hint="nothing of it was kept")
+            self._adopt(name, digest)
+        return digest
+
+    @contextmanager
+    def _incoming(self) -> Iterator[Path]:
+        """A new file beside the objects, which is gone afterwards where it did not become one."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.root, prefix=_INCOMING)  # mkstemp: 0600, exclusive
+        os.close(handle)
+        try:
+            yield Path(name)
         finally:
             Path(name).unlink(missing_ok=True)
-        return digest
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise DiskFull(
+                f"{self.root}: {error.strerror}", hint="make room there, then go on; what was kept before is whole"
+            ) from None
 
     def get(self, digest: str) -> bytes:
         """The bytes under `digest`. Raises `Unobtainable` when not kept, `DigestMismatch` when damaged."""
@@ -62,15 +90,51 @@ class Store:
         try:
             file = path.open("rb")
         except FileNotFoundError:
-            raise Unobtainable(f"the store holds no object {digest}", hint=f"looked in {self.root}") from None
+            raise self._absent(digest) from None
         with file:
             if _digest(file) != digest:
                 raise DigestMismatch(f"object {digest} is damaged", hint=f"replace {path} from a backup")
             file.seek(0)
             yield file
 
+    def size(self, digest: str) -> int:
+        """The size of an object in bytes. Raises `Unobtainable` when not kept."""
+        try:
+            return self._path(digest).stat().st_size
+        except FileNotFoundError:
+            raise self._absent(digest) from None
+
+    def digests(self) -> Iterator[str]:
+        """Every object, as it is called; whether it is whole is another question."""
+        for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*")):
+            if _DIGEST.fullmatch(path.name) and path.parent.name == path.name[:2]:
+                yield path.name
+
+    def damaged(self, digest: str) -> str:
+        """What is wrong with an object, in words; '' where it is whole."""
+        try:
+            with self.open(digest):
+                return ""
+        except (DigestMismatch, Unobtainable) as failure:
+            return failure.message
+
+    def remove(self, digest: str) -> None:
+        """Afterwards the object is gone, durably."""
+        path = self._path(digest)
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            _sync_directory(path.parent)
+
+    def sweep(self) -> None:
+        """Afterwards nothing is left of what never became an object. For who knows that nobody is writing."""
+        for path in self.root.glob(f"{_INCOMING}*"):
+            path.unlink(missing_ok=True)
+
     def __contains__(self, digest: str) -> bool:
         return self._path(digest).exists()
+
+    def _absent(self, digest: str) -> Unobtainable:
+        return Unobtainable(f"the store holds no object {digest}", hint=f"looked in {self.root}")
 
     def _path(self, digest: str) -> Path:
         return self.root / digest[:2] / digest
