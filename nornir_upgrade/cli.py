@@ -67,16 +67,16 @@ def scenarios(flags: Flags, name: str) -> None:
 
     Scenarios are shipped, or lie as YAML files in the directory `scenarios` beside config.yaml.
     """
-    from . import scenario, settings
+    from . import scenario_file, settings
     from .core import codec
 
     directory = settings.read(flags.config).scenarios
     screen = Screen(flags)
     if name:
-        found = scenario.load(name, directory=directory)
+        found = scenario_file.load(name, directory=directory)
         screen.result(codec.to_builtins(found), scenario_in_text(found))
         return
-    every = [scenario.load(one, directory=directory) for one in scenario.names(directory)]
+    every = [scenario_file.load(one, directory=directory) for one in scenario_file.names(directory)]
     documents = [{"name": one.name, "summary": one.summary, "source": one.source} for one in every]
     screen.result(
         {"scenarios": documents}, columns(("scenario", "what it does"), [(one.name, one.summary) for one in every])
@@ -215,6 +215,8 @@ def scenario_in_text(scenario: "Scenario") -> str:
         lines += ["", "settings (--set KEY=VALUE)"]
     for one in scenario.settings:
         lines += [f"  {one.name}={one.value}", f"      {one.text}"]
+    lines += ["", "repositories"]
+    lines += [f"  {one.family}: {one.new.path} comes, {one.old.path} goes" for one in scenario.repositories]
     for number, stage in enumerate(scenario.stages, 1):
         lines += ["", f"stage {number}/{len(scenario.stages)}  {stage.name}, on {', '.join(stage.groups)}"]
         told = (
@@ -227,10 +229,10 @@ def scenario_in_text(scenario: "Scenario") -> str:
 
 
 def _scenario(flags: Flags, name: str, assignments: tuple[str, ...]) -> "Scenario":
-    from . import scenario, settings
+    from . import scenario_file, settings
 
-    given = scenario.pairs(assignments) | ({"serial": flags.serial} if flags.serial else {})
-    return scenario.load(name, given, settings.read(flags.config).scenarios)
+    given = scenario_file.pairs(assignments) | ({"serial": flags.serial} if flags.serial else {})
+    return scenario_file.load(name, given, settings.read(flags.config).scenarios)
 
 
 def _saved(flags: Flags, target: str, assignments: tuple[str, ...]) -> "Plan | None":
@@ -257,7 +259,7 @@ def _saved(flags: Flags, target: str, assignments: tuple[str, ...]) -> "Plan | N
 
 def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen) -> "Plan":
     """The saved plan, shown. Raises `Drift`, and `Blocked` where the preflight of its scenario, if that still exists, says so."""
-    from . import preflight, scenario, settings
+    from . import preflight, scenario_file, settings
     from .controller import gather_all, refuse_drift
     from .preparation import Prepared, blocking
 
@@ -265,10 +267,10 @@ def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen)
     facts = gather_all(fleet)
     refuse_drift(saved, facts)
     directory = settings.read(flags.config).scenarios
-    if saved.origin not in scenario.names(directory):
+    if saved.origin not in scenario_file.names(directory):
         _show(flags, screen, saved, facts, None)
         return saved
-    known = scenario.load(saved.origin, directory=directory)
+    known = scenario_file.load(saved.origin, directory=directory)
     found = preflight.findings(known, fleet.inventory, facts)
     Prepared(known, facts, found, None if blocking(found) else saved).allowed()
     _advise(screen, found)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
+from .core.errors import InvalidInput
 from .core.facts import HostFacts, Service
 from .scenario import CatalogueService, Scenario, Stage
 
@@ -17,6 +18,12 @@ class Member(Protocol):
 
     @property
     def groups(self) -> Sequence[str]: ...
+
+    @property
+    def data(self) -> Mapping[str, Any]: ...
+
+
+M = TypeVar("M", bound=Member)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,22 @@ def members(groups: Sequence[str], hosts: Iterable[Member]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host.name for group in groups for host in known if group in host.groups))
 
 
+def cloud_of(host: Member) -> str:
+    """The cloud that the host belongs to, as the inventory's data say; '' where they say nothing. Raises `InvalidInput`."""
+    cloud = host.data.get("cloud") or ""
+    if not isinstance(cloud, str):
+        raise InvalidInput(f"host {host.name}: cloud must be text, not {cloud!r}", hint="put it in quotes")
+    return cloud
+
+
+def clouds(hosts: Iterable[M]) -> dict[str, tuple[M, ...]]:
+    """The hosts of each cloud, in the inventory's order. Clouds share no database, and no service waits for another's."""
+    found: dict[str, list[M]] = {}
+    for host in hosts:
+        found.setdefault(cloud_of(host), []).append(host)
+    return {cloud: tuple(members) for cloud, members in found.items()}
+
+
 def units(services: Iterable[CatalogueService], facts: HostFacts) -> tuple[Unit, ...]:
     """Those of `services` that the host knows, as they are there."""
     known = {service.name: service for service in facts.services}
@@ -90,20 +113,22 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def database_host(scenario: Scenario, hosts: Iterable[Member]) -> str:
-    """The host on which databases are dumped: the first of their groups; '' where there is none."""
+    """The host of the cloud with these `hosts` on which databases are dumped: the first of their groups; '' where there is none."""
     return next(iter(members(scenario.database_groups, hosts)), "")
 
 
 def switched(scenario: Scenario, facts: HostFacts) -> bool:
     """Whether the host has both repositories: it was taken to the new release, and that was not brought to its end."""
-    files = {source.path for source in facts.sources}
-    return {scenario.old.path, scenario.new.path} <= files
+    if facts.os.family not in scenario.families:
+        return False
+    wanted = scenario.repositories_of(facts.os.family)
+    return {wanted.old.path, wanted.new.path} <= {source.path for source in facts.sources}
 
 
 def awaited(
     scenario: Scenario, stage: Stage, hosts: Iterable[Member], facts: Mapping[str, HostFacts]
 ) -> tuple[str, ...]:
-    """The hosts for which a closing stage has to wait longer than this plan: not in scope, or held at the old release."""
+    """Those of a cloud's `hosts` for which a closing stage waits longer than this plan: not in scope, or held at the old release."""
     known = tuple(hosts)
     earlier = [one for one in scenario.stages if one.name in stage.after]
     absent = [name for one in earlier for name in members(one.groups, known) if name not in facts]

@@ -34,13 +34,17 @@ class Phase:
         )
 
 
-def waves(stage: str, phases: Iterable[Phase]) -> tuple[Wave, ...]:
-    """The waves of the stage called `stage`: as few as keep every barrier. Between phases of one and the same host there is none."""
+def waves(stage: str, phases: Iterable[Phase], clouds: Iterable[frozenset[str]]) -> tuple[Wave, ...]:
+    """The waves of the stage called `stage`: as few as keep every barrier.
+
+    Hosts wait for the others of their cloud; where each cloud has one host in two phases, there is no barrier between these.
+    """
     merged: list[Phase] = []
+    apart = tuple(clouds)
     for phase in phases:
         if not phase.hosts:
             continue
-        if merged and len(merged[-1].hosts | phase.hosts) == 1:
+        if merged and all(len(cloud & (merged[-1].hosts | phase.hosts)) <= 1 for cloud in apart):
             merged[-1] = merged[-1].then(phase)
         else:
             merged.append(phase)

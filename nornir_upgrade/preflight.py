@@ -7,7 +7,8 @@ from typing import Literal
 from .core.facts import HostFacts
 from .core.packages import PackageChange, Transaction
 from .document import nearest
-from .parts import Member, Part, awaited, database_host, matches, members, parts, switched
+from .parts import Member, Part, awaited, clouds, database_host, matches, members, parts, switched
+from .remedies import REMEDIES
 from .scenario import Scenario, Stage
 
 Severity = Literal["blocking", "advisory"]
@@ -36,11 +37,14 @@ def findings(
     """
     found = [
         *_groups(scenario, hosts),
-        *_put_off(scenario, hosts, facts),
+        *_strangers(scenario, hosts, facts),
+        *(one for near in clouds(hosts).values() for one in _put_off(scenario, near, facts)),
         *(one for name in facts for one in _host(scenario, hosts, facts[name])),
     ]
     if previews is not None:
-        found += _limits(scenario, hosts, facts, previews)
+        found += (
+            one for cloud, near in clouds(hosts).items() for one in _limits(scenario, cloud, near, facts, previews)
+        )
         found += (one for name in facts for one in _transactions(scenario, hosts, facts[name], previews.get(name, {})))
     return tuple(
         sorted(dict.fromkeys(found), key=lambda one: (one.severity != "blocking", one.host, one.key, one.text))
@@ -68,10 +72,21 @@ def _groups(scenario: Scenario, hosts: Sequence[Member]) -> Iterable[Finding]:
             )
 
 
+def _strangers(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
+    """Hosts of a family that the scenario is not about."""
+    meant = {name for stage in scenario.stages for name in members(stage.groups, hosts)}
+    for family in dict.fromkeys(its.os.family for its in facts.values()):
+        strange = [name for name, its in facts.items() if its.os.family == family and name in meant]
+        if strange and family not in scenario.families:
+            text = f"{scenario.name} names no repositories for {family} hosts, of which there is: {_some(strange)}"
+            remedy = f"name them in the scenario (repositories.{family}), or leave these hosts out with --limit"
+            yield Finding("family-without-repositories", "", "blocking", text, remedy)
+
+
 def _limits(
-    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], previews: Previews
+    scenario: Scenario, cloud: str, hosts: Sequence[Member], facts: Mapping[str, HostFacts], previews: Previews
 ) -> Iterable[Finding]:
-    """Hosts that share a database cannot be taken forward one without the other."""
+    """Hosts of a cloud, which share a database, cannot be taken forward one without the other."""
     keeper = database_host(scenario, hosts)
     for stage in scenario.stages:
         made = (previews.get(one.host, {}).get(stage.name) for one in parts(stage, hosts, facts))
@@ -79,7 +94,8 @@ def _limits(
             continue
         if not keeper:
             groups = ", ".join(scenario.database_groups) or "(none named)"
-            text = f"{stage.name}: database {stage.database} cannot be dumped: no host is in group {groups}"
+            where = f"group {groups}" + (f" of cloud {cloud}" if cloud else "")
+            text = f"{stage.name}: database {stage.database} cannot be dumped: no host is in {where}"
             yield Finding("database-host-missing", "", "blocking", text, "put the database host into that group")
         first = {*members(stage.groups[:1], hosts), keeper} - {""}
         left_out = [host.name for host in hosts if host.name in first and host.name not in facts]
@@ -93,6 +109,7 @@ def _limits(
 
 
 def _put_off(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
+    """In a cloud with these `hosts`."""
     for stage in scenario.stages:
         waiting = awaited(scenario, stage, hosts, facts) if stage.after and parts(stage, hosts, facts) else ()
         if waiting:
@@ -104,17 +121,20 @@ def _put_off(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, Ho
 
 
 def _host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts) -> Iterable[Finding]:
+    remedies = REMEDIES[facts.os.family]
     if broken := [package.name for package in facts.packages if package.interrupted]:
         text = f"not wholly installed: {_some(broken)}"
-        yield Finding("package-broken", facts.host, "blocking", text, "on the host: dpkg --configure -a; dpkg --audit")
+        yield Finding("package-broken", facts.host, "blocking", text, remedies.mend)
     found = [(stage, one) for stage in scenario.stages for one in parts(stage, hosts, {facts.host: facts})]
-    meant = any(facts.host in members(stage.groups, hosts) for stage in scenario.stages)
+    meant = facts.os.family in scenario.families and any(
+        facts.host in members(stage.groups, hosts) for stage in scenario.stages
+    )
     if meant and not found:
         text = "has no package of this scenario: nothing will be done there"
         yield Finding("nothing-of-scenario", facts.host, "advisory", text, "leave it out, or see to its groups")
     if held := sorted({name for _, one in found for name in one.held}):
         text = f"held, and will stay at their version: {_some(held)}"
-        yield Finding("package-held", facts.host, "advisory", text, f"on the host: apt-mark unhold {' '.join(held)}")
+        yield Finding("package-held", facts.host, "advisory", text, remedies.unhold(held))
     for _, one in found:
         yield from _services(one)
 
@@ -131,13 +151,13 @@ def _services(one: Part) -> Iterable[Finding]:
             yield Finding("service-off", one.host, "advisory", text, "start it before, where it is wanted")
 
 
-# ---------------------------------------------------------------------- what its apt would do
+# ---------------------------------------------------------------------- what its package manager would do
 
 
 def _transactions(
     scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, previews: Mapping[str, Transaction]
 ) -> Iterable[Finding]:
-    held = {package.name for package in facts.packages if package.hold}
+    remedies, held = REMEDIES[facts.os.family], {package.name for package in facts.packages if package.hold}
     changes = {stage: previews[stage.name].changes for stage in scenario.stages if stage.name in previews}
     new = {change.name for made in changes.values() for change in made if change.new}
     for stage, made in changes.items():
@@ -146,12 +166,10 @@ def _transactions(
             yield entangled
         if would := sorted(held.intersection(change.name for change in made)):
             text = f"{stage.name} would change what is held: {_some(would)}"
-            yield Finding(
-                "hold-in-the-way", facts.host, "blocking", text, f"on the host: apt-mark unhold {' '.join(would)}"
-            )
+            yield Finding("hold-in-the-way", facts.host, "blocking", text, remedies.unhold(would))
     if changes and not any(changes.values()) and _at_the_start(scenario, facts):
-        text = "its apt sees nothing newer in the new repository, though the old one is still the only one there"
-        yield Finding("nothing-newer", facts.host, "advisory", text, "on the host: apt-cache policy; is there a pin?")
+        text = f"its {remedies.tool} sees nothing newer in the new repository, though the old one is still the only one there"
+        yield Finding("nothing-newer", facts.host, "advisory", text, remedies.sources)
 
 
 def _is_lost(scenario: Scenario, change: PackageChange, new: set[str]) -> bool:
@@ -166,7 +184,7 @@ def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange) -> Findin
         facts.host,
         "blocking" if _is_meant(scenario, facts, change) else "advisory",
         text,
-        "see what it conflicts with: apt-get -s install, with the new repository",
+        REMEDIES[facts.os.family].try_out,
     )
 
 
@@ -180,14 +198,15 @@ def _entangled(
     scenario: Scenario, stage: Stage, host: str, hosts: Sequence[Member], made: Sequence[PackageChange]
 ) -> Finding | None:
     """What a stage draws in of another one with a database would start on a schema that is not migrated yet."""
-    services = {name for one in stage.services for name in one.names}
+    own = {name for one in stage.services for name in one.packages}
     later = scenario.stages[scenario.stages.index(stage) + 1 :]
     others = {
-        service.name: other.name
+        name: other.name
         for other in later
         if other.database and other.database != stage.database and host in members(other.groups, hosts)
         for service in other.services
-        if not services.intersection(service.names)
+        if not own.intersection(service.packages)
+        for name in filter(None, (service.package, service.name))
     }
     if drawn := sorted(others.keys() & {change.name for change in made if change.new}):
         text = f"{stage.name} would also change {_some(drawn)}, which belong to {others[drawn[0]]}"
@@ -198,7 +217,8 @@ def _entangled(
 
 
 def _at_the_start(scenario: Scenario, facts: HostFacts) -> bool:
-    return any(source.path == scenario.old.path for source in facts.sources) and not switched(scenario, facts)
+    old = scenario.repositories_of(facts.os.family).old
+    return any(source.path == old.path for source in facts.sources) and not switched(scenario, facts)
 
 
 def _some(names: Sequence[str]) -> str:

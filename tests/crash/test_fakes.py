@@ -1,13 +1,12 @@
 """F01, F04: a controller killed at every event of its journal, on fake hosts; nothing is sampled."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import planner
-from nornir_upgrade import scenario as scenarios
+from nornir_upgrade import planner, scenario_file
 from nornir_upgrade.core.facts import gather
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.preview import preview
@@ -41,6 +40,7 @@ class Inventoried:
 
     name: str
     groups: tuple[str, ...]
+    data: Mapping[str, object] = field(default_factory=dict)
 
 
 MEMBERS = (
@@ -54,7 +54,7 @@ MEMBERS = (
 def scenario_case(start: Path) -> Plan:
     """The whole of service-by-service, on the four hosts of the example inventory, planned as a user's run is."""
     fakes = {state.name: hosts.place(state, start) for state in hosts.fleet()}
-    scenario = scenarios.load("service-by-service")
+    scenario = scenario_file.load("service-by-service")
     facts = {name: gather(host) for name, host in fakes.items()}
     requests = planner.requests(scenario, MEMBERS, facts)
     previews = {name: preview(fakes[name], one.repositories, one.packages) for name, one in requests.items()}

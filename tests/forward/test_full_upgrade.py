@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import planner, preflight, scenario
+from nornir_upgrade import planner, preflight, scenario_file
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packages import Package, PackageChange, PackageWant, Transaction
 from nornir_upgrade.core.preview import EVERYTHING
@@ -50,7 +50,7 @@ def wants(world: World, path: str, host: str) -> dict[str, PackageWant]:
 
 def test_every_package_is_asked_for_in_one_word(path: str) -> None:
     world = lab()
-    asked = planner.requests(scenario.load(path), world.inventory, world.facts)
+    asked = planner.requests(scenario_file.load(path), world.inventory, world.facts)
     assert {host: request.packages for host, request in asked.items()} == {
         host: {"everything": EVERYTHING} for host in ("cmp1", "cmp2")
     }
@@ -72,7 +72,7 @@ def test_what_is_held_stays_as_it_is(path: str) -> None:
 
 def lost(path: str, name: str, *, auto: bool, new: str = "") -> list[Finding]:
     """What the preflight finds where an installed package would go, and one called `new` would come."""
-    world, wanted = lab(), scenario.load(path)
+    world, wanted = lab(), scenario_file.load(path)
     facts, previews = world.facts, world.previews(wanted)
     there = Package(name, "amd64", "1", "installed", "install", auto)
     facts["cmp1"] = replace(facts["cmp1"], packages=(*facts["cmp1"].packages, there))
@@ -99,11 +99,11 @@ def test_a_package_that_somebody_asked_for_must_not_go_unsaid(path: str) -> None
     ],
 )
 def test_a_rename_of_whole_names(path: str, name: str, renamed: str) -> None:
-    assert scenario.load(path).renamed(name) == renamed
+    assert scenario_file.load(path).renamed(name) == renamed
 
 
 @pytest.mark.parametrize("new", ["libt64", "lib**t64", "l*b*"])
 def test_a_rename_keeps_the_rest_of_the_name(path: str, new: str) -> None:
     Path(path).write_text(TEXT.replace('"lib*t64"', f'"{new}"'))
     with pytest.raises(InvalidInput, match=r"line 7: renames\.lib\*: .* must have one \* each"):
-        scenario.load(path)
+        scenario_file.load(path)

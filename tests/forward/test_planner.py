@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import plan_text, planner, scenario
+from nornir_upgrade import plan_text, planner, scenario_file
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.engine import Policy, execute
 from nornir_upgrade.core.errors import InvalidInput, NoSolution
@@ -45,7 +45,7 @@ def steps(plan: Plan, *, host: str = "") -> Iterator[tuple[int, str, Step]]:
 @pytest.mark.parametrize("full", [False, True])
 def test_the_labs_plan_reads_as_it_did(full: bool) -> None:
     world = lab()
-    told = plan_text.text(plan_text.outline(world.plan(), world.facts, scenario.load(SHIPPED)), full)
+    told = plan_text.text(plan_text.outline(world.plan(), world.facts, scenario_file.load(SHIPPED)), full)
     assert told + "\n" == (GOLDEN / f"lab{'-full' * full}.txt").read_text()
 
 
@@ -275,7 +275,7 @@ def test_a_host_with_a_held_package_keeps_the_old_repository() -> None:
 
 
 def test_a_hold_outlives_a_transaction_that_changes_its_package() -> None:
-    world, wanted = lab(), scenario.load(SHIPPED)
+    world, wanted = lab(), scenario_file.load(SHIPPED)
     previews = world.previews(wanted)
     change = PackageChange("less", "amd64", "590-2.1~deb12u2", "600-1")
     previews["cmp2"]["compute-nodes"] = Transaction((change,))
@@ -300,7 +300,7 @@ def test_a_database_without_a_host_in_scope_is_refused() -> None:
 
 
 def test_two_stages_that_want_different_things_of_one_package_are_refused() -> None:
-    world, wanted = lab(), scenario.load(SHIPPED)
+    world, wanted = lab(), scenario_file.load(SHIPPED)
     previews = world.previews(wanted)
     for stage, version in (("identity", "1"), ("image", "2")):
         change = PackageChange("python-six", "all", "0", version)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nornir_upgrade import preflight, scenario
+from nornir_upgrade import preflight, scenario_file
 from nornir_upgrade.core.packages import PackageChange, Transaction
 from nornir_upgrade.preflight import Finding
 from tests.fake.state import Service
@@ -74,7 +74,7 @@ def _without_controller(world: World) -> None:
 def test_what_is_wrong_is_found(spoil: Callable[[World], None], key: str, host: str, severity: str, says: str) -> None:
     world = lab()
     spoil(world)
-    wanted = scenario.load(SHIPPED)
+    wanted = scenario_file.load(SHIPPED)
     # Where packages are broken apt refuses, and there are no previews: such findings come without them.
     early = key in ("package-broken", "group-empty")
     found = preflight.findings(wanted, world.inventory, world.facts) if early else world.findings()
@@ -100,7 +100,7 @@ def test_a_limit_to_one_compute_node_splits_nothing() -> None:
 
 
 def _with(change: PackageChange, stage: str = "compute-nodes", host: str = "cmp2") -> tuple[Finding, ...]:
-    world, wanted = lab(), scenario.load(SHIPPED)
+    world, wanted = lab(), scenario_file.load(SHIPPED)
     previews = world.previews(wanted)
     previews[host][stage] = Transaction((*previews[host][stage].changes, change))
     return preflight.findings(wanted, world.inventory, world.facts, previews)
@@ -126,7 +126,7 @@ def test_services_of_a_later_stage_drawn_in_are_found() -> None:
 
 
 def test_a_pin_that_keeps_all_back_is_found() -> None:
-    world, wanted = lab(), scenario.load(SHIPPED)
+    world, wanted = lab(), scenario_file.load(SHIPPED)
     nothing = {stage: Transaction(()) for stage in world.previews(wanted)["net1"]}
     found = preflight.findings(wanted, world.inventory, world.facts, {"net1": nothing})
     assert [(one.key, one.host) for one in found] == [("nothing-newer", "net1")]

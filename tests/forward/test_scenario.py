@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import document, scenario
+from nornir_upgrade import document, scenario_file
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
+from nornir_upgrade.scenario import Edit, Repositories, RepositoryFile
 
 GOOD = """\
 format: "1.0"
@@ -47,56 +48,60 @@ def put(directory: Path, text: str = GOOD, name: str = "small.yaml") -> Path:
 
 def test_shipped_and_local_ones_are_listed(tmp_path: Path) -> None:
     put(tmp_path)
-    assert scenario.names() == ("service-by-service",)
-    assert scenario.names(tmp_path) == ("service-by-service", "small")
-    assert scenario.names(tmp_path / "absent") == scenario.names()
+    assert scenario_file.names() == ("service-by-service",)
+    assert scenario_file.names(tmp_path) == ("service-by-service", "small")
+    assert scenario_file.names(tmp_path / "absent") == scenario_file.names()
 
 
 def test_a_local_one_is_read_by_name_and_by_path(tmp_path: Path) -> None:
     path = put(tmp_path)
-    found = scenario.load("small", directory=tmp_path)
-    assert found == scenario.load(str(path))
-    assert found.new == scenario.SourcesFile(
-        "/etc/apt/sources.list.d/icehouse.list", "deb http://10.99.0.1/ icehouse main"
+    found = scenario_file.load("small", directory=tmp_path)
+    assert found == scenario_file.load(str(path))
+    assert found.repositories == (
+        Repositories(
+            "deb",
+            RepositoryFile("/etc/apt/sources.list.d/old.list"),
+            RepositoryFile("/etc/apt/sources.list.d/icehouse.list", "deb http://10.99.0.1/ icehouse main"),
+        ),
     )
     assert [stage.name for stage in found.stages] == ["identity", "after"]
-    assert found.stages[1].edits == (scenario.Edit("/etc/a.conf", "a", "b", None),)
+    assert found.stages[1].edits == (Edit("/etc/a.conf", "a", "b", None),)
 
 
 def test_a_local_one_goes_before_a_shipped_one(tmp_path: Path) -> None:
     put(tmp_path, name="service-by-service.yaml")
-    assert scenario.load("service-by-service", directory=tmp_path).summary == "one service"
+    assert scenario_file.load("service-by-service", directory=tmp_path).summary == "one service"
 
 
 def test_settings_replace_defaults(tmp_path: Path) -> None:
     put(tmp_path)
-    found = scenario.load("small", scenario.pairs(["new=juno", "serial=2,50%"]), tmp_path)
-    assert found.new.path.endswith("/juno.list")
+    found = scenario_file.load("small", scenario_file.pairs(["new=juno", "serial=2,50%"]), tmp_path)
+    assert found.repositories[0].new.path.endswith("/juno.list")
     assert [(one.name, one.value) for one in found.settings] == [("new", "juno"), ("serial", "2,50%")]
 
 
 def test_what_does_not_exist_is_answered_with_what_does(tmp_path: Path) -> None:
     put(tmp_path)
     with pytest.raises(UnknownName) as refusal:
-        scenario.load("smal", directory=tmp_path)
+        scenario_file.load("smal", directory=tmp_path)
     assert "service-by-service, small" in refusal.value.hint
     with pytest.raises(UnknownName) as refusal:
-        scenario.load("small", {"nwe": "juno"}, tmp_path)
+        scenario_file.load("small", {"nwe": "juno"}, tmp_path)
     assert "new, serial" in refusal.value.hint
     with pytest.raises(InvalidInput, match=r"gone\.yaml: No such file"):
-        scenario.load(str(tmp_path / "gone.yaml"))
+        scenario_file.load(str(tmp_path / "gone.yaml"))
 
 
 @pytest.mark.parametrize("given", [["new"], ["=x"], ["new=a", "new=b"]])
 def test_settings_that_are_none(given: list[str]) -> None:
     with pytest.raises(InvalidInput, match="--set"):
-        scenario.pairs(given)
+        scenario_file.pairs(given)
 
 
 def test_a_setting_holds_one_line(tmp_path: Path) -> None:
     put(tmp_path)
     with pytest.raises(InvalidInput, match="--set new: must be one line"):
-        scenario.load("small", {"new": "a\ndeb http://elsewhere/"}, tmp_path)
+        scenario_file.load("small", {"new": "a\ndeb http://elsewhere/"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +172,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, old: str, new: st
     assert GOOD.count(old) == 1
     path = put(tmp_path, GOOD.replace(old, new))
     with pytest.raises(InvalidInput) as refusal:
-        scenario.load(str(path))
+        scenario_file.load(str(path))
     assert re.match(rf"{re.escape(str(path))}[,:] ", refusal.value.message)
     assert says in refusal.value.message and "canary" not in refusal.value.message
     assert hint in refusal.value.hint
@@ -181,12 +186,12 @@ def test_what_is_no_document_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "bad.yaml"
     path.write_bytes(data)
     with pytest.raises(InvalidInput, match=r"bad\.yaml"):
-        scenario.load(str(path))
+        scenario_file.load(str(path))
 
 
 def test_the_shipped_ones_are_right_and_say_how_to_go_back() -> None:
-    for name in scenario.names():
-        found = scenario.load(name)
+    for name in scenario_file.names():
+        found = scenario_file.load(name)
         assert found.name == name
         for stage in found.stages:
             assert stage.outage and stage.way_back

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nornir_upgrade import planner, preflight, scenario
+from nornir_upgrade import planner, preflight, scenario_file
 from nornir_upgrade.core.apt import Apt, marked, parse_packages
 from nornir_upgrade.core.facts import HostFacts, OperatingSystem, Service, Source
 from nornir_upgrade.core.packages import Transaction
@@ -26,6 +26,7 @@ class Entry:
 
     name: str
     groups: tuple[str, ...]
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -52,11 +53,11 @@ class World:
         }
 
     def plan(self, name: str = SHIPPED, **settings: str) -> Plan:
-        wanted = scenario.load(name, settings)
+        wanted = scenario_file.load(name, settings)
         return planner.plan_upgrade(wanted, self.inventory, self.facts, self.previews(wanted))
 
     def findings(self, name: str = SHIPPED, **settings: str) -> tuple[Finding, ...]:
-        wanted = scenario.load(name, settings)
+        wanted = scenario_file.load(name, settings)
         return preflight.findings(wanted, self.inventory, self.facts, self.previews(wanted))
 
 

@@ -1,0 +1,79 @@
+"""The steps of one host in a stage, each kind in a function of its own. Pure."""
+
+from collections.abc import Mapping
+
+from .core.step import Step
+from .gates import AuditClean, HttpStatus, PortOpen, ServiceActive
+from .parts import Unit
+from .phases import Steps
+from .scenario import CatalogueService, Scenario, Stage
+from .steps.files import CaptureFiles
+from .steps.ini import SetOption
+from .steps.packages import SetPackages
+from .steps.repositories import SetRepository
+from .steps.services import ServiceWant, SetServices
+from .tasks import Task
+
+
+def stop(task: Task) -> Steps:
+    """Its services, by whichever name they run."""
+    want = tuple(ServiceWant(one.name, active=False) for unit in task.units for one in unit.present)
+    return (SetServices(want),) if want else ()
+
+
+def capture(stage: Stage, task: Task) -> Steps:
+    """Its configuration, where packages change."""
+    name = _configuration(stage, task)
+    return (CaptureFiles(stage.configuration, name),) if name and task.want else ()
+
+
+def _configuration(stage: Stage, task: Task) -> str:
+    """The name under which the host's configuration is captured in the stage; '' where none is."""
+    return f"configuration of {task.host} before {stage.name}" if stage.configuration else ""
+
+
+def change(scenario: Scenario, stage: Stage, task: Task) -> Steps:
+    """The new repository, before the first packages, and these in one transaction."""
+    if not task.want:
+        return ()
+    stopped = tuple(dict.fromkeys(name for unit in task.units for name in unit.service.names))
+    new = scenario.repositories_of(task.family).new
+    switch = (SetRepository(new.path, new.text),) if task.first else ()
+    return (*switch, SetPackages(task.want, keep_stopped=stopped, configuration=_configuration(stage, task)))
+
+
+def edits(stage: Stage, task: Task) -> Steps:
+    """Files are edited where a service reads them, once its packages have brought them."""
+    if not task.units or not (task.want or stage.after):
+        return ()
+    return tuple(SetOption(edit.path, edit.section, edit.option, edit.value) for edit in stage.edits)
+
+
+def start(task: Task) -> Steps:
+    """Its services under their new names."""
+    want = tuple(_as_before(unit) for unit in task.units)
+    return (SetServices(want),) if want else ()
+
+
+def _as_before(unit: Unit) -> ServiceWant:
+    """Under its new name a service runs if it ran, and starts at boot if it did: maintainer scripts enable what they install."""
+    return ServiceWant(unit.service.name, unit.active, unit.enabled if unit.changes_name else None)
+
+
+def verify(task: Task) -> Steps:
+    """What must hold afterwards of the services that ran, and of the packages."""
+    gates: list[Step] = []
+    for unit in (unit for unit in task.units if unit.active):
+        service = unit.service
+        gates.append(ServiceActive(service.name))
+        if service.port:
+            gates.append(PortOpen(service.port))
+        if service.port and service.path:
+            says = service.says.replace("{version}", _version(service, task.versions))
+            gates.append(HttpStatus(f"http://127.0.0.1:{service.port}{service.path}", service.status, says))
+    return (*gates, AuditClean()) if task.want else tuple(gates)
+
+
+def _version(service: CatalogueService, versions: Mapping[str, str]) -> str:
+    """The version of the service's package, by whichever of its names the host has."""
+    return versions.get(service.package) or versions.get(service.name, "")

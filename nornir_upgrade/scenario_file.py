@@ -1,0 +1,63 @@
+"""Where scenarios are found: those that are shipped, those beside config.yaml, and any file; with the settings given for them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from . import document
+from .core.errors import InvalidInput, UnknownName
+from .scenario import Scenario
+from .scenario_yaml import parse
+
+
+def names(directory: Path | None = None) -> tuple[str, ...]:
+    """The scenarios that can be named: shipped ones, and those in `directory`; sorted."""
+    shipped = (entry.name for entry in resources.files(f"{__package__}.scenarios").iterdir())
+    local = (path.name for path in directory.glob("*.yaml")) if directory and directory.is_dir() else ()
+    return tuple(sorted({name.removesuffix(".yaml") for name in (*shipped, *local) if name.endswith(".yaml")}))
+
+
+def load(name: str, settings: Mapping[str, str] | None = None, directory: Path | None = None) -> Scenario:
+    """The scenario called `name`, or in the file `name` where that is a path (ends in .yaml or .yml, or has a slash).
+
+    One in `directory` goes before a shipped one of the same name. `settings` replace defaults. Raises `UnknownName` listing
+    what exists (scenarios, settings), `InvalidInput` naming file, line and key.
+    """
+    with _source(name, directory) as path:
+        return parse(document.read(path, _shown(path)), settings or {})
+
+
+def pairs(given: Iterable[str]) -> dict[str, str]:
+    """The settings that `--set KEY=VALUE` gave. Raises `InvalidInput` where one is no KEY=VALUE, or given twice."""
+    found: dict[str, str] = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not equals or not key:
+            raise InvalidInput(f"--set {one!r}: not KEY=VALUE")
+        if key in found:
+            raise InvalidInput(f"--set {key} is given twice")
+        found[key] = value
+    return found
+
+
+@contextmanager
+def _source(name: str, directory: Path | None) -> Iterator[Path]:
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        yield Path(name)
+        return
+    existing = names(directory)
+    if name not in existing:
+        raise UnknownName("scenario", name, existing)
+    if directory and (local := directory / f"{name}.yaml").is_file():
+        yield local
+        return
+    with resources.as_file(resources.files(f"{__package__}.scenarios") / f"{name}.yaml") as path:
+        yield path
+
+
+def _shown(path: Path) -> str:
+    """A path below the current directory as one would type it, any other by its name alone when it is a shipped one."""
+    if path.is_relative_to(Path(__file__).parent):
+        return f"scenarios/{path.name}"
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,155 @@
+"""Tasks: what each host has to do in a stage, with its packages pinned. Pure: from scenario, facts and what each host's package
+manager would do."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .core.errors import NoSolution
+from .core.facts import HostFacts
+from .core.packages import Goal, Package, PackageChange, PackageWant, Transaction, standing_for
+from .parts import Member, Part, Unit, awaited, clouds, parts, switched, units
+from .scenario import Scenario, Stage
+
+Previews = Mapping[str, Mapping[str, Transaction]]
+"""What each host's own package manager would do: host -> stage -> transaction."""
+
+_REMOVED: Mapping[str, Goal] = {"deb": "config-files", "rpm": "absent"}
+"""What is left of a package that goes: dpkg keeps its conffiles, and purging may delete data for good; rpm knows no such state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One host's work in a stage. `want` is empty where its packages are as they should be. `first`: its first packages step.
+
+    `versions`: what each package has when the stage is done, by name.
+    """
+
+    host: str
+    family: str
+    units: tuple[Unit, ...]
+    want: tuple[PackageWant, ...]
+    first: bool
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A stage with the tasks of its hosts."""
+
+    stage: Stage
+    tasks: tuple[Task, ...]
+
+
+def drafts(
+    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], previews: Previews
+) -> Iterator[Draft]:
+    """The stages that have something to do, in order. A package that one stage's transaction draws in is done in that stage."""
+    planned: dict[str, dict[tuple[str, str], str]] = {}
+    for stage in scenario.stages:
+        tasks = []
+        for one in parts(stage, hosts, facts):
+            seen = planned.setdefault(one.host, {})
+            transaction = previews[one.host][stage.name] if one.packages else Transaction(())
+            tasks.append(_task(scenario, stage, one, facts[one.host], transaction, seen))
+            seen |= {(change.name, change.arch): change.new for change in transaction.changes}
+        begun = {host for host, seen in planned.items() if seen or switched(scenario, facts[host])}
+        due = {host for near in clouds(hosts).values() for host in _due(scenario, stage, tasks, near, facts, begun)}
+        if due:
+            yield Draft(stage, tuple(task for task in tasks if task.host in due))
+
+
+def _due(
+    scenario: Scenario,
+    stage: Stage,
+    tasks: Iterable[Task],
+    near: Sequence[Member],
+    facts: Mapping[str, HostFacts],
+    begun: Container[str],
+) -> tuple[str, ...]:
+    """Which hosts of a cloud, those in `near`, have something to do; who shares a database goes along with any other."""
+    names = {host.name for host in near}
+    here = [task for task in tasks if task.host in names]
+    if stage.after:
+        return () if awaited(scenario, stage, near, facts) else tuple(one.host for one in here if one.host in begun)
+    changed = tuple(task.host for task in here if task.want)
+    return tuple(task.host for task in here) if stage.database and changed else changed
+
+
+def _task(
+    scenario: Scenario,
+    stage: Stage,
+    one: Part,
+    facts: HostFacts,
+    transaction: Transaction,
+    seen: Mapping[tuple[str, str], str],
+) -> Task:
+    """The task of a host on which the changes `seen`, (name, architecture) -> version, are made by earlier stages."""
+    changes = _new(transaction.changes, seen, f"{one.host}: {stage.name}")
+    want = _wants(changes, one.packages, facts, scenario)
+    versions = {package.name: package.version for package in facts.packages}
+    versions |= {name: version for (name, _), version in seen.items()}
+    versions |= {wanted.name: wanted.version for wanted in want}
+    affected = _affected(scenario, one, want, facts)
+    return Task(one.host, facts.os.family, affected, want, bool(want) and not seen, versions)
+
+
+def _new(changes: Iterable[PackageChange], seen: Mapping[tuple[str, str], str], where: str) -> list[PackageChange]:
+    """Those changes that no earlier stage makes."""
+    found = []
+    for change in changes:
+        before = seen.get((change.name, change.arch))
+        if before is not None and before != change.new:
+            raise NoSolution(
+                f"{where} wants {change.name} {change.new or 'removed'}, an earlier stage {before or 'removed'}",
+                hint="put both into one stage of the scenario",
+            )
+        if before is None and change.old != change.new:
+            found.append(change)
+    return found
+
+
+def _wants(
+    changes: Sequence[PackageChange], asked: Sequence[str], facts: HostFacts, scenario: Scenario
+) -> tuple[PackageWant, ...]:
+    """Every package of the transaction, pinned, and what stays beside it in another version."""
+    unpacked = [package for package in facts.packages if package.unpacked]
+    wants = [
+        _want(change, asked, unpacked, scenario) if change.new else _removed(change, unpacked, facts.os.family)
+        for change in changes
+    ]
+    return tuple(sorted((*wants, *_beside(changes, unpacked)), key=lambda one: (one.name, one.arch)))
+
+
+def _removed(change: PackageChange, unpacked: Sequence[Package], family: str) -> PackageWant:
+    """Its version is told where the package stands in others too."""
+    several = sum((one.name, one.arch) == (change.name, change.arch) for one in unpacked) > 1
+    return PackageWant(change.name, change.arch, change.old if several else "", _REMOVED[family])
+
+
+def _beside(changes: Iterable[PackageChange], unpacked: Iterable[Package]) -> Iterator[PackageWant]:
+    """Versions that a new one takes no place of, as with kernels of rpm: they stay as they are."""
+    added = {(change.name, change.arch) for change in changes if change.new and not change.old}
+    gone = {(change.name, change.arch, change.old) for change in changes if not change.new}
+    for one in unpacked:
+        if (one.name, one.arch) in added and (one.name, one.arch, one.version) not in gone:
+            yield PackageWant(one.name, one.arch, one.version, "installed", one.auto, one.hold)
+
+
+def _want(change: PackageChange, asked: Sequence[str], unpacked: Sequence[Package], scenario: Scenario) -> PackageWant:
+    """A package that is there keeps its marks, one under a new name takes over the mark, and any other new one is automatic
+    unless it was asked for."""
+    want = PackageWant(change.name, change.arch, change.new, "installed", auto=change.name not in asked)
+    by_key = {package.key: package for package in unpacked}
+    if same := standing_for(want, unpacked):
+        return replace(want, auto=by_key[same].auto, hold=by_key[same].hold)
+    if former := [package for package in unpacked if scenario.renamed(package.name) == change.name]:
+        return replace(want, auto=all(package.auto for package in former))
+    return want
+
+
+def _affected(scenario: Scenario, one: Part, want: Sequence[PackageWant], facts: HostFacts) -> tuple[Unit, ...]:
+    """The stage's services on the host, and any other whose package the transaction changes as well."""
+    changed = {wanted.name for wanted in want}
+    own = {unit.service for unit in one.units}
+    drawn = [service for service in scenario.services if service not in own and changed.intersection(service.packages)]
+    return (*one.units, *units(drawn, facts))
