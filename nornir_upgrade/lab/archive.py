@@ -1,35 +1,21 @@
 """Real .deb files and signed apt repositories from `lab.releases`."""
 
-import json
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from string import Template
 
-from nornir_upgrade.lab import dists
+from nornir_upgrade.lab import dists, payload
 from nornir_upgrade.lab.dists import put, sha256, stanza
 from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.releases import RELEASES, Package, Project, Release
+from nornir_upgrade.lab.payload import Entry
+from nornir_upgrade.lab.releases import RELEASES, Package, Release
 from nornir_upgrade.lab.signing import ArchiveKey
 
-_MODULES = "usr/lib/python3/dist-packages"
 _STAMP = "digest"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file of a package: path below the root (or DEBIAN/…), bytes, mode."""
-
-    path: str
-    data: bytes
-    mode: int = 0o644
 
 
 Trees = Mapping[Package, tuple[Entry, ...]]
@@ -56,13 +42,11 @@ def contents(package: Package, release: Release) -> tuple[Entry, ...]:
     entries = [Entry("DEBIAN/control", stanza(control_fields(package)).encode())]
     for script in package.scripts:
         head = f"#!/bin/sh\nset -e\nrelease={release.codename}\n"
-        text = head + "".join(f"\n{_data('scripts', piece).read_text()}" for piece in script.pieces)
+        text = head + "".join(f"\n{payload.data('scripts', piece).read_text()}" for piece in script.pieces)
         entries.append(Entry(f"DEBIAN/{script.name}", text.encode(), 0o755))
     if package.conffiles:
         entries.append(Entry("DEBIAN/conffiles", "".join(f"{path}\n" for path in package.conffiles).encode()))
-    for path in package.conffiles:
-        shipped = _data("conffiles", release.codename, *path.removeprefix("/etc/").split("/"))
-        entries.append(Entry(path[1:], shipped.read_bytes(), 0o640))
+    entries += (payload.conffile(path, release) for path in package.conffiles)
     return (*entries, *_code(package, release))
 
 
@@ -87,47 +71,14 @@ def control_fields(package: Package) -> Mapping[str, str]:
 
 def _code(package: Package, release: Release) -> Iterator[Entry]:
     if package.module:
-        yield Entry(f"{_MODULES}/{package.module}/__init__.py", f"__version__ = {package.version!r}\n".encode())
+        yield payload.module(package.module, package.version)
     if project := package.library:
-        home = f"{_MODULES}/{project.name}"
-        for source in _sources(_data("dist-packages", "project"), ".py"):
-            yield Entry(f"{home}/{source.name}", source.read_bytes())
-        for source in _sources(_data("schema", project.database), ".sql"):
-            if int(source.name.partition("_")[0]) <= project.schema:
-                yield Entry(f"{home}/schema/{source.name}", source.read_bytes())
-        yield Entry(f"{home}/release.json", _knowledge(project, release))
+        yield from payload.library(project, release)
     if project := package.command:
-        yield _program(project.manage, f"from {project.name}.manage import main\n\nsys.exit(main(sys.argv[1:]))\n")
+        yield payload.command(project)
     if (service := package.unit) and (project := package.owner):
-        yield _program(service.name, f"from {project.name}.daemon import main\n\nsys.exit(main({service.name!r}))\n")
-        unit = Template(_data("unit.service").read_text())
-        text = unit.substitute(name=service.name, description=package.summary)
-        yield Entry(f"lib/systemd/system/{service.name}.service", text.encode())
-
-
-def _program(name: str, body: str) -> Entry:
-    # -B: byte code would stay behind when the package is removed.
-    return Entry(f"usr/bin/{name}", f"#!/usr/bin/python3 -IB\nimport sys\n\n{body}".encode(), 0o755)
-
-
-def _knowledge(project: Project, release: Release) -> bytes:
-    """release.json: what the code on the hosts has to know of its project and release."""
-    services = {
-        service.name: {"port": service.port, "schema_bound": service.schema_bound} for service in project.services
-    }
-    known = {
-        "release": release.codename,
-        "version": release.version,
-        "rpc": release.rpc,
-        "schema": project.schema,
-        "table": project.table,
-        "conffile": project.conffile,
-        "services": services,
-        "manage": project.manage,
-        "sync": project.sync,
-        "show": project.show,
-    }
-    return json.dumps(known, indent=1).encode() + b"\n"
+        yield payload.program(project, service)
+        yield payload.unit(f"lib/systemd/system/{service.name}.service", service, package.summary)
 
 
 def _trees(release: Release) -> Trees:
@@ -194,11 +145,3 @@ def _indexed(package: Package, root: Path) -> Mapping[str, str]:
     data = (root / path).read_bytes()
     where = {"Filename": path, "Size": str(len(data)), "SHA256": sha256(data)}
     return {**control_fields(package), **where}
-
-
-def _data(*path: str) -> Traversable:
-    return files("nornir_upgrade.lab").joinpath("data", *path)
-
-
-def _sources(directory: Traversable, suffix: str) -> list[Traversable]:
-    return sorted((path for path in directory.iterdir() if path.name.endswith(suffix)), key=lambda path: path.name)

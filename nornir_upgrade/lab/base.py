@@ -8,7 +8,7 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -38,6 +38,9 @@ _LIBRARIES = (
     *("python3-glance", "python3-heat", "python3-keystone", "python3-neutron", "python3-nova", "python3-octavia"),
     *("python3-openstackclient", "python3-swift", "mariadb-client"),
 )
+# Debian's build of what makes an RPM host; createrepo and gpg are for the repositories, which are made inside the base.
+_RPM = (*_NODE, "rpm", "dnf", "dnf-plugins-core", "createrepo-c", "gpg", "gpg-agent")
+_RPM_SCRIPTS = ("base.sh", "rpm.sh")
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 
 
@@ -48,12 +51,20 @@ class Recipe:
     name: str
     suite: str
     packages: tuple[str, ...]
+    scripts: tuple[str, ...] = ("base.sh",)
+    """Those of lab/data that set it up, in this order."""
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits over everything that goes in, the set-up script included."""
-        ingredients = json.dumps([asdict(self), _EXCLUDED, _setup_script()], sort_keys=True)
+        """16 hexadecimal digits over everything that goes in, the set-up scripts' text included."""
+        named = {"name": self.name, "suite": self.suite, "packages": self.packages}
+        ingredients = json.dumps([named, _EXCLUDED, self.set_up], sort_keys=True)
         return hashlib.sha256(ingredients.encode()).hexdigest()[:16]
+
+    @property
+    def set_up(self) -> str:
+        """What is run in it once its packages are there, by `sh -eu`."""
+        return "\n".join(files("nornir_upgrade.lab").joinpath("data", name).read_text() for name in self.scripts)
 
     def path(self, cache: Path) -> Path:
         """Where the finished base lies in the cache, whether or not it has been built."""
@@ -68,6 +79,8 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("cloud", "bookworm", (*_NODE, "mariadb-server", "nginx", "keystone")),  # real services, not stand-ins
         # Ansible's package_facts asks python3-apt on the host.
         Recipe("bench", "bookworm", (*_NODE, *_LIBRARIES, "python3-apt")),
+        Recipe("rpm", "bookworm", _RPM, _RPM_SCRIPTS),
+        Recipe("rpm-db", "bookworm", (*_RPM, "mariadb-server"), _RPM_SCRIPTS),
     )
 }
 
@@ -149,11 +162,7 @@ def _bootstrap(wanted: Recipe, root: Path, progress: Progress) -> None:
 
 def _set_up(wanted: Recipe, root: Path) -> None:
     done = subprocess.run(
-        ["chroot", str(root), "/bin/sh", "-eu"], input=_setup_script(), text=True, capture_output=True, check=False
+        ["chroot", str(root), "/bin/sh", "-eu"], input=wanted.set_up, text=True, capture_output=True, check=False
     )
     if done.returncode != 0:
         raise LabError(f"the base {wanted.name} could not be set up (exit {done.returncode}):\n{done.stderr}")
-
-
-def _setup_script() -> str:
-    return files("nornir_upgrade.lab").joinpath("data", "base.sh").read_text()

@@ -1,0 +1,1 @@
+echo "postun $package $evr $1" >> /var/log/lab-scriptlets.log

@@ -1,0 +1,1 @@
+echo "preun $package $evr $1" >> /var/log/lab-scriptlets.log
