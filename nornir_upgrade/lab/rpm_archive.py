@@ -125,8 +125,8 @@ def _scriptlets(package: RpmPackage, release: RpmRelease) -> Iterator[tuple[str,
     head = "".join(f"{name}='{value}'\n" for name, value in values.items())
     for kind in _SCRIPTLETS:
         pieces = [f"rpm-{kind}.sh"]
-        if package.takes_over and kind == "pre":
-            pieces.append("rpm-takes-over-pre.sh")
+        if package.takes_over and kind == "post":
+            pieces.append("rpm-takes-over-post.sh")
         if package.services and kind != "pre":
             pieces.append(f"rpm-service-{kind}.sh")
         text = head + "".join(payload.data("scripts", piece).read_text() for piece in pieces)
