@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from .dnfconf import DNF, DnfConf
 from .universe import FIELDS
 
 Control = tuple[tuple[str, str], ...]
-"""The fields of a package's stanza that say what it demands of others, by name (`universe.FIELDS`)."""
+"""The fields of a package that say what it demands of others, by name (`universe.FIELDS`, `rpmuniverse.FIELDS`)."""
 
 
 def control_of(stanza: Mapping[str, str]) -> Control:
@@ -16,7 +17,7 @@ def control_of(stanza: Mapping[str, str]) -> Control:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Candidate:
-    """One version of one package that can be had. `origin` is the index that offers it, as apt names it; `size` in bytes.
+    """One version of one package that can be had. `origin` is the index that offers it, as its tool names it; `size` in bytes.
 
     `digest` is the SHA-256 of the package file, '' where the index does not say. `control`: what it demands of others.
     `labels`, for each repository that offers it, are what that goes by: the parts of its path, suite, component, codename, ….
@@ -34,24 +35,30 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Candidates by name, architecture and version; where several indexes offer the same, the first in apt's order counts.
+    """Candidates by name, architecture and version; where several indexes offer the same, the first in their order counts.
 
-    `present` is what the host's own dpkg says of the packages on it: what they demand of others, but no bytes.
+    `present` is what the host's own dpkg or rpm says of the packages on it: what they demand of others, but no bytes. `dnf` is what its
+    dnf is told of certain packages, where it has one.
     """
 
     candidates: Mapping[tuple[str, str, str], Candidate]
     present: Mapping[tuple[str, str, str], Control] = field(default_factory=dict)
+    dnf: DnfConf = DNF
 
     def find(self, name: str, arch: str, version: str) -> Candidate | None:
         """Exactly this version (the same text), or `None`."""
         return self.candidates.get((name, arch, version))
 
 
-def catalog(candidates: Iterable[Candidate], present: Mapping[tuple[str, str, str], Control] | None = None) -> Catalog:
+def catalog(
+    candidates: Iterable[Candidate],
+    present: Mapping[tuple[str, str, str], Control] | None = None,
+    dnf: DnfConf = DNF,
+) -> Catalog:
     """The catalog of `candidates`, which stand in the order of preference."""
     found: dict[tuple[str, str, str], Candidate] = {}
     for one in candidates:
         first = found.setdefault((one.name, one.arch, one.version), one)
         if first is not one:
             found[one.name, one.arch, one.version] = replace(first, labels=(*first.labels, *one.labels))
-    return Catalog(found, present or {})
+    return Catalog(found, present or {}, dnf)

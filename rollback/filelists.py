@@ -1,9 +1,10 @@
 """`filelists.xml`, rpm-md's list of every file of a repository's packages: who has the paths that `primary.xml` leaves out. Strict."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from .rpmuniverse import Control, Entry, control
+from .catalog import Candidate, Control
+from .rpmuniverse import control
 from .xmlpass import Pass
 
 _FILELISTS = "http://linux.duke.edu/metadata/filelists"
@@ -20,13 +21,18 @@ def owners(data: bytes, source: str, paths: Collection[str]) -> Owners:
     return reader.found
 
 
-def with_files(entries: Iterable[Entry], found: Owners) -> tuple[Entry, ...]:
-    """`entries`, with the paths that `found` says they have."""
-    return tuple(replace(one, control=_added(one.control, found.get(_key(one), frozenset()))) for one in entries)
+def left_out(path: str) -> bool:
+    """Whether `primary.xml` does not name that path of a package's: it names the files below /etc, those in a directory whose name
+    ends with bin, and /usr/lib/sendmail (createrepo_c(8)).
+    """
+    return not (path.startswith("/etc/") or "bin/" in path or path == "/usr/lib/sendmail")
 
 
-def _key(one: Entry) -> tuple[str, str, str]:
-    return one.name, one.arch, one.version
+def with_files(candidates: Iterable[Candidate], found: Owners) -> Iterator[Candidate]:
+    """`candidates`, with the paths that `found` says they have."""
+    for one in candidates:
+        paths = found.get((one.name, one.arch, one.version))
+        yield replace(one, control=_added(one.control, paths)) if paths else one
 
 
 def _added(given: Control, paths: frozenset[str]) -> Control:

@@ -13,7 +13,6 @@ from nornir_upgrade.core.packages import PackageName
 from .aim import Aim
 from .catalog import Catalog
 from .closure import closure
-from .dnfconf import DNF, DnfConf
 from .encoding import Encoding, Reason
 from .outcome import told
 from .resolve import Manifest, Problem, exact
@@ -36,19 +35,17 @@ class Nearest:
 
     `missing`, where a version of the snapshot cannot be had: `keep` the package as it is and what it needs, `remove` what
     cannot be exact, or `fail`. `only`: glob patterns; the smallest set of changes that takes the packages they match back.
-    `dnf`: what that is told of certain packages, where a host has it.
     """
 
     missing: Missing = "keep"
     only: tuple[str, ...] = ()
-    dnf: DnfConf = DNF
 
     def __call__(self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
         """The manifest to the nearest state; with `problems` where there is none, or policy allows none but the exact one."""
-        straight = exact(then, now, offered, to, self.dnf)
+        straight = exact(then, now, offered, to)
         if not self.only and not straight.problems and self._stands(then, now, offered):
             return straight
-        found = scene(then, now, offered, missing=self.missing, only=self.only, dnf=self.dnf)
+        found = scene(then, now, offered, missing=self.missing, only=self.only)
         wanted = found.wanted
         broken = found.encoding.violated(wanted)
         answer = (wanted, {}, ()) if not broken else _answer(found.encoding, found.aims)
@@ -60,7 +57,7 @@ class Nearest:
         return manifest
 
     def _stands(self, then: HostFacts, now: HostFacts, offered: Catalog) -> bool:
-        found = scene(then, now, offered, missing=self.missing, dnf=self.dnf, straight=True)
+        found = scene(then, now, offered, missing=self.missing, straight=True)
         return not found.encoding.violated(found.wanted)
 
 

@@ -7,7 +7,9 @@ from .xmlpass import Pass
 
 _COMMON = "http://linux.duke.edu/metadata/common"
 _RPM = "http://linux.duke.edu/metadata/rpm"
-_VERSION, _NAME, _ARCH, _FILE = (f"{_COMMON} {tag}" for tag in ("version", "name", "arch", "file"))
+_VERSION, _NAME, _ARCH, _FILE, _SIZE, _CHECKSUM = (
+    f"{_COMMON} {tag}" for tag in ("version", "name", "arch", "file", "size", "checksum")
+)
 _FIELDS = {f"{_RPM} {field.lower()}": field for field in ("Requires", "Provides", "Conflicts", "Obsoletes")}
 _OPERATORS = {"LT": "<", "LE": "<=", "EQ": "=", "GE": ">=", "GT": ">"}
 
@@ -41,6 +43,10 @@ class _Primary(Pass):
             self._package, self._fields, self._asked = {"type": given.get("type", "")}, {}, False
         elif depth == 2 and tag == _VERSION:
             self._package |= given
+        elif depth == 2 and tag == _SIZE:
+            self._package["size"] = given.get("package", "")
+        elif depth == 2 and tag == _CHECKSUM:
+            self._package["digest"] = given.get("type", "")
         elif depth == 4 and self._asked and self.parent in _FIELDS:
             self._fields.setdefault(_FIELDS[self.parent], []).append(self._dependency(given))
 
@@ -50,6 +56,8 @@ class _Primary(Pass):
             self._asked = self._wanted is None or self.text in self._wanted
         elif depth == 2 and tag == _ARCH:
             self._package["arch"] = self.text
+        elif depth == 2 and tag == _CHECKSUM:
+            self._package["digest"] = self.text if self._package["digest"] == "sha256" else ""
         elif depth == 3 and tag == _FILE and self._asked:
             self._fields.setdefault("Files", []).append(self.text)
         elif depth == 1:
@@ -72,4 +80,7 @@ class _Primary(Pass):
         if package["type"] != "rpm" or package.get("arch") in ("src", "nosrc"):
             return
         one = self.package(package)
-        self.found.append(Entry(one.name, one.arch, one.evr, fields))
+        size = package.get("size", "")
+        if size and not (size.isascii() and size.isdecimal()):
+            raise self.fail(f"no size of a package: {size[:80]!r}")
+        self.found.append(Entry(one.name, one.arch, one.evr, fields, package.get("digest", ""), int(size or 0)))

@@ -9,11 +9,13 @@ from nornir_upgrade.core.packages import Package
 
 from .catalog import Catalog
 from .consistency import Checked, checked_way
+from .enquiry import Wanted
 from .listing import Listed, Listing
 from .offers import Offer, collect
 from .offline import Aim
 from .shelf import Shelf
-from .stock import Wanted, stock
+from .slots import flavour_of
+from .stock import stock
 from .survey import facts_of
 
 
@@ -23,7 +25,7 @@ def ways(fleet: Fleet, names: Sequence[str], aim: Aim, shelf: Shelf) -> dict[str
     Raises `UnknownName` where no repository of a host goes by the name of the release, and as `facts_of`.
     """
     now = facts_of(fleet, names, {})
-    wanted = {host: Wanted({}, frozenset(_names(facts, aim))) for host, facts in now.items()}
+    wanted = {host: Wanted({}, frozenset(_names(facts, aim)), flavour_of(facts)) for host, facts in now.items()}
     catalogs = stock(fleet, wanted, shelf)
     return {host: (_way(facts, catalogs[host], aim), _native(facts)) for host, facts in now.items()}
 
@@ -35,7 +37,7 @@ def _names(facts: HostFacts, aim: Aim) -> Iterator[str]:
 
 
 def _way(facts: HostFacts, found: Catalog, aim: Aim) -> Checked:
-    offers = collect(_offers(found), "deb", _native(facts))
+    offers = collect(_offers(found), flavour_of(facts), _native(facts))
     return checked_way(facts.host, _listing(facts), offers, aim, found.present)
 
 
@@ -46,7 +48,7 @@ def _offers(found: Catalog) -> Iterator[Offer]:
 
 
 def _listing(facts: HostFacts) -> Listing:
-    return Listing(facts.host, "deb", tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
+    return Listing(facts.host, flavour_of(facts), tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
 
 
 def _listed(one: Package) -> Listed:
@@ -56,4 +58,5 @@ def _listed(one: Package) -> Listed:
 
 
 def _native(facts: HostFacts) -> str:
-    return apt.native(facts.packages) or facts.os.arch
+    found = apt.native(facts.packages) if flavour_of(facts) == "deb" else ""
+    return found or facts.os.arch

@@ -16,7 +16,6 @@ from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName
 
 from .catalog import Catalog
-from .dnfconf import DNF, DnfConf
 from .slots import Slots, flavour_of, slots
 
 Action = Literal["keep", "downgrade", "upgrade", "install", "remove", "rename", "held", "unobtainable"]
@@ -95,12 +94,12 @@ class Solver(Protocol):
         ...
 
 
-def exact(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], dnf: DnfConf = DNF) -> Manifest:
+def exact(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
     """The manifest that leads to exactly the packages of `then`: the set difference.
 
     A version that is not in `offered` makes its package `unobtainable`, with one problem that names all of them.
     """
-    apart, flavour = slots(then, now, offered, dnf), flavour_of(now)
+    apart, flavour = slots(then, now, offered), flavour_of(now)
     before, present = apart.by_key(then.packages), apart.by_key(now.packages)
     changes = tuple(
         account(before.get(key), present.get(key), key, offered, flavour)

@@ -5,7 +5,7 @@ do not decide whether a set of packages can stand together. Requires of `rpmlib(
 keys, not packages: neither is kept.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -53,12 +53,16 @@ class Rpm:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A package as an index or a host lists it. `control` are its fields by name (`FIELDS`)."""
+    """A package as an index or a host lists it. `control` are its fields by name (`FIELDS`); `digest` is the SHA-256 of its file and
+    `size` that in bytes, where an index says so.
+    """
 
     name: str
     arch: str
     version: str
     control: Control = ()
+    digest: str = ""
+    size: int = 0
 
     @property
     def rpm(self) -> Rpm:
@@ -103,20 +107,6 @@ def names_in(one: Dependency) -> Iterator[str]:
             yield from names_in(term)
     else:
         yield one.name
-
-
-def lacking_paths(packages: Collection[Rpm]) -> frozenset[str]:
-    """The paths that dependencies name and none of the packages is known to have: only a list of all files can tell of them.
-
-    `primary.xml` names the files below /etc, those in a bin directory and /usr/lib/sendmail, and no others (createrepo_c(8)).
-    """
-    demands = (one for package in packages for one in (*package.requires, *package.conflicts))
-    paths = {name for one in demands for name in names_in(one) if name.startswith("/")}
-    return frozenset(paths.difference(*(_provided(package) for package in packages)))
-
-
-def _provided(package: Rpm) -> frozenset[str]:
-    return package.files | {one.name for one in package.provides}
 
 
 def _lines(given: Mapping[str, str], field: str) -> list[str]:

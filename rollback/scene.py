@@ -12,7 +12,6 @@ from nornir_upgrade.core.packages import Package, PackageName
 from .aim import Aim
 from .catalog import Catalog
 from .debclauses import DebRules
-from .dnfconf import DNF, DnfConf
 from .encoding import Encoding, Rules, V, encode
 from .rpmclauses import RpmRules
 from .slots import Slots, flavour_of, slots
@@ -55,14 +54,13 @@ def scene(
     *,
     missing: Missing = "keep",
     only: Sequence[str] = (),
-    dnf: DnfConf = DNF,
     straight: bool = False,
 ) -> Scene:
     """The question how `now` comes to `then`. What has no dependency fields in `offered` is taken to demand nothing.
 
     `straight`: only whether what is wanted can stand; other versions of what is wanted are left out, which halves the work.
     """
-    apart = slots(then, now, offered, dnf)
+    apart = slots(then, now, offered)
     before, present = apart.by_key(then.packages), apart.by_key(now.packages)
     aims = tuple(
         _aim(key, before.get(key), present.get(key), only)
@@ -71,7 +69,7 @@ def scene(
     )
     stage = _Stage(aims, present, offered, apart, missing, straight)
     if flavour_of(now) == "rpm":
-        encoding = stage.encoded(RpmRules(now.os.arch, apart.install_only, now.os.kernel, dnf))
+        encoding = stage.encoded(RpmRules(now.os.arch, apart.install_only, now.os.kernel, offered.dnf))
     else:
         encoding = stage.encoded(DebRules(apt.native(now.packages) or now.os.arch))
     return Scene(before, present, encoding, aims, tuple(only))

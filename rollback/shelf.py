@@ -3,17 +3,11 @@
 import os
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.evr import check_arch, check_name, check_version
 from nornir_upgrade.core.store import digest_of
-
-from . import compressed
-from .answer import Index
-from .catalog import Candidate, control_of
-from .universe import fields_of
 
 _KEEP = 30 * 86400.0  # seconds since an index was last asked for
 
@@ -50,53 +44,3 @@ class Shelf:
             raise InvalidInput(f"{path}: was damaged, and is removed", hint="do it again: it is fetched anew")
         os.utime(path)
         return data
-
-
-class Reader:
-    """What the indexes on a shelf offer of the packages `names`; each index is read once."""
-
-    def __init__(self, shelf: Shelf, names: Collection[str]) -> None:
-        self._shelf, self._names = shelf, names
-        self._stanzas: dict[str, tuple[tuple[str, str], ...]] = {}
-        self._offered: dict[Index, Mapping[str, tuple[Candidate, ...]]] = {}
-
-    def offered(self, index: Index) -> Mapping[str, tuple[Candidate, ...]]:
-        """The candidates of an index by name, in its order."""
-        if index not in self._offered:
-            found: dict[str, tuple[Candidate, ...]] = {}
-            for name, stanza in self._wanted(index.digest):
-                found[name] = (*found.get(name, ()), _candidate(stanza, index))
-            self._offered[index] = found
-        return self._offered[index]
-
-    def _wanted(self, digest: str) -> tuple[tuple[str, str], ...]:
-        if digest not in self._stanzas:
-            text = compressed.unpack(self._shelf.get(digest), digest).decode("utf-8", "surrogateescape")
-            self._stanzas[digest] = tuple(_named(text, self._names, digest))
-        return self._stanzas[digest]
-
-
-def _named(text: str, names: Collection[str], digest: str) -> Iterator[tuple[str, str]]:
-    """Name and stanza of the packages `names`. An archive has some 60,000, a host has one in forty."""
-    if text and not text.endswith("\n"):
-        raise InvalidInput(f"index {digest}: cut off")
-    for stanza in text.split("\n\n"):
-        head = stanza if stanza.startswith("Package: ") else stanza[stanza.find("\nPackage: ") + 1 :]
-        name = head.partition("\n")[0].removeprefix("Package: ").strip()
-        if name in names:
-            yield name, stanza
-
-
-def _candidate(stanza: str, index: Index) -> Candidate:
-    fields = dict(fields_of(stanza))
-    try:
-        name, arch, version = (fields[key] for key in ("Package", "Architecture", "Version"))
-        check_name(name, qualified=True), check_arch(arch), check_version(version)
-        size = int(fields.get("Size") or "0")
-    except (KeyError, ValueError) as error:
-        raise InvalidInput(f"{index.origin}: {fields.get('Package', '')}: no {error} that can be understood") from None
-    except InvalidInput as refusal:
-        raise InvalidInput(f"{index.origin}: {refusal.message}") from None
-    return Candidate(
-        name, arch, version, index.origin, fields.get("SHA256", ""), size, control_of(fields), (index.labels,)
-    )

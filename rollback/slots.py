@@ -13,7 +13,6 @@ from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName
 
 from .catalog import Catalog
-from .dnfconf import DnfConf
 from .encoding import Versioned
 
 _Pair = tuple[str, str]
@@ -44,17 +43,17 @@ def flavour_of(facts: HostFacts) -> Flavour:
     return "rpm" if facts.os.family == "rpm" else "deb"
 
 
-def slots(then: HostFacts, now: HostFacts, offered: Catalog, conf: DnfConf) -> Slots:
+def slots(then: HostFacts, now: HostFacts, offered: Catalog) -> Slots:
     """The slots for both states of a host. dpkg has one version of a package, always."""
     if flavour_of(now) == "deb":
         return Slots()
     pairs = {(one.name, one.arch) for facts in (then, now) for one in facts.packages}
-    install_only = frozenset(_install_only(pairs, offered, conf))
+    install_only = frozenset(_install_only(pairs, offered))
     twice = {pair for facts in (then, now) for pair in _twice(facts.packages)}
     return Slots(install_only, frozenset({pair for pair in pairs if pair[0] in install_only} | twice))
 
 
-def _install_only(pairs: Iterable[_Pair], offered: Catalog, conf: DnfConf) -> Iterator[str]:
+def _install_only(pairs: Iterable[_Pair], offered: Catalog) -> Iterator[str]:
     provides: dict[str, set[str]] = {name: set() for name, _ in pairs}
     for (name, _, _), one in offered.candidates.items():
         if name in provides:
@@ -62,7 +61,7 @@ def _install_only(pairs: Iterable[_Pair], offered: Catalog, conf: DnfConf) -> It
     for (name, _, _), control in offered.present.items():
         if name in provides:
             provides[name] |= set(_provided(dict(control)))
-    return (name for name, given in provides.items() if conf.several(name, given))
+    return (name for name, given in provides.items() if offered.dnf.several(name, given))
 
 
 def _provided(control: Mapping[str, str]) -> Iterator[str]:

@@ -15,13 +15,15 @@ from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.repositories import SetRepository
 
 from .catalog import catalog
+from .enquiry import Wanted
 from .foretold import foretell
 from .nearest import Nearest
 from .resolve import Manifest, exact
 from .shelf import Shelf
+from .slots import flavour_of
 from .snapshot import Snapshot, runs_since, snapshots
 from .solving import Progress, Question, silent, solve_all
-from .stock import Wanted, stock
+from .stock import stock
 from .trail import trail
 
 if TYPE_CHECKING:  # nornir takes long to import
@@ -81,7 +83,7 @@ def survey(
 
     def wanted(host: str) -> Wanted:
         names = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
-        return Wanted(old_sources(runs, host, store), frozenset(names))
+        return Wanted(old_sources(runs, host, store), frozenset(names), flavour_of(now[host]))
 
     catalogs = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
     questions = {host: Question(snapshot.of(host), now[host], catalogs[host], to) for host in catalogs}

@@ -25,10 +25,10 @@ from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 from rollback import snapshot, survey
 from rollback.catalog import Candidate, Catalog, Control, catalog
+from rollback.enquiry import Wanted
 from rollback.planner import plan_rollback
 from rollback.proof import Proof, prove
 from rollback.snapshot import Snapshot
-from rollback.stock import Wanted
 from tests.fake import apt, hosts
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.index import MIGRATIONS, RENAMED, VERSIONS, Offer, Relation, offers

@@ -25,9 +25,10 @@ from nornir_upgrade.core.store import digest_of
 from rollback import enquiry
 from rollback.answer import Answer, Index, parse
 from rollback.catalog import Candidate, Catalog, catalog
-from rollback.enquiry import fetch
-from rollback.shelf import Reader, Shelf
-from rollback.stock import Wanted, stock
+from rollback.enquiry import Wanted, fetch
+from rollback.reader import Reader
+from rollback.shelf import Shelf
+from rollback.stock import stock
 
 PACKAGES = (
     "Package: nova-common\nArchitecture: all\nVersion: 1:2013.2-0ubuntu1~cloud0\nSize: 1024\nSHA256: abc\n"
@@ -47,7 +48,7 @@ HERE = (
 def answer(*indexes: str, present: str = HERE) -> Answer:
     """What is understood of indexes (each with its first line) and of what is on the host."""
     parts = [f"{index}\n=== index {number} 0\n" for number, index in enumerate(indexes)]
-    return parse("".join((*parts, present, "\n=== present 0\n\n=== end 0\n")), "===")
+    return parse("".join((*parts, present, "\n=== present 0\n\n=== end 0\n")), "===", "deb")
 
 
 def test_an_index_is_its_digest_and_what_its_repository_goes_by() -> None:
@@ -97,9 +98,9 @@ def test_what_is_no_index_is_refused(index: str, reason: str) -> None:
 
 def test_an_answer_that_is_not_whole_is_refused() -> None:
     with pytest.raises(InvalidInput, match="does not say what is present"):
-        parse("\n=== end 0\n", "===")
+        parse("\n=== end 0\n", "===", "deb")
     with pytest.raises(InvalidInput, match="cut off"):
-        parse(f"{INDEX}\n\n=== index 0 0\n", "===")
+        parse(f"{INDEX}\n\n=== index 0 0\n", "===", "deb")
 
 
 @example(noise=b"\x80", at=161)
@@ -107,7 +108,7 @@ def test_an_answer_that_is_not_whole_is_refused() -> None:
 def test_noise_is_read_or_refused_and_nothing_else(noise: bytes, at: int) -> None:
     whole = f"{INDEX}\n\n=== index 0 0\n{HERE}\n=== present 0\n\n=== end 0\n"
     with suppress(InvalidInput):
-        parse(whole[:at] + noise.decode("utf-8", "surrogateescape") + whole[at:], "===")
+        parse(whole[:at] + noise.decode("utf-8", "surrogateescape") + whole[at:], "===", "deb")
 
 
 # ---------------------------------------------------------------------- the shelf
@@ -345,9 +346,9 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """No index is small enough to come along; each errand is noted: from whom, and how many indexes."""
     noted: list[tuple[str, int]] = []
 
-    def noting(host: Host, sources: Mapping[str, str | None], digests: set[str]) -> dict[str, bytes]:
+    def noting(host: Host, wanted: Wanted, digests: set[str]) -> dict[str, bytes]:
         noted.append((host.name, len(digests)))
-        return fetch(host, sources, digests)
+        return fetch(host, wanted, digests)
 
     monkeypatch.setattr(enquiry, "_SMALL", 0)
     monkeypatch.setattr("rollback.stock.fetch", noting)
@@ -393,7 +394,7 @@ def test_hosts_that_are_alike_share_what_they_could_have(tmp_path: Path, fetched
 def test_an_index_that_changes_meanwhile_is_refused(machine: Machine) -> None:
     line = machine.archive("old", ("nova", "1", "all"))
     with pytest.raises(CommandFailed, match="not there any more"):
-        fetch(machine.host, {machine.source("old.list"): line}, {"a" * 64})
+        fetch(machine.host, Wanted({machine.source("old.list"): line}, frozenset()), {"a" * 64})
 
 
 @pytest.mark.parametrize("said", [b"", b"aa 5\n12", b"aa x\n12", b"aa 2\n12"])
@@ -405,4 +406,4 @@ def test_what_is_not_what_was_asked_for_is_refused(said: bytes) -> None:
             return Result(0, said, b"")
 
     with pytest.raises((InvalidInput, DigestMismatch), match="liar"):
-        fetch(Liar(), {}, {"a" * 64})  # type: ignore[arg-type]
+        fetch(Liar(), Wanted({}, frozenset()), {"a" * 64})  # type: ignore[arg-type]

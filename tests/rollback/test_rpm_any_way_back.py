@@ -50,7 +50,7 @@ def test_the_way_back_is_exact_or_told(chance: Random) -> None:
     world = some(chance, 9)
     then, now = standing(world), standing(chance.sample(world, len(world)))
     had = [one for one in world if chance.random() < 0.4]
-    manifest = Nearest(dnf=CONF)(host(then), host(now), offering(had, present=now), TO)
+    manifest = Nearest()(host(then), host(now), offering(had, present=now, dnf=CONF), TO)
     assert [change.key for change in manifest.changes] == sorted({key(one) for one in (*then, *now)})
     assert not manifest.problems
     wanted = {(one.name, one.arch, one.version) for one in then}
@@ -73,6 +73,6 @@ def test_librpm_takes_the_end() -> None:
         world = some(chance, 9)
         then, now = standing(world), standing(chance.sample(world, len(world)))
         had = [one for one in world if chance.random() < 0.4]
-        there = end(Nearest(dnf=CONF)(host(then), host(now), offering(had, present=now), TO))
+        there = end(Nearest()(host(then), host(now), offering(had, present=now, dnf=CONF), TO))
         ends.append([one for one in world if (one.name, one.arch, one.version) in there])
     assert librpm(ends) == [[]] * len(ends)

@@ -7,7 +7,7 @@ import pytest
 
 from nornir_upgrade.core.facts import HostFacts
 from rollback.catalog import Candidate, Catalog, catalog
-from rollback.dnfconf import DnfConf
+from rollback.dnfconf import DNF, DnfConf
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest, exact, require_solved
 from rollback.rpmuniverse import Rpm
@@ -29,16 +29,22 @@ def host(rpms: Iterable[Rpm], *, kernel: str = "", auto: Iterable[str] = ()) -> 
     return replace(found, os=replace(found.os, id="rocky", family="rpm", arch=NATIVE, kernel=kernel))
 
 
-def offering(rpms: Iterable[Rpm], present: Iterable[Rpm] = ()) -> Catalog:
+def offering(rpms: Iterable[Rpm], present: Iterable[Rpm] = (), dnf: DnfConf = DNF) -> Catalog:
     had = (Candidate(one.name, one.arch, one.version, "old", control=control_of(one)) for one in rpms)
-    return catalog(had, {(one.name, one.arch, one.version): control_of(one) for one in present})
+    return catalog(had, {(one.name, one.arch, one.version): control_of(one) for one in present}, dnf)
 
 
 def back(
-    then: Iterable[Rpm], now: Iterable[Rpm], had: Iterable[Rpm], solver: Nearest = KEEP, kernel: str = ""
+    then: Iterable[Rpm],
+    now: Iterable[Rpm],
+    had: Iterable[Rpm],
+    solver: Nearest = KEEP,
+    *,
+    kernel: str = "",
+    dnf: DnfConf = DNF,
 ) -> Manifest:
     now = tuple(now)
-    return solver(host(then), host(now, kernel=kernel), offering(had, present=now), TO)
+    return solver(host(then), host(now, kernel=kernel), offering(had, present=now, dnf=dnf), TO)
 
 
 def lines(manifest: Manifest) -> list[str]:
@@ -187,7 +193,7 @@ def test_what_is_install_only_can_be_told() -> None:
     old, new = made("vm=1-1"), made("vm=2-1")
     assert lines(back((old,), (new,), (old,))) == ["vm=1-1 downgrade"]
     conf = DnfConf(install_only=frozenset({"vm"}))
-    assert lines(back((old,), (new,), (old,), Nearest(dnf=conf))) == ["vm=1-1 install", "vm=2-1 remove"]
+    assert lines(back((old,), (new,), (old,), dnf=conf)) == ["vm=1-1 install", "vm=2-1 remove"]
 
 
 # ---------------------------------------------------------------------- one of each
@@ -225,7 +231,7 @@ def test_what_is_protected_stays_and_says_so() -> None:
     assert lines(manifest) == ["old=none keep", "sudo=2-1 keep"]
     assert {one.rule for one in manifest.deviations} == {"essential"}
     assert "sudo is essential or protected, and is never removed" in manifest.deviations[0].text
-    assert lines(back(then, now, then, Nearest(dnf=DnfConf(protected=())))) == ["old=1-1 install", "sudo=2-1 remove"]
+    assert lines(back(then, now, then, dnf=DnfConf(protected=()))) == ["old=1-1 install", "sudo=2-1 remove"]
 
 
 # ---------------------------------------------------------------------- what dependencies name

@@ -1,5 +1,6 @@
 """rpm's packages as they are read: from `rpm -qa`, primary.xml and filelists.xml of the same packages, built from `app.spec`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import InvalidInput
-from rollback import filelists, primary
+from rollback import filelists, index_rpm, primary
 from rollback.dnfconf import DNF
 from rollback.richdeps import Capability, Dependency, Rich, capability, cnf, parse
 from rollback.rpmrules import colour, meets, obsoleted, overlap, together
-from rollback.rpmuniverse import Entry, Rpm, lacking_paths, rows, rpm
+from rollback.rpmuniverse import Entry, Rpm, rows, rpm
 
 from .rpmworlds import made
 
@@ -65,16 +66,22 @@ def test_what_packages_demand_is_read_of_those_wanted_only() -> None:
     assert found["tools"] and not found["app"]
 
 
-def test_paths_that_no_index_names_are_found_in_the_list_of_files() -> None:
-    content = PRIMARY.replace(b"<file>/opt/tools/bin/tool</file>", b"")
-    entries = primary.entries(content, "primary.xml")
-    lacking = lacking_paths([one.rpm for one in entries])
-    assert lacking == {"/bin/sh", "/opt/tools/bin/tool"}
-    found = filelists.owners(FILELISTS, "filelists.xml", lacking)
-    assert found == {("tools", "noarch", "1:2.0~rc1-3"): frozenset({"/opt/tools/bin/tool"})}
-    completed = filelists.with_files(entries, found)
-    assert lacking_paths([one.rpm for one in completed]) == {"/bin/sh"}
-    assert by_name(completed)["app"] == by_name(entries)["app"]
+def test_paths_that_an_index_leaves_out_are_found_in_the_list_of_files() -> None:
+    content = PRIMARY.replace(b"/opt/tools/bin/tool", b"/opt/tools/tool")
+    had = tuple(index_rpm.candidates(content, "primary.xml", {"app", "tools"}))
+    unlisted = index_rpm.unlisted(one.control for one in had)
+    assert unlisted == {"/opt/tools/tool"}, "and /bin/sh is one that an index would name"
+    files = FILELISTS.replace(b"/opt/tools/bin/tool", b"/opt/tools/tool")
+    found = filelists.owners(files, "filelists.xml", unlisted)
+    assert found == {("tools", "noarch", "1:2.0~rc1-3"): frozenset({"/opt/tools/tool"})}
+    before, after = ({one.name: one.control for one in some} for some in (had, index_rpm.with_files(had, found)))
+    assert "/opt/tools/tool" in dict(after["tools"])["Files"].splitlines()
+    assert after["app"] == before["app"]
+
+
+def test_an_index_tells_size_and_digest_of_a_package() -> None:
+    (app,) = index_rpm.candidates(PRIMARY, "primary.xml", {"app"})
+    assert app.size > 0 and re.fullmatch("[0-9a-f]{64}", app.digest)
 
 
 @given(st.integers(0, len(ROWS) - 1))
