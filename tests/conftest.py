@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.ssh import SshHost
-from nornir_upgrade.lab import provision
+from nornir_upgrade.lab import provision, rpm_provision
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 
@@ -96,6 +96,13 @@ def nodes(lab: Lab) -> Iterator[Lab]:
 def fleet(lab: Lab) -> Lab:
     """The lab with the fleet of the example inventory, running Havana. Who changes it resets it."""
     provision.up(lab)
+    return lab
+
+
+@pytest.fixture(scope="session")
+def rpm_fleet(lab: Lab) -> Lab:
+    """The lab with the RPM hosts of the example inventory, running Havana. Who changes them resets them."""
+    rpm_provision.up(lab)
     return lab
 
 
