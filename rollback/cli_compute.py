@@ -71,8 +71,6 @@ def compute(
         from_texts(flags, texts, out, explain)
         return
     texts.refuse_alone()
-    if flags.output == "dnf":
-        raise click.UsageError("-o dnf is for rpm packages, with --installed")
     if texts.release:
         if run or snapshot or missing:
             raise click.UsageError("--release needs no snapshot: give it without --run, --snapshot and --missing")
@@ -124,11 +122,12 @@ def _documents(found: "Survey") -> dict[str, Any]:
 
 
 def _words(found: "Survey", form: str) -> str:
-    from .manifests import apt_command, lines
+    from .manifests import apt_command, dnf_command, lines
 
+    commands = {"apt": apt_command, "dnf": dnf_command}
     return by_host(
         {
-            host: apt_command(manifest, found.now[host]) if form == "apt" else lines(manifest)
+            host: commands[form](manifest, found.now[host]) if form in commands else lines(manifest)
             for host, manifest in found.manifests.items()
         }
     )

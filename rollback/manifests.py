@@ -7,9 +7,11 @@ from urllib.parse import quote as percent
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.apt import Apt
+from nornir_upgrade.core.dnf import Dnf
 from nornir_upgrade.core.errors import Drift, InvalidInput, UnknownName
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.host import quote
+from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.transaction import LOCK_WAIT
 
 from .resolve import FORMAT, STAYS, Change, Manifest, document, read
@@ -75,9 +77,34 @@ def moving(manifest: Manifest) -> tuple[Change, ...]:
 
 
 def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
-    """The one apt-get command that a rollback of the host would give, as a shell line; none where nothing changes."""
-    want = wants(manifest, now) if moving(manifest) else ()
+    """The one apt-get command that a rollback of the host would give, as a shell line; none where nothing changes.
+
+    Raises `InvalidInput` where the host has rpm.
+    """
+    want = _asked(manifest, now, "deb", "apt")
     return (quote(Apt().change(want, now.packages, downgrade=True, wait=LOCK_WAIT)[0]),) if want else ()
+
+
+def dnf_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
+    """The one dnf transaction that a rollback of the host would make, as a shell line: it is told as data on standard input.
+
+    Raises `InvalidInput` where the host has dpkg.
+    """
+    want = _asked(manifest, now, "rpm", "dnf")
+    if not want:
+        return ()
+    argv = Dnf().change(want, now.packages, downgrade=True, wait=LOCK_WAIT)[0]
+    begin = argv.index("dnf")  # what stands before it waits for locks, and hands over the plan
+    return (f"printf %s {quote(argv[begin - 1 : begin])} | {quote(argv[begin:])}",)
+
+
+def _asked(manifest: Manifest, now: HostFacts, family: str, tool: str) -> tuple[PackageWant, ...]:
+    if manifest.family != family:
+        raise InvalidInput(
+            f"{manifest.host} has {manifest.family} packages: {tool} cannot take them back",
+            hint=f"-o text or -o json says it of every host; --limit names those that have {tool}",
+        )
+    return wants(manifest, now) if moving(manifest) else ()
 
 
 def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.steps.files import RestoreFiles
 
-from .resolve import STAYS, Manifest
+from .litter import owners_of
+from .resolve import STAYS, Manifest, slots_in
 from .trail import Trail
 
 
@@ -72,10 +73,11 @@ class Scope:
 
 def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     """What the way back by `manifest` is about on its host."""
-    before = {(one.name, one.arch): one.version for one in then.packages if one.unpacked}
+    apart = slots_in(manifest)
+    before = {key: one.version for key, one in apart.by_key(one for one in then.packages if one.unpacked).items()}
     moving, staying, gone = set(), set(), set()
     for change in manifest.changes:
-        old = before.get((change.name, change.arch), "")
+        old = before.get(change.key, "")
         if change.action not in STAYS:
             moving |= {change.name, change.target_name}
         elif change.installed and old != change.installed:
@@ -83,9 +85,9 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
         if old and (change.action == "remove" or (change.action in STAYS and not change.installed)):
             gone.add(change.name)
     found = Scope(tuple(manifest.to.get("only", "").split()), frozenset(moving), frozenset(staying), frozenset(gone))
-    owned = [*then.conffiles, *now.conffiles]
-    inside = frozenset(one.path for one in owned if found.configures(one.package))
-    return replace(found, inside=inside, outside=frozenset(one.path for one in owned) - inside)
+    owners = owners_of([*then.conffiles, *now.conffiles])
+    inside = frozenset(path for path, package in owners.items() if found.configures(package))
+    return replace(found, inside=inside, outside=owners.keys() - inside)
 
 
 def _below(path: str, root: str) -> bool:

@@ -1,9 +1,11 @@
 """What a manifest asks of the package manager: one transaction, and a second where configuration must be left behind. Pure."""
 
+from collections.abc import Iterable, Iterator
+
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageWant
 
-from .resolve import Change, Manifest, require_solved, slots_in
+from .resolve import STAYS, Change, Manifest, require_solved, slots_in
 
 
 def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
@@ -22,7 +24,17 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
         want = _want(change, present.get(change.key))
         if want is not None and not _replaced(change, staying.get(change.name, set())):
             found.append(want)
-    return tuple(found)
+    return (*found, *_beside(manifest, found))
+
+
+def _beside(manifest: Manifest, found: Iterable[PackageWant]) -> Iterator[PackageWant]:
+    """Where one of several versions comes or goes, those that stand beside it and stay: what is wanted of a package is all of it."""
+    named = {(one.name, one.arch) for one in found}
+    told = {(one.name, one.arch, one.version) for one in found}
+    for change in manifest.changes:
+        stays = bool(change.slot and change.installed) and change.action in STAYS
+        if stays and (change.name, change.arch) in named and (change.name, change.arch, change.slot) not in told:
+            yield PackageWant(change.name, change.arch, change.slot, "installed", change.auto, change.hold)
 
 
 def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
@@ -55,6 +67,8 @@ def _as_marked(change: Change, now: Package) -> bool:
 def _replaced(change: Change, staying: set[str]) -> bool:
     """Whether the package goes because its name comes back as another architecture that cannot stand beside it.
 
-    `all` and any other exclude each other, and dpkg replaces one by the other; to remove the name would remove both.
+    `all` (to rpm `noarch`) and any other exclude each other, and dpkg and rpm replace one by the other; to remove the name would remove
+    both.
     """
-    return change.action == "remove" and bool(staying) and (change.arch == "all" or "all" in staying)
+    others = staying - {change.arch}
+    return change.action == "remove" and bool(others) and bool({"all", "noarch"} & {change.arch, *others})

@@ -156,7 +156,6 @@ def test_what_is_no_list_is_refused_with_its_line(desk: Desk, content: str, line
             ("--installed", "installed", "--policy", "policy", "--release", "grizzly", "--limit", "a"),
             "not with --installed",
         ),
-        (("-o", "dnf"), "-o dnf is for rpm"),
     ],
 )
 def test_wrong_usage(desk: Desk, argv: tuple[str, ...], reason: str) -> None:
