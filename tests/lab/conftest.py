@@ -1,13 +1,13 @@
 """Fixtures of the tests on real hosts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from nornir_upgrade.lab.lab import Lab
 from tests.conftest import OWN
-from tests.lab.site import GROUPS, Site
+from tests.lab.site import BOTH, GROUPS, RPM_GROUPS, Site
 
 
 @pytest.fixture
@@ -30,8 +30,22 @@ def small(fleet: Lab, tmp_path: Path) -> Iterator[Site]:
     yield from _site(fleet, tmp_path, ("cmp1",))
 
 
-def _site(fleet: Lab, directory: Path, changed: tuple[str, ...]) -> Iterator[Site]:
-    site = Site(directory, fleet)
+@pytest.fixture
+def rpm_site(rpm_fleet: Lab, tmp_path: Path) -> Iterator[Site]:
+    """A controller's directory for the RPM hosts alone."""
+    yield from _site(rpm_fleet, tmp_path, tuple(RPM_GROUPS), RPM_GROUPS)
+
+
+@pytest.fixture
+def both(fleet: Lab, rpm_fleet: Lab, tmp_path: Path) -> Iterator[Site]:
+    """A controller's directory for the hosts of both families."""
+    yield from _site(fleet, tmp_path, tuple(BOTH), BOTH)
+
+
+def _site(
+    fleet: Lab, directory: Path, changed: tuple[str, ...], roles: Mapping[str, tuple[str, ...]] = GROUPS
+) -> Iterator[Site]:
+    site = Site(directory, fleet, roles)
     site.configure()
     yield site
     site.close()

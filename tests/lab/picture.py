@@ -11,10 +11,17 @@ Picture = Mapping[str, Mapping[str, Mapping[str, str]]]
 # Whole directories, not only what facts speak of. Not compared: what a running system writes by itself.
 _SCRIPT = r"""
 export LC_ALL=C
-echo '== packages'; dpkg-query -W -f '${binary:Package}\t${Version} ${db:Status-Want} ${db:Status-Eflag} ${db:Status-Status}\n'
-echo '== auto'; apt-mark showauto
-echo '== holds'; apt-mark showhold
-echo '== audit'; dpkg --audit
+if [ -e /var/lib/dpkg/status ]; then
+  echo '== packages'; dpkg-query -W -f '${binary:Package}\t${Version} ${db:Status-Want} ${db:Status-Eflag} ${db:Status-Status}\n'
+  echo '== auto'; apt-mark showauto
+  echo '== holds'; apt-mark showhold
+  echo '== audit'; dpkg --audit
+else
+  echo '== packages'; rpm -qa --qf '%{NEVRA}\n'
+  echo '== asked for'; dnf -q --disablerepo='*' repoquery --userinstalled
+  echo '== holds'; cat /etc/dnf/plugins/versionlock.list
+  echo '== audit'; dnf -q --disablerepo='*' check
+fi
 echo '== etc'; find /etc -xdev ! -type f -printf '%p\t%y %m %u %g %l\n' | sort
 find /etc -xdev -type f -printf '%p\t%m %u %g\n' | sort
 echo '== contents'; find /etc -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sed -E 's/^([0-9a-f]{64})  (.*)/\2\t\1/'

@@ -18,6 +18,8 @@ FAULTS = "/run/lab-fault"
 SCENARIO = "service-by-service"
 DATABASES = ("keystone", "glance", "nova", "quantum", "cinder")
 GROUPS = {"ctl1": ("control", "db"), "net1": ("network",), "cmp1": ("compute",), "cmp2": ("compute",)}
+RPM_GROUPS = {"rctl1": ("control", "db", "rpm"), "rcmp1": ("compute", "rpm"), "rcmp2": ("compute", "rpm")}
+BOTH = GROUPS | RPM_GROUPS
 ONE = ("--limit", "cmp1")
 """A run of two waves on one host, which is over in five seconds."""
 
@@ -130,6 +132,8 @@ class Site:
         login = {name: how[name] for name in ("username", "password") if name in how}
         groups: dict[str, Any] = {"lab": {"port": 10022, **login, "connection_options": options}}
         groups |= {name: {} for roles in self.roles.values() for name in roles}
+        if "rpm" in groups:
+            groups["rpm"] = {"data": {"cloud": "rpm"}}
         inventory = self.directory / "inventory"
         inventory.mkdir(exist_ok=True)
         addresses = {one.name: one.address for one in self.lab.status()}
@@ -137,8 +141,9 @@ class Site:
             name: {"hostname": addresses[name], "groups": ["lab", *roles], **(hosts or {}).get(name, {})}
             for name, roles in self.roles.items()
         }
-        if "ctl1" in entries:
-            entries["ctl1"]["data"] = {"databases": list(DATABASES)}
+        for name in ("ctl1", "rctl1"):
+            if name in entries:
+                entries[name]["data"] = {"databases": list(DATABASES)}
         files = {f"{name}_file": f"inventory/{name}.yaml" for name in ("host", "group")}
         section: dict[str, Any] = {"plugin": "SimpleInventory", "options": files}
         if transform:
@@ -227,9 +232,9 @@ class Site:
         history = self.text(host, "cat", "/var/log/apt/history.log")
         return sum(package in entry for entry in history.split("\n\n") if "Start-Date" in entry)
 
-    def sql(self, statement: str) -> list[str]:
+    def sql(self, statement: str, host: str = "ctl1") -> list[str]:
         """The rows that the statement returns on the database host."""
-        done = self.lab.run("ctl1", ["mariadb", "--skip-column-names"], statement.encode())
+        done = self.lab.run(host, ["mariadb", "--skip-column-names"], statement.encode())
         return done.stdout.decode().splitlines()
 
 
