@@ -1,7 +1,8 @@
 """The steps of one host in a stage, each kind in a function of its own. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
+from .core.facts import Service
 from .core.step import Step
 from .gates import AuditClean, HttpStatus, PortOpen, ServiceActive
 from .parts import Unit
@@ -15,10 +16,22 @@ from .steps.services import ServiceWant, SetServices
 from .tasks import Task
 
 
-def stop(task: Task) -> Steps:
-    """Its services, by whichever name they run."""
-    want = tuple(ServiceWant(one.name, active=False) for unit in task.units for one in unit.present)
+def stop(scenario: Scenario, task: Task) -> Steps:
+    """Its services, by whichever name they run. A unit whose package goes under its old name starts at boot no more, which is
+    said here so that it can be undone: rpm's scriptlets (%systemd_preun) would disable it as well, and tell nobody."""
+    going = {scenario.renamed(one.name) for one in task.want if one.goal != "installed"}
+    want = tuple(
+        ServiceWant(one.name, active=False, enabled=False if _leaves(unit, one, going) else None)
+        for unit in task.units
+        for one in unit.present
+    )
     return (SetServices(want),) if want else ()
+
+
+def _leaves(unit: Unit, one: Service, going: Set[str]) -> bool:
+    """Whether the enabled unit `one` goes with its package; `going`: the new names of packages that go."""
+    old = one.name == unit.service.was and one.enabled == "enabled"
+    return old and not going.isdisjoint(unit.service.packages)
 
 
 def capture(stage: Stage, task: Task) -> Steps:

@@ -1,5 +1,6 @@
 """A plan as people read it: a summary first, then wave by wave what will be true, hosts that share it together. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,9 +23,11 @@ _NO_RETURN = "!"
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the summary counts. Packages are counted on each host; `databases` are dumped, and `migrated` after that."""
+    """What the summary counts. `families`: the hosts of each family. Packages are counted on each host; `databases` are dumped,
+    and `migrated` after that."""
 
     hosts: int
+    families: Mapping[str, int]
     upgrade: int
     install: int
     remove: int
@@ -76,7 +79,7 @@ class Outline:
 def outline(plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None = None) -> Outline:
     """`plan` in words. `facts`, of when it was made, tell old versions from new ones; `scenario` what is out meanwhile."""
     waves = tuple(_wave(wave, facts, scenario) for wave in plan.waves)
-    return Outline(plan.direction, plan.origin, _totals(plan, waves), waves)
+    return Outline(plan.direction, plan.origin, _totals(plan, waves, facts), waves)
 
 
 def summary(found: Outline) -> str:
@@ -92,7 +95,9 @@ def summary(found: Outline) -> str:
         if totals.points_of_no_return
         else "every step can be undone",
     ]
-    return f"Plan: {totals.hosts} hosts: " + "; ".join(part for part in parts if part)
+    mixed = ", ".join(f"{count} {family}" for family, count in totals.families.items())
+    hosts = f"{totals.hosts} hosts ({mixed})" if len(totals.families) > 1 else f"{totals.hosts} hosts"
+    return f"Plan: {hosts}: " + "; ".join(part for part in parts if part)
 
 
 def text(found: Outline, full: bool = False) -> str:
@@ -147,7 +152,7 @@ def _symbol(step: Step) -> str:
     return "~"
 
 
-def _totals(plan: Plan, waves: Iterable[WaveOutline]) -> Totals:
+def _totals(plan: Plan, waves: Iterable[WaveOutline], facts: Mapping[str, HostFacts]) -> Totals:
     changes = [
         (host, change)
         for wave in waves
@@ -158,6 +163,7 @@ def _totals(plan: Plan, waves: Iterable[WaveOutline]) -> Totals:
     ]
     return Totals(
         hosts=len(plan.hosts),
+        families=Counter(facts[host].os.family for host in plan.hosts if host in facts),
         upgrade=sum(1 for _, change in changes if change.old and change.new),
         install=sum(1 for _, change in changes if not change.old),
         remove=sum(1 for _, change in changes if not change.new),

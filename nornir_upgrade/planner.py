@@ -85,7 +85,7 @@ def _in_step(
     return in_step(
         stage.name,
         (
-            Phase("stop", {task.host: (*stop(task), *capture(stage, task)) for task in tasks}, {}),
+            Phase("stop", {task.host: (*stop(scenario, task), *capture(stage, task)) for task in tasks}, {}),
             Phase("dump", dumps, {}),
             *(
                 _packages(
@@ -151,7 +151,13 @@ def _by_batches(scenario: Scenario, draft: Draft, hosts: Sequence[Member]) -> tu
 
 def _alone(scenario: Scenario, stage: Stage, task: Task) -> Steps:
     """All that a host does in a stage in which it goes by itself."""
-    return (*stop(task), *capture(stage, task), *change(scenario, stage, task), *edits(stage, task), *start(task))
+    return (
+        *stop(scenario, task),
+        *capture(stage, task),
+        *change(scenario, stage, task),
+        *edits(stage, task),
+        *start(task),
+    )
 
 
 def _quorums(scenario: Scenario, hosts: Sequence[Member]) -> dict[str, tuple[str, ...]]:

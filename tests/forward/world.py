@@ -14,8 +14,11 @@ from nornir_upgrade.scenario import Scenario
 from tests.fake import apt, hosts, state
 from tests.fake.state import HostState
 
+from . import rpm_world
+from .rpm_world import RpmHost
+
 DEBIAN = OperatingSystem("debian", "12", "bookworm", "deb", "amd64", "6.1.0", "0" * 32)
-GROUPS = {"ctl1": ("lab", "control", "db"), "net1": ("lab", "network")}
+GROUPS = {"ctl1": ("lab", "control", "db"), "net1": ("lab", "network"), "rctl1": ("lab", "control", "db", "rpm")}
 BOTH = ("havana", "icehouse")
 SHIPPED = "service-by-service"
 
@@ -31,26 +34,40 @@ class Entry:
 
 @dataclass(slots=True)
 class World:
-    """An inventory and what is on its hosts. `scope`: the hosts that a limit lets in; empty: all."""
+    """An inventory and what is on its hosts. `scope`: the hosts that a limit lets in; empty: all. `rpm`: a cloud of RPM hosts."""
 
     states: dict[str, HostState]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     scope: tuple[str, ...] = ()
+    rpm: dict[str, RpmHost] = field(default_factory=dict)
+    clouds: dict[str, str] = field(default_factory=dict)
 
     @property
     def inventory(self) -> tuple[Entry, ...]:
-        return tuple(Entry(name, self.groups.get(name) or GROUPS.get(name, ("lab", "compute"))) for name in self.states)
+        return tuple(self._entry(name) for name in (*self.states, *self.rpm))
+
+    def _entry(self, name: str) -> Entry:
+        cloud = self.clouds.get(name, "rpm" if name in self.rpm else "")
+        groups = self.groups.get(name) or GROUPS.get(name, ("lab", "compute"))
+        return Entry(name, groups, {"cloud": cloud} if cloud else {})
 
     @property
     def facts(self) -> dict[str, HostFacts]:
-        return {name: facts_of(made) for name, made in self.states.items() if name in (self.scope or self.states)}
+        every = {name: facts_of(made) for name, made in self.states.items()}
+        every |= {name: made.facts for name, made in self.rpm.items()}
+        return {name: facts for name, facts in every.items() if name in (self.scope or every)}
 
     def previews(self, wanted: Scenario) -> dict[str, dict[str, Transaction]]:
         asked = planner.requests(wanted, self.inventory, self.facts)
         return {
-            host: {stage: preview(self.states[host], names) for stage, names in request.packages.items()}
+            host: {stage: self._preview(host, names) for stage, names in request.packages.items()}
             for host, request in asked.items()
         }
+
+    def _preview(self, host: str, names: Iterable[str]) -> Transaction:
+        if host in self.rpm:
+            return rpm_world.preview(self.rpm[host], names)
+        return preview(self.states[host], names)
 
     def plan(self, name: str = SHIPPED, **settings: str) -> Plan:
         wanted = scenario_file.load(name, settings)
@@ -64,6 +81,11 @@ class World:
 def lab() -> World:
     """The fleet of the lab."""
     return World({made.name: made for made in hosts.fleet()})
+
+
+def mixed() -> World:
+    """The fleet of the lab, with its RPM hosts, which are a cloud of their own."""
+    return World({made.name: made for made in hosts.fleet()}, rpm=rpm_world.fleet())
 
 
 def large(controllers: int = 3, compute: int = 12) -> World:
