@@ -1,0 +1,139 @@
+"""Delivery: package files out of escrow on a host, so that its package manager installs them in the one transaction.
+
+What was found by running it (apt 2.6.1, dnf 4.14):
+- apt-get(8) takes each file as one more source with `--with-source FILE`. The words of a transaction stay what they are:
+  `name:arch=version` finds the version in the file as it finds others in repositories, `-s` simulates it, and holds, removals and
+  repositories all go together. A private `file:` repository would need `trusted=yes`, which we never say; a file named on the command
+  line itself (`./file.deb`) would be a word that our own data made up.
+- dnf's `history replay` finds a version wherever dnf's sack has it, and a plugin puts files there (`Base.add_remote_rpms`, which is
+  what `dnf install ./file.rpm` calls). `--repofrompath` would need an index made on the host, and checks signatures as
+  repositories do: what was rebuilt has none. Signatures of files are the host's to ask for (`localpkg_gpgcheck` in dnf.conf(5)); we
+  set nothing.
+Whatever is delivered was verified on the way out of the store, and is once more on the host, by digest.
+"""
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+
+from .errors import CommandFailed, DigestMismatch, InvalidInput
+from .escrow import Escrow, Family, Kept, PackageFile
+from .host import FileState, Host
+
+DIRECTORY = "/var/lib/nornir-upgrade/escrow"
+"""Where package files stand on a host; root's alone."""
+PLUGIN = f"{DIRECTORY}/plugin"
+
+# dnf(8) loads every plugin of its pluginpath; ours is one that is there for this one call.
+_PLUGIN = b'''\
+"""nornir-upgrade: the package files beside this directory can be had."""
+import glob
+import os
+
+import dnf
+
+
+class Escrow(dnf.Plugin):
+    name = "nornir_upgrade_escrow"
+
+    def sack(self):
+        directory = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        self.base.add_remote_rpms(sorted(glob.glob(os.path.join(glob.escape(directory), "*.rpm"))))
+'''
+
+# Where dnf's plugins are otherwise, versionlock among them: the option that adds a directory must name the others again.
+_PLUGIN_PATH = """\
+exec "$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p;q' "$(command -v dnf)")" -c '
+import dnf
+conf = dnf.Base().conf
+conf.read()
+print(",".join(conf.pluginpath))
+'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What stands on a host: `options` have its package manager know of it."""
+
+    family: Family
+    paths: tuple[str, ...]
+    options: tuple[str, ...]
+
+    def known_to(self, argv: Sequence[str]) -> tuple[str, ...]:
+        """`argv`, which has its apt-get or dnf take the delivered files for versions that can be had.
+
+        Raises `InvalidInput` where it calls neither.
+        """
+        if not self.options:
+            return tuple(argv)
+        program = "apt-get" if self.family == "deb" else "dnf"
+        if program not in argv:
+            raise InvalidInput(f"{argv[0]} is no call of {program}")
+        at = list(argv).index(program) + 1
+        return (*argv[:at], *self.options, *argv[at:])
+
+
+def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Delivered:
+    """Afterwards `files` stand on `host`, each with the digest that it has in escrow, and no other package files beside them.
+
+    What stands there already is not sent again. Raises `Unobtainable` where the escrow does not hold one, `DigestMismatch` where it
+    is damaged, `InvalidInput` for files of two families.
+    """
+    kept = {f"{DIRECTORY}/{file.file_name}": escrow.require(file) for file in files}
+    families = {one.file.family for one in kept.values()}
+    if len(families) > 1:
+        raise InvalidInput(f"{host.name}: package files of two families")
+    here = _emptied(host, kept)
+    for path, one in kept.items():
+        if here.get(path) != one.digest:
+            _send(host, escrow, path, one)
+    _verify(host, kept)
+    family: Family = families.pop() if families else "deb"
+    return Delivered(family, tuple(kept), _options(host, family, tuple(kept)))
+
+
+def withdraw(host: Host) -> None:
+    """Afterwards nothing of what was delivered is on the host."""
+    host.run(("rm", "-rf", "--", DIRECTORY))
+
+
+def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
+    """What stands in the directory, by path, with its digest: afterwards `kept` at most, for dnf is offered whatever is in it."""
+    host.run(("install", "-d", "-m", "0700", "--", DIRECTORY))
+    found = {state.path: state.digest for state in host.tree((DIRECTORY,)) if state.kind == "file"}
+    for path in found:
+        if path not in kept:
+            host.place(FileState(path, "absent"))
+    return found
+
+
+def _send(host: Host, escrow: Escrow, path: str, one: Kept) -> None:
+    try:
+        with escrow.store.open(one.digest) as source:
+            host.upload(source, path)
+    except DigestMismatch as damage:
+        raise DigestMismatch(
+            f"{one.file}: {damage.message}",
+            hint="rollback escrow verify; rollback escrow fetch brings it anew, if it is to be had",
+        ) from None
+
+
+def _verify(host: Host, kept: dict[str, Kept]) -> None:
+    for state in host.stat(tuple(kept)):
+        if state.digest != kept[state.path].digest:
+            raise DigestMismatch(
+                f"{host.name}: {state.path} is not what was sent", hint="see to its disk, then do it again"
+            )
+
+
+def _options(host: Host, family: Family, paths: Sequence[str]) -> tuple[str, ...]:
+    if not paths:
+        return ()
+    if family == "deb":
+        return tuple(word for path in paths for word in ("--with-source", path))
+    host.run(("install", "-d", "-m", "0700", "--", PLUGIN))
+    host.write(f"{PLUGIN}/nornir_upgrade_escrow.py", _PLUGIN, mode="0600")
+    others = host.run(("sh", "-c", _PLUGIN_PATH)).text.strip()
+    if not others:
+        raise CommandFailed(host.name, "dnf's plugins", 0, "dnf does not say where its plugins are")
+    return (f"--setopt=pluginpath={PLUGIN},{others}",)
