@@ -1,20 +1,27 @@
 """Findings: each is there when it must be, names its host and a remedy, and is not there on a fleet in order."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from nornir_upgrade import preflight, scenario_file
+from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packages import PackageChange, Transaction
 from nornir_upgrade.preflight import Finding
 from tests.fake.state import Service
 
-from .world import SHIPPED, World, lab, large
+from .world import SHIPPED, World, lab, large, mixed
+
+SHIPPED_TEXT = resources.files("nornir_upgrade.scenarios").joinpath(f"{SHIPPED}.yaml").read_text()
 
 
 def test_a_fleet_in_order_has_none() -> None:
     assert lab().findings() == ()
     assert large().findings() == ()
+    assert mixed().findings() == ()
 
 
 def _broken(world: World) -> None:
@@ -137,3 +144,78 @@ def test_blocking_findings_come_first() -> None:
     _off(world)
     _down(world)
     assert [one.severity for one in world.findings()] == ["blocking", "advisory"]
+
+
+# ---------------------------------------------------------------------- both families, several clouds
+
+
+def test_remedies_are_in_the_words_of_the_hosts_tools() -> None:
+    world = mixed()
+    host = world.rpm["rcmp2"]
+    host.packages = [replace(one, selection="hold", broken=one.name == "less") for one in host.packages]
+    facts = world.facts
+    found = preflight.findings(scenario_file.load(SHIPPED), world.inventory, facts)
+    told = {one.key: one for one in found if one.host == "rcmp2"}
+    assert told["package-broken"].remedy == "on the host: dnf check; dnf remove --duplicates"
+    assert told["package-held"].remedy.startswith("on the host: dnf versionlock delete openstack-nova-common ")
+
+
+def test_what_its_dnf_would_do_is_looked_at_too() -> None:
+    world, wanted = mixed(), scenario_file.load(SHIPPED)
+    previews = world.previews(wanted)
+    lost = PackageChange("openstack-nova-cert", "noarch", "2013.2-2.el7", "")
+    drawn = PackageChange("openstack-glance", "noarch", "2013.2-2.el7", "2014.1-2.el7")
+    previews["rctl1"]["identity"] = Transaction((*previews["rctl1"]["identity"].changes, lost, drawn))
+    previews["rcmp1"]["compute-nodes"] = Transaction(())
+    previews["rcmp2"]["compute-nodes"] = Transaction((PackageChange("less", "noarch", "590-2.el9", "600-1.el9"),))
+    found = {one.key: one for one in preflight.findings(wanted, world.inventory, world.facts, previews)}
+    assert "dnf --assumeno" in found["package-lost"].remedy
+    assert found["stages-entangled"].text == "identity would also change openstack-glance, which belong to image"
+    assert found["nothing-newer"].text.startswith("its dnf sees nothing newer")
+    assert found["hold-in-the-way"].remedy.endswith("dnf versionlock delete less")
+
+
+def test_a_renamed_package_of_rpm_is_not_lost() -> None:
+    assert "package-lost" not in {one.key for one in mixed().findings()}
+
+
+def test_a_family_without_repositories_is_refused(tmp_path: Path) -> None:
+    text = SHIPPED_TEXT.replace(SHIPPED_TEXT[SHIPPED_TEXT.index("  rpm:\n") : SHIPPED_TEXT.index("# Part of")], "\n")
+    (path := tmp_path / "service-by-service.yaml").write_text(text)
+    world = mixed()
+    wanted = scenario_file.load(str(path))
+    (found,) = preflight.findings(wanted, world.inventory, world.facts)
+    assert (found.key, found.severity, found.host) == ("family-without-repositories", "blocking", "")
+    assert found.text == (
+        "service-by-service names no repositories for rpm hosts, of which there is: rctl1, rcmp1, rcmp2"
+    )
+    assert "repositories.rpm" in found.remedy
+    with pytest.raises(InvalidInput, match="no repositories for rpm hosts"):
+        world.previews(wanted)
+    world.scope = tuple(world.states)
+    assert preflight.findings(wanted, world.inventory, world.facts) == ()
+
+
+@pytest.mark.parametrize("cloud", [("ctl1", "net1", "cmp1", "cmp2"), ("rctl1", "rcmp1", "rcmp2")])
+def test_a_cloud_goes_without_the_others(cloud: tuple[str, ...]) -> None:
+    world = mixed()
+    world.scope = cloud
+    assert world.findings() == ()
+
+
+def test_a_limit_that_parts_a_cloud_is_found_there_alone() -> None:
+    world = mixed()
+    world.scope = ("ctl1", "net1", "cmp1", "cmp2", "rctl1", "rcmp1")
+    found = {(one.key, one.severity) for one in world.findings()}
+    assert found == {("stage-put-off", "advisory"), ("limit-may-split-stage", "advisory")}
+    assert all("rcmp2" in one.text for one in world.findings())
+    world.groups = {"rctl1": ("control",)}
+    missing = [one for one in world.findings() if one.key == "database-host-missing"]
+    assert len(missing) == 5 and missing[0].text.endswith("no host is in group db of cloud rpm")
+
+
+def test_a_cloud_has_a_name() -> None:
+    world = mixed()
+    world.clouds["rctl1"] = 7  # type: ignore[assignment]
+    with pytest.raises(InvalidInput, match="host rctl1: cloud must be text, not 7"):
+        world.findings()

@@ -40,6 +40,22 @@ stages:
 """
 
 
+PLAIN = """\
+repositories:
+  old: {path: /etc/apt/sources.list.d/old.list}
+  new: {path: "/etc/apt/sources.list.d/${new}.list", text: "deb http://10.99.0.1/ ${new} main"}
+"""
+BOTH = """\
+repositories:
+  deb:
+    old: {path: /etc/apt/sources.list.d/old.list}
+    new: {path: "/etc/apt/sources.list.d/${new}.list", text: "deb http://10.99.0.1/ ${new} main"}
+  rpm:
+    old: {path: /etc/yum.repos.d/old.repo}
+    new: {path: "/etc/yum.repos.d/${new}.repo", text: "[${new}]\\nbaseurl=http://10.99.0.1/$releasever/\\n"}
+"""
+
+
 def put(directory: Path, text: str = GOOD, name: str = "small.yaml") -> Path:
     path = directory / name
     path.write_text(text)
@@ -78,6 +94,63 @@ def test_settings_replace_defaults(tmp_path: Path) -> None:
     found = scenario_file.load("small", scenario_file.pairs(["new=juno", "serial=2,50%"]), tmp_path)
     assert found.repositories[0].new.path.endswith("/juno.list")
     assert [(one.name, one.value) for one in found.settings] == [("new", "juno"), ("serial", "2,50%")]
+
+
+def test_repositories_by_family(tmp_path: Path) -> None:
+    plain = scenario_file.load(str(put(tmp_path)))
+    both = scenario_file.load(str(put(tmp_path, GOOD.replace(PLAIN, BOTH))))
+    assert both.families == ("deb", "rpm") and both.repositories_of("deb") == plain.repositories_of("deb")
+    assert both.repositories_of("rpm").new == RepositoryFile(
+        "/etc/yum.repos.d/icehouse.repo", "[icehouse]\nbaseurl=http://10.99.0.1/$releasever/\n"
+    )
+    with pytest.raises(InvalidInput, match="small names no repositories for rpm hosts"):
+        plain.repositories_of("rpm")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says", "hint"),
+    [
+        ("  rpm:\n", "  yum:\n", "line 11: repositories.yum: there is no key 'yum' here", "deb, rpm"),
+        (
+            "yum.repos.d/old.repo",
+            "yum.repos.d/old.list",
+            "line 12: repositories.rpm.old.path: must be a file that dnf",
+            "",
+        ),
+        ("/etc/yum.repos.d/old.repo", "/etc/yum/old.repo", "line 12: repositories.rpm.old.path: must be a file", ""),
+        ("d/old.list", "d/old.repo", "line 9: repositories.deb.old.path: must be a file that apt reads", ""),
+        (
+            "/$releasever/",
+            "/\\npassword=canary",
+            "line 13: repositories.rpm.new.text: holds a password",
+            "/etc/dnf/vars",
+        ),
+        ('repo", text: "[', 'repo", txt: "[', "line 13: repositories.rpm.new.txt: there is no key 'txt'", "'text'"),
+    ],
+)
+def test_what_is_wrong_of_a_family_is_named_with_its_place(
+    tmp_path: Path, old: str, new: str, says: str, hint: str
+) -> None:
+    good = GOOD.replace(PLAIN, BOTH)
+    assert good.count(old) == 1
+    with pytest.raises(InvalidInput) as refusal:
+        scenario_file.load(str(put(tmp_path, good.replace(old, new))))
+    assert says in refusal.value.message and "canary" not in refusal.value.message
+    assert hint in refusal.value.hint
+
+
+def test_no_family_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="line 7: repositories: must hold old and new, or these for each family"):
+        scenario_file.load(str(put(tmp_path, GOOD.replace(PLAIN, "repositories: {}\n"))))
+
+
+def test_a_package_that_is_not_called_as_its_unit(tmp_path: Path) -> None:
+    path = put(tmp_path, GOOD.replace("keystone: {port", "keystone: {package: openstack-keystone, port"))
+    (service,) = scenario_file.load(str(path)).services
+    assert service.packages == ("openstack-keystone", "keystone") and service.names == ("keystone",)
+    path.write_text(GOOD.replace("keystone: {port", 'keystone: {package: "-x", port'))
+    with pytest.raises(InvalidInput, match=r"line 11: services\.keystone\.package: must be the name of a package"):
+        scenario_file.load(str(path))
 
 
 def test_what_does_not_exist_is_answered_with_what_does(tmp_path: Path) -> None:
