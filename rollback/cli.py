@@ -9,6 +9,7 @@ from nornir_upgrade.screen import Screen, columns
 
 from .cli_apply import apply
 from .cli_compute import compute
+from .cli_escrow import escrow
 from .cli_policy import policy
 from .cli_versions import vercmp
 
@@ -42,6 +43,7 @@ door.add_command(compute)
 door.add_command(apply)
 door.add_command(vercmp)
 door.add_command(policy)
+door.add_command(escrow)
 
 
 @door.command(

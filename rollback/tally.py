@@ -17,7 +17,7 @@ _NOW_AND_THEN = 10.0  # seconds
 
 
 @contextmanager
-def tally(screen: Screen, what: str, *, clock: Clock = time.monotonic) -> Iterator[Callable[[int, int], None]]:
+def tally(screen: Screen, what: str, *, clock: Clock = time.monotonic) -> Iterator[Callable[[object, object], None]]:
     """Within the block, what is called with how much is done, and of how much, tells it; `what` says done what.
 
     The clock runs from the first call on: what comes before that is another's work.
@@ -36,7 +36,7 @@ class _Lines:
         self._what, self._clock, self._screen = what, clock, screen
         self._due = 0.0
 
-    def __call__(self, done: int, of: int) -> None:
+    def __call__(self, done: object, of: object) -> None:
         self._due = self._due or self._clock() + _NOW_AND_THEN
         if self._clock() >= self._due:
             self._due = self._clock() + _NOW_AND_THEN
@@ -54,7 +54,7 @@ class _Line:
         self._due = 0.0
         self._status: Status | None = None
 
-    def __call__(self, done: int, of: int) -> None:
+    def __call__(self, done: object, of: object) -> None:
         text = f"{self._what}: {done} of {of}"
         self._due = self._due or self._clock() + _QUICK
         if self._status is not None:

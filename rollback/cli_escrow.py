@@ -1,0 +1,276 @@
+"""`rollback escrow`: the old packages, configurations and dumps that are kept for a way back."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nornir_upgrade.core.errors import DigestMismatch, Unobtainable
+from nornir_upgrade.doors import FLEET, GENERAL, Flags, Verbs, flags
+from nornir_upgrade.screen import Screen, columns
+
+if TYPE_CHECKING:
+    from nornir_upgrade.controller import Controller
+    from nornir_upgrade.core.collect import Collected, Progress
+    from nornir_upgrade.core.escrow import Escrow
+    from nornir_upgrade.core.facts import HostFacts
+    from nornir_upgrade.core.journal import Journal
+    from nornir_upgrade.needs import Needs
+
+    from .keeping import Waste
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@click.group(cls=Verbs)
+def escrow() -> None:
+    """The bytes that are kept for a way back: old packages, configurations and dumps."""
+
+
+@escrow.command(
+    "list",
+    epilog="""\b
+Examples:
+  rollback escrow list
+  rollback escrow list -o json""",
+)
+@flags(*GENERAL)
+def list_(flags: Flags) -> None:
+    """What is kept: package files with where they came from, and what runs captured."""
+    from nornir_upgrade.core import codec
+
+    from .keeping import captures
+
+    with _reading(flags) as (kept, journal):
+        captured = captures(journal.runs())
+        packages, objects = kept.list(), tuple(kept.store.digests())
+        sizes = {digest: kept.store.size(digest) for digest in objects}
+    document = {
+        "packages": [codec.to_builtins(one) for one in packages],
+        "captures": [codec.to_builtins(one) | {"size": sizes.get(one.digest)} for one in captured],
+        "objects": len(objects),
+        "bytes": sum(sizes.values()),
+    }
+    rows = [
+        (f"{k.file.name}:{k.file.arch}", k.file.version, in_bytes(k.size), k.source, k.checked, k.host)
+        for k in packages
+    ]
+    held = dict.fromkeys((c.what, c.name, in_bytes(sizes.get(c.digest, 0)), c.host, c.run) for c in captured)
+    parts = [columns(("package", "version", "size", "source", "checked by", "from"), rows)] if rows else []
+    parts += [columns(("kept", "of", "size", "host", "run"), tuple(held))] if held else []
+    parts.append(f"{len(objects)} objects, {in_bytes(sum(sizes.values()))}.")
+    Screen(flags).result(document, "\n\n".join(parts))
+
+
+@escrow.command(
+    epilog="""\b
+Examples:
+  rollback escrow verify
+
+Everything is read to its end. Exit 22 where anything is damaged or lost; nothing is ever restored from that."""
+)
+@flags(*GENERAL)
+def verify(flags: Flags) -> int:
+    """Read everything that is kept, and name what is not what was kept."""
+    from nornir_upgrade.core import codec
+
+    from .inspection import inspect
+    from .keeping import captures, restorable
+    from .snapshot import snapshots
+
+    with _reading(flags) as (kept, journal):
+        needed, _ = restorable(journal.runs(), snapshots(journal))
+        found = inspect(kept, captures(needed))
+    said = f"{found.objects} objects, {in_bytes(found.bytes)}: " + (
+        "all whole." if not found.faults else "NOT all whole:"
+    )
+    Screen(flags).result(codec.to_builtins(found), "\n".join((said, *found.faults)))
+    return DigestMismatch.exit_code if found.faults else 0
+
+
+@escrow.command(
+    epilog="""\b
+Examples:
+  rollback escrow fetch --plan plan.json
+  rollback escrow fetch 'nova*' 'python3-nova*' --limit @compute
+  rollback escrow fetch --run last
+
+Without --plan, --run and --snapshot: what is installed now and matches PATTERN, all of it where there is none.
+Each file comes once for the whole fleet: from a host's cache, through its repositories, or rebuilt from the installed
+files. Cut off, it goes on where it ended. Exit 21 where something cannot be had."""
+)
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.option(
+    "--plan", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="What that plan changes or removes."
+)
+@click.option(
+    "--run", default="", metavar="RUN", help="What a way back to before that run would install, and is not there."
+)
+@click.option(
+    "--snapshot", default="", metavar="ID", help="What a way back to that snapshot would install, and is not there."
+)
+@flags(*GENERAL, *FLEET)
+def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, snapshot: str) -> int:
+    """Bring package files of the hosts into escrow. Changes nothing on the hosts."""
+    from nornir_upgrade.controller import at_work, gather_all
+    from nornir_upgrade.core.collect import collect
+    from nornir_upgrade.core.escrow import Escrow
+    from nornir_upgrade.needs import families
+
+    from .tally import tally
+
+    if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
+        raise click.UsageError("PATTERN, --plan, and --run or --snapshot each say what is fetched: give one")
+    screen = Screen(flags)
+    with at_work(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as controller:
+        facts = gather_all(controller.fleet)
+        wanted = _wanted(controller, facts, patterns, plan, run, snapshot)
+        with tally(screen, "fetched") as tell:
+
+            def told(progress: "Progress") -> None:
+                tell(*_in_words(progress))
+
+            kept = Escrow.beside(controller.store)
+            found = collect(controller.fleet, families(facts), wanted, kept, told)
+    return _conclude(screen, found, sum(len(files) for files in wanted.values()))
+
+
+@escrow.command(
+    epilog="""\b
+Examples:
+  rollback escrow prune
+  rollback escrow prune --yes -o json
+
+Kept is what a way back from any run may need that is neither undone nor untouched, every snapshot that was taken for itself,
+and package files that were fetched since the last run began."""
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@flags(*GENERAL)
+def prune(flags: Flags) -> None:
+    """Remove what no way back needs any more: shows it, and asks."""
+    from .keeping import waste
+    from .snapshot import snapshots
+
+    screen = Screen(flags)
+    with _owning(flags, "rollback escrow prune") as (kept, journal):
+        found = waste(journal.runs(), snapshots(journal), kept.list(), tuple(kept.store.digests()))
+        size = sum(map(kept.store.size, found.objects))
+        document: dict[str, Any] = {
+            "packages": [str(one.file) for one in found.packages],
+            "objects": list(found.objects),
+            "bytes": size,
+        }
+        if not found.objects and not found.packages:
+            screen.result(document, "Nothing to remove: all that is kept is needed.")
+            return
+        screen.require_consent()
+        screen.note("\n".join(_waste_in_words(found)))
+        screen.confirm(f"Remove {len(found.objects)} objects, {in_bytes(size)}?")
+        kept.drop({one.file for one in found.packages})
+        for digest in found.objects:
+            kept.store.remove(digest)
+        kept.store.sweep()
+        screen.result(document, f"Removed {len(found.objects)} objects, {in_bytes(size)}.")
+
+
+def in_bytes(size: float) -> str:
+    """A size for people: three digits or so, and a unit."""
+    unit = 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} B"
+
+
+@contextmanager
+def _reading(flags: Flags) -> "Iterator[tuple[Escrow, Journal]]":
+    from nornir_upgrade import settings
+    from nornir_upgrade.controller import reading
+    from nornir_upgrade.core.escrow import Escrow
+    from nornir_upgrade.core.store import Store
+
+    with reading(flags.config) as journal:
+        yield Escrow.beside(Store(settings.read(flags.config).store)), journal
+
+
+@contextmanager
+def _owning(flags: Flags, command: str) -> "Iterator[tuple[Escrow, Journal]]":
+    """As `_reading`, while nobody else works: what a run has just kept stands in no event yet."""
+    from nornir_upgrade import settings
+    from nornir_upgrade.core.escrow import Escrow
+    from nornir_upgrade.core.journal import owned
+    from nornir_upgrade.core.store import Store
+
+    chosen = settings.read(flags.config)
+    settings.make_private(chosen.state)
+    with owned(chosen.journal, command) as journal:
+        yield Escrow.beside(Store(chosen.store)), journal
+
+
+def _wanted(
+    controller: "Controller",
+    facts: "Mapping[str, HostFacts]",
+    patterns: Sequence[str],
+    plan: Path | None,
+    run: str,
+    snapshot: str,
+) -> "Needs":
+    from nornir_upgrade.core import codec
+    from nornir_upgrade.core.errors import InvalidInput
+    from nornir_upgrade.core.plan import Plan
+    from nornir_upgrade.needs import installed, lost, needs
+
+    from .cli_way import target
+
+    if plan is not None:
+        try:
+            text = plan.read_bytes()
+        except OSError as error:
+            raise InvalidInput(f"{plan}: {error.strerror}") from None
+        return needs(codec.loads(text, Plan, source=str(plan)), facts)
+    if run or snapshot:
+        then = target(controller.journal, run, snapshot)
+        return lost({one.host: one for one in then.hosts}, facts)
+    return installed(facts, patterns)
+
+
+def _in_words(progress: "Progress") -> tuple[str, str]:
+    left = f", about {progress.left:.0f} s left" if progress.left is not None else ""
+    return (
+        f"{progress.files} of {progress.of_files} files, {in_bytes(progress.bytes)}",
+        f"{in_bytes(progress.of_bytes)}{left}",
+    )
+
+
+def _conclude(screen: Screen, found: "Collected", wanted: int) -> int:
+    from nornir_upgrade.core import codec
+    from nornir_upgrade.core.errors import DiskFull
+
+    size = sum(one.size for one in found.kept)
+    document = {
+        "fetched": [codec.to_builtins(one) for one in found.kept],
+        "bytes": size,
+        "missing": [{"package": str(file), "reason": reason} for file, reason in sorted(found.missing.items())],
+        "failures": {host: str(failure) for host, failure in sorted(found.failures.items())},
+    }
+    rebuilt = sum(one.rebuilt for one in found.kept)
+    text = f"Fetched {len(found.kept)} files, {in_bytes(size)}" + f", {rebuilt} of them rebuilt" * bool(rebuilt) + "."
+    if not wanted:
+        text = "Nothing to fetch: no package is asked for."
+    elif not found.kept and not found.missing:
+        text = "Nothing to fetch: all is in escrow."
+    screen.result(
+        document, "\n".join((text, *(f"NOT to be had: {file}: {why}" for file, why in sorted(found.missing.items()))))
+    )
+    for host, failure in sorted(found.failures.items()):
+        screen.warn(f"{host} failed: {failure}")
+    if any(isinstance(failure, DiskFull) for failure in found.failures.values()):
+        return DiskFull.exit_code
+    return Unobtainable.exit_code if found.missing else 0
+
+
+def _waste_in_words(found: "Waste") -> Iterable[str]:
+    yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in found.packages)
+    if others := len(found.objects) - len({one.digest for one in found.packages} & set(found.objects)):
+        yield f"{others} objects of runs that are undone, or of nothing"

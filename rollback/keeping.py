@@ -1,0 +1,117 @@
+"""Keeping: which objects of the store a way back still needs, and which nobody does. Pure."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from nornir_upgrade.core import codec
+from nornir_upgrade.core.escrow import Kept, PackageFile
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.steps.databases import RestoreDatabase
+from nornir_upgrade.steps.files import RestoreFiles
+from nornir_upgrade.steps.repositories import SetRepository
+
+from .snapshot import Snapshot
+
+_RESTORABLE = ("open", "succeeded")
+_DIGEST = 64  # hexadecimal digits of a SHA-256
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Something that a run captured, as an object: what it is of, on which host. `what` is configuration, dump or repository."""
+
+    run: str
+    host: str
+    what: str
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """What no restorable run needs: package files, and objects (theirs among them)."""
+
+    packages: tuple[Kept, ...]
+    objects: tuple[str, ...]
+
+
+def captures(runs: Iterable[Run]) -> tuple[Capture, ...]:
+    """All that runs captured, oldest first."""
+    return tuple(
+        Capture(run.id, place.host, *told)
+        for run in runs
+        for place, before in run.started.items()
+        if before is not None
+        for told in _captured(before)
+    )
+
+
+def restorable(runs: Sequence[Run], snapshots: Iterable[Snapshot]) -> tuple[tuple[Run, ...], tuple[Snapshot, ...]]:
+    """The runs that a way back may still read, and the snapshots that one may lead to.
+
+    From the first run on that is neither undone nor without any touch, everything counts: a way back reads every run since its
+    snapshot. A snapshot that was taken for itself is somebody's, and counts with all runs since.
+    """
+    by_age = tuple(snapshots)
+    status = {run.id: run.status for run in runs}
+    own = [one.taken_at for one in by_age if not one.run]
+    since = [
+        index for index, run in enumerate(runs) if status[run.id] in _RESTORABLE or any(at <= _begun(run) for at in own)
+    ]
+    needed = tuple(runs[since[0] :]) if since else ()
+    ids = {run.id for run in needed}
+    return needed, tuple(one for one in by_age if not one.run or one.run in ids)
+
+
+def waste(runs: Sequence[Run], snapshots: Iterable[Snapshot], kept: Iterable[Kept], objects: Collection[str]) -> Waste:
+    """What of `kept` and of the store's `objects` can go. What was fetched since the last run began may be for one to come."""
+    needed, led_to = restorable(runs, snapshots)
+    last = max(map(_begun, runs), default="")
+    wanted = {
+        PackageFile("rpm" if facts.os.family == "rpm" else "deb", one.name, one.arch, one.version)
+        for snapshot in led_to
+        for facts in snapshot.hosts
+        for one in facts.packages
+        if one.unpacked and one.version
+    }
+    packages, stay = [], _digests(needed)
+    for one in kept:
+        if one.file in wanted or one.at >= last:
+            stay.add(one.digest)
+        else:
+            packages.append(one)
+    return Waste(tuple(packages), tuple(digest for digest in sorted(objects) if digest not in stay))
+
+
+def _captured(before: Step) -> Iterable[tuple[str, str, str]]:
+    match before:
+        case RestoreFiles():
+            yield from (("configuration", entry.path, entry.digest) for entry in before.entries if entry.digest)
+        case RestoreDatabase() if before.dump:
+            yield ("dump", before.database, before.dump)
+        case SetRepository() if before.digest:
+            yield ("repository", before.path, before.digest)
+
+
+def _digests(runs: Iterable[Run]) -> set[str]:
+    """Whatever may name an object in a run, in words of any step: better too much is kept than too little."""
+    found: set[str] = set()
+    for run in runs:
+        found |= _in(codec.to_builtins(run.plan))
+        for event in run.events:
+            if event.before is not None:
+                found |= _in(codec.to_builtins(event.before))
+    return found
+
+
+def _in(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set().union(*map(_in, value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*map(_in, value))
+    return {value} if isinstance(value, str) and len(value) == _DIGEST else set()
+
+
+def _begun(run: Run) -> str:
+    return run.events[0].at if run.events else ""
