@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def lab() -> None:
     """A small real fleet on this machine.
 
-    Debian hosts in namespaces: an old release that runs, and the repository of a new one to go to.
+    Debian and RPM hosts in namespaces: an old release that runs, and the repositories of a new one to go to.
     """
 
 
@@ -35,11 +35,12 @@ def up(flags: Flags) -> None:
 
     What runs already is left as it is. Needs root.
     """
-    from .lab.provision import up as provision
+    from .lab import provision, rpm_provision
 
     screen = Screen(flags)
     found = _lab(flags, screen)
-    provision(found, lambda text: screen.note(printable(text)))
+    for family in (provision, rpm_provision):
+        family.up(found, lambda text: screen.note(printable(text)))
     _show(screen, found.status())
 
 

@@ -1,4 +1,4 @@
-"""Lab: a fleet of real Debian hosts on this machine, up in seconds, down without a trace."""
+"""Lab: a fleet of real hosts on this machine, up in seconds, down without a trace."""
 
 import json
 import shutil
