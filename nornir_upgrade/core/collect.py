@@ -79,7 +79,7 @@ def collect(
     work = _Collection(fleet, families, escrow, due, progress)
     owners = {host: set(files) & due for host, files in needs.items()}
     work.from_depots({host: files for host, files in owners.items() if files})
-    others = {host: set(work.due_of(family)) for host, family in families.items() if host not in owners}
+    others = {host: work.due_of(family) - owners.get(host, set()) for host, family in families.items()}
     work.from_depots({host: files for host, files in others.items() if files})
     work.rebuilt(owners)
     return work.result()
@@ -101,8 +101,8 @@ class _Collection:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun: float = field(default_factory=time.monotonic)
 
-    def due_of(self, family: Family) -> list[PackageFile]:
-        return [file for file in self.due if file.family == family]
+    def due_of(self, family: Family) -> set[PackageFile]:
+        return {file for file in self.due if file.family == family}
 
     def from_depots(self, asked: Mapping[str, set[PackageFile]]) -> None:
         """Ask these hosts what they can give of these files, and fetch each from one of them; from the next where one fails."""
