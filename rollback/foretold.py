@@ -45,7 +45,7 @@ def _end(change: Change, now: Package | None) -> Package | None:
         left = Package(change.name, change.arch, change.target, "config-files", "deinstall", False)
         return left if change.target else None
     version = change.installed if change.action in STAYS else change.target
-    if not version:
+    if not version or (now is not None and now.broken and change.action == "unobtainable"):
         return now
     selection: Selection = "hold" if change.hold else "install"
     return Package(change.target_name, change.arch, version, "installed", selection, change.auto)

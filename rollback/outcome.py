@@ -31,7 +31,7 @@ def told(
         key = one.key
         end = _end(found, key, versions.get(key, ""), offered)
         changes.append(_change(found, key, end, aims.get(key), why.get(key, ()), offered))
-    deviations = (*_grouped(found, why, aims), *_configuration(found, changes), *notes)
+    deviations = (*_grouped(found, why, aims), *_configuration(found, changes), *_unmended(changes, why), *notes)
     return replace(straight, changes=tuple(changes), problems=(), deviations=deviations)
 
 
@@ -91,3 +91,10 @@ def _configuration(found: Scene, changes: Iterable[Change]) -> tuple[Problem, ..
             lost.append(f"{change.name}={then.version}")
     text = f"no repository offers {', '.join(lost)}, of which the snapshot has the configuration"
     return (Problem("unobtainable", tuple(one.partition("=")[0] for one in lost), text, _HINT),) if lost else ()
+
+
+def _unmended(changes: Iterable[Change], why: Reasons) -> tuple[Problem, ...]:
+    """Packages that are at the version wanted, but were cut off, and that cannot be installed again."""
+    lost = [one for one in changes if one.action == "unobtainable" and one.installed and one.key not in why]
+    text = f"no repository offers {', '.join(f'{one.name}={one.target}' for one in lost)}, of which not all scripts ran"
+    return (Problem("unobtainable", tuple(one.name for one in lost), text, _HINT),) if lost else ()

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from nornir_upgrade.core import apt
+from nornir_upgrade.core.evr import Flavour
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName
 
@@ -125,7 +126,7 @@ class _Stage:
         for aim in self.aims:
             for version in {aim.wanted, aim.second} - {""}:
                 fields = self.offered.present.get((aim.key.name, aim.key.arch, version))
-                whole = _whole(self.present.get(aim.key), version)
+                whole = _whole(self.present.get(aim.key), version, rules.flavour)
                 if (aim.key, version) not in found or (whole and fields is not None):
                     one = rules.read(aim.key.name, aim.key.arch, version, fields or ())
                     if not whole and (aim.key, version) not in found:
@@ -150,6 +151,12 @@ class _Stage:
         )
 
 
-def _whole(now: Package | None, version: str) -> bool:
-    """Whether the bytes of this version are on the host, so that dpkg need at most configure them."""
-    return now is not None and _version(now) == version and now.state != "half-installed" and not now.broken
+def _whole(now: Package | None, version: str, flavour: Flavour) -> bool:
+    """Whether the bytes of this version are on the host, so that dpkg need at most configure them.
+
+    rpm knows a package only once it is unpacked. Where scriptlets of it did not run, it is better installed again than as it is, and
+    better as it is than gone.
+    """
+    if now is None or _version(now) != version:
+        return False
+    return flavour == "rpm" or (now.state != "half-installed" and not now.broken)

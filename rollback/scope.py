@@ -87,7 +87,7 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     found = Scope(tuple(manifest.to.get("only", "").split()), frozenset(moving), frozenset(staying), frozenset(gone))
     owners = owners_of([*then.conffiles, *now.conffiles])
     inside = frozenset(path for path, package in owners.items() if found.configures(package))
-    return replace(found, inside=inside, outside=owners.keys() - inside)
+    return replace(found, inside=inside, outside=frozenset(owners) - inside)
 
 
 def _below(path: str, root: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from nornir_upgrade.core.facts import HostFacts
 from rollback.catalog import Candidate, Catalog, catalog
 from rollback.dnfconf import DNF, DnfConf
+from rollback.foretold import foretell
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest, exact, require_solved
 from rollback.rpmuniverse import Rpm
@@ -205,6 +206,24 @@ def test_a_version_left_twice_by_a_crash_is_cleared_away() -> None:
     assert not manifest.deviations
     manifest = back((made("a=1-1"),), (made("a=2-1"), made("a=3-1")), ())
     assert lines(manifest) == ["a=1-1 unobtainable", "a=2-1 remove", "a=3-1 keep"]
+
+
+def cut_off(*rpms: Rpm) -> HostFacts:
+    """A host on which scriptlets of these did not run."""
+    found = host(rpms)
+    return replace(found, packages=tuple(replace(one, broken=True) for one in found.packages))
+
+
+def test_what_was_cut_off_is_installed_again_or_stays_and_is_told_of() -> None:
+    a, newer = made("a=1-1"), made("a=2-1")
+    manifest = KEEP(host((a,)), cut_off(a, newer), offering((a,), present=(a, newer)), TO)
+    assert lines(manifest) == ["a=1-1 install", "a=2-1 remove"] and not manifest.deviations
+    now = cut_off(a, newer)
+    manifest = KEEP(host((a,)), now, offering((), present=(a, newer)), TO)
+    assert lines(manifest) == ["a=1-1 unobtainable", "a=2-1 remove"]
+    (told,) = manifest.deviations
+    assert told.text == "no repository offers a=1-1, of which not all scripts ran"
+    assert [(one.version, one.broken) for one in foretell(host((a,)), now, manifest).packages] == [("1-1", True)]
 
 
 def test_two_architectures_go_back_each_by_itself() -> None:
