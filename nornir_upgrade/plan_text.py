@@ -87,7 +87,9 @@ def summary(found: Outline) -> str:
     if not found.waves:
         return "Plan: nothing to do."
     totals = found.totals
+    families = ", ".join(f"{count} {family}" for family, count in totals.families.items())
     parts = [
+        families if len(totals.families) > 1 else "",
         f"{totals.upgrade} packages to upgrade, {totals.install} to install, {totals.remove} to remove",
         f"{totals.databases} databases dumped, {totals.migrated} migrated" if totals.databases else "",
         f"{len(found.waves)} waves",
@@ -95,9 +97,7 @@ def summary(found: Outline) -> str:
         if totals.points_of_no_return
         else "every step can be undone",
     ]
-    mixed = ", ".join(f"{count} {family}" for family, count in totals.families.items())
-    hosts = f"{totals.hosts} hosts ({mixed})" if len(totals.families) > 1 else f"{totals.hosts} hosts"
-    return f"Plan: {hosts}: " + "; ".join(part for part in parts if part)
+    return f"Plan: {totals.hosts} hosts: " + "; ".join(part for part in parts if part)
 
 
 def text(found: Outline, full: bool = False) -> str:
