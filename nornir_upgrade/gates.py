@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .core.errors import GateFailed
+from .core.families import Name, family_of
 from .core.host import Host, quote
 from .core.step import Step
 from .core.store import Store
@@ -94,17 +95,17 @@ class HttpStatus(Gate, kind="gate_http"):
 
 @dataclass(frozen=True, slots=True)
 class AuditClean(Gate, kind="gate_audit"):
-    """No package is half installed: `dpkg --audit` has nothing to say (dpkg(1))."""
+    """No package is half installed."""
 
     timeout: float = 0.0
+    family: Name = "deb"
     kind: Literal["gate_audit"] = "gate_audit"
 
     def trouble(self, host: Host) -> str:
-        result = host.run(("dpkg", "--audit"), check=False)
-        return (result.text.strip() or result.errors.strip()) if result.text.strip() or result.status else ""
+        return family_of(self.family).audit(host)
 
     def describe(self) -> str:
-        return "dpkg --audit is clean"
+        return "dpkg --audit is clean" if self.family == "deb" else "no package was left halfway"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,15 @@ parts that matched rpm's grammar: it reads more than names among its arguments (
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from . import dnf_table, nevra, rpmquery
+from . import dnf_history, dnf_table, nevra, rpmquery
 from .dnf_locks import LIST, TOML, parse_list, parse_toml
 from .errors import InvalidInput
-from .evr import parse, sort_key
-from .packages import Package, PackageName, PackageWant, Transaction, standing_for
+from .evr import Key, parse, sort_key
+from .packages import Package, PackageName, PackageWant, Transaction, by_key, moved, standing_for
+from .sections import Section
 
 # Nothing comes along or goes that is not named, a kernel leaves the others alone, and nobody waits in silence (dnf.conf(5)).
 OPTIONS = tuple(
@@ -31,7 +32,7 @@ OPTIONS = tuple(
         "exit_on_lock=True",
     )
 )
-USER = ("dnf", "-q", "--disablerepo=*", "repoquery", "--userinstalled")
+USER5 = "dnf5 -q '--disable-repo=*' repoquery --installed --userinstalled"
 
 # Told to say no, dnf ends with status 1, and its last words tell that from a failure.
 SIMULATE = """\
@@ -58,21 +59,37 @@ done
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What becomes of one package: the versions that go, and those that come."""
+    """What becomes of one package: the versions that go, those that come, and those that are installed again."""
 
     name: PackageName
     gone: tuple[str, ...]
     new: tuple[str, ...]
     auto: bool
+    again: tuple[str, ...] = ()
 
     def rows(self) -> Iterator[dict[str, str]]:
         """The move as `dnf history store` writes it."""
         came, went = "Install", "Removed"
-        if len(self.gone) == len(self.new) == 1:
-            down = sort_key(self.new[0], "rpm") < sort_key(self.gone[0], "rpm")
+        if self.gone and len(self.new) == 1:
+            down = sort_key(self.new[0], "rpm") < self._newest
             came, went = ("Downgrade", "Downgraded") if down else ("Upgrade", "Upgraded")
         yield from (self._row(came, version) for version in self.new)
         yield from (self._row(went, version) for version in self.gone)
+        if not self.in_two:
+            yield from self.second()
+
+    def second(self) -> Iterator[dict[str, str]]:
+        """What is installed again."""
+        yield from (self._row("Reinstall", version) for version in self.again)
+
+    @property
+    def in_two(self) -> bool:
+        """Whether a newer version must go first: until then rpm refuses to install an older one that is there."""
+        return any(sort_key(version, "rpm") < self._newest for version in self.again)
+
+    @property
+    def _newest(self) -> Key:
+        return max((sort_key(version, "rpm") for version in self.gone), default=sort_key("", "rpm"))
 
     def _row(self, action: str, version: str) -> dict[str, str]:
         reason = "dependency" if self.auto else "user"
@@ -83,23 +100,45 @@ def moves(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[Move
     """What leads from `present` to `want`: afterwards a package stands in exactly the versions that are wanted installed, or
     without those that are to go; where one came from another architecture or from none, without that one.
     """
-    names = dict.fromkeys(one.key for one in want)
-    every = (_move(name, [one for one in want if one.key == name], names.keys(), present) for name in names)
-    return tuple(move for group in every for move in group if move.gone or move.new)
+    names = by_key(want)
+    every = (_move(name, ones, names.keys(), present) for name, ones in names.items())
+    return tuple(move for group in every for move in group if move.gone or move.new or move.again)
 
 
 def _move(
     name: PackageName, want: Sequence[PackageWant], named: Iterable[PackageName], present: Sequence[Package]
 ) -> Iterator[Move]:
-    now = [one.version for one in present if one.key == name]
+    now = [one for one in present if one.key == name]
+    gone, new = moved(want, [one.version for one in now])
     stay = [one.version for one in want if one.goal == "installed"]
-    leave = {one.version for one in want if one.goal != "installed"}
-    gone = [version for version in now if version not in stay and (stay or leave & {"", version})]
-    new = [version for version in stay if version not in now]
-    yield Move(name, tuple(gone), tuple(new), want[0].auto)
+    again = [one.version for one in now if one.broken and one.version in stay]
+    yield Move(name, tuple(gone), tuple(new), want[0].auto, tuple(again))
     other = standing_for(want[0], present)
     if new and other is not None and other not in (name, *named):
         yield Move(other, tuple(one.version for one in present if one.key == other), (), want[0].auto)
+
+
+def parse_parts(parts: Mapping[str, Section]) -> tuple[Package, ...]:
+    """The packages of a host of dnf 4, of whose answer `parts` are `rpmquery.PARTS`."""
+    history = dnf_history.parse(parts["why"])
+    why = rpmquery.Why(
+        lambda one: (one.name, one.arch) in history.auto,
+        lambda one: (one.name, one.arch, one.version) in history.halfway,
+        lambda one: (one.name, one.arch) in history.torn,
+    )
+    return rpmquery.parse(parts, why, parse_list(parts["locks"].succeeded().text))
+
+
+def _asked(section: Section) -> frozenset[tuple[str, str, str]]:
+    """The packages that dnf 5 lists, a full name a line."""
+    found = set()
+    for offset, line in section.succeeded().lines():
+        try:
+            one = nevra.parse(line)
+        except InvalidInput as refusal:
+            raise section.fail(refusal.message, offset) from None
+        found.add((one.name, one.arch, one.evr))
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +146,10 @@ class Dnf:
     """The package manager of Red Hat Enterprise Linux 8 and 9 and their kin: dnf 4."""
 
     def query(self) -> tuple[str, ...]:
-        return rpmquery.query(LIST, USER)
+        return rpmquery.query(dnf_history.SCRIPT, LIST)
 
     def parse_query(self, text: str) -> tuple[Package, ...]:
-        packages, user, locks = rpmquery.split(text)
-        return rpmquery.parse(packages, user, parse_list(locks))
+        return parse_parts(rpmquery.sections(text))
 
     def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
         return ("sh", "-c", SIMULATE, "sh", _plan(want, present), *self._replay("--assumeno", want, present))
@@ -122,9 +160,22 @@ class Dnf:
     def change(
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
     ) -> tuple[tuple[str, ...], ...]:
-        """One transaction, then the marks of what was there before, and the locks."""
-        replay = ("sh", "-c", CHANGE, "sh", str(wait), _plan(want, present), *self._replay("-y", want, present))
-        return (replay, *_marks(want, present), *_locks(want, present))
+        """One transaction, then the marks of what was there before, and the locks.
+
+        Where a killed transaction left a newer version beside the wanted one, a second transaction gives that its files again.
+        """
+        every = moves(want, present)
+        plans = [
+            [row for move in every for row in move.rows()],
+            [row for move in every if move.in_two for row in move.second()],
+        ]
+        replay = tuple(self._replay("-y", want, present))
+        replays = (
+            ("sh", "-c", CHANGE, "sh", str(wait), _document(rows), *replay)
+            for rows in plans
+            if rows or rows is plans[0]
+        )
+        return (*replays, *_marks(want, present), *_locks(want, present))
 
     def _replay(self, answer: str, want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[str]:
         yield from ("dnf", answer, *OPTIONS)
@@ -138,11 +189,13 @@ class Dnf5:
     """The package manager of Fedora 41 and later: dnf 5. After its manual pages (dnf5-do, -mark, -versionlock); not run."""
 
     def query(self) -> tuple[str, ...]:
-        return rpmquery.query(TOML, ("dnf5", "-q", "--disable-repo=*", "repoquery", "--installed", "--userinstalled"))
+        return rpmquery.query(USER5, TOML)
 
     def parse_query(self, text: str) -> tuple[Package, ...]:
-        packages, user, locks = rpmquery.split(text)
-        return rpmquery.parse(packages, user, parse_toml(locks))
+        parts = rpmquery.sections(text)
+        asked = _asked(parts["why"])
+        why = rpmquery.Why(lambda one: (one.name, one.arch, one.version) not in asked)
+        return rpmquery.parse(parts, why, parse_toml(parts["locks"].succeeded().text))
 
     def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
         return ("sh", "-c", SIMULATE, "sh", "", *self._do("--assumeno", want, present))
@@ -175,7 +228,11 @@ class Dnf5:
 
 
 def _plan(want: Sequence[PackageWant], present: Sequence[Package]) -> str:
-    rows = [row for move in moves(want, present) for row in move.rows()]
+    return _document([row for move in moves(want, present) for row in move.rows()])
+
+
+def _document(rows: Sequence[Mapping[str, str]]) -> str:
+    """What `dnf history replay` reads."""
     return json.dumps({"version": "0.0", "rpms": rows})
 
 

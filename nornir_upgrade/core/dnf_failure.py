@@ -35,6 +35,11 @@ def failure(host: str, result: Result, command: str = "dnf") -> Failure:
     return CommandFailed(host, command, result.status, said)
 
 
+def of_script(result: Result) -> bool:
+    """Whether a scriptlet failed, however dnf ended."""
+    return bool(_SCRIPT.search(f"{result.text}\n{result.errors}"))
+
+
 def _holder(held: re.Match[str] | None) -> str:
     if not held:
         return "another process"

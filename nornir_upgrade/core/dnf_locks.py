@@ -29,6 +29,8 @@ def parse_list(text: str) -> Locked:
     """A pattern a line, of a name, or of a name with more; one behind `!` forbids a version, and holds none."""
     lines = [line.strip() for line in text.splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]  # `!…` is the form of no package
+    if not patterns:
+        return lambda package: False
     return lambda package: any(fnmatchcase(form, pattern) for form in _forms(package) for pattern in patterns)
 
 

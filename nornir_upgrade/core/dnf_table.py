@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from . import nevra
 from .errors import InvalidInput
-from .packages import Package, PackageChange, Transaction
+from .packages import Package, PackageName, Transaction, paired
 
 _HEADER = re.compile(r" ?Package +Arch(itecture)? +Version +Repository +Size *")
 _SUMMARY = re.compile(r"Transaction Summary:?")
@@ -36,7 +36,10 @@ class _Row:
 
 def parse(text: str, present: Sequence[Package]) -> Transaction:
     """What the table says; no table, no change. Raises `InvalidInput` with line and reason."""
-    changes = {change for row in _rows(text) for change in _changes(row, present)}
+    moves: dict[PackageName, tuple[set[str], set[str]]] = {}
+    for key, version, comes in (one for row in _rows(text) for one in _moves(row, present)):
+        moves.setdefault(key, (set(), set()))[comes].add(version)
+    changes = [change for key, (gone, new) in moves.items() for change in paired(key, gone, new)]
     return Transaction(tuple(sorted(changes, key=lambda one: (one.name, one.arch, one.old, one.new))))
 
 
@@ -70,17 +73,26 @@ def _table(text: str) -> Iterator[tuple[int, str]]:
         raise InvalidInput(f"simulation, line {len(text.splitlines())}: the table is cut off")
 
 
-def _changes(row: _Row, present: Sequence[Package]) -> Iterator[PackageChange]:
+def _moves(row: _Row, present: Sequence[Package]) -> Iterator[tuple[PackageName, str, bool]]:
+    """Each version of a package that goes (false) or comes (true)."""
     name, arch, version = _columns(row)
     if row.act in ("Skipping packages", "Changing reason"):
         return
-    gone = [_replaced(words, row) for words in row.replaced]
-    yield from (PackageChange(one.name, one.arch, one.evr, "") for one in gone if (one.name, one.arch) != (name, arch))
+    key = PackageName(name, arch)
+    gone = [(_place(one, key), one.evr) for one in (_replaced(words, row) for words in row.replaced)]
+    yield from ((place, old, False) for place, old in gone)
     if row.act in ("Removing", "Erasing"):
-        yield PackageChange(name, arch, version, "")
-    else:
-        told = next((one.evr for one in gone if (one.name, one.arch) == (name, arch)), "")
-        yield PackageChange(name, arch, told or _old(row, name, arch, present), version)
+        yield key, version, False
+        return
+    yield key, version, True
+    if not any(place == key for place, _ in gone) and (old := _old(row, name, arch, present)):
+        yield key, old, False
+
+
+def _place(one: nevra.Nevra, key: PackageName) -> PackageName:
+    """The package whose place is taken: `key` too where it became independent of the architecture, or ceases to be."""
+    same = one.name == key.name and "noarch" in (one.arch, key.arch)
+    return key if same else PackageName(one.name, one.arch)
 
 
 def _columns(row: _Row) -> tuple[str, str, str]:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from . import apt, facts_deb
+from . import apt, facts_deb, facts_rpm, rpmquery
+from .dnf import Dnf
 from .errors import InvalidInput
 from .host import Host
 from .packaged import Conffile as Conffile
@@ -25,6 +26,9 @@ _FIRST = "facts 1"
 _TIMEOUT = 300.0  # seconds: dumps of databases are read
 _DATABASE = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*", re.ASCII)
 
+# A host has one of the two; dpkg may be installed on a host of rpm's, as a program that has no packages.
+RPM_HOST = "if [ -e /var/lib/rpm ] && [ ! -f /var/lib/dpkg/status ]; then"
+
 SCRIPT = (
     SHELL
     + f"""\
@@ -37,7 +41,7 @@ show /etc/os-release; mark os $?
 show /proc/sys/kernel/osrelease; mark kernel $?
 [ ! -f /etc/machine-id ] || show /etc/machine-id; mark machine 0
 """
-    + facts_deb.SCRIPT
+    + f"{RPM_HOST}\n{facts_rpm.SCRIPT}else\n{facts_deb.SCRIPT}fi\n"
     + """\
 if [ -d /run/systemd/system ]; then
   systemctl list-units --all --full --plain --no-legend '*.service'; mark units $?
@@ -64,6 +68,12 @@ done
 mark end 0
 """
 )
+
+DIGEST = f"""\
+format=$1; shift
+{RPM_HOST} exec "$@"; fi
+exec dpkg-query --show --showformat "$format"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +132,11 @@ def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
 
 def package_digest(host: Host) -> str:
     """The `digest_of_packages` of `host` as it is now: one cheap command, for asking whether a host drifted."""
-    argv = ("dpkg-query", "--show", "--showformat", apt.FORMAT)
-    return digest_of_packages(apt.parse_packages(host.run(argv).text.splitlines()))
+    rpm = Dnf()
+    answer = host.run(("sh", "-c", DIGEST, "sh", apt.FORMAT, *rpm.query())).text
+    return digest_of_packages(
+        rpm.parse_query(answer) if rpmquery.answered(answer) else apt.parse_packages(answer.splitlines())
+    )
 
 
 def parse(text: str, host: str, taken_at: str) -> HostFacts:
@@ -132,9 +145,10 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
     if not first.startswith(f"{_FIRST} ==="):
         raise InvalidInput(f"line 1: no facts of this version: {first[:80]!r}")
     sections = split(text, first.removeprefix(f"{_FIRST} "))
-    if missing := [name for name in _PARSED if name not in sections]:
+    half = facts_rpm if "arch" in sections else facts_deb
+    if missing := [name for name in (*_PARTS, *half.PARTS) if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
-    packaged = facts_deb.parse(sections)
+    packaged = half.parse(sections)
     return HostFacts(
         host=host,
         taken_at=taken_at,
@@ -148,7 +162,7 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
     )
 
 
-_PARSED = ("os", "kernel", "machine", *facts_deb.PARTS, "units", "links", "files")
+_PARTS = ("os", "kernel", "machine", "units", "links", "files")
 
 
 def _system(sections: Mapping[str, Section], packaged: Packaged) -> OperatingSystem:

@@ -3,7 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from itertools import zip_longest
+from typing import Literal, Protocol, TypeVar
+
+from .evr import sort_key
 
 State = Literal[
     "config-files",
@@ -122,6 +125,9 @@ class Repository:
     codename: str = ""
 
 
+T = TypeVar("T", Package, PackageWant)
+
+
 class PackageManager(Protocol):
     """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `apt.py`; rpm/dnf: `dnf.py`.
 
@@ -153,15 +159,48 @@ class PackageManager(Protocol):
 
 def implied(want: Iterable[PackageWant], present: Sequence[Package]) -> Transaction:
     """The transaction that leads from `present` to `want` and does nothing else."""
-    now = {package.key: package for package in present if package.unpacked}
-    changes = []
-    for one in want:
-        found = standing_for(one, present)
-        old = now[found].version if found in now else ""
-        new = one.version if one.goal == "installed" else ""
-        if old != new:
-            changes.append(PackageChange(one.name, one.arch, old, new))
+    now = by_key(package for package in present if package.unpacked)
+    changes = [
+        change
+        for key, ones in by_key(want).items()
+        for change in _changes(key, ones, now.get(standing_for(ones[0], present) or key, []))
+    ]
     return Transaction(tuple(sorted(changes, key=lambda change: (change.name, change.arch))))
+
+
+def _changes(key: PackageName, want: Sequence[PackageWant], now: Sequence[Package]) -> Iterable[PackageChange]:
+    """What becomes of one package. Where versions stand beside each other that may not, the newest is installed again if it is
+    wanted, and takes the place of the others.
+    """
+    gone, new = moved(want, [package.version for package in now])
+    stay = [package.version for package in now if package.broken and package.version not in gone]
+    if gone and not new and all(sort_key(one, "rpm") > sort_key(other, "rpm") for one in stay for other in gone):
+        new = stay
+    return (change for change in paired(key, gone, new) if change.old != change.new)
+
+
+def moved(want: Sequence[PackageWant], now: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Which of a package's versions `now` go, and which come: afterwards it stands in exactly the versions that are wanted
+    installed, or without those that are to go, where '' stands for all.
+    """
+    stay = [one.version for one in want if one.goal == "installed"]
+    leave = {one.version for one in want if one.goal != "installed"}
+    gone = [version for version in now if version not in stay and (stay or leave & {"", version})]
+    return gone, [version for version in stay if version not in now]
+
+
+def paired(key: PackageName, gone: Iterable[str], new: Iterable[str]) -> Iterable[PackageChange]:
+    """The changes of one package: each version that comes takes the place of one that goes, as far as there are any."""
+    pairs = zip_longest(sorted(gone), sorted(new), fillvalue="")
+    return (PackageChange(key.name, key.arch, old, version) for old, version in pairs)
+
+
+def by_key(ones: Iterable[T]) -> dict[PackageName, list[T]]:
+    """Packages by name and architecture: all versions of what stands in several, or is wanted in several, together."""
+    found: dict[PackageName, list[T]] = {}
+    for one in ones:
+        found.setdefault(one.key, []).append(one)
+    return found
 
 
 def standing_for(want: PackageWant, present: Sequence[Package]) -> PackageName | None:
@@ -177,9 +216,25 @@ def standing_for(want: PackageWant, present: Sequence[Package]) -> PackageName |
 
 def differences(want: Iterable[PackageWant], present: Iterable[Package]) -> tuple[str, ...]:
     """What `want` and `present` disagree in, one line a package; empty when `want` is true."""
-    now = {package.key: package for package in present}
-    lines = ((one, _difference(one, now.get(one.key))) for one in want)
-    return tuple(f"{one.key} {line}" for one, line in lines if line)
+    now = by_key(present)
+    lines = [f"{key} {line}" for key, ones in by_key(want).items() for line in _differing(ones, now.get(key, []))]
+    return tuple(lines)
+
+
+def _differing(want: Sequence[PackageWant], now: Sequence[Package]) -> Iterable[str]:
+    """The lines of one package."""
+    yield from (line for one in want if (line := _difference(one, _meant(one, now))))
+    stay = {one.version for one in want if one.goal == "installed"}
+    if stay and len(now) > 1:
+        yield from (f"is {one.version} as well" for one in now if one.version not in stay)
+
+
+def _meant(want: PackageWant, now: Sequence[Package]) -> Package | None:
+    """Which of the present versions `want` speaks of: its own, or where it is not there, or tells none, any."""
+    same = [one for one in now if one.version == want.version]
+    if want.goal != "installed" and want.version:
+        return next(iter(same), None)
+    return next(iter(same or now), None)
 
 
 def _difference(want: PackageWant, now: Package | None) -> str:

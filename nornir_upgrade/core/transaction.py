@@ -91,7 +91,15 @@ def wait_until_quiet(host: Host) -> None:
 
     Raises `PackageManagerLocked`, which names who is still at work after `LOCK_WAIT` seconds. Nobody is ended, no lock removed.
     """
-    told = host.run(("sh", "-c", QUIET, "sh", str(LOCK_WAIT)), timeout=LOCK_WAIT + 60.0).text.splitlines()
+    wait_for(host, QUIET)
+
+
+def wait_for(host: Host, script: str) -> None:
+    """Run `script`, which waits until nobody changes packages, at most `LOCK_WAIT` seconds, and prints who still does.
+
+    Raises `PackageManagerLocked`, which names them.
+    """
+    told = host.run(("sh", "-c", script, "sh", str(LOCK_WAIT)), timeout=LOCK_WAIT + 60.0).text.splitlines()
     if told:
         holders = ", ".join(
             f"{name or 'a process'} (pid {pid})" for pid, _, name in (line.partition(" ") for line in told)

@@ -1,27 +1,26 @@
 """Packages: each at its exact version, or gone, with its marks; all of them in one transaction of the host's own package manager."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..core import transaction
-from ..core.apt import Apt
 from ..core.errors import CommandFailed, SimulationDiffers, StateDiffers
-from ..core.evr import check_arch, check_name, check_version
+from ..core.evr import sort_key
+from ..core.families import Family, Name, family_of
 from ..core.host import Host
 from ..core.packages import (
     Package,
     PackageChange,
-    PackageManager,
     PackageName,
     PackageWant,
+    by_key,
     differences,
     implied,
     standing_for,
 )
 from ..core.step import Step
 from ..core.store import Store
-from ..core.whole import kept_whole
 
 JOB = "packages"
 _SIMULATION_LIMIT = 300.0  # seconds; a thousand packages took apt 10
@@ -41,59 +40,64 @@ class SetPackages(Step, kind="packages"):
     keep_stopped: tuple[str, ...] = ()
     downgrade: bool = False
     configuration: str = ""
+    family: Name = "deb"
     kind: Literal["packages"] = "packages"
 
     def __post_init__(self) -> None:
         """Refuses what is no name, architecture or version before anything hears of it. Raises `InvalidInput`."""
         for one in self.want:
-            check_name(one.name, qualified=True)
-            check_arch(one.arch)
-            if one.goal == "installed":
-                check_version(one.version)
+            self._family.check(one)
         for unit in self.keep_stopped:
             transaction.check_unit(unit)
 
+    @property
+    def _family(self) -> Family:
+        return family_of(self.family)
+
     def observe(self, host: Host, store: Store) -> Step:
-        present = _present(host)
-        want = {_as_is(standing_for(one, present) or one.key, present) for one in self.want}
-        return SetPackages(tuple(sorted(want, key=lambda one: one.key)), self.keep_stopped, downgrade=True)
+        present = self._present(host)
+        keys = {standing_for(one, present) or one.key for one in self.want}
+        want = [one for key in sorted(keys) for one in as_is(key, present)]
+        return SetPackages(tuple(want), self.keep_stopped, downgrade=True, family=self.family)
 
     def apply(self, host: Host, store: Store) -> None:
         host.follow(JOB)  # of a controller that is no more
-        transaction.wait_until_quiet(host)
-        present = _present(host)
+        self._family.quieten(host)
+        present = self._present(host)
         if not differences(self.want, present):
             return
         self._refuse_surprises(host, present)
         self._change(host, present)
-        if left := differences(self.want, _present(host)):
+        if left := differences(self.want, self._present(host)):
             raise StateDiffers(
-                f"{host.name}: after the transaction: {'; '.join(left)}", hint="apt's log is in /var/log/apt"
+                f"{host.name}: after the transaction: {'; '.join(left)}", hint=f"see {self._family.log} on {host.name}"
             )
 
     def _refuse_surprises(self, host: Host, present: Sequence[Package]) -> None:
         """The host's own package manager must say that it would do what is wanted, and nothing else."""
+        manager = self._family.manager
         result = host.run(
-            MANAGER.simulate(self.want, present, downgrade=self.downgrade), timeout=_SIMULATION_LIMIT, check=False
+            manager.simulate(self.want, present, downgrade=self.downgrade), timeout=_SIMULATION_LIMIT, check=False
         )
         if result.status != 0:
-            refusal = transaction.failure(host.name, result, "apt-get -s")
+            refusal = self._family.failure(host.name, result, f"{self._family.program}, simulated,")
             if isinstance(refusal, CommandFailed):
                 raise SimulationDiffers(f"the package manager refuses: {refusal.message}", hint="nothing was done")
             raise refusal
-        said = MANAGER.parse_simulation(result.text, present)
-        if lines := surprises(said.changes, implied(self.want, present).changes, self.want):
+        said = manager.parse_simulation(result.text, present)
+        if lines := surprises(said.changes, implied(self.want, present).changes, self.want, present):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")
 
     def _change(self, host: Host, present: Sequence[Package]) -> None:
-        change, *rest = MANAGER.change(self.want, present, downgrade=self.downgrade, wait=transaction.LOCK_WAIT)
+        change = self._family.manager.change(self.want, present, downgrade=self.downgrade, wait=transaction.LOCK_WAIT)
         host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
-        # Always: a dpkg that was killed between two packages leaves its journal behind, and none of them interrupted.
-        transact = kept_whole(change) if self.downgrade else change
-        commands = (transaction.merge_journal(), transaction.guarded(transact, self.keep_stopped), *rest)
-        result = host.job(JOB, commands)
-        if result.status != 0:
-            raise transaction.failure(host.name, result)
+        result = host.job(JOB, self._family.commands(change, self.keep_stopped, downgrade=self.downgrade))
+        if complaint := self._family.complaint(host.name, result):
+            raise complaint
+
+    def _present(self, host: Host) -> tuple[Package, ...]:
+        manager = self._family.manager
+        return manager.parse_query(host.run(manager.query()).text)
 
     @property
     def covered_by(self) -> str:
@@ -108,42 +112,47 @@ class SetPackages(Step, kind="packages"):
         return "; ".join(f"{verb} {_listed(names)}" for verb, names in groups.items() if names) or "no package changes"
 
 
-MANAGER: PackageManager = Apt()
-
-
 def surprises(
-    said: Sequence[PackageChange], expected: Sequence[PackageChange], want: Sequence[PackageWant]
+    said: Sequence[PackageChange],
+    expected: Sequence[PackageChange],
+    want: Sequence[PackageWant],
+    present: Sequence[Package] = (),
 ) -> tuple[str, ...]:
     """What a simulation would do that was not expected, and what it would not do that was; one line each.
 
-    A package in `want` may be installed again at the version that it has: that is how a broken one is mended.
+    A package in `want` may be installed again at the version that it has: that is how a broken one is mended. Of what stands in
+    several versions it counts which of them goes.
     """
-    named = {one.key for one in want}
-    doing = {_goal(change): change for change in said if change.old != change.new or _name(change) not in named}
-    due = {_goal(change): change for change in expected}
+    named = by_key(want)
+    several = {key for ones in (named, by_key(present)) for key, versions in ones.items() if len(versions) > 1}
+    doing = {_goal(one, several): one for one in said if one.old != one.new or _name(one) not in named}
+    due = {_goal(change, several): change for change in expected}
     return (
         *(f"would also change {doing[goal]}" for goal in sorted(doing.keys() - due.keys())),
         *(f"would not change {due[goal]}" for goal in sorted(due.keys() - doing.keys())),
     )
 
 
-def _present(host: Host) -> tuple[Package, ...]:
-    return MANAGER.parse_query(host.run(MANAGER.query()).text)
+def as_is(key: PackageName, present: Sequence[Package]) -> tuple[PackageWant, ...]:
+    """What is wanted when the package is to be as it is: an interrupted one counts as installed at the version it shows, and of
+    several of which one alone may stand, the newest counts.
+    """
+    now = [package for package in present if package.key == key]
+    if not now:
+        return (PackageWant(key.name, key.arch, "", "absent"),)
+    if len(now) > 1 and all(package.broken for package in now):
+        now = [max(now, key=lambda package: sort_key(package.version, "rpm"))]
+    return tuple(_as_is(package) for package in now)
 
 
-def _as_is(key: PackageName, present: Sequence[Package]) -> PackageWant:
-    """What is wanted when the package is to be as it is: an interrupted one counts as installed at the version it shows."""
-    now: Mapping[PackageName, Package] = {package.key: package for package in present}
-    package = now.get(key)
-    if package is None:
-        return PackageWant(key.name, key.arch, "", "absent")
+def _as_is(package: Package) -> PackageWant:
     if not package.unpacked or not package.version:
-        return PackageWant(key.name, key.arch, "", "config-files")
-    return PackageWant(key.name, key.arch, package.version, "installed", package.auto, package.hold)
+        return PackageWant(package.name, package.arch, "", "config-files")
+    return PackageWant(package.name, package.arch, package.version, "installed", package.auto, package.hold)
 
 
-def _goal(change: PackageChange) -> tuple[str, str, str]:
-    return change.name, change.arch, change.new
+def _goal(change: PackageChange, several: Collection[PackageName]) -> tuple[str, str, str, str]:
+    return change.name, change.arch, change.new, change.old if _name(change) in several else ""
 
 
 def _name(change: PackageChange) -> PackageName:

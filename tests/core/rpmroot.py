@@ -23,6 +23,8 @@ WRAPPERS = {
     "rpm": 'exec env HOME={home} /usr/bin/rpm --root {root} "$@"',
     "dnf": "exec env HOME={home} /usr/bin/dnf --noplugins --installroot={root} --config={root}/etc/dnf/dnf.conf --releasever=9"
     ' --setopt=reposdir={root}/etc/yum.repos.d --setopt=cachedir={root}/var/cache/dnf "$@"',
+    # What reads dnf's history reads that of this root.
+    "python3": 'exec unshare --mount sh -c \'mount --bind {root}/var/lib/dnf /var/lib/dnf && exec /usr/bin/python3 "$@"\' sh "$@"',
 }
 
 
@@ -48,7 +50,7 @@ class RpmRoot:
 
     def make(self) -> None:
         """Afterwards there is a root without packages and without repositories."""
-        for part in ("bin", "home", "root/etc/dnf", "root/etc/yum.repos.d"):
+        for part in ("bin", "home", "root/etc/dnf", "root/etc/yum.repos.d", "root/var/lib/dnf"):
             (self.directory / part).mkdir(parents=True)
         (self.root / "etc/dnf/dnf.conf").write_text(
             "[main]\ngpgcheck=1\nbest=True\nclean_requirements_on_remove=True\n"

@@ -73,7 +73,7 @@ def test_a_kernel_stands_in_two_versions() -> None:
 
 @pytest.mark.parametrize("cut", [2, 6, 60, 300, 800])
 def test_a_list_that_is_cut_off_is_refused(cut: int) -> None:
-    with pytest.raises(InvalidInput, match="cut off at line"):
+    with pytest.raises(InvalidInput, match="cut off|no end of a section|lacks"):
         DNF.parse_query(case("query_havana")[:-cut])
 
 
@@ -89,8 +89,9 @@ def test_a_list_that_is_cut_off_is_refused(cut: int) -> None:
     ],
 )
 def test_a_line_that_is_no_package_is_refused_with_its_number(line: str, reason: str) -> None:
-    with pytest.raises(InvalidInput, match=f"line 2: .*{re.escape(reason)}"):
-        rpmquery.parse(["bash\t0\t1\t1\tnoarch", line], [], lambda _: False)
+    first = "python-quantumclient\t"
+    with pytest.raises(InvalidInput, match=f"line 4: .*{re.escape(reason)}"):
+        DNF.parse_query(case("query_havana").replace(first, f"{line}\n{first}", 1))
 
 
 def test_dnf_5_tells_the_same_and_keys_are_no_packages() -> None:

@@ -62,7 +62,7 @@ def change(root: RpmRoot, want: Sequence[PackageWant], *, downgrade: bool = Fals
     now = packages(root)
     said = root.run(DNF.simulate(want, now, downgrade=downgrade))
     assert said.returncode == 0, said.stdout
-    assert surprises(DNF.parse_simulation(said.stdout, now).changes, implied(want, now).changes, want) == ()
+    assert surprises(DNF.parse_simulation(said.stdout, now).changes, implied(want, now).changes, want, now) == ()
     assert packages(root) == now, "a simulation changes nothing"
     commit(root, want, now)
     assert differences(want, packages(root)) == ()

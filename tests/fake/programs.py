@@ -273,8 +273,8 @@ def _merge(state: HostState, call: Call) -> Result:
     return OK
 
 
-def _packages(state: HostState, call: Call) -> Result:
-    assert call.argv[1:] == ("--show", "--showformat", core_apt.FORMAT), call.argv
+def _listed(state: HostState, call: Call) -> Result:
+    assert call.argv[0] == core_apt.FORMAT, call.argv
     return Result(0, "".join(f"{line}\n" for line in apt.package_lines(state)).encode(), b"")
 
 
@@ -294,7 +294,6 @@ PROGRAMS: dict[str, Program] = {
     "apt-get": _apt_get,
     "apt-mark": _apt_mark,
     "dpkg": _dpkg,
-    "dpkg-query": _packages,
     "/nowhere/command": _not_found,
     "true": _true,
     "false": _false,
@@ -316,6 +315,7 @@ APPEND = 'printf "%s" "$2" >>"$1"'
 EXIT = 'printf out; printf err >&2; exit "$1"'
 SCRIPTS: dict[str, Program] = {
     core_apt.QUERY: _query,
+    facts.DIGEST: _listed,
     facts.SCRIPT: _facts,
     preview.SCRIPT: _preview,
     transaction.GUARD: _guard,

@@ -1,0 +1,100 @@
+"""Facts of an rpm host: rpm's packages and their `%config` files, dnf's reasons and locks, repositories and keys."""
+
+import re
+from collections.abc import Iterator, Mapping
+from configparser import Error as NoIni
+from configparser import RawConfigParser
+
+from . import dnf, dnf_history, rpmquery
+from .dnf_locks import LIST
+from .packaged import Conffile, Packaged, Source, digests
+from .packages import Repository
+from .sections import Section
+
+PARTS = (*rpmquery.PARTS, "arch", "repositories", "digests")
+"""The parts of the answer that are needed."""
+
+_SOURCES = re.compile(r"/etc/(yum\.repos\.d|dnf/vars|yum/vars|pki/rpm-gpg)/.*|/etc/dnf/dnf\.conf")
+_LEFT = re.compile(r"/.*\.rpm(new|save|orig)")
+_LOGIN = re.compile(r"//[^/@\s]*@")  # a name and a password are nobody else's business
+_PRIORITY = 99  # dnf.conf(5), `priority`
+
+# rpm puts what it does not overwrite beside it (rpm(8), CONFIGURATION FILES): below /etc that is looked for, as the package that it
+# was of may be gone. One process for all digests; a path that is not there is told on stderr, and is simply not listed.
+SCRIPT = (
+    f"""\
+said=$({{
+{rpmquery.script(dnf_history.SCRIPT, LIST, "--configfiles")}}})
+printf '%s\\n' "$said"
+"""
+    + """\
+rpm -E '%{_arch}'; mark arch $?
+for file in /etc/yum.repos.d/*.repo; do
+  if [ -f "$file" ]; then printf '# file %s\\n' "$file"; show "$file"; fi
+done; mark repositories $?
+files=/dev/null
+IFS='
+'
+for file in /etc/dnf/dnf.conf /etc/yum.repos.d/* /etc/dnf/vars/* /etc/yum/vars/* /etc/pki/rpm-gpg/* \\
+  $(find /etc -xdev -type f '(' -name '*.rpmnew' -o -name '*.rpmsave' -o -name '*.rpmorig' ')'); do
+  files=$files$IFS$file
+done
+set -f
+for line in $said; do
+  case $line in
+  /*) files=$files$IFS$line ;;
+  esac
+done
+sha256sum -z -- $files 2>/dev/null; mark digests $?
+set +f; unset IFS
+"""
+)
+
+
+def parse(sections: Mapping[str, Section]) -> Packaged:
+    """What the script's parts tell. Raises `InvalidInput` with line and reason."""
+    known = digests(sections["digests"])
+    arch = sections["arch"].succeeded().text.strip()
+    return Packaged(
+        family="rpm",
+        arch=arch,
+        packages=dnf.parse_parts(sections),
+        conffiles=tuple(sorted(_conffiles(sections["packages"], known), key=lambda one: (one.path, one.package))),
+        sources=tuple(Source(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
+        repositories=parse_repositories(sections["repositories"], arch),
+    )
+
+
+def _conffiles(section: Section, known: Mapping[str, str]) -> set[Conffile]:
+    """The `%config` files of every package, and what rpm left beside one, which no package has."""
+    owner, found = "", {Conffile(path, "", digest) for path, digest in known.items() if _LEFT.fullmatch(path)}
+    for _, line in section.lines():
+        if line.startswith("/"):
+            found.add(Conffile(line, owner, known.get(line, "")))
+        else:
+            owner = line.partition("\t")[0]
+    return found
+
+
+def parse_repositories(section: Section, arch: str) -> tuple[Repository, ...]:
+    """The repositories that are enabled, each with its address as the file has it (dnf.conf(5), REPO OPTIONS).
+
+    `$releasever` and other variables stay as they are: only dnf itself knows what they stand for.
+    """
+    return tuple(sorted(_repositories(section, arch), key=lambda one: (one.uri, one.suite)))
+
+
+def _repositories(section: Section, arch: str) -> Iterator[Repository]:
+    # A section that stands in two files is one repository to dnf, too: the options of both.
+    reader = RawConfigParser(strict=False, interpolation=None)
+    try:
+        reader.read_string(section.succeeded().text)
+        for name in reader.sections():
+            options = reader[name]
+            uri = next((options[key] for key in ("baseurl", "mirrorlist", "metalink") if options.get(key)), "")
+            if name != "main" and options.getboolean("enabled", True):
+                yield Repository(
+                    options.getint("priority", _PRIORITY), _LOGIN.sub("//", " ".join(uri.split())), name, "", arch
+                )
+    except (NoIni, ValueError) as error:
+        raise section.fail(f"no repository: {error}") from None

@@ -1,0 +1,138 @@
+"""The two families of hosts: which package manager a host has, and how one transaction of it is done."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from . import dnf_failure, evr, nevra, transaction, transaction_rpm
+from .apt import Apt
+from .dnf import Dnf
+from .errors import CommandFailed, Failure, InvalidInput
+from .host import Host, Result
+from .packages import PackageManager, PackageWant
+from .whole import kept_whole
+
+Name = Literal["deb", "rpm"]
+
+
+class Family(Protocol):
+    """A package manager, and the habits of its transactions. `program` is what does them, `log` where it keeps its own record."""
+
+    manager: PackageManager
+    program: str
+    log: str
+
+    def check(self, want: PackageWant) -> None:
+        """Refuses what is no name, architecture or version before anything hears of it. Raises `InvalidInput`."""
+        ...
+
+    def quieten(self, host: Host) -> None:
+        """Afterwards nobody changes packages on the host. Raises `PackageManagerLocked` where that takes too long."""
+        ...
+
+    def commands(
+        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], *, downgrade: bool
+    ) -> tuple[tuple[str, ...], ...]:
+        """The manager's commands, of which the first is the transaction, as a job that mends first what a killed one left, keeps the
+        services `keep_stopped` from being started, and loses no file."""
+        ...
+
+    def failure(self, host: str, result: Result, command: str) -> Failure:
+        """What a call of `command` died of."""
+        ...
+
+    def complaint(self, host: str, result: Result) -> Failure | None:
+        """What went wrong in a transaction, though it may have ended with status 0."""
+        ...
+
+    def audit(self, host: Host) -> str:
+        """Which packages are not whole, in words; empty where there are none."""
+        ...
+
+
+class Deb:
+    """Debian's and its descendants': dpkg and apt."""
+
+    manager: PackageManager = Apt()
+    program = "apt-get"
+    log = "/var/log/apt"
+
+    def check(self, want: PackageWant) -> None:
+        evr.check_name(want.name, qualified=True)
+        evr.check_arch(want.arch)
+        if want.goal == "installed":
+            evr.check_version(want.version)
+
+    def quieten(self, host: Host) -> None:
+        transaction.wait_until_quiet(host)
+
+    def commands(
+        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], *, downgrade: bool
+    ) -> tuple[tuple[str, ...], ...]:
+        """A dpkg that was killed between two packages leaves its journal behind, and none of them interrupted."""
+        first, *rest = change
+        transact = kept_whole(first) if downgrade else first
+        return (transaction.merge_journal(), transaction.guarded(transact, keep_stopped), *map(tuple, rest))
+
+    def failure(self, host: str, result: Result, command: str) -> Failure:
+        return transaction.failure(host, result, command)
+
+    def complaint(self, host: str, result: Result) -> Failure | None:
+        return transaction.failure(host, result) if result.status != 0 else None
+
+    def audit(self, host: Host) -> str:
+        """dpkg(1), --audit."""
+        result = host.run(("dpkg", "--audit"), check=False)
+        return (result.text.strip() or result.errors.strip()) if result.text.strip() or result.status else ""
+
+
+class Rpm:
+    """Red Hat's and its kin's: rpm and dnf 4."""
+
+    manager: PackageManager = Dnf()
+    program = "dnf"
+    log = "/var/log/dnf.rpm.log"
+
+    def check(self, want: PackageWant) -> None:
+        nevra.check_name(want.name)
+        nevra.check_arch(want.arch)
+        if want.goal == "config-files":
+            raise InvalidInput(f"{want.name}: rpm knows no removed package that keeps its configuration")
+        if want.version or want.goal == "installed":
+            nevra.in_words(want.name, want.version)
+
+    def quieten(self, host: Host) -> None:
+        transaction_rpm.wait_until_quiet(host)
+
+    def commands(
+        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], *, downgrade: bool
+    ) -> tuple[tuple[str, ...], ...]:
+        """All of them are guarded: there may be two transactions. rpm's database mends itself, and a killed transaction's packages
+        are among the changes."""
+        return tuple(transaction_rpm.guarded(one, keep_stopped if _replays(one) else ()) for one in change)
+
+    def failure(self, host: str, result: Result, command: str) -> Failure:
+        return dnf_failure.failure(host, result, command)
+
+    def complaint(self, host: str, result: Result) -> Failure | None:
+        """A scriptlet that failed after its package was unpacked is told of in the output alone."""
+        failure = dnf_failure.failure(host, result)
+        told = isinstance(failure, CommandFailed) and dnf_failure.of_script(result)
+        return failure if result.status != 0 or told else None
+
+    def audit(self, host: Host) -> str:
+        found = self.manager.parse_query(host.run(self.manager.query()).text)
+        return "; ".join(f"{one.key} {one.version} was left halfway" for one in found if one.broken)
+
+
+def _replays(command: Sequence[str]) -> bool:
+    return "replay" in command
+
+
+FAMILIES: Mapping[str, Family] = {"deb": Deb(), "rpm": Rpm()}
+
+
+def family_of(name: str) -> Family:
+    """Raises `InvalidInput` for a name that is none."""
+    if name not in FAMILIES:
+        raise InvalidInput(f"{name!r} is no family of hosts", hint=f"one of {', '.join(FAMILIES)}")
+    return FAMILIES[name]

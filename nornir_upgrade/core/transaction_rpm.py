@@ -1,0 +1,81 @@
+"""Around one dnf transaction: who is at work, and which services may start. Fixed scripts, pure parsers."""
+
+from collections.abc import Sequence
+
+from .host import Host
+from .transaction import check_unit, wait_for
+
+DROPIN = "nornir-upgrade-kept-stopped.conf"
+
+# dnf writes its process into its locks (dnf/lock.py) and leaves them behind when it is killed; rpm's is one of the kernel's. Killing
+# rpm does not kill its scriptlet, which runs on without the lock: it is looked for by its file. Brackets keep the search from finding
+# itself.
+QUIET = f"""\
+at_work() {{
+  for file in /var/cache/dnf/*_lock.pid /var/lib/dnf/*_lock.pid /run/yum.pid; do
+    pid=$(cat "$file" 2>/dev/null) || continue
+    if grep -qasE 'dnf|yum|python' "/proc/$pid/cmdline"; then echo "$pid"; fi
+  done
+  inode=$(stat -L -c %i /var/lib/rpm/.rpm.lock 2>/dev/null) &&
+    sed -nE "s/^[0-9]+: [A-Z]+ +ADVISORY +WRITE +([1-9][0-9]*) [0-9a-f]+:[0-9a-f]+:$inode .*/\\\\1/p" /proc/locks
+  grep -lasE '[v]ar/tmp/rpm-tmp[.]' /proc/[0-9]*/cmdline | cut -d/ -f3
+}}
+rounds=$(($1 * 4))
+while pids=$(at_work | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
+  sleep 0.25
+  rounds=$((rounds - 1))
+done
+for pid in $pids; do printf '%s %s\\n' "$pid" "$(cat /proc/$pid/comm 2>/dev/null)"; done
+[ -z "$pids" ] || exit 0
+set -- /run/systemd/system/*.service.d/{DROPIN}
+if [ -e "$1" ]; then rm -f "$@" && systemctl daemon-reload; fi
+"""
+
+# A condition that does not hold lets systemctl start end well, and starts nothing (systemd.unit(5), ConditionPathExists); below /run
+# it stands for units as well that are installed only now, and changes nothing of how they are enabled. It goes when the command
+# ends, whoever watches. A unit that runs nevertheless was started by a host that restarted in between.
+GUARD = f"""\
+units=$1; shift
+stop() {{
+  for unit in $units; do
+    case $(systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null) in
+    '' | inactive | failed) ;;
+    *) systemctl stop -- "$unit" || exit 1 ;;
+    esac
+  done
+}}
+release() {{
+  for unit in $units; do
+    rm -f "/run/systemd/system/$unit.d/{DROPIN}"
+    rmdir "/run/systemd/system/$unit.d" 2>/dev/null
+  done
+  systemctl daemon-reload
+}}
+trap release EXIT
+trap 'exit 1' HUP INT TERM
+for unit in $units; do
+  mkdir -p "/run/systemd/system/$unit.d" &&
+    printf '[Unit]\\nConditionPathExists=/nonexistent\\n' > "/run/systemd/system/$unit.d/{DROPIN}" || exit 1
+done
+systemctl daemon-reload || exit 1
+stop
+"$@"
+"""
+
+
+def wait_until_quiet(host: Host) -> None:
+    """Afterwards nobody changes packages on `host`, and no service of it is kept stopped by a transaction that was cut off.
+
+    Raises `PackageManagerLocked`, which names who is still at work. Nobody is ended, no lock removed.
+    """
+    wait_for(host, QUIET)
+
+
+def guarded(argv: Sequence[str], keep_stopped: Sequence[str]) -> tuple[str, ...]:
+    """The command that stops the services `keep_stopped` and runs `argv`, whose scriptlets cannot start them; only `argv` when
+    there are none.
+    """
+    if not keep_stopped:
+        return tuple(argv)
+    units = [f"{check_unit(name)}.service" for name in keep_stopped]
+    return ("sh", "-c", GUARD, "sh", " ".join(units), *argv)
