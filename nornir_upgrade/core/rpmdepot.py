@@ -164,6 +164,7 @@ def _offer(offered: Sequence[Sequence[str]], cached: Sequence[Sequence[str]]) ->
     for check, digest, length, path in cached:
         if check and (not digests or digest in digests):
             directory, _, name = path.rpartition("/")
-            held = held_of((name, "index" if digest in digests else check, digest, length), directory)
+            check = "index" if digest in digests and check == "name" else check
+            held = held_of((name, check, digest, length), directory)
             return Offer(held, bool(offered), digests, held.size)
     return Offer(None, bool(offered), digests, size)

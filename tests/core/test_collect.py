@@ -75,6 +75,12 @@ def test_what_comes_other_than_the_index_says_is_not_kept_and_another_host_is_as
     assert escrow.find(B) is None
 
 
+def test_what_the_index_has_and_the_archive_not_comes_from_elsewhere_or_is_named(escrow: Escrow) -> None:
+    hosts = [StubHost("a", repositories={A, B}, vanished={A, B}), StubHost("b", repositories={A})]
+    found = gather(escrow, *hosts, needs={"a": {A, B}, "b": {A}})
+    assert sources(found) == {A: ("b", "repository")} and found.missing == {B: f"a: 404 {B}"}
+
+
 def test_what_cannot_be_had_is_named_with_the_reason_and_all_the_rest_is_kept(escrow: Escrow) -> None:
     found = gather(escrow, StubHost("one", repositories={A}), needs={"one": {A, B}})
     assert set(sources(found)) == {A} and set(found.missing) == {B}

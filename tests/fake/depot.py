@@ -27,7 +27,7 @@ def content(file: PackageFile, size: int = 100) -> bytes:
 class StubHost:
     """A host with package files: in its cache, in its repositories (which tell the digest), or only installed.
 
-    `lies` come with other bytes than the index says; `full` has no room to gather anything; `lost` fails at whatever is asked.
+    `lies` come with other bytes than the index says, `vanished` are in the index and do not come; `full` has no room to gather anything; `lost` fails at whatever is asked.
     `delay` is called with the bytes of each download.
     """
 
@@ -36,6 +36,7 @@ class StubHost:
     repositories: set[PackageFile] = field(default_factory=set)
     installed: set[PackageFile] = field(default_factory=set)
     lies: set[PackageFile] = field(default_factory=set)
+    vanished: set[PackageFile] = field(default_factory=set)
     full: bool = False
     lost: Failure | None = None
     size: int = 100
@@ -66,8 +67,9 @@ class StubHost:
         if self.full:
             return Result(1, b"No space left on device: it is full\n", b"")
         able = self.repositories if what == "download" else self.installed
-        held = [self._held(DIRECTORY, file) for file in map(_file, json.loads(files)) if file in able]
+        held = [self._held(DIRECTORY, file) for file in map(_file, json.loads(files)) if file in able - self.vanished]
         lines = [f"held\t{str(path).rpartition('/')[2]}\tindex\t{digest}\t{size}\n" for path, digest, size in held]
+        lines += [f"404 {file}\n" for file in map(_file, json.loads(files)) if file in self.vanished]
         return Result(0, "".join(lines).encode(), b"")
 
     def follow(self, prefix: str, *, timeout: float = 3600.0) -> None:

@@ -1,0 +1,119 @@
+"""The escrow on real hosts with rpm and dnf: every file once, and a way back that no repository offers, renames and all."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from nornir_upgrade.core import delivery
+from nornir_upgrade.core.collect import Collected, collect
+from nornir_upgrade.core.depot import DIRECTORY
+from nornir_upgrade.core.dnf import Dnf
+from nornir_upgrade.core.escrow import Escrow, PackageFile, files_of
+from nornir_upgrade.core.fleet import load
+from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.packages import Package, PackageWant, implied
+from nornir_upgrade.core.store import Store, digest_of
+from tests.lab import picture
+from tests.lab.site import RPM_GROUPS, Site
+
+pytestmark = pytest.mark.lab
+
+DNF = Dnf()
+REPOSITORY = "/etc/yum.repos.d/cloud-{release}.repo"
+MARK = ".el7"  # of the releases' packages; the system's own come from no repository
+
+
+class Work:
+    """A site's fleet with an escrow."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.fleet = load(site.directory / "config.yaml")
+        self.escrow = Escrow.beside(Store(site.state / "store"))
+
+    def host(self, name: str) -> Host:
+        (found,) = self.fleet.each([name], lambda host: host).values()
+        assert not isinstance(found, Exception), found
+        return found
+
+    def packages(self, name: str) -> tuple[Package, ...]:
+        host = self.host(name)
+        return DNF.parse_query(host.run(DNF.query()).text)
+
+    def installed(self, name: str, mark: str = MARK) -> tuple[PackageFile, ...]:
+        return tuple(file for file in files_of("rpm", self.packages(name)) if mark in file.version)
+
+    def collect(self, *names: str, mark: str = MARK) -> Collected:
+        needs = {name: self.installed(name, mark) for name in names}
+        return collect(self.fleet, dict.fromkeys(self.fleet.names, "rpm"), needs, self.escrow)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def work(rpm_site: Site) -> Iterator[Work]:
+    made = Work(rpm_site)
+    yield made
+    made.fleet.close()
+
+
+def test_each_file_comes_once_and_its_signature_is_checked(work: Work) -> None:
+    found = work.collect(*RPM_GROUPS)
+    found.require()
+    wanted = {file for name in RPM_GROUPS for file in work.installed(name)}
+    assert len(found.kept) == len(wanted) > 15 and {kept.file for kept in found.kept} == wanted
+    archive = {p.name: digest_of(p.read_bytes()) for p in (work.site.lab.repositories / "rpm/havana").rglob("*.rpm")}
+    assert {kept.digest for kept in found.kept} <= set(archive.values())
+    assert {(kept.source, kept.checked) for kept in found.kept} == {("repository", "signature")}
+    for name in RPM_GROUPS:
+        assert work.site.text(name, "ls", "-d", DIRECTORY) == ""
+        assert work.site.text(name, "sh", "-c", "ls /var/cache/dnf/*/packages").split() == []
+    assert work.collect(*RPM_GROUPS) == Collected((), {}, {})
+
+
+def test_a_file_with_a_bad_signature_is_not_taken_from_the_cache(work: Work) -> None:
+    fetch = "cd /var/cache/dnf/*/packages && dnf -q download openstack-nova-common && ls"
+    (name,) = work.site.text("rcmp1", "sh", "-c", fetch).split()
+    spoil = f"cd /var/cache/dnf/*/packages && printf x | dd of={name} bs=1 seek=6000 conv=notrunc"
+    work.site.lab.run("rcmp1", ["sh", "-c", spoil])
+    needs = {"rcmp1": [file for file in work.installed("rcmp1") if file.name == "openstack-nova-common"]}
+    (kept,) = collect(work.fleet, {"rcmp1": "rpm"}, needs, work.escrow).kept
+    assert (kept.source, kept.checked) == ("repository", "signature")
+
+
+@pytest.mark.parametrize("name", ["rcmp1", "rctl1"])
+def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(work: Work, name: str) -> None:
+    before = picture.take(work.site.lab, [name])[name]["packages"]
+    then = work.packages(name)
+    work.collect(name).require()
+    switch = "sed -e s/havana/icehouse/g {} > {} && rm {}".format(
+        *(REPOSITORY.format(release=one) for one in ("havana", "icehouse", "havana"))
+    )
+    work.site.lab.run(name, ["sh", "-c", f"{switch}; dnf -y -q upgrade"])
+    host, present = work.host(name), work.packages(name)
+    assert picture.take(work.site.lab, [name])[name]["packages"] != before
+
+    want = back(then, present)
+    simulate = DNF.simulate(want, present, downgrade=True)
+    assert "Cannot find rpm nevra" in host.run(simulate, check=False).text
+    wanted = {(one.name, one.version) for one in want if one.goal == "installed"}
+    files = [file for file in files_of("rpm", then) if (file.name, file.version) in wanted]
+    delivered = delivery.deliver(host, work.escrow, files)
+    said = DNF.parse_simulation(host.run(delivered.known_to(simulate), timeout=300).text, present)
+    assert said.changes == implied(want, present).changes
+    change, *rest = DNF.change(want, present, downgrade=True, wait=60)
+    done = host.job("packages", (delivered.known_to(change), *rest))
+    assert done.status == 0, done.text
+    assert picture.take(work.site.lab, [name])[name]["packages"] == before
+    delivery.withdraw(host)
+    assert work.site.text(name, "ls", "-d", delivery.DIRECTORY) == ""
+
+
+def back(then: Sequence[Package], now: Sequence[Package]) -> tuple[PackageWant, ...]:
+    """What leads from `now` to `then`; of a kernel that came beside the old one, that version goes."""
+    were, are = {(one.key, one.version) for one in then}, {(one.key, one.version) for one in now}
+    names, beside = {key for key, _ in were}, {key for key, _ in were & are}
+    stay = (one for one in then if (one.key, one.version) not in are)
+    gone = (one for one in now if (one.key, one.version) not in were and (one.key not in names or one.key in beside))
+    return (
+        *(PackageWant(one.name, one.arch, one.version, "installed", one.auto, one.hold) for one in stay),
+        *(PackageWant(one.name, one.arch, one.version if one.key in beside else "", "absent") for one in gone),
+    )

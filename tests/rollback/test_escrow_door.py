@@ -1,0 +1,228 @@
+"""`rollback escrow` over a journal and a store as a run leaves them: what is told, what is found, and what may go."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nornir_upgrade import controller
+from nornir_upgrade.core import collect as module
+from nornir_upgrade.core.errors import DiskFull
+from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.needs import installed, lost, needs
+from nornir_upgrade.steps.packages import SetPackages
+from rollback.cli_escrow import in_bytes
+from rollback.keeping import captures, restorable, waste
+from tests.fake.depot import StubDepot, StubFleet, StubHost, content
+
+from . import factory
+from .conftest import Site
+
+LONG_AGO, LATER = "2020-01-01T00:00:00.000+00:00", "2099-01-01T00:00:00.000+00:00"
+NOVA = PackageFile("deb", "nova-common", "all", "1:2013.2-0ubuntu1~cloud0")
+STRANGER = PackageFile("deb", "stranger", "all", "1.0-1")
+
+
+@pytest.fixture
+def escrow(site: Site) -> Escrow:
+    """What the command line finds in the site's directory."""
+    return Escrow.beside(Store(Path("store")))
+
+
+def keep(escrow: Escrow, file: PackageFile, at: str = LONG_AGO) -> Kept:
+    one = Kept(file, escrow.store.put(content(file)), len(content(file)), "cmp1", "repository", "index", at)
+    escrow.keep(one)
+    return one
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def place(store: Store, digest: str) -> Path:
+    return store.root / digest[:2] / digest
+
+
+# ---------------------------------------------------------------------- list and verify
+
+
+def test_list_tells_packages_and_what_runs_captured(site: Site, escrow: Escrow) -> None:
+    assert "0 objects, 0 B." in site.call("escrow", "list").stdout
+    site.go_forward()
+    kept = keep(escrow, NOVA)
+    document = site.json("escrow", "list")
+    (package,) = document["packages"]
+    assert (package["file"]["name"], package["digest"], package["source"]) == ("nova-common", kept.digest, "repository")
+    told = {(one["what"], one["name"], one["host"]) for one in document["captures"]}
+    assert ("dump", "nova", "ctl1") in told and ("configuration", "/etc/nova/nova.conf", "cmp1") in told
+    assert all(one["size"] for one in document["captures"])
+    assert document["objects"] == len(list(escrow.store.digests())) > 3
+    text = site.call("escrow", "list").stdout
+    assert "nova-common:all" in text and "dump" in text and NOVA.version in text
+
+
+def test_verify_finds_what_is_damaged_or_lost_and_says_whose_it_is(site: Site, escrow: Escrow) -> None:
+    site.go_forward()
+    kept = keep(escrow, NOVA)
+    assert "all whole" in site.call("escrow", "verify").stdout
+    captured = {one.name: one for one in captures(site.journal.runs())}
+    flip(place(escrow.store, kept.digest))
+    flip(place(escrow.store, captured["nova"].digest))
+    place(escrow.store, captured["quantum"].digest).unlink()
+    found = site.json("escrow", "verify", code=22)
+    assert len(found["faults"]) == 3
+    for word in (f"{NOVA}: object {kept.digest} is damaged", "dump nova of ctl1", "dump quantum of ctl1"):
+        assert sum(word in fault for fault in found["faults"]) == 1
+    (entry,) = (escrow.entries.root).glob("??/*")
+    flip(entry)
+    assert "entry of the escrow" in site.call("escrow", "verify", code=22).stdout
+
+
+# ---------------------------------------------------------------------- prune
+
+
+def test_prune_keeps_all_that_a_run_may_need_and_shows_what_goes(site: Site, escrow: Escrow) -> None:
+    site.go_forward()
+    keep(escrow, NOVA), keep(escrow, STRANGER)
+    orphan = escrow.store.put(b"of a run that was never journalled")
+    before = set(escrow.store.digests())
+    refused = site.call("escrow", "prune", code=2)
+    assert "--yes" in refused.stderr and set(escrow.store.digests()) == before
+    result = site.call("escrow", "prune", "--yes")
+    assert "stranger:all 1.0-1" in result.stderr and "1 objects of runs" in result.stderr
+    left = set(escrow.store.digests())
+    assert before - left == {orphan, *(k.digest for k in escrow.list() if k.file == STRANGER)}
+    assert [one.file for one in Escrow.beside(escrow.store).list()] == [NOVA]
+    assert "all that is kept is needed" in site.call("escrow", "prune").stdout
+    site.call("escrow", "verify")
+    site.call("apply", "--restore-db", "--yes")
+    assert site.present == site.start
+
+
+def test_after_the_way_back_the_way_back_itself_can_still_be_undone(site: Site, escrow: Escrow) -> None:
+    site.go_forward()
+    site.call("apply", "--restore-db", "--yes")
+    site.call("escrow", "prune", "--yes")
+    assert "all whole" in site.call("escrow", "verify").stdout
+    last = site.journal.run("last")
+    assert {one.digest for one in captures([last])} <= set(escrow.store.digests())
+
+
+def test_what_was_fetched_since_the_last_run_stays(site: Site, escrow: Escrow) -> None:
+    site.go_forward()
+    keep(escrow, STRANGER, LATER)
+    assert "all that is kept is needed" in site.call("escrow", "prune", "--yes").stdout
+
+
+def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_path: Path) -> None:
+    diary = factory.Diary(tmp_path)
+    step = SetPackages((PackageWant("nova-common", "all", "2", "installed"),))
+    made = factory.plan(("one", {"ctl1": [step]}))
+    undone = diary.went(made, {(0, "ctl1", 0): step})
+    diary.journal.append(undone.id, "run_undone")
+    stands = diary.went(made, {(0, "ctl1", 0): step}, ended="succeeded")
+    runs = diary.journal.runs()
+    old = factory.facts(packages=[factory.package("nova-common", "1")])
+    older = factory.facts(packages=[factory.package("nova-common", "0")])
+    taken = [factory.snapshot(older, run=undone.id), replace(factory.snapshot(old, run=stands.id), id="snapshot-2")]
+    needed, led_to = restorable(runs, taken)
+    assert [run.id for run in needed] == [stands.id] and led_to == (taken[1],)
+    kept = [
+        Kept(PackageFile("deb", "nova-common", "all", version), version * 64, 1, "h", "cache", "index", LONG_AGO)
+        for version in "012"
+    ]
+    found = waste(runs, taken, kept, [one.digest for one in kept])
+    assert [one.file.version for one in found.packages] == ["0", "2"] and found.objects == ("0" * 64, "2" * 64)
+    own = replace(taken[0], run="", id="snapshot-3")  # somebody took one before both
+    assert [run.id for run in restorable(runs, [own])[0]] == [undone.id, stands.id]
+
+
+# ---------------------------------------------------------------------- fetch
+
+
+@pytest.fixture
+def fetching(site: Site, monkeypatch: pytest.MonkeyPatch) -> StubHost:
+    """A fleet of one host, cmp1, that has nova-common and less installed, and nova-common to be had."""
+    host = StubHost("cmp1", repositories={NOVA})
+    packages = [factory.package("nova-common", NOVA.version), factory.package("less", "590-2")]
+    facts = factory.facts("cmp1", packages)
+
+    def gathered(_: Any) -> dict[str, HostFacts]:
+        return {"cmp1": facts}
+
+    class Fleet(StubFleet):
+        def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(controller, "gather_all", gathered)
+    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot()})
+    monkeypatch.setattr(
+        "tests.rollback.conftest.NamedFleet.each", lambda _self, *rest: Fleet({"cmp1": host}).each(*rest)
+    )
+    return host
+
+
+def test_fetch_brings_what_is_asked_for_and_names_what_cannot_be_had(
+    fetching: StubHost, site: Site, escrow: Escrow
+) -> None:
+    assert "Fetched 1 files" in site.call("escrow", "fetch", "nova*").stdout
+    assert [one.file for one in escrow.list()] == [NOVA]
+    assert "all is in escrow" in site.call("escrow", "fetch", "nova*").stdout
+    assert "no package is asked for" in site.call("escrow", "fetch", "neutron*").stdout
+    document = site.json("escrow", "fetch", code=21)
+    assert document["fetched"] == [] and [one["package"] for one in document["missing"]] == ["less:all 590-2"]
+    fetching.installed = {PackageFile("deb", "less", "all", "590-2")}
+    assert "1 of them rebuilt" in site.call("escrow", "fetch").stdout
+
+
+def test_fetch_for_a_plan_brings_what_it_changes(fetching: StubHost, site: Site, tmp_path: Path) -> None:
+    from nornir_upgrade.core import codec
+
+    want = (PackageWant("nova-common", "all", "2", "installed"), PackageWant("new", "all", "1", "installed"))
+    plan = factory.plan(("one", {"cmp1": [SetPackages(want)]}))
+    (tmp_path / "plan.json").write_text(codec.dumps(plan))
+    document = site.json("escrow", "fetch", "--plan", "plan.json")
+    assert [one["file"]["name"] for one in document["fetched"]] == ["nova-common"]
+    assert "no such file" in site.call("escrow", "fetch", "--plan", "none.json", code=10).stderr.lower()
+    site.call("escrow", "fetch", "nova*", "--plan", "plan.json", code=2)
+
+
+def test_a_full_disk_ends_with_3_and_says_where(fetching: StubHost, site: Site) -> None:
+    fetching.full = True
+    result = site.call("escrow", "fetch", "nova*", code=DiskFull.exit_code)
+    assert "cmp1: No space left on device" in result.stderr
+
+
+# ---------------------------------------------------------------------- what is needed
+
+
+def test_needs_are_what_changes_or_goes_and_nothing_else() -> None:
+    packages = [factory.package(name, "1") for name in ("change", "remove", "purge", "stay", "same")]
+    facts = {"ctl1": factory.facts("ctl1", [*packages, factory.package("gone", "1", "config-files")])}
+    want = (
+        PackageWant("change", "all", "2", "installed"),
+        PackageWant("same", "all", "1", "installed", auto=True),
+        PackageWant("remove", "all", "", "config-files"),
+        PackageWant("purge", "all", "", "absent"),
+        PackageWant("gone", "all", "2", "installed"),
+        PackageWant("new", "all", "2", "installed"),
+    )
+    made = factory.plan(("one", {"ctl1": [SetPackages(want)], "away": [SetPackages(want)]}))
+    assert [file.name for file in needs(made, facts)["ctl1"]] == ["change", "purge", "remove"]
+    assert needs(made, facts).keys() == {"ctl1"}
+    assert {file.name for file in installed(facts, ["*e", "gone"])["ctl1"]} == {"change", "remove", "purge", "same"}
+    now = {"ctl1": factory.facts("ctl1", [factory.package("change", "2"), factory.package("stay", "1")])}
+    assert {file.name for file in lost(facts, now)["ctl1"]} == {"change", "remove", "purge", "same"}
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (56_298_000, "56.3 MB"), (2e15, "2000.0 TB")]
+)
+def test_sizes_are_told_in_three_digits_or_so(size: float, text: str) -> None:
+    assert in_bytes(size) == text
