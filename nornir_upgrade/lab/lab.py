@@ -234,8 +234,7 @@ class Lab:
         numbers = [*(host.number for host in present.values()), *(host.number for host in fresh)]
         if twice := {number for number in numbers if numbers.count(number) > 1}:
             raise InvalidInput(f"host numbers given twice: {sorted(twice)}")
-        for name in sorted({host.base for host in fresh}):
-            base.build(base.recipe(name), self.cache, self._progress)
+        self._build_bases(sorted({host.base for host in fresh}))
         identity.make_key(self.key, "lab")
         for host in fresh:
             place = self.directory / "hosts" / host.name
@@ -247,6 +246,12 @@ class Lab:
         machine.write(self.known_hosts, identity.known_hosts(fleet, self.prefix, self.directory / "hosts"))
         machine.write(self.ssh_config, identity.ssh_config(fleet, self.prefix, self.directory))
         return members
+
+    def _build_bases(self, names: Iterable[str]) -> None:
+        # Two at a time: a build keeps one core busy.
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for _ in pool.map(lambda name: base.build(base.recipe(name), self.cache, self._progress), names):
+                pass
 
     def _new_member(self, host: LabHost, golden: str | None) -> Member:
         below = self._base(host)
