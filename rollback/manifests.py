@@ -1,6 +1,6 @@
 """Manifests as files and as text: a directory with one manifest a host and an index, `name=version` lines, reasons."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent
@@ -86,16 +86,20 @@ def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
 
 
 def dnf_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
-    """The one dnf transaction that a rollback of the host would make, as a shell line: it is told as data on standard input.
+    """The dnf transaction that a rollback of the host would make, as a shell line: it is told as data on standard input. A second
+    one, where packages that were cut off are installed again.
 
     Raises `InvalidInput` where the host has dpkg.
     """
     want = _asked(manifest, now, "rpm", "dnf")
-    if not want:
-        return ()
-    argv = Dnf().change(want, now.packages, downgrade=True, wait=LOCK_WAIT)[0]
-    begin = argv.index("dnf")  # what stands before it waits for locks, and hands over the plan
-    return (f"printf %s {quote(argv[begin - 1 : begin])} | {quote(argv[begin:])}",)
+    commands = Dnf().change(want, now.packages, downgrade=True, wait=LOCK_WAIT) if want else ()
+    return tuple(_piped(argv) for argv in commands if "replay" in argv)
+
+
+def _piped(argv: Sequence[str]) -> str:
+    """The command without the script around it, which waits for locks and hands over the plan, its last argument."""
+    begin = argv.index("dnf")
+    return f"printf %s {quote(argv[begin - 1 : begin])} | {quote(argv[begin:])}"
 
 
 def _asked(manifest: Manifest, now: HostFacts, family: str, tool: str) -> tuple[PackageWant, ...]:

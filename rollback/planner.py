@@ -14,14 +14,17 @@ from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.gates import AuditClean, ServiceActive
 from nornir_upgrade.steps.databases import DumpDatabase
-from nornir_upgrade.steps.files import CaptureFiles
+from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 
 from .foretold import foretell
+from .listing import Family
+from .litter import litter
 from .resolve import Manifest
-from .scope import scope
+from .scope import Scope, scope
+from .slots import flavour_of
 from .snapshot import Snapshot
 from .trail import Trail, migrated, start_order, trail
 from .wants import leftovers, wants
@@ -46,12 +49,14 @@ def plan_rollback(
         _host(snapshot.of(name), now[name], manifests[name], trail(runs, name, consent=consent))
         for name in _in_order(runs, now)
     )
+    families = {name: flavour_of(facts) for name, facts in now.items()}
     waves = [
         Wave("stop services", _work(hosts, lambda host: host.stop())),
         Wave("old repositories, databases, edits", _work(hosts, lambda host: host.before_packages(restore_db))),
-        _with_audit(Wave("packages", _work(hosts, lambda host: host.packages()))),
+        _with_audit(Wave("packages", _work(hosts, lambda host: host.packages())), families),
         _with_audit(
-            Wave("new repositories off, configuration", _work(hosts, lambda host: host.after_packages(restore_db)))
+            Wave("new repositories off, configuration", _work(hosts, lambda host: host.after_packages(restore_db))),
+            families,
         ),
         *_starts(hosts, runs),
     ]
@@ -105,7 +110,7 @@ def cautions(
 class _Host:
     """One host's way back, in pieces. `services`: every service that may run or start on the way, by its old and new names.
 
-    `end`: what will be true of it.
+    `end`: what will be true of it. `litter`: where nothing may be left beside configuration files.
     """
 
     end: HostFacts
@@ -113,6 +118,7 @@ class _Host:
     manifest: Manifest
     trail: Trail
     services: tuple[str, ...]
+    litter: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -155,11 +161,16 @@ class _Host:
 
     def packages(self) -> tuple[Step, ...]:
         wanted = (wants(self.manifest, self.now), leftovers(self.manifest, self.now))
-        return tuple(SetPackages(want, keep_stopped=self.services, downgrade=True) for want in wanted if want)
+        return tuple(
+            SetPackages(want, keep_stopped=self.services, downgrade=True, family=flavour_of(self.now))
+            for want in wanted
+            if want
+        )
 
     def after_packages(self, restore_db: bool) -> tuple[Step, ...]:
         return (
             *(step for step in self.trail.repositories if not _present(step)),
+            *((RestoreFiles(self.litter, ()),) if self.litter else ()),
             *self.configuration,
             *(self.trail.databases if restore_db else ()),
         )
@@ -178,7 +189,14 @@ def _host(then: HostFacts, now: HostFacts, manifest: Manifest, left: Trail) -> _
     changed = _own_units(then.services, now.services) + _own_units(now.services, then.services)
     left = about.trail(left)
     services = dict.fromkeys((*left.services, *filter(about.names, changed)))
-    return _Host(foretell(then, now, manifest), now, manifest, left, tuple(services))
+    return _Host(foretell(then, now, manifest), now, manifest, left, tuple(services), _litter(then, now, about, left))
+
+
+def _litter(then: HostFacts, now: HostFacts, about: Scope, left: Trail) -> tuple[str, ...]:
+    """What no capture sees to by itself."""
+    trees = [root.rstrip("/") + "/" for one in left.captures for root in one.roots]
+    found = litter(then, now, about.moving - about.staying)
+    return tuple(path for path in found if not any(f"{path}/".startswith(tree) for tree in trees))
 
 
 def _own_units(here: Iterable[Service], there: Iterable[Service]) -> tuple[str, ...]:
@@ -215,8 +233,8 @@ def _work(hosts: Sequence[_Host], steps: Callable[[_Host], tuple[Step, ...]]) ->
     return tuple(Work(host.name, found) for host in hosts if (found := steps(host)))
 
 
-def _with_audit(wave: Wave) -> Wave:
-    return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(),)) for host in wave.hosts))
+def _with_audit(wave: Wave, families: Mapping[str, Family]) -> Wave:
+    return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(family=families[host]),)) for host in wave.hosts))
 
 
 def _guarded(waves: Sequence[Wave], now: Mapping[str, HostFacts]) -> tuple[Wave, ...]:

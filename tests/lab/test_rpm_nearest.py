@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nornir_upgrade.core.dnf import Dnf
+from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.facts import HostFacts, OperatingSystem
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.packages import Package, PackageWant, differences, implied
@@ -301,10 +302,18 @@ def test_an_index_that_dnf_has_and_that_is_not_old_is_not_fetched_again(cloud: C
         wanted = Wanted({path: never}, frozenset({"openstack-nova-compute"}), "rpm")
         found = stock(cloud, {"rcmp1": wanted}, cloud.shelf)["rcmp1"]  # type: ignore[arg-type]
         assert found.find("openstack-nova-compute", "noarch", OLD) is not None
-        with pytest.raises(Exception, match="rcmp1"):
-            stock(cloud, {"rcmp1": replace(wanted, sources={path: text})}, cloud.shelf)  # type: ignore[arg-type]
     finally:
         place.with_name("away").rename(place)
+
+
+def test_a_repository_that_is_asked_for_and_gone_is_an_error_and_not_an_empty_catalogue(cloud: Cloud) -> None:
+    path, text = rpm_provision.repository_path(HAVANA_RPM), rpm_provision.repository_file(HAVANA_RPM)
+    gone = text.replace("/rpm/havana/", "/rpm/folsom/") + "skip_if_unavailable=1\n"
+    with pytest.raises(CommandFailed, match=r"(?s)rcmp1.*404"):
+        stock(cloud, {"rcmp1": Wanted({path: gone}, frozenset({"bash"}), "rpm")}, cloud.shelf)  # type: ignore[arg-type]
+    cloud.offer("rcmp1", "/etc/yum.repos.d/theirs.repo", gone.replace("[cloud-havana]", "[theirs]"))
+    found = stock(cloud, {"rcmp1": Wanted({path: text}, frozenset({"kernel-core"}), "rpm")}, cloud.shelf)["rcmp1"]  # type: ignore[arg-type]
+    assert [one.version for one in found.candidates.values()] == KERNELS[:1], "another's that may be skipped is"
 
 
 def _key(one: Package) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,15 +14,20 @@ from nornir_upgrade.core.dnf import moves
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts import Conffile, HostFacts
 from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
+from nornir_upgrade.steps.packages import SetPackages
 from rollback.foretold import foretell
 from rollback.litter import beside, litter
 from rollback.manifests import apt_command, dnf_command
 from rollback.nearest import Nearest
-from rollback.resolve import Manifest
+from rollback.planner import plan_rollback
+from rollback.resolve import Manifest, exact
 from rollback.rpmuniverse import Rpm
 from rollback.scope import scope
 from rollback.wants import wants
 
+from .factory import Diary, facts, package, plan, snapshot
+from .factory import offering as factory_offering
 from .rpmworlds import NATIVE, made
 from .test_rpm_nearest import KERNEL, NEWER, TO, back, host, kernel, offering
 
@@ -156,3 +162,31 @@ def test_each_family_has_its_own_command() -> None:
         apt_command(back(now, now, ()), host(now))
     with pytest.raises(InvalidInput, match="has deb packages: dnf cannot"):
         dnf_command(replace(back(now, now, ()), family="deb"), host(now))
+
+
+# ---------------------------------------------------------------------- as a plan
+
+
+def test_a_plan_has_steps_of_each_hosts_family_and_clears_what_no_capture_does(tmp_path: Path) -> None:
+    then = {"r": replace(THEN, host="r"), "d": facts("d", (package("less", "1"),))}
+    now = {"r": replace(NOW, host="r"), "d": facts("d", (package("less", "2"),))}
+    manifests = {
+        "r": Nearest()(then["r"], now["r"], offering((made("a=1-1"), made("b=1-1"))), TO),
+        "d": exact(then["d"], now["d"], factory_offering(then["d"].packages), TO),
+    }
+    capture = CaptureFiles(("/etc/a.conf.d", "/etc/b.conf.rpmorig"), "configuration")
+    run = Diary(tmp_path).went(plan(("w", {"r": (capture,)})), {(0, "r", 0): RestoreFiles(capture.roots, ())})
+    made_plan = plan_rollback(snapshot(*then.values()), now, [run], manifests)
+    steps = {(host, step.kind): step for _, host, step in made_plan.steps()}
+    families = {host: step.family for (host, _), step in steps.items() if isinstance(step, SetPackages)}
+    assert families == {"r": "rpm", "d": "deb"}
+    gates = {(work.host, gate.family) for wave in made_plan.waves for work in wave.gates for gate in work.steps}  # type: ignore[attr-defined]
+    assert gates == {("r", "rpm"), ("d", "deb")}
+    cleared = [step.roots for _, host, step in made_plan.steps() if isinstance(step, RestoreFiles) and host == "r"]
+    beside = ("/etc/a.conf.rpmnew", "/etc/a.conf.rpmsave", "/etc/a.conf.rpmorig", "/etc/b.conf.rpmsave")
+    assert cleared == [capture.roots, beside, capture.roots], (
+        "between the packages and the captures, whose own it leaves alone"
+    )
+    assert not any(
+        isinstance(step, RestoreFiles) and not step.entries for (host, _), step in steps.items() if host == "d"
+    )
