@@ -27,8 +27,8 @@ def content(file: PackageFile, size: int = 100) -> bytes:
 class StubHost:
     """A host with package files: in its cache, in its repositories (which tell the digest), or only installed.
 
-    `lies` come with other bytes than the index says, `vanished` are in the index and do not come; `full` has no room to gather anything; `lost` fails at whatever is asked.
-    `delay` is called with the bytes of each download.
+    `lies` come with other bytes than the index says, `vanished` are in the index and do not come. `full` has no room to gather
+    anything; `lost` is what it fails with at whatever is asked. `delay` is called with the bytes of each download.
     """
 
     name: str
