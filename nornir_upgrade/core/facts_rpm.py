@@ -1,12 +1,11 @@
 """Facts of an rpm host: rpm's packages and their `%config` files, dnf's reasons and locks, repositories and keys."""
 
 import re
-from collections.abc import Iterator, Mapping
-from configparser import Error as NoIni
-from configparser import RawConfigParser
+from collections.abc import Mapping
 
-from . import dnf, dnf_history, rpmquery
+from . import dnf, dnf_history, repofile, rpmquery
 from .dnf_locks import LIST
+from .errors import InvalidInput
 from .packaged import Conffile, Packaged, Source, digests
 from .packages import Repository
 from .sections import Section
@@ -16,8 +15,6 @@ PARTS = (*rpmquery.PARTS, "arch", "repositories", "digests")
 
 _SOURCES = re.compile(r"/etc/(yum\.repos\.d|dnf/vars|yum/vars|pki/rpm-gpg)/.*|/etc/dnf/dnf\.conf")
 _LEFT = re.compile(r"/.*\.rpm(new|save|orig)")
-_LOGIN = re.compile(r"//[^/@\s]*@")  # a name and a password are nobody else's business
-_PRIORITY = 99  # dnf.conf(5), `priority`
 
 # rpm puts what it does not overwrite beside it (rpm(8), CONFIGURATION FILES): below /etc that is looked for, as the package that it
 # was of may be gone. One process for all digests; a path that is not there is told on stderr, and is simply not listed.
@@ -61,7 +58,7 @@ def parse(sections: Mapping[str, Section]) -> Packaged:
         packages=dnf.parse_parts(sections),
         conffiles=tuple(sorted(_conffiles(sections["packages"], known), key=lambda one: (one.path, one.package))),
         sources=tuple(Source(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
-        repositories=parse_repositories(sections["repositories"], arch),
+        repositories=_repositories(sections["repositories"], arch),
     )
 
 
@@ -76,25 +73,8 @@ def _conffiles(section: Section, known: Mapping[str, str]) -> set[Conffile]:
     return found
 
 
-def parse_repositories(section: Section, arch: str) -> tuple[Repository, ...]:
-    """The repositories that are enabled, each with its address as the file has it (dnf.conf(5), REPO OPTIONS).
-
-    `$releasever` and other variables stay as they are: only dnf itself knows what they stand for.
-    """
-    return tuple(sorted(_repositories(section, arch), key=lambda one: (one.uri, one.suite)))
-
-
-def _repositories(section: Section, arch: str) -> Iterator[Repository]:
-    # A section that stands in two files is one repository to dnf, too: the options of both.
-    reader = RawConfigParser(strict=False, interpolation=None)
+def _repositories(section: Section, arch: str) -> tuple[Repository, ...]:
     try:
-        reader.read_string(section.succeeded().text)
-        for name in reader.sections():
-            options = reader[name]
-            uri = next((options[key] for key in ("baseurl", "mirrorlist", "metalink") if options.get(key)), "")
-            if name != "main" and options.getboolean("enabled", True):
-                yield Repository(
-                    options.getint("priority", _PRIORITY), _LOGIN.sub("//", " ".join(uri.split())), name, "", arch
-                )
-    except (NoIni, ValueError) as error:
-        raise section.fail(f"no repository: {error}") from None
+        return repofile.repositories(section.succeeded().text, arch)
+    except InvalidInput as refusal:
+        raise section.fail(refusal.message) from None

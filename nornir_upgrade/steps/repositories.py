@@ -1,27 +1,38 @@
-"""Repositories: a file that tells apt where packages come from (sources.list(5)), and the indexes that it names."""
+"""Repositories: a file that tells apt or dnf where packages come from (sources.list(5), dnf.conf(5)), and the indexes that it names."""
 
+import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core import transaction
-from ..core.errors import InvalidInput, PackageManagerLocked
-from ..core.host import FileState, Host
+from ..core import dnf_failure, repofile, transaction
+from ..core.errors import Failure, InvalidInput, PackageManagerLocked
+from ..core.host import FileState, Host, Result
 from ..core.step import Step, absolute
 from ..core.store import Store
 
-_HOME = "/etc/apt/"
+_PLACE = re.compile(r"/etc/apt/.*|/etc/yum\.repos\.d/[^/]+\.repo")
 _UPDATE_LIMIT = 600.0  # seconds
 _PAUSE = 2.0  # seconds between two tries at the lock of the indexes, for which apt-get does not wait
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """The command that fetches indexes, in words too, and what it died of where it did not end well."""
+
+    argv: tuple[str, ...]
+    words: str
+    failure: Callable[[str, Result, str], Failure]
+
+
+@dataclass(frozen=True, slots=True)
 class SetRepository(Step, kind="repository"):
     """The file at `path` holds `text`, or the bytes in the store under `digest`, or is absent when neither is given;
-    and apt knows the indexes that it names.
+    and apt or dnf, whichever reads files there, knows the indexes that it names.
 
     Only these are fetched, so that no other repository that is out of order stands in the way of going back; and where the
-    file goes nothing is, since apt no longer looks at the indexes it named.
+    file goes nothing is, since nobody looks any longer at the indexes it named.
     """
 
     path: str
@@ -30,8 +41,8 @@ class SetRepository(Step, kind="repository"):
     kind: Literal["repository"] = "repository"
 
     def __post_init__(self) -> None:
-        if not absolute(self.path) or not self.path.startswith(_HOME):
-            raise InvalidInput(f"{self.path!r} is no path below {_HOME}")
+        if not absolute(self.path) or not _PLACE.fullmatch(self.path):
+            raise InvalidInput(f"{self.path!r} is no path below /etc/apt/, and no .repo file in /etc/yum.repos.d/")
 
     def observe(self, host: Host, store: Store) -> Step:
         (state,) = host.stat((self.path,))
@@ -49,7 +60,11 @@ class SetRepository(Step, kind="repository"):
         (state,) = host.stat((self.path,))
         if state.kind != "file" or host.read(self.path) != data:
             host.write(self.path, data)
-        update(host, self.path)
+        if update := self._update(data):
+            _fetch(host, update, self.path)
+
+    def _update(self, data: bytes) -> Update | None:
+        return _update_deb(self.path) if self.path.startswith("/etc/apt/") else _update_rpm(data)
 
     def _wanted(self, store: Store) -> bytes | None:
         if self.digest:
@@ -60,19 +75,39 @@ class SetRepository(Step, kind="repository"):
         return f"repository {self.path} {'removed' if self.text is None and not self.digest else 'in place'}"
 
 
-def update(host: Host, path: str) -> None:
-    """Fetch the indexes that the sources file at `path` names, and leave all others alone.
-
-    Raises `CommandFailed` when one cannot be fetched or is not signed as it must be, `PackageManagerLocked` when another
-    process keeps the lock of the indexes.
-    """
+def _update_deb(path: str) -> Update:
+    """apt-get, looking at the sources file at `path` and at no other."""
     argv = (
         *("apt-get", "-q", "-o", f"Dir::Etc::sourcelist={path}", "-o", "Dir::Etc::sourceparts=-"),
         *("-o", "APT::Get::List-Cleanup=false", "-o", "APT::Update::Error-Mode=any", "update"),
     )
+    return Update(argv, "apt-get update", transaction.failure)
+
+
+def _update_rpm(data: bytes) -> Update | None:
+    """dnf, with those repositories alone that the file enables; None where there are none."""
+    enabled = [word for name in repofile.enabled(data.decode()) for word in ("--repo", name)]
+    argv = (
+        "dnf",
+        "-q",
+        "--setopt=*.skip_if_unavailable=False",
+        "--setopt=exit_on_lock=True",
+        *enabled,
+        "--refresh",
+        "makecache",
+    )
+    return Update(argv, "dnf makecache", dnf_failure.failure) if enabled else None
+
+
+def _fetch(host: Host, update: Update, path: str) -> None:
+    """Fetch the indexes that the file at `path` names, and leave all others alone.
+
+    Raises `CommandFailed` when one cannot be fetched or is not signed as it must be, `PackageManagerLocked` when another
+    process keeps the lock of the indexes.
+    """
     deadline = time.monotonic() + transaction.LOCK_WAIT
-    while (result := host.run(argv, timeout=_UPDATE_LIMIT, check=False)).status != 0:
-        failure = transaction.failure(host.name, result, f"apt-get update for {path}")
+    while (result := host.run(update.argv, timeout=_UPDATE_LIMIT, check=False)).status != 0:
+        failure = update.failure(host.name, result, f"{update.words} for {path}")
         if not isinstance(failure, PackageManagerLocked) or time.monotonic() > deadline:
             raise failure
         time.sleep(_PAUSE)
