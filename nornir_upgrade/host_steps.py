@@ -52,7 +52,9 @@ def change(scenario: Scenario, stage: Stage, task: Task) -> Steps:
     stopped = tuple(dict.fromkeys(name for unit in task.units for name in unit.service.names))
     new = scenario.repositories_of(task.family).new
     switch = (SetRepository(new.path, new.text),) if task.first else ()
-    return (*switch, SetPackages(task.want, keep_stopped=stopped, configuration=_configuration(stage, task)))
+    captured = _configuration(stage, task)
+    packages = SetPackages(task.want, keep_stopped=stopped, configuration=captured, family=task.family)
+    return (*switch, packages)
 
 
 def edits(stage: Stage, task: Task) -> Steps:
@@ -84,7 +86,7 @@ def verify(task: Task) -> Steps:
         if service.port and service.path:
             says = service.says.replace("{version}", _version(service, task.versions))
             gates.append(HttpStatus(f"http://127.0.0.1:{service.port}{service.path}", service.status, says))
-    return (*gates, AuditClean()) if task.want else tuple(gates)
+    return (*gates, AuditClean(family=task.family)) if task.want else tuple(gates)
 
 
 def _version(service: CatalogueService, versions: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from . import waves
 from .core.errors import InvalidInput
 from .core.facts import HostFacts
+from .core.families import Name
 from .core.packages import digest_of_packages
 from .core.plan import Plan, Wave, Work
 from .core.preview import EVERYTHING
@@ -31,7 +32,7 @@ class Request:
     """What a host's package manager is asked: `packages` (stage -> names) at their candidates, with the files `repositories`
     (path -> text)."""
 
-    family: str
+    family: Name
     repositories: Mapping[str, str]
     packages: Mapping[str, tuple[str, ...]]
 
@@ -131,7 +132,9 @@ def _keeper(
 
 def _packages(scenario: Scenario, stage: Stage, tasks: Sequence[Task], which: str) -> Phase:
     work = {task.host: (*change(scenario, stage, task), *edits(stage, task)) for task in tasks}
-    return Phase(f"packages{which}", work, {task.host: (AuditClean(),) for task in tasks if task.want})
+    return Phase(
+        f"packages{which}", work, {task.host: (AuditClean(family=task.family),) for task in tasks if task.want}
+    )
 
 
 def _by_batches(scenario: Scenario, draft: Draft, hosts: Sequence[Member]) -> tuple[Wave, ...]:

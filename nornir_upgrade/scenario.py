@@ -7,6 +7,7 @@ found out from inventory and facts.
 from dataclasses import dataclass
 
 from .core.errors import InvalidInput
+from .core.families import Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class RepositoryFile:
 
 @dataclass(frozen=True, slots=True)
 class Repositories:
-    """Where the hosts of `family` (`deb` or `rpm`) get their packages: from the old release, and from the new one."""
+    """Where the hosts of `family` get their packages: from the old release, and from the new one."""
 
-    family: str
+    family: Name
     old: RepositoryFile
     new: RepositoryFile
 
@@ -122,7 +123,7 @@ class Scenario:
     stages: tuple[Stage, ...]
 
     @property
-    def families(self) -> tuple[str, ...]:
+    def families(self) -> tuple[Name, ...]:
         """The families of hosts that it is about."""
         return tuple(one.family for one in self.repositories)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import document, waves
 from .core.errors import InvalidInput, UnknownName
+from .core.families import Name
 from .core.masking import masked
 from .document import Node
 from .scenario import CatalogueService, Edit, Repositories, RepositoryFile, Scenario, Setting, Stage
@@ -33,7 +34,7 @@ class _Kind:
     secret: str
 
 
-_FAMILIES = {
+_FAMILIES: Mapping[Name, _Kind] = {
     "deb": _Kind(
         r"/etc/apt/sources\.list\.d/[A-Za-z0-9_.-]+\.(?:list|sources)",  # sources.list(5)
         "a file that apt reads in /etc/apt/sources.list.d",
@@ -99,10 +100,11 @@ def _repositories(node: Node) -> tuple[Repositories, ...]:
         return (_of_family("deb", node),)
     if not found:
         raise node.fail("must hold old and new, or these for each family", hint=document.nearest("", _FAMILIES))
-    return tuple(_of_family(family, one) for family, one in node.fields((), tuple(_FAMILIES)).items())
+    chosen = node.fields((), tuple(_FAMILIES))
+    return tuple(_of_family(family, chosen[family]) for family in _FAMILIES if family in chosen)
 
 
-def _of_family(family: str, node: Node) -> Repositories:
+def _of_family(family: Name, node: Node) -> Repositories:
     kind, fields = _FAMILIES[family], node.fields(("old", "new"))
     old, new = fields["old"].fields(("path",)), fields["new"].fields(("path", "text"))
     text = new["text"].text()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from .core.errors import NoSolution
 from .core.facts import HostFacts
+from .core.families import Name
 from .core.packages import Goal, Package, PackageChange, PackageWant, Transaction, standing_for
 from .parts import Member, Part, Unit, awaited, clouds, parts, switched, units
 from .scenario import Scenario, Stage
@@ -25,7 +26,7 @@ class Task:
     """
 
     host: str
-    family: str
+    family: Name
     units: tuple[Unit, ...]
     want: tuple[PackageWant, ...]
     first: bool
@@ -90,7 +91,8 @@ def _task(
     versions |= {name: version for (name, _), version in seen.items()}
     versions |= {wanted.name: wanted.version for wanted in want}
     affected = _affected(scenario, one, want, facts)
-    return Task(one.host, facts.os.family, affected, want, bool(want) and not seen, versions)
+    family = scenario.repositories_of(facts.os.family).family
+    return Task(one.host, family, affected, want, bool(want) and not seen, versions)
 
 
 def _new(changes: Iterable[PackageChange], seen: Mapping[tuple[str, str], str], where: str) -> list[PackageChange]:

@@ -103,8 +103,8 @@ def _more(now: Mapping[str, Package], new: Mapping[str, RpmPackage]) -> Iterator
         yield from (ICEHOUSE[name] for name, _ in _requires(package) if name in ICEHOUSE)
     gone = {name for package in new.values() for name in (package.name, *_obsoleted(package))}
     for name in now:
-        old = HAVANA[name]
-        if any(one in gone and version for one, version in _requires(old)) and (target := _newest(name)):
+        requires = _requires(HAVANA[name]) if name in HAVANA else ()
+        if any(one in gone and version for one, version in requires) and (target := _newest(name)):
             yield target
 
 
