@@ -1,10 +1,11 @@
 """Two sets of facts of one host told apart: the proof that a host is where it was, or the list of what it is not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from .facts import HostFacts
+from .packages import Package
 
 Area = Literal["packages", "marks", "holds", "conffiles", "services", "repositories", "databases"]
 AREAS: tuple[Area, ...] = ("packages", "marks", "holds", "conffiles", "services", "repositories", "databases")
@@ -42,18 +43,23 @@ def _differences(a: HostFacts, b: HostFacts, area: Area) -> list[Difference]:
 
 
 def _packages(facts: HostFacts) -> Mapping[str, str]:
-    return {
-        str(package.key): f"{package.version} {package.state}{' reinst-required' * package.broken}"
-        for package in facts.packages
-    }
+    return _joined((one, f"{one.version} {one.state}{' reinst-required' * one.broken}") for one in facts.packages)
 
 
 def _marks(facts: HostFacts) -> Mapping[str, str]:
-    return {str(package.key): "auto" if package.auto else "manual" for package in facts.packages if package.unpacked}
+    return _joined((one, "auto" if one.auto else "manual") for one in facts.packages if one.unpacked)
 
 
 def _holds(facts: HostFacts) -> Mapping[str, str]:
-    return {str(package.key): "held" for package in facts.packages if package.hold}
+    return _joined((one, "held") for one in facts.packages if one.hold)
+
+
+def _joined(states: Iterable[tuple[Package, str]]) -> Mapping[str, str]:
+    """What is told of each package; of one that stands in several versions, of all of them."""
+    found: dict[str, list[str]] = {}
+    for package, state in states:
+        found.setdefault(str(package.key), []).append(state)
+    return {key: ", ".join(dict.fromkeys(every)) for key, every in found.items()}
 
 
 def _conffiles(facts: HostFacts) -> Mapping[str, str]:

@@ -15,10 +15,11 @@ Name = Literal["deb", "rpm"]
 
 
 class Family(Protocol):
-    """A package manager, and the habits of its transactions. `program` is what does them, `log` where it keeps its own record."""
+    """A package manager, and the habits of its transactions. `rehearsal` is how one is only
+    simulated, `log` where the manager keeps its own record."""
 
     manager: PackageManager
-    program: str
+    rehearsal: str
     log: str
 
     def check(self, want: PackageWant) -> None:
@@ -53,7 +54,7 @@ class Deb:
     """Debian's and its descendants': dpkg and apt."""
 
     manager: PackageManager = Apt()
-    program = "apt-get"
+    rehearsal = "apt-get -s"
     log = "/var/log/apt"
 
     def check(self, want: PackageWant) -> None:
@@ -89,7 +90,7 @@ class Rpm:
     """Red Hat's and its kin's: rpm and dnf 4."""
 
     manager: PackageManager = Dnf()
-    program = "dnf"
+    rehearsal = "dnf --assumeno"
     log = "/var/log/dnf.rpm.log"
 
     def check(self, want: PackageWant) -> None:

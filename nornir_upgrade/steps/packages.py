@@ -80,7 +80,7 @@ class SetPackages(Step, kind="packages"):
             manager.simulate(self.want, present, downgrade=self.downgrade), timeout=_SIMULATION_LIMIT, check=False
         )
         if result.status != 0:
-            refusal = self._family.failure(host.name, result, f"{self._family.program}, simulated,")
+            refusal = self._family.failure(host.name, result, self._family.rehearsal)
             if isinstance(refusal, CommandFailed):
                 raise SimulationDiffers(f"the package manager refuses: {refusal.message}", hint="nothing was done")
             raise refusal
@@ -104,11 +104,11 @@ class SetPackages(Step, kind="packages"):
         return self.configuration
 
     def describe(self) -> str:
-        groups = {
-            "install": [f"{one.name} {one.version}" for one in self.want if one.goal == "installed"],
-            "remove": [one.name for one in self.want if one.goal == "config-files"],
-            "purge": [one.name for one in self.want if one.goal == "absent"],
-        }
+        away = "purge" if self.family == "deb" else "remove"
+        verbs = {"installed": "install", "config-files": "remove", "absent": away}
+        groups: dict[str, list[str]] = {"install": [], "remove": [], "purge": []}
+        for one in self.want:
+            groups[verbs[one.goal]].append(f"{one.name} {one.version}".strip())
         return "; ".join(f"{verb} {_listed(names)}" for verb, names in groups.items() if names) or "no package changes"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
-from nornir_upgrade.core import facts, preview, transaction, whole
+from nornir_upgrade.core import facts, preview_deb, transaction, whole
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 
@@ -317,7 +317,7 @@ SCRIPTS: dict[str, Program] = {
     core_apt.QUERY: _query,
     facts.DIGEST: _listed,
     facts.SCRIPT: _facts,
-    preview.SCRIPT: _preview,
+    preview_deb.SCRIPT: _preview,
     transaction.GUARD: _guard,
     whole.SCRIPT: _kept_whole,
     transaction.QUIET: _quiet,

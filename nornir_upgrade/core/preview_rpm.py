@@ -1,0 +1,93 @@
+"""How dnf is asked what it would do with other repositories: a fixed script, and what it says.
+
+Private copies of dnf's repositories, caches and history, in a temporary directory, are brought up to date; then dnf says what it
+would do against them, with the real packages, locks and keys. Run for real with dnf 4.14.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from . import dnf, dnf_failure, dnf_history, nevra, rpmquery
+from .dnf_locks import LIST
+from .errors import Failure, InvalidInput
+from .host import Result, quote
+from .packages import Package, PackageManager
+from .sections import SHELL, Section
+
+FORMAT = rpmquery.FORMAT
+MANAGER: PackageManager = dnf.Dnf()
+REHEARSAL, UPDATE = "dnf --assumeno", "dnf makecache"
+WAY_OUT = "dnf versionlock list; dnf repolist; a lock or an exclude may be in the way"
+_FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+[.]repo", re.ASCII)
+
+# A host that works with half of its repositories would answer something else than is asked. What stands in the way of what is asked
+# may go, as with apt: it is told, and in the plan. Told to say no, dnf ends with status 1.
+SCRIPT = (
+    SHELL
+    + f"""\
+export LC_ALL=C
+files=$2; shift 2
+umask 077
+root=$(mktemp -d /var/tmp/nornir-upgrade.XXXXXXXXXX) || exit 1
+trap 'rm -rf "$root"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir -p "$root/repos" "$root/cache" "$root/persist" "$root/log"
+cp -a /etc/yum.repos.d/. "$root/repos/" 2>/dev/null
+cp -a --reflink=auto /var/cache/dnf/. "$root/cache/" 2>/dev/null
+cp -a /var/lib/dnf/. "$root/persist/" 2>/dev/null
+rm -f "$root"/*/*.pid
+while [ "$files" -gt 0 ]; do
+  printf '%s' "$2" > "$root/repos/$1"
+  shift 2
+  files=$((files - 1))
+done
+dnf() {{
+  command dnf --setopt=reposdir="$root/repos" --setopt=cachedir="$root/cache" --setopt=persistdir="$root/persist" \\
+    --setopt=logdir="$root/log" --setopt='*.skip_if_unavailable=False' {quote(dnf.OPTIONS)} "$@"
+}}
+mark begin 0
+dnf -q --refresh makecache 2>&1; status=$?; mark update $status
+{rpmquery.script(dnf_history.SCRIPT, LIST)}
+"""
+    # A request is one argument: words without blanks, parted by blanks.
+    + """\
+set -f
+number=0
+[ $status -eq 0 ] && for request do
+  case $request in
+  '*') request=upgrade ;;
+  *) request="install $request" ;;
+  esac
+  said=$(dnf -C --assumeno --best --allowerasing $request 2>&1); status=$?
+  case $status:$said in
+  1:*'Operation aborted.') status=0 ;;
+  esac
+  printf '%s\\n' "$said"; mark $number $status
+  number=$((number + 1))
+done
+mark end 0
+"""
+)
+
+
+def present(sections: Mapping[str, Section]) -> tuple[Package, ...]:
+    """The packages as they are."""
+    return dnf.parse_parts(sections)
+
+
+def failure(host: str, result: Result, command: str) -> Failure:
+    return dnf_failure.failure(host, result, command)
+
+
+def word(name: str, equals: str, version: str) -> str:
+    """`name` or `name-version`. Raises `InvalidInput` for anything else, which dnf might read as another order."""
+    return nevra.in_words(name, version) if equals else nevra.check_name(name)
+
+
+def file_name(path: str) -> str:
+    """The name under which the copy stands: dnf.conf(5) says which names dnf reads."""
+    name = PurePosixPath(path).name
+    if not _FILE_NAME.fullmatch(name):
+        raise InvalidInput(f"{path!r} is no name of a file that dnf reads repositories from", hint="dnf.conf(5)")
+    return name
