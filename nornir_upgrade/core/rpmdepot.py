@@ -1,4 +1,4 @@
-"""What a host with rpm and dnf 4 can give of .rpm files: out of dnf's cache, or through its repositories.
+"""What a host with rpm and dnf 4 can give of .rpm files: out of dnf's cache, through its repositories, or rebuilt (`rpmrebuild`).
 
 dnf's own library is asked, by the Python that dnf itself runs on, which may be as old as 3.6: dnf(8) cannot tell the digests that
 an index names. Run for real with dnf 4.14 and rpm 4.18.
@@ -7,7 +7,7 @@ an index names. Run for real with dnf 4.14 and rpm 4.18.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import evr, nevra
+from . import evr, nevra, rpmrebuild
 from .depot import DIRECTORY, RESERVE, ROOM, Offer, held_of
 from .errors import InvalidInput
 from .escrow import PackageFile
@@ -105,13 +105,6 @@ for name, package in due.items():
 sys.exit(status)
 """
 
-# A package is made anew of its own header in rpm's database and the files as they are now: what the header says of files is made to
-# fit. rpm(8)'s format: a lead, a header with digests, the header, and a cpio archive.
-_REBUILD_BODY = r"""
-print("rpm packages cannot be rebuilt yet")
-sys.exit(1)
-"""
-
 LOOK = f"""\
 {_PYTHON}
 exec "$python" -c "$1"
@@ -149,7 +142,7 @@ class RpmDepot:
         return ("sh", "-c", JOB, "sh", DIRECTORY, str(size + RESERVE), code, *map(_fields, files))
 
     def rebuild(self, file: PackageFile) -> tuple[str, ...]:
-        return ("sh", "-c", JOB, "sh", DIRECTORY, str(RESERVE), "import sys" + _REBUILD_BODY, _fields(file))
+        return ("sh", "-c", JOB, "sh", DIRECTORY, str(RESERVE), rpmrebuild.CODE, _fields(file))
 
 
 def _fields(file: PackageFile) -> str:

@@ -79,12 +79,18 @@ def test_a_file_with_a_bad_signature_is_not_taken_from_the_cache(work: Work) -> 
     assert (kept.source, kept.checked) == ("repository", "signature")
 
 
-@pytest.mark.parametrize("name", ["rcmp1", "rctl1"])
-def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(work: Work, name: str) -> None:
+@pytest.mark.parametrize(("name", "source"), [("rctl1", "repository"), ("rcmp1", "rebuilt")])
+def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
+    work: Work, name: str, source: str
+) -> None:
     before = picture.take(work.site.lab, [name])[name]["packages"]
     then = work.packages(name)
-    work.collect(name).require()
-    switch = "sed -e s/havana/icehouse/g {} > {} && rm {}".format(
+    if source == "rebuilt":
+        off = f"sed -i s/enabled=1/enabled=0/ {REPOSITORY.format(release='havana')}"
+        work.site.lab.run(name, ["sh", "-c", off])
+    collect(work.fleet, {name: "rpm"}, {name: work.installed(name)}, work.escrow).require()
+    assert {kept.source for kept in work.escrow.list()} == {source}
+    switch = "sed -e s/havana/icehouse/g -e s/enabled=0/enabled=1/ {} > {} && rm {}".format(
         *(REPOSITORY.format(release=one) for one in ("havana", "icehouse", "havana"))
     )
     work.site.lab.run(name, ["sh", "-c", f"{switch}; dnf -y -q upgrade"])
@@ -103,8 +109,68 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(w
     done = host.job("packages", (delivered.known_to(change), *rest))
     assert done.status == 0, done.text
     assert picture.take(work.site.lab, [name])[name]["packages"] == before
+    assert work.site.text(name, "sh", "-c", "rpm -V $(rpm -qa 'openstack-*' 'python-*') | grep -v ' c '") == ""
     delivery.withdraw(host)
     assert work.site.text(name, "ls", "-d", delivery.DIRECTORY) == ""
+
+
+SPEC = """\
+Name: odd
+Epoch: 2
+Version: 1.0
+Release: 1
+Summary: every kind of file
+License: ASL 2.0
+BuildArch: noarch
+Requires: (bash if coreutils)
+%description
+.
+%install
+mkdir -p %{buildroot}/srv/odd/empty %{buildroot}/etc
+cd %{buildroot}/srv/odd
+head -c 70000 /dev/urandom > large
+echo one > hard; ln hard linked; ln hard again
+echo two > pair-one; ln pair-one pair-two; echo three > trio-one; ln trio-one trio-three; ln trio-one trio-two
+ln -s large soft
+echo run > tool; chmod 4755 tool
+echo gone > gone
+echo configured > %{buildroot}/etc/odd.conf
+%post
+echo "post $1" >> /srv/odd.log
+%files
+/srv/odd
+%ghost /srv/odd/made-later
+%config(noreplace) /etc/odd.conf
+"""
+PICTURE = """\
+find /srv/odd /etc/odd.conf -printf '%p %y %m %u %n %l\\n' | sort
+find /srv/odd /etc/odd.conf -type f | sort | xargs sha256sum
+"""
+
+
+def test_a_rebuilt_package_holds_every_kind_of_file_as_it_was(work: Work) -> None:
+    work.site.lab.run("rcmp1", ["sh", "-c", "cat > /root/odd.spec"], SPEC.encode())
+    build = "rpmbuild --quiet -bb --define '_rpmdir /root' /root/odd.spec && rpm -i /root/noarch/odd-1.0-1.noarch.rpm"
+    work.site.lab.run(
+        "rcmp1",
+        [
+            "sh",
+            "-c",
+            f"{build} && cd /srv/odd && rm gone pair-two trio-one && ln -s soft trio-one && echo changed > /etc/odd.conf",
+        ],
+    )
+    odd = PackageFile("rpm", "odd", "noarch", "2:1.0-1")
+    was = work.site.text("rcmp1", "sh", "-c", PICTURE)
+    told = work.site.text("rcmp1", "rpm", "-q", "--qf", "%{NEVRA} %{POSTIN} %{SUMMARY}", "--requires", "odd")
+    (kept,) = collect(work.fleet, {"rcmp1": "rpm"}, {"rcmp1": [odd]}, work.escrow).kept
+    assert kept.rebuilt and was.count("/srv/odd/") > 7
+    work.site.lab.run("rcmp1", ["sh", "-c", "rpm -e odd; rm -rf /srv/odd* /etc/odd.conf*"])
+    delivered = delivery.deliver(work.host("rcmp1"), work.escrow, [odd])
+    work.site.lab.run("rcmp1", ["rpm", "-i", *delivered.paths])
+    assert work.site.text("rcmp1", "sh", "-c", PICTURE) == was
+    assert work.site.text("rcmp1", "cat", "/srv/odd.log") == "post 1\n"
+    assert work.site.text("rcmp1", "rpm", "-q", "--qf", "%{NEVRA} %{POSTIN} %{SUMMARY}", "--requires", "odd") == told
+    assert work.site.text("rcmp1", "rpm", "-V", "odd") == ""
 
 
 def back(then: Sequence[Package], now: Sequence[Package]) -> tuple[PackageWant, ...]:
