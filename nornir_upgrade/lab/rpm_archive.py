@@ -23,6 +23,7 @@ KEY_FILE = "RPM-GPG-KEY-lab"
 _BUILDER = base.recipe("rpm")
 _OWNED = ("etc", MODULES, "usr/lib/modules")
 """Directories below these belong to the package that holds something in them."""
+_STAMP = "digest"
 _SCRIPTLETS = ("pre", "post", "preun", "postun")
 
 Trees = Mapping[RpmPackage, tuple[Entry, ...]]
@@ -42,19 +43,25 @@ def build(repositories: Path, cache: Path, key: ArchiveKey, progress: Progress) 
 
     One that is there already is kept; the packages are built once, in the cache. Raises LabError with rpmbuild's words.
     """
-    target = repositories / DIRECTORY
-    if not target.is_dir():
-        partial = target.with_name(f"{DIRECTORY}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(_built(cache, key, progress), partial)
-        partial.rename(target)
+    target, wanted = repositories / DIRECTORY, digest(key)
+    stamp = target / _STAMP
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    built = _built(wanted, cache, key, progress)
+    partial = target.with_name(f"{DIRECTORY}.partial")
+    for old in (partial, target):
+        shutil.rmtree(old, ignore_errors=True)
+    shutil.copytree(built, partial)
+    (partial / _STAMP).write_text(wanted)
+    partial.rename(target)
 
 
-def _built(cache: Path, key: ArchiveKey, progress: Progress) -> Path:
-    done = cache / "rpm-archives" / digest(key)[:16]
+def _built(wanted: str, cache: Path, key: ArchiveKey, progress: Progress) -> Path:
+    done = cache / "rpm-archives" / wanted[:16]
     with base.only_one(done):
         if not done.is_dir():
             root = base.build(_BUILDER, cache, progress)
+            progress("RPM repositories: building them")
             with tempfile.TemporaryDirectory(prefix="build.", dir=done.parent) as work:
                 _stage(Path(work))
                 _run(root, Path(work), key)

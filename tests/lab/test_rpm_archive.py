@@ -123,3 +123,18 @@ def test_they_stand_beside_the_debian_hosts() -> None:
     others = (*FLEET, *extra_hosts(40))
     assert not {host.number for host in others} & {host.number for host in RPM_FLEET}
     assert not {host.name for host in others} & {host.name for host in RPM_FLEET}
+
+
+def test_repositories_of_another_digest_are_replaced_and_others_kept(tmp_path: Path) -> None:
+    key = ArchiveKey(tmp_path / "key", b"key")
+    built = tmp_path / "cache" / "rpm-archives" / rpm_archive.digest(key)[:16]
+    built.mkdir(parents=True)
+    (built / "repository").write_text("new")
+    there = tmp_path / "rpm"
+    there.mkdir()
+    (there / "repository").write_text("old")
+    rpm_archive.build(tmp_path, tmp_path / "cache", key, lambda _: None)
+    assert (there / "repository").read_text() == "new"
+    (there / "repository").write_text("a test's own")
+    rpm_archive.build(tmp_path, tmp_path / "cache", key, lambda _: None)
+    assert (there / "repository").read_text() == "a test's own"
