@@ -198,14 +198,14 @@ def _entangled(
     scenario: Scenario, stage: Stage, host: str, hosts: Sequence[Member], made: Sequence[PackageChange]
 ) -> Finding | None:
     """What a stage draws in of another one with a database would start on a schema that is not migrated yet."""
-    own = {name for one in stage.services for name in one.packages}
+    own = {name for one in stage.services for name in one.names}
     later = scenario.stages[scenario.stages.index(stage) + 1 :]
     others = {
         name: other.name
         for other in later
         if other.database and other.database != stage.database and host in members(other.groups, hosts)
         for service in other.services
-        if not own.intersection(service.packages)
+        if not own.intersection(service.names)
         for name in filter(None, (service.package, service.name))
     }
     if drawn := sorted(others.keys() & {change.name for change in made if change.new}):

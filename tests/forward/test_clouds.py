@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nornir_upgrade import plan_text, scenario_file
-from nornir_upgrade.core.packages import Package, PackageWant
+from nornir_upgrade import plan_text, planner, scenario_file
+from nornir_upgrade.core.packages import Package, PackageChange, PackageWant, Transaction
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.gates import AuditClean
@@ -23,11 +24,12 @@ from tests.fake import hosts
 from . import rpm_world
 from .world import SHIPPED, World, lab, mixed
 
+S = TypeVar("S", bound=Step)
 GOLDEN = Path(__file__).parent / "golden"
 OLD, NEW = (rpm_world.REPOSITORY.format(release=release) for release in ("havana", "icehouse"))
 
 
-def steps(plan: Plan, *, host: str = "", of: type[Step] = Step) -> Iterator[tuple[int, str, Step]]:
+def steps(plan: Plan, *, host: str = "", of: type[S] = Step) -> Iterator[tuple[int, str, S]]:  # type: ignore[assignment]
     """Every step of a kind with its wave's number."""
     for number, wave in enumerate(plan.waves):
         for work in wave.work:
@@ -78,11 +80,11 @@ def test_an_rpm_host_goes_as_a_debian_one_does() -> None:
 
 def test_a_rename_takes_marks_over_and_what_ran_runs_under_its_new_name() -> None:
     plan = mixed().plan()
-    want = {one.name: one for _, _, step in steps(plan, host="rctl1", of=SetPackages) for one in step.want}  # type: ignore[attr-defined]
+    want = {one.name: one for _, _, step in steps(plan, host="rctl1", of=SetPackages) for one in step.want}
     assert want["openstack-quantum"] == PackageWant("openstack-quantum", "noarch", "", "absent")
     assert not want["openstack-neutron"].auto and not want["python-neutronclient"].auto
     assert want["python-neutron"].auto and want["python-oslo-messaging"].auto
-    services = [one for _, _, step in steps(plan, host="rctl1", of=SetServices) for one in step.want]  # type: ignore[attr-defined]
+    services = [one for _, _, step in steps(plan, host="rctl1", of=SetServices) for one in step.want]
     assert ServiceWant("quantum-l3-agent", False, False) in services
     assert ServiceWant("neutron-l3-agent", True, True) in services
     assert ServiceWant("openstack-cinder-volume", False) in services
@@ -92,24 +94,35 @@ def test_a_rename_takes_marks_over_and_what_ran_runs_under_its_new_name() -> Non
     assert sum("answers 200 with '2014.1-2.el7'" in line for line in gates) == 10
 
 
-@pytest.mark.parametrize("databases", [hosts.DATABASES])
-def test_each_cloud_dumps_its_own_database_and_then_migrates_it_once(databases: tuple[str, ...]) -> None:
+def test_a_service_whose_package_is_called_otherwise_goes_with_it() -> None:
+    world, wanted = mixed(), scenario_file.load(SHIPPED)
+    previews = world.previews(wanted)
+    drawn = PackageChange("openstack-cinder", "noarch", "2013.2-2.el7", "2014.1-2.el7")
+    previews["rctl1"]["image"] = Transaction((*previews["rctl1"]["image"].changes, drawn))
+    plan = planner.plan_upgrade(wanted, world.inventory, world.facts, previews)
+    (image,) = [work for wave in plan.waves if wave.name == "image" for work in wave.work if work.host == "rctl1"]
+    (stop, start) = [step for step in image.steps if isinstance(step, SetServices)]
+    assert ServiceWant("openstack-cinder-volume", False) in stop.want
+    assert ServiceWant("openstack-cinder-volume", True) in start.want
+
+
+def test_each_cloud_dumps_its_own_database_and_then_migrates_it_once() -> None:
     plan = mixed().plan()
     for cloud, members in (("", ("ctl1", "net1", "cmp1", "cmp2")), ("rpm", ("rctl1", "rcmp1", "rcmp2"))):
         dumps = [(n, step) for n, host, step in steps(plan, of=DumpDatabase) if host in members]
         syncs = [(n, step) for n, host, step in steps(plan, of=RunCommand) if host in members]
-        assert [step.database for _, step in dumps] == [  # type: ignore[attr-defined]
+        assert [step.database for _, step in dumps] == [
             "keystone",
             "glance",
             "nova",
             "quantum",
             "cinder",
         ]
-        assert {step.cloud for _, step in dumps} == {cloud}  # type: ignore[attr-defined]
+        assert {step.cloud for _, step in dumps} == {cloud}
         assert [step.covered_by for _, step in syncs] == [step.capture for _, step in dumps]
         assert all(dumped <= synced for (dumped, _), (synced, _) in zip(dumps, syncs, strict=True))
     names = [step.capture for _, _, step in steps(plan, of=DumpDatabase)]
-    assert len(set(names)) == len(names) == 2 * len(databases)
+    assert len(set(names)) == len(names) == 2 * len(hosts.DATABASES)
 
 
 def test_clouds_go_side_by_side_and_wait_for_none_but_their_own() -> None:
@@ -135,7 +148,7 @@ def test_the_cap_of_a_cloud_waits_for_its_own_compute_nodes() -> None:
     world.scope = tuple(name for name in (*world.states, *world.rpm) if name != "cmp2")
     lifted = {work.host for wave in world.plan().waves if wave.name.startswith("lift-cap") for work in wave.work}
     assert lifted == {"rctl1"}
-    old_goes = {host for _, host, step in steps(world.plan(), of=SetRepository) if step.text is None}  # type: ignore[attr-defined]
+    old_goes = {host for _, host, step in steps(world.plan(), of=SetRepository) if step.text is None}
     assert old_goes == {"net1", "cmp1", "rctl1", "rcmp1", "rcmp2"}
 
 
