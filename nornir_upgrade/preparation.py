@@ -80,6 +80,6 @@ def _previews(
 
     def ask(host: Host) -> dict[str, Transaction]:
         request = requests[host.name]
-        return dict(preview(host, request.repositories, request.packages))
+        return dict(preview(host, request.repositories, request.packages, family=request.family))
 
     return ask_all(fleet, tuple(requests), ask)
