@@ -271,7 +271,8 @@ def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen)
         _show(flags, screen, saved, facts, None)
         return saved
     known = scenario_file.load(saved.origin, directory=directory)
-    found = preflight.findings(known, fleet.inventory, facts)
+    # What is about the fleet as a whole was settled when the plan was made, by settings that only it knew.
+    found = tuple(one for one in preflight.findings(known, fleet.inventory, facts) if one.host)
     Prepared(known, facts, found, None if blocking(found) else saved).allowed()
     _advise(screen, found)
     _show(flags, screen, saved, facts, known)
