@@ -45,11 +45,11 @@ esac
 exit $status
 """
 
-# dnf(8): status 200 is somebody else's lock; nothing was done then.
-CHANGE = """\
+# dnf(8): status 200 is somebody else's lock; nothing was done then. The comment tells in dnf's own history whose transaction it was.
+CHANGE = f"""\
 left=$1 plan=$2; shift 2
 while :; do
-  printf '%s' "$plan" | "$@"; status=$?
+  printf '%s' "$plan" | "$@" --comment="{dnf_history.COMMENT} ${{NORNIR_UPGRADE_JOB-}}"; status=$?
   [ $status -eq 200 ] && [ $left -gt 0 ] || exit $status
   left=$((left - 1))
   sleep 1

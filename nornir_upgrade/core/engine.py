@@ -169,7 +169,7 @@ class _Execution:
         try:
             before = self.begun[place] if place in self.begun else step.observe(site, self.store)
             self.journal.append(self.run.id, "step_started", before=before, **where)
-            step.apply(site, self.store)
+            told = step.apply(site, self.store)
         except Exception as error:
             self.journal.append(self.run.id, "step_failed", error=in_words(error), **where)
             error.journalled = True  # type: ignore[attr-defined]
@@ -177,7 +177,9 @@ class _Execution:
                 # What a job did was not enough: the next attempt must not take its success for granted.
                 site.forget("")
             raise
-        self.journal.append(self.run.id, "step_done", **where)
+        self.journal.append(
+            self.run.id, "step_done", **where | {"text": f"{step.describe()}{f' ({told})' * bool(told)}"}
+        )
 
     def _check(self, number: int, work: Work, host: Host) -> None:
         for index, gate in enumerate(work.steps):

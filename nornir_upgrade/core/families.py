@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from . import dnf_failure, evr, nevra, transaction, transaction_rpm
+from . import dnf_failure, dnf_history, evr, nevra, transaction, transaction_rpm
 from .apt import Apt
 from .dnf import Dnf
 from .errors import CommandFailed, Failure, InvalidInput
@@ -45,6 +45,10 @@ class Family(Protocol):
         """What went wrong in a transaction, though it may have ended with status 0."""
         ...
 
+    def record(self, result: Result) -> str:
+        """By what name the host's own history knows a transaction that ended well; '' where it has none."""
+        ...
+
     def audit(self, host: Host) -> str:
         """Which packages are not whole, in words; empty where there are none."""
         ...
@@ -80,6 +84,10 @@ class Deb:
     def complaint(self, host: str, result: Result) -> Failure | None:
         return transaction.failure(host, result) if result.status != 0 else None
 
+    def record(self, result: Result) -> str:
+        """apt's history knows no numbers."""
+        return ""
+
     def audit(self, host: Host) -> str:
         """dpkg(1), --audit."""
         result = host.run(("dpkg", "--audit"), check=False)
@@ -109,7 +117,8 @@ class Rpm:
     ) -> tuple[tuple[str, ...], ...]:
         """All of them are guarded: there may be two transactions. rpm's database mends itself, and a killed transaction's packages
         are among the changes."""
-        return tuple(transaction_rpm.guarded(one, keep_stopped if _replays(one) else ()) for one in change)
+        commands = (transaction_rpm.guarded(one, keep_stopped if _replays(one) else ()) for one in change)
+        return (*commands, dnf_history.NUMBERS)
 
     def failure(self, host: str, result: Result, command: str) -> Failure:
         return dnf_failure.failure(host, result, command)
@@ -119,6 +128,9 @@ class Rpm:
         failure = dnf_failure.failure(host, result)
         told = isinstance(failure, CommandFailed) and dnf_failure.of_script(result)
         return failure if result.status != 0 or told else None
+
+    def record(self, result: Result) -> str:
+        return dnf_history.numbers(result.text)
 
     def audit(self, host: Host) -> str:
         found = self.manager.parse_query(host.run(self.manager.query()).text)

@@ -26,10 +26,11 @@ Ask = Callable[[Sequence[str], bytes, float], Result]
 """Runs an argument vector as root with this standard input, for at most so many seconds. Raises `Unreachable`."""
 
 # The lock comes with file descriptor 9, inherited from who started this. Commands do not get it: a daemon that one of them leaves
-# behind would keep the job alive for ever.
+# behind would keep the job alive for ever. By which name they run they do know: a host's own records can tell run and step.
 _RUNNER = """\
 printf '%s\\n' "$2" >"$1/attempt"
 cd /
+export NORNIR_UPGRADE_JOB="${1##*/}"
 sh "$1/commands" </dev/null >"$1/out" 2>&1 9>&-
 echo $? >"$1/rc.new" && mv -f "$1/rc.new" "$1/rc"
 """

@@ -37,8 +37,11 @@ class Step(ABC):
         """
 
     @abstractmethod
-    def apply(self, host: Host, store: Store) -> None:
-        """Afterwards, what this step wants is true. Idempotent; may be run again after it was cut off anywhere."""
+    def apply(self, host: Host, store: Store) -> str | None:
+        """Afterwards, what this step wants is true. Idempotent; may be run again after it was cut off anywhere.
+
+        Returns what the journal should tell of how it was done, such as the host's own number of it, if anything.
+        """
 
     @abstractmethod
     def describe(self) -> str:

@@ -8,7 +8,7 @@ from ..core import transaction
 from ..core.errors import CommandFailed, SimulationDiffers, StateDiffers
 from ..core.evr import sort_key
 from ..core.families import Family, Name, family_of
-from ..core.host import Host
+from ..core.host import Host, Result
 from ..core.packages import (
     Package,
     PackageChange,
@@ -60,18 +60,19 @@ class SetPackages(Step, kind="packages"):
         want = [one for key in sorted(keys) for one in as_is(key, present)]
         return SetPackages(tuple(want), self.keep_stopped, downgrade=True, family=self.family)
 
-    def apply(self, host: Host, store: Store) -> None:
+    def apply(self, host: Host, store: Store) -> str:
         host.follow(JOB)  # of a controller that is no more
         self._family.quieten(host)
         present = self._present(host)
         if not differences(self.want, present):
-            return
+            return ""
         self._refuse_surprises(host, present)
-        self._change(host, present)
+        result = self._change(host, present)
         if left := differences(self.want, self._present(host)):
             raise StateDiffers(
                 f"{host.name}: after the transaction: {'; '.join(left)}", hint=f"see {self._family.log} on {host.name}"
             )
+        return self._family.record(result)
 
     def _refuse_surprises(self, host: Host, present: Sequence[Package]) -> None:
         """The host's own package manager must say that it would do what is wanted, and nothing else."""
@@ -88,12 +89,13 @@ class SetPackages(Step, kind="packages"):
         if lines := surprises(said.changes, implied(self.want, present).changes, self.want, present):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")
 
-    def _change(self, host: Host, present: Sequence[Package]) -> None:
+    def _change(self, host: Host, present: Sequence[Package]) -> Result:
         change = self._family.manager.change(self.want, present, downgrade=self.downgrade, wait=transaction.LOCK_WAIT)
         host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
         result = host.job(JOB, self._family.commands(change, self.keep_stopped, downgrade=self.downgrade))
         if complaint := self._family.complaint(host.name, result):
             raise complaint
+        return result
 
     def _present(self, host: Host) -> tuple[Package, ...]:
         manager = self._family.manager
