@@ -150,11 +150,16 @@ and package files that were fetched since the last run began."""
 @flags(*GENERAL)
 def prune(flags: Flags) -> None:
     """Remove what no way back needs any more: shows it, and asks."""
+    from nornir_upgrade.controller import at_work
+    from nornir_upgrade.core.escrow import Escrow
+
     from .keeping import waste
     from .snapshot import snapshots
 
     screen = Screen(flags)
-    with _owning(flags, "rollback escrow prune") as (kept, journal):
+    # While nobody else works: what a run has just kept stands in no event yet.
+    with at_work(flags.config, "rollback escrow prune") as controller:
+        kept, journal = Escrow.beside(controller.store), controller.journal
         found = waste(journal.runs(), snapshots(journal), kept.list(), tuple(kept.store.digests()))
         size = sum(map(kept.store.size, found.objects))
         document: dict[str, Any] = {
@@ -192,20 +197,6 @@ def _reading(flags: Flags) -> "Iterator[tuple[Escrow, Journal]]":
 
     with reading(flags.config) as journal:
         yield Escrow.beside(Store(settings.read(flags.config).store)), journal
-
-
-@contextmanager
-def _owning(flags: Flags, command: str) -> "Iterator[tuple[Escrow, Journal]]":
-    """As `_reading`, while nobody else works: what a run has just kept stands in no event yet."""
-    from nornir_upgrade import settings
-    from nornir_upgrade.core.escrow import Escrow
-    from nornir_upgrade.core.journal import owned
-    from nornir_upgrade.core.store import Store
-
-    chosen = settings.read(flags.config)
-    settings.make_private(chosen.state)
-    with owned(chosen.journal, command) as journal:
-        yield Escrow.beside(Store(chosen.store)), journal
 
 
 def _wanted(

@@ -73,9 +73,9 @@ def collect(
     """Afterwards the escrow has what `needs` (host -> package files) names, but for what `missing` says of the result.
 
     `families` are the hosts that may be asked. Nothing is installed or removed anywhere, and nothing of ours stays on a host.
-    What is in escrow already is not fetched again. A full disk, here or on a host, ends it, and what came before is kept.
+    What is in escrow already, and whole, is not fetched again. A full disk, here or on a host, ends it, and what came before is kept.
     """
-    due = {file for files in needs.values() for file in files if escrow.find(file) is None}
+    due = {file for file in set().union(*needs.values()) if not escrow.has_whole(file)}
     work = _Collection(fleet, families, escrow, due, progress)
     owners = {host: set(files) & due for host, files in needs.items()}
     work.from_depots({host: files for host, files in owners.items() if files})

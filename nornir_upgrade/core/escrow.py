@@ -99,6 +99,11 @@ class Escrow:
             kept = self._read().get(file)
         return kept if kept is not None and kept.digest in self.store else None
 
+    def has_whole(self, file: PackageFile) -> bool:
+        """Whether `file` is kept and undamaged: it is read to its end."""
+        kept = self.find(file)
+        return kept is not None and not self.store.damaged(kept.digest)
+
     def require(self, file: PackageFile) -> Kept:
         """As `find`. Raises `Unobtainable` where it is not kept."""
         if kept := self.find(file):

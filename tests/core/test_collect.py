@@ -67,6 +67,15 @@ def test_what_is_in_escrow_is_asked_of_nobody(escrow: Escrow) -> None:
     assert collect(fleet, {"one": "deb"}, {"one": {A}}, escrow) == Collected((), {}, {}) and fleet.asked == []
 
 
+def test_what_is_damaged_in_escrow_is_fetched_anew(escrow: Escrow) -> None:
+    host = StubHost("one", repositories={A, B})
+    gather(escrow, host, needs={"one": {A, B}})
+    (path,) = escrow.store.root.rglob(escrow.require(A).digest)
+    path.write_bytes(b"damaged")
+    assert set(sources(gather(escrow, host, needs={"one": {A, B}}))) == {A}
+    assert escrow.store.get(escrow.require(A).digest) == content(A) and not list(escrow.damage())
+
+
 def test_what_comes_other_than_the_index_says_is_not_kept_and_another_host_is_asked(escrow: Escrow) -> None:
     liar, honest = StubHost("a", repositories={A}, lies={A}), StubHost("b", repositories={A})
     assert sources(gather(escrow, liar, honest, needs={"a": {A}, "b": {A}})) == {A: ("b", "repository")}

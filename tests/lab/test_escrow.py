@@ -18,7 +18,7 @@ from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.lab import provision
 from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE
 from tests.lab import picture
-from tests.lab.site import GROUPS, Site
+from tests.lab.site import GROUPS, SCENARIO, Site
 
 pytestmark = pytest.mark.lab
 
@@ -213,6 +213,36 @@ def test_a_full_disk_of_a_host_ends_it_cleanly_and_it_goes_on_when_there_is_room
         one.site.lab.run("cmp1", ["umount", place])
     collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow).require()
     assert {kept.file for kept in one.escrow.list()} == set(needs["cmp1"])
+
+
+# ---------------------------------------------------------------------- the command line
+
+
+def test_fetch_list_verify_and_prune_as_an_operator_types_them(small: Site) -> None:
+    only = ("--limit", "cmp1")
+    fetched = small.rollback("escrow", "fetch", "nova-*", "python-nova", "less", *only, "-o", "json").document
+    assert {one["file"]["name"]: one["source"] for one in fetched["fetched"]} == {
+        "nova-common": "repository",
+        "nova-compute": "repository",
+        "python-nova": "repository",
+        "less": "rebuilt",  # the lab's repositories do not have what Debian itself has
+    }
+    assert fetched["missing"] == [] and fetched["bytes"] == sum(one["size"] for one in fetched["fetched"])
+    assert "all is in escrow" in small.rollback("escrow", "fetch", "nova-*", *only).out
+    listed = small.rollback("escrow", "list").out
+    assert "less:amd64" in listed and "rebuilt" in listed
+    assert "8 objects" in small.rollback("escrow", "verify").out  # four files, four entries
+    digest = next(one["digest"] for one in fetched["fetched"] if one["file"]["name"] == "nova-common")
+    _flip(small.state / "store", digest)
+    assert digest in small.rollback("escrow", "verify", status=22).out
+    small.upgrade("plan", SCENARIO, *only, "--out", "plan.json")
+    planned = small.rollback("escrow", "fetch", "--plan", "plan.json", *only, "-o", "json").document
+    assert [one["digest"] for one in planned["fetched"]] == [digest]  # what is damaged comes anew
+    small.rollback("escrow", "verify")
+    small.forward(*only)
+    pruned = small.rollback("escrow", "prune", "--yes").err
+    assert pruned == ""  # every installed package of the snapshot is one that may be needed
+    small.rollback("apply", *only, "--yes")
 
 
 # ---------------------------------------------------------------------- helpers
