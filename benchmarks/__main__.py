@@ -1,4 +1,4 @@
-"""`python -m benchmarks [facts] [resolver] [guide]`: these benchmarks, or every one, as tables with ratios."""
+"""`python -m benchmarks [facts] [resolver] [guide] [escrow]`: these benchmarks, or every one, as tables with ratios."""
 
 import sys
 import tempfile
@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import facts, guide, measure, resolver
+from . import escrow, facts, guide, measure, resolver
 
 _OURS = "nornir-upgrade"
 
 
 def main(chosen: Sequence[str]) -> None:
     """Measure, then print."""
-    parts = {"facts": _facts, "resolver": _resolver, "guide": _guide}
+    parts = {"facts": _facts, "resolver": _resolver, "guide": _guide, "escrow": _escrow}
     if unknown := set(chosen) - parts.keys():
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
     shown: list[Table | str] = []
@@ -57,6 +57,27 @@ def _resolver(directory: Path) -> Iterator[Table | str]:
     yield _floor(f"{times:.0f} times faster than apt-get -s, by clock and by processor", times >= resolver.FASTER)
     yield _floor(f"{first.hosts} hosts in {first.states} states: {first.wall:.1f} s", first.wall < resolver.SECONDS)
     yield _floor(f"{first.megabytes:.0f} MB", first.megabytes < resolver.MEGABYTES)
+
+
+def _escrow(directory: Path) -> Iterator[Table | str]:
+    found = escrow.run(directory)
+    percent = 100 * escrow.SHARED // escrow.PACKAGES
+    table = _table(
+        f"escrow of hosts that share {percent} % of {escrow.PACKAGES} packages, behind links of {escrow.LINK / 1e6:.0f} MB/s, one of"
+        f" {escrow.SLOWEST / 1e6:.1f} MB/s",
+        ("hosts", "files needed", "distinct", "MB needed", "MB moved", "MB stored", "seconds", "slowest link"),
+    )
+    for one in found:
+        sizes = (f"{size / 1e6:.1f}" for size in (one.needed, one.moved, one.stored))
+        table.add_row(
+            str(one.hosts), str(one.files), str(one.distinct), *sizes, f"{one.wall:.1f}", f"{one.slowest:.1f}"
+        )
+    yield table
+    yield _floor("each distinct file moved once", all(one.moved == one.stored for one in found))
+    few, *_, many = found
+    yield _floor(
+        f"{many.hosts} hosts take {many.wall / few.wall:.1f} times as long as {few.hosts}", many.wall <= 2 * few.wall
+    )
 
 
 def _fleets(fleets: Sequence[resolver.Fleet]) -> Table:
