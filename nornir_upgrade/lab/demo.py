@@ -14,7 +14,7 @@ from rich.console import Console
 from nornir_upgrade.core.host import quote
 
 UPGRADE, ROLLBACK = "nornir-upgrade", "rollback"
-FAULT = "/run/lab-fault/fail-nova-compute"
+FAULT = "/run/lab-fault/kill-openstack-nova-common"
 LABEL = "before the demo"
 
 
@@ -28,24 +28,23 @@ class Act:
 
 
 ACTS = (
-    Act(
-        "The fleet: four real Debian hosts with the old release, its databases and its services", (UPGRADE, "lab", "up")
-    ),
+    Act("The fleet: four Debian and three RPM hosts, two clouds of the old release that run", (UPGRADE, "lab", "up")),
     Act("What is true before anything is changed", (ROLLBACK, "snapshot", "--label", LABEL)),
     Act("What would be done", (UPGRADE, "plan", "service-by-service")),
     Act(
-        "A fault is planted: nova-compute's maintainer script will fail on cmp1",
-        (UPGRADE, "lab", "ssh", "cmp1", "mkdir -p /run/lab-fault && echo icehouse > " + FAULT),
+        "A fault is planted: on rcmp1 dnf will be killed in the middle of its transaction, as by a power failure",
+        (UPGRADE, "lab", "ssh", "rcmp1", "mkdir -p /run/lab-fault && echo icehouse > " + FAULT),
     ),
     Act(
-        "Forward: it fails near the end, and is undone (exit 4: failed and unwound)",
+        "Forward: it fails near the end, and all of it is undone (exit 4: failed and unwound)",
         (UPGRADE, "run", "service-by-service", "--yes", "--on-failure", "unwind"),
         status=4,
     ),
     Act("Nothing differs from before", (ROLLBACK, "diff", LABEL, "--detailed-exitcode")),
-    Act("The fault is mended", (UPGRADE, "lab", "ssh", "cmp1", "rm " + FAULT)),
+    Act("The fault is mended", (UPGRADE, "lab", "ssh", "rcmp1", "rm " + FAULT)),
     Act("Forward again, to the end", (UPGRADE, "run", "service-by-service", "--yes")),
-    Act("The new release answers", (UPGRADE, "lab", "ssh", "ctl1", "curl -s http://127.0.0.1:9696/")),
+    Act("The new release answers: Debian", (UPGRADE, "lab", "ssh", "ctl1", "curl -s http://127.0.0.1:9696/")),
+    Act("The new release answers: RPM", (UPGRADE, "lab", "ssh", "rctl1", "curl -s http://127.0.0.1:9696/")),
     Act(
         "And back, databases too; afterwards the facts are gathered again and compared",
         (ROLLBACK, "apply", "--restore-db", "--yes"),
@@ -54,7 +53,8 @@ ACTS = (
         "The proof once more, on its own: facts now, beside the facts before",
         (ROLLBACK, "diff", LABEL, "--detailed-exitcode"),
     ),
-    Act("The old release answers", (UPGRADE, "lab", "ssh", "ctl1", "curl -s http://127.0.0.1:9696/")),
+    Act("The old release answers: Debian", (UPGRADE, "lab", "ssh", "ctl1", "curl -s http://127.0.0.1:9696/")),
+    Act("The old release answers: RPM", (UPGRADE, "lab", "ssh", "rctl1", "curl -s http://127.0.0.1:9696/")),
     Act("What was done, as one page", (UPGRADE, "report", "last-1", "--out", "demo-report.html")),
 )
 LEAVE = Act("The lab goes, and leaves nothing behind", (UPGRADE, "lab", "down"))
