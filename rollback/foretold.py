@@ -53,11 +53,11 @@ def _end(change: Change, now: Package | None) -> Package | None:
 
 def _services(then: HostFacts, now: HostFacts, about: Scope) -> tuple[Service, ...]:
     """As they were. One that is called as a package is there as long as that, and as it is now where that is newer than they were."""
-    old = [one for one in then.services if one.name not in about.gone]
+    old = [one for one in then.services if not about.called(one.name, about.gone)]
     if not about.whole:
         return _mixed(old, now.services, lambda one: about.names(one.name))
     known = {one.name for one in then.services}
-    new = [one for one in now.services if one.name in about.staying and one.name not in known]
+    new = [one for one in now.services if about.called(one.name, about.staying) and one.name not in known]
     return (*old, *new)
 
 

@@ -12,12 +12,14 @@ from .litter import owners_of
 from .resolve import STAYS, Manifest, slots_in
 from .trail import Trail
 
+_PREFIX = "openstack-"
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`only`: the patterns of a partial way back; none is a whole one. `moving`, `staying` and `gone`: names of packages that
     change, that stay though the snapshot has them in another version or not at all, that it has and that will not be there.
-    `inside`, `outside`: the conffiles that go back, and the others.
+    `inside`, `outside`: the conffiles that go back, and the others. `units`: whether packages hold units of other names than theirs.
     """
 
     only: tuple[str, ...]
@@ -26,6 +28,7 @@ class Scope:
     gone: frozenset[str]
     inside: frozenset[str] = frozenset()
     outside: frozenset[str] = frozenset()
+    units: bool = False
 
     @property
     def whole(self) -> bool:
@@ -33,12 +36,25 @@ class Scope:
         return not self.only
 
     def names(self, name: str) -> bool:
-        """Whether what is called `name`, a package, service or database, belongs to it: by a pattern, or as a package that moves."""
-        return self.whole or name in self.moving or any(fnmatchcase(name, pattern) for pattern in self.only)
+        """Whether the service or database `name` belongs to it: by a pattern, or as a package that moves."""
+        return self.whole or self.called(name, self.moving) or self._asked(name)
+
+    def called(self, name: str, packages: frozenset[str]) -> bool:
+        """Whether a service or database is called as one of the packages. rpm's hold several units, whose names begin as theirs, and
+        RDO's go by `openstack-` more often than their units do.
+        """
+        if name in packages or not self.units:
+            return name in packages
+        parts = name.removeprefix(_PREFIX).split("-")
+        stems = {package.removeprefix(_PREFIX) for package in packages}
+        return any("-".join(parts[:count]) in stems for count in range(1, len(parts) + 1))
 
     def configures(self, package: str) -> bool:
         """Whether the package's configuration goes back with it."""
-        return package not in self.staying and self.names(package)
+        return package not in self.staying and (self.whole or package in self.moving or self._asked(package))
+
+    def _asked(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.only)
 
     def trail(self, left: Trail) -> Trail:
         """That of `left` which it is about. A partial way back switches old repositories on, and none off."""
@@ -87,7 +103,7 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     found = Scope(tuple(manifest.to.get("only", "").split()), frozenset(moving), frozenset(staying), frozenset(gone))
     owners = owners_of([*then.conffiles, *now.conffiles])
     inside = frozenset(path for path, package in owners.items() if found.configures(package))
-    return replace(found, inside=inside, outside=frozenset(owners) - inside)
+    return replace(found, inside=inside, outside=frozenset(owners) - inside, units=manifest.family == "rpm")
 
 
 def _below(path: str, root: str) -> bool:

@@ -26,10 +26,10 @@ from rollback.rpmuniverse import Rpm
 from rollback.scope import scope
 from rollback.wants import wants
 
-from .factory import Diary, facts, package, plan, snapshot
+from .factory import Diary, facts, package, plan, running, snapshot
 from .factory import offering as factory_offering
 from .rpmworlds import NATIVE, made
-from .test_rpm_nearest import KERNEL, NEWER, TO, back, host, kernel, offering
+from .test_rpm_nearest import KERNEL, NEWER, TO, back, host, kernel, lines, offering
 
 OLDER = "5.14.0-362.el9"
 
@@ -135,6 +135,42 @@ def test_what_was_not_there_is_cleared_away_and_what_was_is_left() -> None:
         "",
         "/etc/",
     )
+
+
+# ---------------------------------------------------------------------- whose a service is
+
+
+@pytest.mark.parametrize(
+    ("unit", "package_name", "whose"),
+    [
+        ("openstack-nova-api", "openstack-nova-api", True),
+        ("quantum-dhcp-agent", "openstack-quantum", True),
+        ("openstack-glance-api", "openstack-glance", True),
+        ("quantum", "openstack-quantum", True),
+        ("openstack-nova-api", "openstack-nova-common", False),
+        ("openstack-nova-api", "python-nova", False),
+        ("quantumx-server", "openstack-quantum", False),
+        ("dnf-makecache", "dnf", True),
+    ],
+)
+def test_units_are_called_as_their_package_or_begin_like_it(unit: str, package_name: str, whose: bool) -> None:
+    found = scope(manifest(()), THEN, NOW)
+    assert found.called(unit, frozenset({package_name})) == whose
+    assert replace(found, units=False).called(unit, frozenset({package_name})) == (unit == package_name)
+
+
+def test_services_come_and_go_with_the_package_that_holds_them() -> None:
+    old, b = made("openstack-quantum=1-1"), made("b=1-1", requires="openstack-quantum")
+    new = made("openstack-neutron=2-1", obsoletes="openstack-quantum < 2", provides="openstack-quantum = 2")
+    then = replace(host((old, b)), services=running("quantum-server", "b"))
+    now = replace(host((new, made("b=2-1"))), services=running("neutron-server", "b"))
+    part = Nearest(only=("openstack-quantum",))(
+        then, now, offering((old,), present=(new,)), TO | {"only": "openstack-quantum"}
+    )
+    assert {one.name for one in foretell(then, now, part).services} == {"quantum-server", "b"}
+    stuck = Nearest()(then, now, offering((b,), present=(new,)), TO)
+    assert lines(stuck)[1:] == ["openstack-neutron=2-1 keep", "openstack-quantum=none unobtainable"]
+    assert {one.name for one in foretell(then, now, stuck).services} == {"neutron-server", "b"}
 
 
 # ---------------------------------------------------------------------- as a command
