@@ -13,6 +13,8 @@ from nornir_upgrade.core import fleet
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.limit import chosen
+from nornir_upgrade.lab.fleet import FLEET
+from nornir_upgrade.lab.rpm_fleet import RPM_FLEET
 
 CONFIG = """\
 inventory: {plugin: SimpleInventory}
@@ -298,8 +300,11 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
 def test_the_example_beside_the_code_is_the_labs_fleet() -> None:
     root = Path(__file__).parents[2]
     loaded = fleet.load(root / "config.yaml", "@lab")
-    assert loaded.names == ("ctl1", "net1", "cmp1", "cmp2")
+    assert loaded.names == tuple(host.name for host in (*FLEET, *RPM_FLEET))
+    for host in (*FLEET, *RPM_FLEET):
+        assert options(loaded)[host.name]["host"] == f"127.99.0.{host.number}"
+    assert [host.name for host in loaded.hosts if host.data.get("cloud") == "rpm"] == [host.name for host in RPM_FLEET]
     known = options(loaded)["cmp2"]
-    assert (known["host"], known["port"], known["username"]) == ("127.99.0.14", 10022, "root")
+    assert (known["port"], known["username"]) == (10022, "root")
     assert (known["key_file"], known["ssh_strict"]) == (str(root / ".lab" / "id_lab"), True)
     assert loaded.hosts[0].data["databases"] == ["keystone", "glance", "nova", "quantum", "cinder"]
