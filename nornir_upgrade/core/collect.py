@@ -147,9 +147,7 @@ class _Collection:
         return found
 
     def _look(self, host: Host, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
-        depot = DEPOTS[self.families[host.name]]
-        argv, stdin = depot.look(files)
-        return depot.parse_look(host.run(argv, stdin=stdin, timeout=_LOOK_LIMIT).text, files)
+        return look(host, self.families[host.name], files)
 
     def _fetch(self, host: Host, files: Sequence[PackageFile], offers: Mapping[PackageFile, Offer]) -> None:
         for file in files:
@@ -204,6 +202,13 @@ class _Collection:
         seconds = time.monotonic() - self._begun
         files = len(self.kept)
         return Progress(files, files + len(self.due), done, done + ahead, seconds * ahead / done if done else None)
+
+
+def look(host: Host, family: Family, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+    """What `host` can give of `files`, by its cache and its repositories. Reads only."""
+    depot = DEPOTS[family]
+    argv, stdin = depot.look(files)
+    return depot.parse_look(host.run(argv, stdin=stdin, timeout=_LOOK_LIMIT).text, files)
 
 
 def errands_of(

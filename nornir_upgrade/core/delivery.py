@@ -15,9 +15,12 @@ Whatever is delivered was verified on the way out of the store, and is once more
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from .collect import look
 from .errors import CommandFailed, DigestMismatch, InvalidInput
 from .escrow import Escrow, Family, Kept, PackageFile
 from .host import FileState, Host
+from .packages import Package, PackageWant
+from .store import Store
 
 DIRECTORY = "/var/lib/nornir-upgrade/escrow"
 """Where package files stand on a host; root's alone."""
@@ -71,6 +74,23 @@ class Delivered:
             raise InvalidInput(f"{argv[0]} is no call of {program}")
         at = list(argv).index(program) + 1
         return (*argv[:at], *self.options, *argv[at:])
+
+
+def supply(
+    host: Host, store: Store, family: Family, want: Iterable[PackageWant], present: Iterable[Package]
+) -> Delivered:
+    """Afterwards every version in `want` that is not there, and that the host's own repositories do not offer, stands on `host`, as far
+    as the escrow beside `store` has it. A host that needs nothing of it is not even asked. Raises as `deliver`.
+    """
+    escrow = Escrow.beside(store)
+    there = {(one.key, one.version) for one in present}
+    wanted = (one for one in want if one.goal == "installed" and (one.key, one.version) not in there)
+    files = [PackageFile(family, one.name, one.arch, one.version) for one in wanted]
+    kept = [file for file in files if escrow.find(file)]
+    if not kept:
+        return Delivered(family, (), ())
+    offers = look(host, family, kept)
+    return deliver(host, escrow, [file for file in kept if not offers[file].offered])
 
 
 def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Delivered:

@@ -15,6 +15,8 @@ from nornir_upgrade.core.fleet import load
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.packages import Package, PackageWant, differences, implied
 from nornir_upgrade.core.store import Store, digest_of
+from nornir_upgrade.core.transaction import guarded
+from nornir_upgrade.core.whole import kept_whole
 from nornir_upgrade.lab import provision
 from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE
 from tests.lab import picture
@@ -155,12 +157,15 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(o
     simulate = APT.simulate(want, present, downgrade=True)
     assert "was not found" in host.run(simulate, check=False).errors
 
-    delivered = delivery.deliver(host, one.escrow, [file for file in one.escrow_files() if file.name in _names(want)])
+    delivered = delivery.supply(host, one.escrow.store, "deb", want, present)
+    assert len(delivered.paths) == sum(each.goal == "installed" for each in want)
     said = APT.parse_simulation(host.run(delivered.known_to(simulate)).text, present)
     assert said.changes == implied(want, present).changes
     transactions = one.site.transactions("cmp1")
     change, *rest = APT.change(want, present, downgrade=True, wait=60)
-    assert host.job("packages", (delivered.known_to(change), *rest)).status == 0
+    transact = guarded(kept_whole(delivered.known_to(change)), ("nova-compute",))  # as SetPackages goes back
+    assert host.job("packages", (transact, *rest)).status == 0
+    host.run(["systemctl", "start", "nova-compute"])
     assert one.site.transactions("cmp1") == transactions + 1
     assert differences(want, APT.parse_query(host.run(APT.query()).text)) == ()
     delivery.withdraw(host)
@@ -171,6 +176,35 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(o
     # Configuration is restored by a step of its own, from a capture; here only the packages went back.
     one.site.lab.run("cmp1", ["sh", "-c", "rm -f /etc/nova/*.dpkg-dist /etc/nova/release.conf"])
     assert picture.differences(before, picture.take(one.site.lab, ["cmp1"])) == []
+
+
+def test_what_repositories_offer_comes_from_there_and_only_the_rest_from_escrow(one: Work) -> None:
+    host = one.host("cmp1")
+    then = APT.parse_query(host.run(APT.query()).text)
+    needs = {"cmp1": [file for file in files_of("deb", then) if file.name in ("less", "nova-common", "nova-compute")]}
+    collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow).require()
+    (less,) = (kept for kept in one.escrow.list() if kept.file.name == "less")
+    assert less.rebuilt and len(one.escrow.list()) == 3
+    assert delivery.supply(host, one.escrow.store, "deb", (), then) == delivery.Delivered("deb", (), ())
+
+    with one.escrow.store.open(less.digest) as source:
+        host.upload(source, "/root/less.deb")
+    newer = "dpkg-deb -R less.deb less && sed -i 's/^Version: .*/Version: 999-1/' less/DEBIAN/control && dpkg-deb -b less less.deb"
+    one.site.lab.run("cmp1", ["sh", "-c", f"cd /root && {newer} && dpkg -i less.deb && rm -r less*"])
+    host.write(NEW, f"{provision.source_line(ICEHOUSE)}\n".encode())
+    upgrade = "apt-get -qq update && apt-get -qq -y -o Dpkg::Options::=--force-confold install nova-compute"
+    one.site.lab.run("cmp1", ["sh", "-c", upgrade])
+    present = APT.parse_query(host.run(APT.query()).text)
+    want = _back(then, present)
+    assert _names(want) == {"less", "nova-common", "nova-compute", "python-nova", "python-oslo.messaging"}
+    delivered = delivery.supply(host, one.escrow.store, "deb", want, present)
+    assert delivered.paths == (f"{delivery.DIRECTORY}/{less.file.file_name}",)
+    change, *rest = APT.change(want, present, downgrade=True, wait=60)
+    assert host.job("packages", (kept_whole(delivered.known_to(change)), *rest)).status == 0
+    assert differences(want, APT.parse_query(host.run(APT.query()).text)) == ()
+    assert one.site.text("cmp1", "sh", "-c", "less --version | head -1").startswith("less ")
+    delivery.withdraw(host)
+    host.forget("packages")
 
 
 def test_what_was_delivered_is_not_sent_again_and_a_changed_file_is(one: Work) -> None:

@@ -100,9 +100,8 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
     want = back(then, present)
     simulate = DNF.simulate(want, present, downgrade=True)
     assert "Cannot find rpm nevra" in host.run(simulate, check=False).text
-    wanted = {(one.name, one.version) for one in want if one.goal == "installed"}
-    files = [file for file in files_of("rpm", then) if (file.name, file.version) in wanted]
-    delivered = delivery.deliver(host, work.escrow, files)
+    delivered = delivery.supply(host, work.escrow.store, "rpm", want, present)
+    assert len(delivered.paths) == sum(one.goal == "installed" for one in want)
     said = DNF.parse_simulation(host.run(delivered.known_to(simulate), timeout=300).text, present)
     assert said.changes == implied(want, present).changes
     change, *rest = DNF.change(want, present, downgrade=True, wait=60)
