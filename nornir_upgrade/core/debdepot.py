@@ -52,7 +52,8 @@ exit $status
 
 # dpkg-query(1): -s gives the stanza with dpkg's own fields among the package's; -L tells of a diversion in a line behind the path.
 # A directory of the package is one that other paths of it lie below: where /lib is a link to /usr/lib, it is a directory still.
-# Conffiles are as they are now, whoever changed them; one that went is no conffile of the new file.
+# A conffile that somebody changed is so here too, and an empty line longer: dpkg goes on taking it for changed, and the next upgrade
+# does not replace it in silence. One that went is no conffile of the new file.
 REBUILD = rf"""
 {ROOM}
 package=$3:$4 version=$5 name=$6 check=name
@@ -94,8 +95,11 @@ tar -C / --create --file=- --null --no-unquote --no-recursion --files-from="$wor
 while IFS="$(printf '\t')" read -r path from; do
   mkdir -p -- "$tree${{path%/*}}" && cp -a -- "$from" "$tree$path"
 done <"$work/diverted"
-dpkg-query -W -f '${{Conffiles}}\n' -- "$package" | sed -nE 's,^ (/.*) [0-9a-f]{{32}}$,\1,p' | while IFS= read -r path; do
-  if [ -f "$tree$path" ]; then printf '%s\n' "$path"; fi
+dpkg-query -W -f '${{Conffiles}}\n' -- "$package" | sed -nE 's,^ (/.*) ([0-9a-f]{{32}})$,\2 \1,p' | while read -r was path; do
+  [ -f "$tree$path" ] && [ ! -L "$tree$path" ] || continue
+  printf '%s\n' "$path"
+  now=$(md5sum <"$tree$path")
+  [ "${{now%% *}}" = "$was" ] || echo >>"$tree$path"
 done >"$work/conffiles"
 [ ! -s "$work/conffiles" ] || cp "$work/conffiles" "$tree/DEBIAN/conffiles"
 dpkg-deb --build -Zgzip "$tree" "$work/made.deb" >/dev/null

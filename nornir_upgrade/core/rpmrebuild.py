@@ -1,8 +1,9 @@
 """A .rpm made anew of what is installed: the header in rpm's database and the files as they are now. rpm has no tool for that.
 
 What the header says of files (size, digest, time, mode, target) is made to fit what is there; a file that went becomes a %ghost, so
-that it is owned and not written. All else stays: name, dependencies, scriptlets, flags. The format is rpm's own (rpm's
-docs/manual/format.md and header file lib/rpmtag.h): a lead, a header of digests, the header, a cpio archive (newc) through gzip.
+that it is owned and not written. A configuration file that somebody changed is an empty line longer: rpm goes on taking it for changed,
+and the next upgrade does not replace it in silence. All else stays: name, dependencies, scriptlets, flags. The format is rpm's own
+(docs/manual/format.md and lib/rpmtag.h of its source): a lead, a header of digests, the header, a cpio archive (newc) through gzip.
 The result has no signature, and digests of its own. Run for real with rpm 4.18.
 """
 
@@ -20,7 +21,7 @@ REGION, MAGIC = 63, b"\x8e\xad\xe8\x01\0\0\0\0"
 DROPPED = {1008, 1029, 1046, 1127, 1128, 5090, 5091, 5092, 5093, 5097}
 SIZES, MODES, TIMES, DIGESTS, LINKS, FLAGS, DEVICES, INODES = 1028, 1030, 1034, 1035, 1036, 1037, 1095, 1096
 BASES, DIRECTORY_OF, DIRECTORIES, ALGORITHM, LONG_SIZES = 1117, 1116, 1118, 5011, 5008
-GHOST = 64
+CONFIG, GHOST = 1, 64
 WIDTH = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}
 FORM = {3: "H", 4: "I", 5: "Q"}
 HASHES = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
@@ -127,7 +128,7 @@ def archive(path):
             continue
         file = paths[at]
         found = os.lstat(file)
-        modes[at], digests[at], links[at] = found.st_mode & 0xFFFF, b"", b""
+        was, modes[at], digests[at], links[at] = digests[at], found.st_mode & 0xFFFF, b"", b""
         if not os.path.isdir(file) or os.path.islink(file):
             sizes[at], times[at] = found.st_size, int(found.st_mtime) & 0xFFFFFFFF
         together = shared.get(same[at], [])
@@ -135,6 +136,14 @@ def archive(path):
             links[at] = os.readlink(file)
             out.entry(b"." + file, at + 1, modes[at], times[at], 1, len(links[at]))
             out.write(links[at])
+        elif at in together and flags[at] & CONFIG and len(together) == 1:
+            with open(file, "rb") as source:
+                data = source.read()
+            if hashlib.new(hash_name, data).hexdigest().encode() != was:
+                data += b"\n"
+            sizes[at], digests[at] = len(data), hashlib.new(hash_name, data).hexdigest().encode()
+            out.entry(b"." + file, at + 1, modes[at], times[at], 1, len(data))
+            out.write(data)
         elif at in together:
             total = hashlib.new(hash_name)
             last = at == together[-1]

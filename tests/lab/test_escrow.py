@@ -249,6 +249,42 @@ def test_a_full_disk_of_a_host_ends_it_cleanly_and_it_goes_on_when_there_is_room
     assert {kept.file for kept in one.escrow.list()} == set(needs["cmp1"])
 
 
+# ---------------------------------------------------------------------- rebuilt
+
+EVERY_FILE = r"""
+for package do
+  dpkg-query -L "$package" | grep '^/' | sort | xargs -d '\n' stat -c '%n %F %a %U %G' 2>/dev/null
+  dpkg -V "$package" | grep -v '^missing.* /usr/share/'
+done
+"""
+
+
+def test_installing_what_was_rebuilt_changes_nothing(one: Work) -> None:
+    """Of packages with links for directories, diversions, setuid programs and conffiles that somebody changed."""
+    names = ("coreutils", "dash", "libpam-runtime", "passwd", "sudo")
+    one.site.lab.run("cmp1", ["sh", "-c", "echo '# changed' >> /etc/sudo.conf"])
+    host = one.host("cmp1")
+    needs = {"cmp1": [file for file in one.installed("cmp1", "") if file.name in names]}
+    before, files = picture.take(one.site.lab, ["cmp1"]), one.site.text("cmp1", "sh", "-c", EVERY_FILE, "sh", *names)
+    collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow).require()
+    assert all(kept.rebuilt for kept in one.escrow.list()) and len(one.escrow.list()) == len(names)
+    assert " 4755 root root" in files and "/bin/sh " in files and "/lib" in files
+    delivered = delivery.deliver(host, one.escrow, one.escrow_files())
+    listed = one.site.text(
+        "cmp1",
+        "sh",
+        "-c",
+        f"dpkg-deb -c {delivery.DIRECTORY}/dash_*.deb; dpkg-deb -f {delivery.DIRECTORY}/dash_*.deb Status",
+    )
+    assert "./bin/sh -> dash" in listed and "./ins" not in listed and "ok installed" not in listed
+    one.site.lab.run("cmp1", ["dpkg", "--force-confold", "-i", *delivered.paths])
+    delivery.withdraw(host)
+    one.site.lab.run("cmp1", ["apt-mark", "auto", *sorted(before["cmp1"]["auto"])])
+    assert one.site.text("cmp1", "sh", "-c", EVERY_FILE, "sh", *names) == files
+    one.site.lab.run("cmp1", ["rm", "/etc/sudo.conf.dpkg-dist"])
+    assert picture.differences(before, picture.take(one.site.lab, ["cmp1"])) == []
+
+
 # ---------------------------------------------------------------------- the command line
 
 
