@@ -122,7 +122,7 @@ def _put_off(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, Ho
 
 def _host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts) -> Iterable[Finding]:
     remedies = REMEDIES[facts.os.family]
-    if broken := [package.name for package in facts.packages if package.interrupted]:
+    if broken := tuple(dict.fromkeys(package.name for package in facts.packages if package.interrupted)):
         text = f"not wholly installed: {_some(broken)}"
         yield Finding("package-broken", facts.host, "blocking", text, remedies.mend)
     found = [(stage, one) for stage in scenario.stages for one in parts(stage, hosts, {facts.host: facts})]

@@ -32,7 +32,7 @@ REMEDIES: Mapping[str, Remedies] = {
     # dnf(8), and dnf-versionlock(8)
     "rpm": Remedies(
         tool="dnf",
-        mend="on the host: dnf check; dnf remove --duplicates",
+        mend="on the host: dnf remove --duplicates, and dnf reinstall of what was left halfway",
         try_out="see what it conflicts with: dnf --assumeno install, with the new repository",
         sources="on the host: dnf repolist -v; is there an excludepkgs, or a priority?",
         release="dnf versionlock delete",
