@@ -135,6 +135,14 @@ def test_a_saved_plan_is_what_is_executed(havana: Site) -> None:
     assert done == codec.loads((havana.directory / "plan.json").read_text(), Plan)
 
 
+def test_a_saved_plan_is_not_judged_by_settings_that_it_was_not_made_with(havana: Site) -> None:
+    (havana.directory / "hosts" / "net1.host").unlink()
+    assert havana.call("plan", NAME, "--out", "plan.json").exit_code == 24  # nobody is in group network
+    assert havana.call("plan", NAME, "--set", "group_network=", "--out", "plan.json").exit_code == 0
+    result = havana.call("run", "plan.json", "--yes")
+    assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize("more", [["--serial", "1"], ["--limit", "cmp1"], ["--set", "new=x"]], ids=" ".join)
 def test_a_saved_plan_takes_no_intent_beside_it(havana: Site, more: list[str]) -> None:
     havana.call("plan", NAME, "--out", "plan.json")
