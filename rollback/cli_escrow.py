@@ -1,6 +1,6 @@
 """`rollback escrow`: the old packages, configurations and dumps that are kept for a way back."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ import click
 
 from nornir_upgrade.core.errors import DigestMismatch, Unobtainable
 from nornir_upgrade.doors import FLEET, GENERAL, Flags, Verbs, flags
-from nornir_upgrade.screen import Screen, columns
+from nornir_upgrade.screen import Screen
 
 if TYPE_CHECKING:
     from nornir_upgrade.controller import Controller
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.facts import HostFacts
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.needs import Needs
-
-    from .keeping import Waste
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 @click.group(cls=Verbs)
@@ -41,6 +37,8 @@ def list_(flags: Flags) -> None:
     """What is kept: package files with where they came from, and what runs captured."""
     from nornir_upgrade.core import codec
 
+    from . import escrow_text
+    from .escrow_text import in_bytes
     from .keeping import captures
 
     with _reading(flags) as (kept, journal):
@@ -53,13 +51,7 @@ def list_(flags: Flags) -> None:
         "objects": len(objects),
         "bytes": sum(sizes.values()),
     }
-    rows = [
-        (f"{k.file.name}:{k.file.arch}", k.file.version, in_bytes(k.size), k.source, k.checked, k.host)
-        for k in packages
-    ]
-    held = dict.fromkeys((c.what, c.name, in_bytes(sizes.get(c.digest, 0)), c.host, c.run) for c in captured)
-    parts = [columns(("package", "version", "size", "source", "checked by", "from"), rows)] if rows else []
-    parts += [columns(("kept", "of", "size", "host", "run"), tuple(held))] if held else []
+    parts = [text for text in (escrow_text.packages(packages), escrow_text.captures(captured, sizes)) if text]
     parts.append(f"{len(objects)} objects, {in_bytes(sum(sizes.values()))}.")
     Screen(flags).result(document, "\n\n".join(parts))
 
@@ -76,6 +68,7 @@ def verify(flags: Flags) -> int:
     """Read everything that is kept, and name what is not what was kept."""
     from nornir_upgrade.core import codec
 
+    from .escrow_text import in_bytes
     from .inspection import inspect
     from .keeping import captures, restorable
     from .snapshot import snapshots
@@ -119,6 +112,7 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     from nornir_upgrade.core.escrow import Escrow
     from nornir_upgrade.needs import families
 
+    from . import escrow_text
     from .tally import tally
 
     if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
@@ -130,7 +124,7 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
         with tally(screen, "fetched") as tell:
 
             def told(progress: "Progress") -> None:
-                tell(*_in_words(progress))
+                tell(*escrow_text.progress(progress))
 
             kept = Escrow.beside(controller.store)
             found = collect(controller.fleet, families(facts), wanted, kept, told)
@@ -153,6 +147,8 @@ def prune(flags: Flags) -> None:
     from nornir_upgrade.controller import at_work
     from nornir_upgrade.core.escrow import Escrow
 
+    from . import escrow_text
+    from .escrow_text import in_bytes
     from .keeping import waste
     from .snapshot import snapshots
 
@@ -171,21 +167,13 @@ def prune(flags: Flags) -> None:
             screen.result(document, "Nothing to remove: all that is kept is needed.")
             return
         screen.require_consent()
-        screen.note("\n".join(_waste_in_words(found)))
+        screen.note("\n".join(escrow_text.waste(found)))
         screen.confirm(f"Remove {len(found.objects)} objects, {in_bytes(size)}?")
         kept.drop({one.file for one in found.packages})
         for digest in found.objects:
             kept.store.remove(digest)
         kept.store.sweep()
         screen.result(document, f"Removed {len(found.objects)} objects, {in_bytes(size)}.")
-
-
-def in_bytes(size: float) -> str:
-    """A size for people: three digits or so, and a unit."""
-    unit = 0
-    while size >= 1000 and unit < len(_UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} B"
 
 
 @contextmanager
@@ -226,17 +214,11 @@ def _wanted(
     return installed(facts, patterns)
 
 
-def _in_words(progress: "Progress") -> tuple[str, str]:
-    left = f", about {progress.left:.0f} s left" if progress.left is not None else ""
-    return (
-        f"{progress.files} of {progress.of_files} files, {in_bytes(progress.bytes)}",
-        f"{in_bytes(progress.of_bytes)}{left}",
-    )
-
-
 def _conclude(screen: Screen, found: "Collected", wanted: int) -> int:
     from nornir_upgrade.core import codec
     from nornir_upgrade.core.errors import DiskFull
+
+    from . import escrow_text
 
     size = sum(one.size for one in found.kept)
     document = {
@@ -245,23 +227,9 @@ def _conclude(screen: Screen, found: "Collected", wanted: int) -> int:
         "missing": [{"package": str(file), "reason": reason} for file, reason in sorted(found.missing.items())],
         "failures": {host: str(failure) for host, failure in sorted(found.failures.items())},
     }
-    rebuilt = sum(one.rebuilt for one in found.kept)
-    text = f"Fetched {len(found.kept)} files, {in_bytes(size)}" + f", {rebuilt} of them rebuilt" * bool(rebuilt) + "."
-    if not wanted:
-        text = "Nothing to fetch: no package is asked for."
-    elif not found.kept and not found.missing:
-        text = "Nothing to fetch: all is in escrow."
-    screen.result(
-        document, "\n".join((text, *(f"NOT to be had: {file}: {why}" for file, why in sorted(found.missing.items()))))
-    )
+    screen.result(document, escrow_text.fetched(found, wanted))
     for host, failure in sorted(found.failures.items()):
         screen.warn(f"{host} failed: {failure}")
     if any(isinstance(failure, DiskFull) for failure in found.failures.values()):
         return DiskFull.exit_code
     return Unobtainable.exit_code if found.missing else 0
-
-
-def _waste_in_words(found: "Waste") -> Iterable[str]:
-    yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in found.packages)
-    if others := len(found.objects) - len({one.digest for one in found.packages} & set(found.objects)):
-        yield f"{others} objects of runs that are undone, or of nothing"

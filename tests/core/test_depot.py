@@ -1,8 +1,11 @@
 """What depots make of a host's answers: as apt 2.6.1 and dnf 4.14 gave them, and cut off, or made to mislead."""
 
+import re
+
 import pytest
 
 from nornir_upgrade.core.debdepot import DebDepot
+from nornir_upgrade.core.delivery import Delivered
 from nornir_upgrade.core.depot import DIRECTORY, Depot, Held, Offer, parse_held
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.escrow import Family, PackageFile
@@ -104,3 +107,25 @@ def test_a_job_tells_of_files_among_other_words() -> None:
 def test_nothing_of_a_package_stands_in_the_text_of_a_script(family: Family, depot: Depot, file: PackageFile) -> None:
     for argv in (depot.look([file])[0], depot.download([file], 7), depot.rebuild(file)):
         assert argv[:2] == ("sh", "-c") and not any(file.name in word for word in argv if "\n" in word)
+
+
+WEAK = re.compile(
+    r"trusted=yes|--allow-unauthenticated|--force-yes|AllowInsecure|--nogpgcheck|gpgcheck=|--nosignature|--nodigest"
+)
+
+
+@pytest.mark.parametrize(("depot", "file"), [(DebDepot(), COMPUTE), (RpmDepot(), RPM)])
+def test_no_command_weakens_a_check_of_signatures(depot: Depot, file: PackageFile) -> None:
+    for argv in (depot.look([file])[0], depot.download([file], 7), depot.rebuild(file)):
+        assert not any(WEAK.search(word) for word in argv)
+
+
+def test_only_a_call_of_the_package_manager_is_made_to_know_of_files() -> None:
+    delivered = Delivered("deb", ("/x.deb",), ("--with-source", "/x.deb"))
+    assert delivered.known_to(("apt-get", "-s", "install")) == ("apt-get", "--with-source", "/x.deb", "-s", "install")
+    dnf = Delivered("rpm", ("/x.rpm",), ("--setopt=pluginpath=/x",))
+    wrapped = ("sh", "-c", "script", "sh", "{}", "dnf", "-y", "history", "replay", "/dev/stdin")
+    assert dnf.known_to(wrapped)[4:8] == ("{}", "dnf", "--setopt=pluginpath=/x", "-y")
+    assert Delivered("deb", (), ()).known_to(("true",)) == ("true",)
+    with pytest.raises(InvalidInput):
+        delivered.known_to(("dpkg", "--purge", "x"))

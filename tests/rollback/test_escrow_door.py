@@ -15,7 +15,7 @@ from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.needs import installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
-from rollback.cli_escrow import in_bytes
+from rollback.escrow_text import in_bytes
 from rollback.keeping import captures, restorable, waste
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 
@@ -64,7 +64,11 @@ def test_list_tells_packages_and_what_runs_captured(site: Site, escrow: Escrow) 
     assert all(one["size"] for one in document["captures"])
     assert document["objects"] == len(list(escrow.store.digests())) > 3
     text = site.call("escrow", "list").stdout
-    assert "nova-common:all" in text and "dump" in text and NOVA.version in text
+    assert "nova-common:all" in text and NOVA.version in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["dump", "2", "of", "them"] in [line[:4] for line in lines] and ["configuration", "/etc/nova/nova.conf"] in [
+        line[:2] for line in lines
+    ]
 
 
 def test_verify_finds_what_is_damaged_or_lost_and_says_whose_it_is(site: Site, escrow: Escrow) -> None:
