@@ -133,6 +133,18 @@ def test_a_cached_file_that_no_index_knows_is_taken_by_the_name_in_it(one: Work)
     assert sources["nova-common"] == ("rebuilt", "name")
 
 
+def test_a_file_that_the_archive_has_lost_leaves_the_others_alone(one: Work) -> None:
+    (lost,) = (one.site.lab.repositories / "havana").rglob("nova-common_*.deb")
+    hidden = lost.rename(lost.with_suffix(".hidden"))
+    try:
+        found = one.collect("cmp1")
+    finally:
+        hidden.rename(lost)
+    found.require()
+    assert {kept.file.name for kept in found.kept if kept.rebuilt} == {"nova-common"}
+    assert {kept.file.name for kept in found.kept if kept.source == "repository"} == {"nova-compute", "python-nova"}
+
+
 # ---------------------------------------------------------------------- the way back
 
 

@@ -79,6 +79,18 @@ def test_a_file_with_a_bad_signature_is_not_taken_from_the_cache(work: Work) -> 
     assert (kept.source, kept.checked) == ("repository", "signature")
 
 
+def test_a_file_that_the_archive_has_lost_leaves_the_others_alone(work: Work) -> None:
+    (lost,) = (work.site.lab.repositories / "rpm/havana").rglob("openstack-nova-common-*.rpm")
+    hidden = lost.rename(lost.with_suffix(".hidden"))
+    try:
+        found = work.collect("rcmp1")
+    finally:
+        hidden.rename(lost)
+    found.require()
+    assert {kept.file.name for kept in found.kept if kept.rebuilt} == {"openstack-nova-common"}
+    assert {"openstack-nova-compute", "python-nova"} <= {k.file.name for k in found.kept if k.source == "repository"}
+
+
 @pytest.mark.parametrize(("name", "source"), [("rctl1", "repository"), ("rcmp1", "rebuilt")])
 def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
     work: Work, name: str, source: str
