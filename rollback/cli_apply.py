@@ -120,8 +120,8 @@ def _nothing_to_do(found: "Survey") -> str:
 
 
 def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -> None:
+    from .cautions import cautions
     from .deviations import in_text, pulled_in
-    from .planner import cautions
     from .show import changes_in_text, counts_in_text, plan_in_text
 
     screen.note(

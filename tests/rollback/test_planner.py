@@ -21,7 +21,8 @@ from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
-from rollback.planner import cautions, plan_rollback
+from rollback.cautions import cautions
+from rollback.planner import plan_rollback
 from rollback.resolve import exact
 
 from .factory import Diary, facts, offering, package, plan, running, snapshot
