@@ -42,7 +42,7 @@ came = '''SELECT i.name, i.epoch, i.version, i.release, i.arch, t.id, t.state, t
 for name, epoch, version, release, arch, number, state, done, comment, _ in ask(came):
     full = f'{{version}}-{{release}}.{{arch}}'
     said = ask('SELECT line FROM console_output WHERE trans_id = ?', number) if comment.startswith('{COMMENT}') else ()
-    failed = any(f'({{name}}-{{full}}) scriptlet failed' in line for line, in said)
+    failed = any('failed' in line and f'({{name}}-{{full}})' in line for line, in said)
     if failed or (state != 1 and done != 1):
         print(f'halfway {{name}}-{{epoch}}:{{full}}')
 last = '''SELECT i.name, i.arch, ti.action, max(ti.id) FROM trans_item ti JOIN trans t ON ti.trans_id = t.id JOIN rpm i USING (item_id)

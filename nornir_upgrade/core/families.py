@@ -1,12 +1,12 @@
 """The two families of hosts: which package manager a host has, and how one transaction of it is done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 from . import dnf_failure, dnf_history, evr, nevra, transaction, transaction_rpm
 from .apt import Apt
 from .dnf import Dnf
-from .errors import CommandFailed, Failure, InvalidInput
+from .errors import CommandFailed, Failure, InvalidInput, SimulationDiffers
 from .host import Host, Result
 from .packages import PackageManager, PackageWant
 from .whole import kept_whole
@@ -28,6 +28,11 @@ class Family(Protocol):
 
     def quieten(self, host: Host) -> None:
         """Afterwards nobody changes packages on the host. Raises `PackageManagerLocked` where that takes too long."""
+        ...
+
+    def refuse(self, host: Host, going: Collection[tuple[str, str, str]]) -> None:
+        """Raises `SimulationDiffers` where one of the versions that are `going` (name, architecture, version) must stay, which the
+        manager itself would not refuse."""
         ...
 
     def commands(
@@ -70,6 +75,9 @@ class Deb:
     def quieten(self, host: Host) -> None:
         transaction.wait_until_quiet(host)
 
+    def refuse(self, host: Host, going: Collection[tuple[str, str, str]]) -> None:
+        """apt refuses to remove what is essential, and a running kernel's package asks by itself."""
+
     def commands(
         self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], *, downgrade: bool
     ) -> tuple[tuple[str, ...], ...]:
@@ -111,6 +119,14 @@ class Rpm:
 
     def quieten(self, host: Host) -> None:
         transaction_rpm.wait_until_quiet(host)
+
+    def refuse(self, host: Host, going: Collection[tuple[str, str, str]]) -> None:
+        """What dnf is told to protect it protects; the running kernel only by the name of its image."""
+        if stay := transaction_rpm.running_kernel(host).intersection(going) if going else ():
+            names = ", ".join(sorted(f"{name} {version}" for name, _, version in stay))
+            raise SimulationDiffers(
+                f"{host.name}: runs on the kernel of {names}, which would go", hint="nothing was done"
+            )
 
     def commands(
         self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], *, downgrade: bool

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from . import rpmquery
 from .host import Host
 from .transaction import check_unit, wait_for
 
@@ -61,6 +62,24 @@ systemctl daemon-reload || exit 1
 stop
 "$@"
 """
+
+# dnf protects the kernel that runs where it finds its image in rpm's database (dnf.conf(5), protect_running_kernel): by the name of
+# the image, not of what else a kernel may be made of, nor by what a package says that it provides.
+RUNNING = f"""\
+kernel=$(uname -r)
+for path in "/boot/vmlinuz-$kernel" "/lib/modules/$kernel" "/lib/modules/$kernel/vmlinuz" "/usr/lib/modules/$kernel"; do
+  rpm -qf --qf '={rpmquery.FORMAT}' -- "$path"
+done 2>/dev/null
+rpm -q --whatprovides --qf '={rpmquery.FORMAT}' "kernel-uname-r = $kernel" 2>/dev/null
+:
+"""
+
+
+def running_kernel(host: Host) -> frozenset[tuple[str, str, str]]:
+    """Name, architecture and version of each package that holds the kernel that `host` runs on."""
+    lines = host.run(("sh", "-c", RUNNING, "sh")).text.splitlines()
+    rows = [rpmquery.row(line.removeprefix("=")) for line in lines if line.startswith("=")]
+    return frozenset((one.name, one.arch, one.evr) for one in rows)
 
 
 def wait_until_quiet(host: Host) -> None:

@@ -76,6 +76,8 @@ class SetPackages(Step, kind="packages"):
 
     def _refuse_surprises(self, host: Host, present: Sequence[Package]) -> None:
         """The host's own package manager must say that it would do what is wanted, and nothing else."""
+        expected = implied(self.want, present).changes
+        self._family.refuse(host, {(change.name, change.arch, change.old) for change in expected if change.old})
         manager = self._family.manager
         result = host.run(
             manager.simulate(self.want, present, downgrade=self.downgrade), timeout=_SIMULATION_LIMIT, check=False
@@ -86,7 +88,7 @@ class SetPackages(Step, kind="packages"):
                 raise SimulationDiffers(f"the package manager refuses: {refusal.message}", hint="nothing was done")
             raise refusal
         said = manager.parse_simulation(result.text, present)
-        if lines := surprises(said.changes, implied(self.want, present).changes, self.want, present):
+        if lines := surprises(said.changes, expected, self.want, present):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")
 
     def _change(self, host: Host, present: Sequence[Package]) -> Result:

@@ -28,6 +28,7 @@ from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from tests.conftest import connect
+from tests.core.rpmroot import Built, RpmRoot
 
 pytestmark = pytest.mark.lab
 
@@ -235,6 +236,22 @@ def test_a_hold_gives_way_to_what_is_wanted_and_comes_back(site: Site) -> None:
     site.apply(free, site.node)
 
 
+def test_a_stopped_service_stays_stopped_and_enabled(site: Site) -> None:
+    """Its scripts would start or restart it; afterwards nothing is left that keeps it from being started."""
+    unit = site.words.compute
+    site.node.run(("systemctl", "enable", unit))
+    site.node.run(("systemctl", "stop", unit))
+    step = replace(site.step(*site.wants(site.node, unit)), keep_stopped=(unit,))
+    site.undone(step, site.node, lambda facts: _stands_still(facts, unit))
+    site.node.run(("systemctl", "start", unit))
+    assert site.node.run(("systemctl", "is-active", unit)).text == "active\n"
+
+
+def _stands_still(facts: HostFacts, unit: str) -> None:
+    (service,) = (each for each in facts.services if each.name == unit)
+    assert (service.active, service.enabled) == (False, "enabled")
+
+
 # ---------------------------------------------------------------------- refused before anything happens
 
 
@@ -259,6 +276,29 @@ def test_what_the_host_protects(site: Site) -> None:
     found = one(gather(site.node), site.words.protected)
     step = site.step(PackageWant(found.name, found.arch, "", site.words.away))
     refused(site, step, Failure, site.words.protected)
+
+
+def test_the_kernel_that_runs(site: Site, tmp_path: Path) -> None:
+    """dnf knows it by its image alone, not by its modules."""
+    if site.words.family == "deb":
+        pytest.skip("apt leaves that to the kernel's own package")
+    build_kernel(site, tmp_path / "kernel")
+    found = one(gather(site.node), "kernel-own")
+    refused(site, site.step(PackageWant(found.name, found.arch, "", "absent")), SimulationDiffers, "kernel-own 1-1")
+    site.node.run(("dnf", "-y", "remove", "kernel-own"))
+
+
+def build_kernel(site: Site, directory: Path) -> None:
+    """A package with the running kernel's modules is installed on the node."""
+    root = RpmRoot(directory)
+    root.make()
+    release = site.node.run(("uname", "-r")).text.strip()
+    modules = f"/usr/lib/modules/{release}"
+    own = Built("kernel-own", "1-1", scripts=f"%install\nmkdir -p %{{buildroot}}{modules}", files=modules)
+    root.add_repository("kernels", [own])
+    (built,) = root.directory.glob("kernels/*/kernel-own-1-1.noarch.rpm")
+    site.node.write("/root/kernel-own-1-1.noarch.rpm", built.read_bytes())
+    site.node.run(("dnf", "-y", "--disablerepo=*", "install", "/root/kernel-own-1-1.noarch.rpm"))
 
 
 def test_a_lock_that_somebody_holds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ BuildArch: noarch
 Lab package.
 {scripts}
 %files
+{files}
 """
 WRAPPERS = {
     "rpm": 'exec env HOME={home} /usr/bin/rpm --root {root} "$@"',
@@ -30,12 +31,15 @@ WRAPPERS = {
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a package is built from; `version` with its release, `more` lines of its header, `scripts` those of its end."""
+    """What a package is built from; `version` with its release, `more` lines of its header, `scripts` those of its end, `files` of
+    its list of files.
+    """
 
     name: str
     version: str
     more: str = ""
     scripts: str = ""
+    files: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class RpmRoot:
         version, _, release = one.version.rpartition("-")
         spec = self.directory / "specs" / repository / f"{one.name}.spec"
         spec.write_text(
-            SPEC.format(name=one.name, version=version, release=release, more=one.more, scripts=one.scripts)
+            SPEC.format(
+                name=one.name, version=version, release=release, more=one.more, scripts=one.scripts, files=one.files
+            )
         )
         return str(spec)

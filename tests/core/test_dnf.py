@@ -73,7 +73,7 @@ def test_a_kernel_stands_in_two_versions() -> None:
 
 @pytest.mark.parametrize("cut", [2, 6, 60, 300, 800])
 def test_a_list_that_is_cut_off_is_refused(cut: int) -> None:
-    with pytest.raises(InvalidInput, match="cut off|no end of a section|lacks"):
+    with pytest.raises(InvalidInput, match=r"cut off|no end of a section|lacks"):
         DNF.parse_query(case("query_havana")[:-cut])
 
 

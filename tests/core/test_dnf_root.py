@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.dnf import Dnf
+from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.families import family_of
+from nornir_upgrade.core.host import Result
 from nornir_upgrade.core.packages import Package, PackageWant, differences, implied
 from nornir_upgrade.core.rpmquery import several
 from nornir_upgrade.steps.packages import surprises
@@ -137,6 +140,91 @@ def test_an_rpm_that_was_killed_leaves_two_versions_and_the_way_back_removes_one
     (root.root / "fatal").unlink()
     wreck = packages(root)
     assert "libvirt" in {one.name for one in several(wreck)}
+    assert {one.name for one in wreck if one.broken} >= {"libvirt"}
     commit(root, as_it_was(before, wreck), wreck)
     assert packages(root) == before
     assert root.run(("dnf", "check")).returncode == 0
+
+
+def test_what_a_killed_rpm_left_is_installed_again_on_the_way_forward(root: RpmRoot) -> None:
+    (root.root / "fatal").touch()
+    root.run(DNF.change(icehouse(), packages(root), downgrade=False, wait=1)[0])
+    (root.root / "fatal").unlink()
+    wreck = packages(root)
+    assert any(line.startswith("libvirt:noarch is installed and needs") for line in differences(icehouse(), wreck))
+    change(root, icehouse())
+    assert not [one for one in packages(root) if one.broken]
+    assert several(packages(root)) == ()
+
+
+def test_the_older_of_two_versions_gets_its_files_again(root: RpmRoot) -> None:
+    """Cut off between the two transactions that this takes, it is still known to be needed."""
+    before = packages(root)
+    (root.root / "fatal").touch()
+    root.run(DNF.change(icehouse(), before, downgrade=False, wait=1)[0])
+    (root.root / "fatal").unlink()
+    wreck = packages(root)
+    first = root.run(DNF.change(as_it_was(before, wreck), wreck, downgrade=True, wait=1)[0])
+    assert first.returncode == 0, first.stderr
+    halfway = packages(root)
+    assert [one.version for one in halfway if one.name == "libvirt" and one.broken] == ["1:1.1.3-1.el6"]
+    commit(root, as_it_was(before, halfway), halfway)
+    assert packages(root) == before
+
+
+def test_a_post_that_failed_is_a_failure_though_dnf_ends_well(root: RpmRoot) -> None:
+    bad = "%post -p <lua>\nif posix.stat('/bad') then error('no') end"
+    root.add_repository("juno", [Built("agent", "3.0-1.el7", scripts=bad)])
+    want = [PackageWant("agent", "noarch", "3.0-1.el7", "installed")]
+    (root.root / "bad").touch()
+    ended = root.run(DNF.change(want, packages(root), downgrade=False, wait=1)[0])
+    told = family_of("rpm").complaint("h", Result(ended.returncode, ended.stdout.encode(), ended.stderr.encode()))
+    assert ended.returncode == 0 and isinstance(told, CommandFailed)
+    assert "%post of agent" in told.message
+    assert differences(want, packages(root)) == (
+        "agent:noarch is installed and needs to be reinstalled, wanted installed",
+    )
+    (root.root / "bad").unlink()
+    change(root, want)
+    assert not [one for one in packages(root) if one.broken]
+
+
+def test_what_dnf_protects_is_refused_before_anything_happens(root: RpmRoot) -> None:
+    root.add_repository("base", [Built("vital", "1-1")])
+    (root.root / "etc/dnf/protected.d").mkdir(parents=True)
+    (root.root / "etc/dnf/protected.d/vital.conf").write_text("vital\n")
+    with (root.root / "etc/dnf/dnf.conf").open("a") as configuration:
+        configuration.write(f"protected_packages=glob:{root.root}/etc/dnf/protected.d/*.conf\n")
+    assert root.run(("dnf", "-y", "install", "vital")).returncode == 0
+    before = packages(root)
+    gone = [PackageWant("vital", "noarch", "", "absent")]
+    for command in (DNF.simulate(gone, before, downgrade=True), DNF.change(gone, before, downgrade=True, wait=1)[0]):
+        ended = root.run(command)
+        assert ended.returncode == 1
+        assert "protected packages: vital" in ended.stdout + ended.stderr
+    assert packages(root) == before
+
+
+def test_reasons_are_dnfs_own(root: RpmRoot) -> None:
+    """Read from its history, after all that changes them."""
+
+    def same() -> None:
+        told = root.run(("dnf", "-q", "--disablerepo=*", "repoquery", "--userinstalled", "--qf", "%{name}"))
+        assert {one.name for one in packages(root) if not one.auto} == set(told.stdout.split())
+
+    same()
+    before = packages(root)
+    change(root, icehouse())
+    same()
+    for words in (
+        ("mark", "remove", "agent"),
+        ("mark", "install", "python-nova"),
+        ("remove", "libvirt"),
+        ("install", "libvirt-1:1.1.3"),
+        ("reinstall", "agent"),
+    ):
+        assert root.run(("dnf", "-y", *words)).returncode == 0, words
+        same()
+    change(root, as_it_was(before, packages(root)), downgrade=True)
+    assert packages(root) == before
+    same()
