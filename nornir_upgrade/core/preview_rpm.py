@@ -23,7 +23,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+[.]repo", re.ASCII)
 
 # A host that works with half of its repositories would answer something else than is asked. What stands in the way of what is asked
 # may go, as with apt: it is told, and in the plan. Told to say no, dnf ends with status 1.
-SCRIPT = (
+PRIVATE = (
     SHELL
     + f"""\
 export LC_ALL=C
@@ -47,7 +47,14 @@ dnf() {{
     --setopt=logdir="$root/log" --setopt='*.skip_if_unavailable=False' {quote(dnf.OPTIONS)} "$@"
 }}
 mark begin 0
-dnf -q --refresh makecache 2>&1; status=$?; mark update $status
+dnf --refresh makecache 2>&1; status=$?; mark update $status
+"""
+)
+"""The head of a script whose arguments begin with `FORMAT`, the number of files, and name and text of each. `dnf` is private."""
+
+SCRIPT = (
+    PRIVATE
+    + f"""\
 {rpmquery.script(dnf_history.SCRIPT, LIST)}
 """
     # A request is one argument: words without blanks, parted by blanks.

@@ -89,7 +89,6 @@ def _update_rpm(data: bytes) -> Update | None:
     enabled = [word for name in repofile.enabled(data.decode()) for word in ("--repo", name)]
     argv = (
         "dnf",
-        "-q",
         "--setopt=*.skip_if_unavailable=False",
         "--setopt=exit_on_lock=True",
         *enabled,

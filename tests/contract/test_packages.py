@@ -16,7 +16,7 @@ from nornir_upgrade.core.errors import CommandFailed, Failure, PackageManagerLoc
 from nornir_upgrade.core.facts import HostFacts, gather, package_digest
 from nornir_upgrade.core.families import family_of
 from nornir_upgrade.core.packages import Goal, Package, PackageWant, digest_of_packages, standing_for
-from nornir_upgrade.core.preview import preview
+from nornir_upgrade.core.preview import EVERYTHING, preview
 from nornir_upgrade.core.ssh import SshHost
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.gates import AuditClean
@@ -34,6 +34,12 @@ pytestmark = pytest.mark.lab
 
 # Takes a lock as dpkg and rpm do (fcntl(2)), and keeps it.
 _LOCK = "import fcntl, sys, time; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(float(sys.argv[2]))"
+# What a manager keeps, but for the files beside a database that who only reads it makes.
+_BYTES = """\
+find /etc /var/lib/dpkg /var/lib/apt /var/cache/apt /var/lib/rpm /var/lib/dnf /var/cache/dnf -xdev -type f \
+  ! -name '*-shm' ! -name '*-wal' -print0 2>/dev/null | sort -z | xargs -0 sha256sum
+find /var/tmp -xdev | grep -v /systemd-private- | sort
+"""
 _CONFIGURATION = ("/etc/nova", "/etc/quantum", "/etc/neutron", "/etc/cinder")
 _numbers = iter(range(1_000_000))
 
@@ -260,6 +266,30 @@ def refused(site: Site, step: SetPackages, error: type[Failure], match: str) -> 
     with pytest.raises(error, match=match):
         site.apply(step, site.node)
     site.as_before(start, site.node)
+
+
+def test_a_preview_changes_nothing(site: Site) -> None:
+    """Nor does one of everything, or one that is refused, or one of a repository that is not there."""
+    before = site.node.run(("sh", "-c", _BYTES)).text
+    path, text = site.words.repository.path, site.words.repository.text or ""
+    asked = {"one": (site.words.compute,), "all": EVERYTHING}
+    found = preview(site.node, {path: text}, asked, family=site.words.family)
+    assert {each.name for each in found["one"].changes} <= {each.name for each in found["all"].changes}
+    with pytest.raises(Unobtainable, match="no-such-package"):
+        preview(site.node, {path: text}, {"one": ("no-such-package",)}, family=site.words.family)
+    with pytest.raises(Unobtainable, match=r"(?s)new repositories.*404"):
+        preview(site.node, {path: text.replace("/icehouse", "/gone")}, asked, family=site.words.family)
+    assert site.node.run(("sh", "-c", _BYTES)).text == before
+
+
+def test_a_repository_that_is_not_there(site: Site) -> None:
+    own = site.words.repository
+    path, text = own.path.replace("icehouse", "gone"), (own.text or "").replace("icehouse", "gone")
+    with pytest.raises(CommandFailed, match="404"):
+        SetRepository(path, text).apply(site.node, site.store)
+    SetRepository(path).apply(site.node, site.store)
+    own.apply(site.node, site.store)
+    assert site.wants(site.node, site.words.compute)
 
 
 def test_a_version_that_is_not_to_be_had(site: Site) -> None:

@@ -347,3 +347,45 @@ def test_a_word_for_dnf_is_a_package_and_nothing_else(name: str, version: str) -
     except InvalidInput:
         return
     assert re.fullmatch(r"[^\W_][\w.+-]*-[0-9A-Za-z._+~^:-]+\.noarch", word)
+
+
+# ---------------------------------------------------------------------- several versions of one package
+
+
+def test_which_of_several_versions_goes_counts() -> None:
+    """dnf may be set to take the oldest kernel away: not the one that was meant."""
+    now = [package("kernel", version) for version in ("3.1-1", "3.2-1")]
+    wanted = [want("kernel", version) for version in ("3.1-1", "3.3-1")]
+    meant, other = (
+        PackageChange("kernel", "noarch", "3.2-1", "3.3-1"),
+        PackageChange("kernel", "noarch", "3.1-1", "3.3-1"),
+    )
+    assert implied(wanted, now).changes == (meant,)
+    assert surprises((meant,), (meant,), wanted, now) == ()
+    assert len(surprises((other,), (meant,), wanted, now)) == 2
+    assert differences(wanted, now) == ("kernel:noarch is 3.1-1, wanted 3.3-1", "kernel:noarch is 3.2-1 as well")
+
+
+def test_a_kernel_that_comes_beside_another_takes_nothing_away() -> None:
+    now, wanted = [package("kernel", "3.1-1")], [want("kernel", "3.1-1"), want("kernel", "3.2-1")]
+    beside, instead = (
+        PackageChange("kernel", "noarch", "", "3.2-1"),
+        PackageChange("kernel", "noarch", "3.1-1", "3.2-1"),
+    )
+    assert implied(wanted, now).changes == (beside,)
+    assert surprises((instead,), (beside,), wanted, now)
+
+
+def test_the_newer_of_two_takes_the_older_ones_place_and_the_older_is_installed_again_later() -> None:
+    now = [replace(package("nova", version), broken=True) for version in ("1-1", "2-1")]
+    assert implied([want("nova", "2-1")], now).changes == (PackageChange("nova", "noarch", "1-1", "2-1"),)
+    onward = DNF.change([want("nova", "2-1")], now, downgrade=False, wait=1)
+    assert [rows(one) for one in onward if "replay" in one] == [
+        {("Removed", "nova-1-1.noarch", "user"), ("Reinstall", "nova-2-1.noarch", "user")}
+    ]
+    assert implied([want("nova", "1-1")], now).changes == (PackageChange("nova", "noarch", "2-1", ""),)
+    back = DNF.change([want("nova", "1-1")], now, downgrade=True, wait=1)
+    assert [rows(one) for one in back if "replay" in one] == [
+        {("Removed", "nova-2-1.noarch", "user")},
+        {("Reinstall", "nova-1-1.noarch", "user")},
+    ]
