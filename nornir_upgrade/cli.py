@@ -7,7 +7,7 @@ import click
 
 from .cli_lab import lab
 from .cli_runs import history, policy, report, resume, status, unwind, write
-from .core.errors import Blocked, InvalidInput
+from .core.errors import Blocked, InvalidInput, Unreachable
 from .core.host import quote
 from .doors import CONSENT, EXIT_CODES, FLEET, GENERAL, STOPPING, WAVES, Door, Flags, before_the_verb, enter, flags
 from .screen import Screen, columns
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .core.facts import HostFacts
     from .core.fleet import NornirFleet
     from .core.plan import Plan
-    from .preflight import Finding
+    from .finding import Finding
     from .scenario import Scenario
 
 SOMETHING_TO_DO = 100
@@ -87,30 +87,34 @@ def scenarios(flags: Flags, name: str) -> None:
     epilog="""\b
 Examples:
   nornir-upgrade check service-by-service
-  nornir-upgrade check service-by-service -o json"""
+  nornir-upgrade check service-by-service -o json
+  nornir-upgrade check plan.json"""
 )
-@click.argument("name", metavar="SCENARIO")
+@click.argument("target", metavar="PLAN.json|SCENARIO")
 @setting
 @flags(*GENERAL, *FLEET)
-def check(flags: Flags, name: str, assignments: tuple[str, ...]) -> int:
+def check(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     """Look for what stands in the way, and change nothing.
 
-    Exit code 24 where a finding blocks; advisory ones are told, and block nothing.
+    Exit code 24 where a finding blocks, 30 where a host is not reached; advisory ones are told, and block nothing.
     """
+    from . import checking, settings
     from .controller import looking
     from .core import codec
-    from .preparation import blocking, findings_in_text, prepare
+    from .preparation import blocking, findings_in_text, summary
 
     screen = Screen(flags)
-    wanted = _scenario(flags, name, assignments)
+    wanted = _saved(flags, target, assignments) or _scenario(flags, target, assignments)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-        found = prepare(fleet, wanted, screen.note).findings
+        found = checking.check(fleet, settings.read(flags.config), wanted, screen.note)
     in_the_way = blocking(found)
-    summary = f"{len(in_the_way)} blocking, {len(found) - len(in_the_way)} advisory"
     screen.result(
         {"findings": codec.to_builtins(found), "blocking": len(in_the_way)},
-        "\n".join([findings_in_text(found), summary]).strip(),
+        "\n".join([findings_in_text(found), summary(found)]).strip(),
     )
+    if lost := checking.unreached(found):
+        screen.warn(f"not reached: {', '.join(lost)}; see to them, or leave them out with --limit")
+        return Unreachable.exit_code
     return Blocked.exit_code if in_the_way else 0
 
 
@@ -133,6 +137,7 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
 
     Hosts for which the same is planned are shown together; points of no return are marked.
     """
+    from . import settings
     from .controller import looking
     from .core import codec
     from .plan_text import outline, text
@@ -141,7 +146,7 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
     screen = Screen(flags)
     wanted = _scenario(flags, name, assignments)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-        prepared = prepare(fleet, wanted, screen.note)
+        prepared = prepare(fleet, wanted, screen.note, settings.read(flags.config).state)
     made = prepared.allowed()
     _advise(screen, prepared.findings)
     shown = outline(made, prepared.facts, wanted)
@@ -163,10 +168,10 @@ Examples:
 @click.argument("target", metavar="PLAN.json|SCENARIO")
 @setting
 @click.option(
-    "--force", is_flag=True, help="Go on in spite of advisory findings (they never block); blocking ones always do."
+    "--force", is_flag=True, help="Do not ask whether to go past advisory findings; blocking ones always block."
 )
 @flags(*GENERAL, *FLEET, *WAVES, *CONSENT, *STOPPING)
-def run(flags: Flags, target: str, assignments: tuple[str, ...], force: bool) -> int:  # noqa: ARG001
+def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     """Execute a saved plan, or plan and execute a scenario.
 
     A saved plan is executed verbatim, or refused where a host is no longer what it was planned for.
@@ -259,33 +264,32 @@ def _saved(flags: Flags, target: str, assignments: tuple[str, ...]) -> "Plan | N
 
 def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen) -> "Plan":
     """The saved plan, shown. Raises `Drift`, and `Blocked` where the preflight of its scenario, if that still exists, says so."""
-    from . import preflight, scenario_file, settings
+    from . import checking, settings
     from .controller import gather_all, refuse_drift
     from .preparation import Prepared, blocking
 
     screen.note(f"Gathering facts from {len(fleet.names)} hosts")
     facts = gather_all(fleet)
     refuse_drift(saved, facts)
-    directory = settings.read(flags.config).scenarios
-    if saved.origin not in scenario_file.names(directory):
+    chosen = settings.read(flags.config)
+    if not (known := checking.scenario_of(saved, chosen)):
         _show(flags, screen, saved, facts, None)
         return saved
-    known = scenario_file.load(saved.origin, directory=directory)
-    # What is about the fleet as a whole was settled when the plan was made, by settings that only it knew.
-    found = tuple(one for one in preflight.findings(known, fleet.inventory, facts) if one.host)
+    found = checking.of_plan(fleet, known, facts, chosen)
     Prepared(known, facts, found, None if blocking(found) else saved).allowed()
-    _advise(screen, found)
+    _go_past(flags, screen, found)
     _show(flags, screen, saved, facts, known)
     return saved
 
 
 def _fresh(flags: Flags, fleet: "NornirFleet", wanted: "Scenario", screen: Screen) -> "Plan":
     """The plan of a scenario, shown. Raises `Blocked`, `Unreachable`, and what the planner refuses."""
+    from . import settings
     from .preparation import prepare
 
-    prepared = prepare(fleet, wanted, screen.note)
+    prepared = prepare(fleet, wanted, screen.note, settings.read(flags.config).state)
     made = prepared.allowed()
-    _advise(screen, prepared.findings)
+    _go_past(flags, screen, prepared.findings)
     _show(flags, screen, made, prepared.facts, wanted)
     return made
 
@@ -296,6 +300,15 @@ def _show(
     from .plan_text import outline, text
 
     screen.note(text(outline(plan, facts, scenario), full=flags.diff))
+
+
+def _go_past(flags: Flags, screen: Screen, findings: "tuple[Finding, ...]") -> None:
+    """Returns when nobody minds the advisory ones. Raises `Abort` otherwise."""
+    from .preparation import advisory, summary
+
+    _advise(screen, findings)
+    if advisory(findings) and not flags.force:
+        screen.confirm(f"Preflight: {summary(findings)}. Go on?")
 
 
 def _advise(screen: Screen, findings: "tuple[Finding, ...]") -> None:

@@ -167,6 +167,7 @@ class Flags:
     stop_after: int = 0
     accept: tuple[str, ...] = ()
     yes: bool = False
+    force: bool = False
     comment: str = ""
 
     @property

@@ -1,25 +1,21 @@
 """Preparation: from a scenario and a fleet to a plan, with what the preflight found on the way. Only reads."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import planner, preflight
-from .controller import ask_all, gather_all
+from . import planner
 from .core.errors import Blocked
 from .core.facts import HostFacts
-from .core.host import Host
-from .core.packages import Transaction
 from .core.plan import Plan
-from .core.preview import preview
-from .preflight import Finding
+from .examination import Examined, examine, look
+from .finding import Finding
 from .scenario import Scenario
 from .words import printable
 
 if TYPE_CHECKING:
     from .core.fleet import NornirFleet
-
-Previews = dict[str, dict[str, Transaction]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,45 +37,50 @@ class Prepared:
         return self.plan
 
 
-def prepare(fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None]) -> Prepared:
+def prepare(
+    fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
+) -> Prepared:
     """Gather facts, look for what stands in the way, ask each host's package manager what it would do, and plan.
 
-    Raises `Unreachable`, and whatever previews and planner refuse.
+    `state` is the directory of the controller's own state. Raises `Unreachable`, and whatever previews and planner refuse.
     """
-    tell(f"Gathering facts from {len(fleet.names)} hosts")
-    facts = gather_all(fleet)
-    early = preflight.findings(scenario, fleet.inventory, facts)
-    if blocking(early):
-        return Prepared(scenario, facts, early, None)
-    previews = _previews(fleet, scenario, facts, tell)
-    found = preflight.findings(scenario, fleet.inventory, facts, previews)
-    if blocking(found):
-        return Prepared(scenario, facts, found, None)
-    return Prepared(scenario, facts, found, planner.plan_upgrade(scenario, fleet.inventory, facts, previews))
+    return _prepared(fleet, scenario, examine(fleet, scenario, tell, state))
+
+
+def check(
+    fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
+) -> tuple[Finding, ...]:
+    """What `prepare` finds, and what it is refused as well. Raises what the planner refuses."""
+    return _prepared(fleet, scenario, look(fleet, scenario, tell, state)).findings
+
+
+def _prepared(fleet: "NornirFleet", scenario: Scenario, found: Examined) -> Prepared:
+    if found.previews is None or blocking(found.findings):
+        return Prepared(scenario, found.facts, found.findings, None)
+    plan = planner.plan_upgrade(scenario, fleet.inventory, found.facts, found.previews)
+    return Prepared(scenario, found.facts, found.findings, plan)
 
 
 def blocking(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Those that must be mended before anything is touched."""
-    return tuple(one for one in findings if one.severity == "blocking")
+    return tuple(one for one in findings if one.word == "blocking")
+
+
+def advisory(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that one may go past."""
+    return tuple(one for one in findings if one.word == "advisory")
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """How many of each severity there are."""
+    waived = sum(1 for one in findings if one.waived)
+    counts = f"{len(blocking(findings))} blocking, {len(advisory(findings))} advisory"
+    return f"{counts}, {waived} waived" if waived else counts
 
 
 def findings_in_text(findings: Iterable[Finding]) -> str:
     """Findings as people read them, a paragraph each."""
     return "\n".join(
-        f"{one.severity}: {one.host or 'fleet'}: {printable(one.text)} [{one.key}]\n    {printable(one.remedy)}"
+        f"{one.word}: {one.host or 'fleet'}: {printable(one.text)} [{one.key}]\n    {printable(one.remedy)}"
         for one in findings
     )
-
-
-def _previews(
-    fleet: "NornirFleet", scenario: Scenario, facts: dict[str, HostFacts], tell: Callable[[str], None]
-) -> Previews:
-    requests = planner.requests(scenario, fleet.inventory, facts)
-    if requests:
-        tell(f"Asking {len(requests)} package managers what they would do")
-
-    def ask(host: Host) -> dict[str, Transaction]:
-        request = requests[host.name]
-        return dict(preview(host, request.repositories, request.packages, family=request.family))
-
-    return ask_all(fleet, tuple(requests), ask)

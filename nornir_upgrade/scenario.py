@@ -108,7 +108,8 @@ class Stage:
 class Scenario:
     """An upgrade of a fleet. `repositories`: one a family. `renames`: what is called OLD in package names becomes NEW, or, where
     both have a `*` for the rest of it, the whole name. `quorums`: groups of which a majority must stay, in each cloud.
-    `database_groups`: where databases are. `defaults_file`: the MariaDB client's option file there."""
+    `database_groups`: where databases are. `defaults_file`: the MariaDB client's option file there.
+    `waive`: keys of findings that are known, and not in the way."""
 
     name: str
     summary: str
@@ -121,6 +122,7 @@ class Scenario:
     defaults_file: str
     services: tuple[CatalogueService, ...]
     stages: tuple[Stage, ...]
+    waive: tuple[str, ...] = ()
 
     @property
     def families(self) -> tuple[Name, ...]:

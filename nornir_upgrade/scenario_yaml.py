@@ -9,6 +9,7 @@ from .core.errors import InvalidInput, UnknownName
 from .core.families import Name
 from .core.masking import masked
 from .document import Node
+from .finding import STRICT, WAIVABLE
 from .scenario import CatalogueService, Edit, Repositories, RepositoryFile, Scenario, Setting, Stage
 
 FORMAT = "1.0"
@@ -52,7 +53,7 @@ def parse(top: Node, given: Mapping[str, str]) -> Scenario:
     """The scenario that a document says, with the settings `given`. Raises as `load`."""
     keys = top.fields(
         ("format", "name", "summary", "repositories", "services", "stages"),
-        ("settings", "renames", "quorums", "databases"),
+        ("settings", "renames", "quorums", "databases", "waive"),
     )
     if keys["format"].text() != FORMAT:
         raise keys["format"].fail(f"is {keys['format'].value}, and {FORMAT} is what this version reads")
@@ -74,6 +75,7 @@ def parse(top: Node, given: Mapping[str, str]) -> Scenario:
         defaults_file=defaults_file.text(f"(?:{_ABSOLUTE})?", what="an absolute path") if defaults_file else "",
         services=tuple(services.values()),
         stages=_stages(keys["stages"], services),
+        waive=_waived(keys.get("waive")),
     )
 
 
@@ -127,6 +129,19 @@ def _renames(node: Node | None) -> tuple[tuple[str, str], ...]:
         if not old.count("*") == new.count("*") <= 1:
             raise found[old].fail(f"{old!r} and {new!r} must have one * each, or none")
     return renames
+
+
+def _waived(node: Node | None) -> tuple[str, ...]:
+    """Raises `InvalidInput` where a key is none of a finding, or of one that nothing goes past."""
+    keys = []
+    for element in node.elements() if node else ():
+        key = element.text()
+        if key in STRICT:
+            raise element.fail(f"{key!r} cannot be waived: without it being mended nothing can be done")
+        if key not in WAIVABLE:
+            raise element.fail(f"there is no finding {key!r}", hint=document.nearest(key, WAIVABLE))
+        keys.append(key)
+    return tuple(keys)
 
 
 def _service(name: str, node: Node) -> CatalogueService:

@@ -104,6 +104,24 @@ class Unreachable(Failure):
     exit_code = 30
 
 
+class HostKeyRefused(Unreachable):
+    """A host showed a key that is not the one we know, or that nobody told us of."""
+
+    reference = "host-key"
+
+
+class LoginRefused(Unreachable):
+    """A host answers, and does not let our login in."""
+
+    reference = "login-refused"
+
+
+class SudoRefused(Unreachable):
+    """A host lets our login in, and does not let it become root."""
+
+    reference = "sudo-refused"
+
+
 class ConnectionLost(Unreachable):
     """The connection broke while something was under way: what the host did since is unknown."""
 

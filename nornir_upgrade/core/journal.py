@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from .run import Event, Run, What
 from .step import Step
 
 SCHEMA = 1
+_FLOCK = "hhqqi0q"  # struct flock (fcntl(2)): type, whence, start, length, process
 _tables = sa.MetaData()
 _meta = sa.Table("meta", _tables, sa.Column("schema", sa.Integer, nullable=False))
 _runs = sa.Table(
@@ -227,6 +229,22 @@ def owned(path: Path, command: str) -> Iterator[Journal]:
             yield journal
         finally:
             journal.close()
+    finally:
+        os.close(handle)
+
+
+def at_work(path: Path) -> str:
+    """Which other process owns the journal at `path`, '' where none does. Takes nothing: asking keeps no run from beginning.
+
+    Not for who owns it: where a process closes a file, it gives up its locks there (fcntl(2)).
+    """
+    try:
+        handle = os.open(path.with_suffix(".lock"), os.O_RDONLY)
+    except FileNotFoundError:
+        return ""
+    try:
+        asked = fcntl.fcntl(handle, fcntl.F_GETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        return "" if struct.unpack(_FLOCK, asked)[0] == fcntl.F_UNLCK else _owner(handle)
     finally:
         os.close(handle)
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from paramiko import AuthenticationException, BadHostKeyException, Channel, SSHException, Transport
 
 from .dial import Dial
-from .errors import ConnectionLost, TimedOut, Unreachable
+from .errors import ConnectionLost, HostKeyRefused, LoginRefused, SudoRefused, TimedOut, Unreachable
 from .feeder import Feeder
 from .host import quote
 from .jobs import PATIENCE
@@ -94,7 +94,7 @@ class SshHost(RemoteHost):
             channel.close()
             watchdog.cancel()
         if transport.get_username() != "root" and (said := refusal(status, errors)):
-            raise Unreachable(
+            raise SudoRefused(
                 f"{self.name}: {transport.get_username()} cannot become root: {said}",
                 hint="NOPASSWD in sudoers(5), or the password as `secret` in the extras of the host's netmiko connection",
             )
@@ -204,15 +204,17 @@ class SshHost(RemoteHost):
         place = f"{self._options['host']} port {self._options['port']}"
         where = f"{self.name} ({place})"
         if isinstance(error, UnknownKey):
-            return Unreachable(f"{where}: {error}; it is in none of {self._known_hosts}", hint=self._how_to_add)
+            return HostKeyRefused(f"{where}: {error}; it is in none of {self._known_hosts}", hint=self._how_to_add)
         if isinstance(error, BadHostKeyException):
-            return Unreachable(
+            return HostKeyRefused(
                 f"{where}: showed another host key ({error.key.fingerprint}) than {self._known_hosts} knows",
                 hint="somebody else may be answering. If the host was set up anew, take its old key out with ssh-keygen -R",
             )
         if isinstance(error, AuthenticationException) or str(error) == "No authentication methods available":
             user = self._options["username"] or "us"
-            return Unreachable(f"{where}: does not let {user} in: {error}", hint="see its username, key_file, password")
+            return LoginRefused(
+                f"{where}: does not let {user} in: {error}", hint="see its username, key_file, password"
+            )
         if isinstance(error, socket.gaierror):
             return Unreachable(f"{where}: no such name: {error.strerror}", hint="see its hostname in the inventory")
         if isinstance(error, OSError) and error.filename:

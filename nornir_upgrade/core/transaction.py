@@ -12,18 +12,26 @@ LOCK_WAIT = 120
 _MARK = "# nornir-upgrade: kept stopped while packages change"
 POLICY = "/usr/sbin/policy-rc.d"
 
-# Killing dpkg does not kill its maintainer script, which runs on without the lock: it is looked for by its path. Brackets keep
-# the search from finding itself. /proc/locks tells the lock's holder without fuser(1), which may not be installed.
-QUIET = f"""\
-at_work() {{
+# /proc/locks tells the lock's holder without fuser(1), which may not be installed.
+HOLDERS = """\
+holders() {
   for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock; do
     inode=$(stat -c %i "$lock" 2>/dev/null) || continue
     sed -nE "s/^[0-9]+: [A-Z]+ +ADVISORY +WRITE +([1-9][0-9]*) [0-9a-f]+:[0-9a-f]+:$inode .*/\\\\1/p" /proc/locks
   done
+}
+"""
+# Killing dpkg does not kill its maintainer script, which runs on without the lock: it is looked for by its path. Brackets keep
+# the search from finding itself.
+SCRIPTS = """\
+scripts() {
   grep -lasE '[v]ar/lib/dpkg/(info/[^/]*[.]|tmp.ci/)(pre|post)(inst|rm)' /proc/[0-9]*/cmdline | cut -d/ -f3
-}}
+}
+"""
+QUIET = f"""\
+{HOLDERS}{SCRIPTS}\
 rounds=$(($1 * 4))
-while pids=$(at_work | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
+while pids=$({{ holders; scripts; }} | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
   sleep 0.25
   rounds=$((rounds - 1))
 done

@@ -8,21 +8,28 @@ from .transaction import check_unit, wait_for
 
 DROPIN = "nornir-upgrade-kept-stopped.conf"
 
-# dnf writes its process into its locks (dnf/lock.py) and leaves them behind when it is killed; rpm's is one of the kernel's. Killing
-# rpm does not kill its scriptlet, which runs on without the lock: it is looked for by its file. Brackets keep the search from finding
-# itself.
-QUIET = f"""\
-at_work() {{
+# dnf writes its process into its locks (dnf/lock.py) and leaves them behind when it is killed; rpm's is one of the kernel's.
+HOLDERS = """\
+holders() {
   for file in /var/cache/dnf/*_lock.pid /var/lib/dnf/*_lock.pid /run/yum.pid; do
     pid=$(cat "$file" 2>/dev/null) || continue
     if grep -qasE 'dnf|yum|python' "/proc/$pid/cmdline"; then echo "$pid"; fi
   done
   inode=$(stat -L -c %i /var/lib/rpm/.rpm.lock 2>/dev/null) &&
     sed -nE "s/^[0-9]+: [A-Z]+ +ADVISORY +WRITE +([1-9][0-9]*) [0-9a-f]+:[0-9a-f]+:$inode .*/\\\\1/p" /proc/locks
+}
+"""
+# Killing rpm does not kill its scriptlet, which runs on without the lock: it is looked for by its file. Brackets keep the search from
+# finding itself.
+SCRIPTS = """\
+scripts() {
   grep -lasE '[v]ar/tmp/rpm-tmp[.]' /proc/[0-9]*/cmdline | cut -d/ -f3
-}}
+}
+"""
+QUIET = f"""\
+{HOLDERS}{SCRIPTS}\
 rounds=$(($1 * 4))
-while pids=$(at_work | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
+while pids=$({{ holders; scripts; }} | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
   sleep 0.25
   rounds=$((rounds - 1))
 done

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
+from time import time
 
 from nornir_upgrade.core.host import Result
 
 from . import apt, database
 from .state import File, HostState
 
+_ROOMS = {"/": "/", "/usr": "/", "/var/cache/apt/archives": "/var", "/var/lib/nornir-upgrade": "/var"}
 _SYSTEM = 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'
 _KEYRINGS = ("/etc/apt/", "/usr/share/keyrings/")
 
@@ -32,6 +34,30 @@ def facts(state: HostState, boundary: str, databases: Iterable[str]) -> Result:
         known = name in state.databases
         text = database.text_of(name, state.databases[name]) if known else b""
         answer.part(f"database {name}", f"{sha256(text).hexdigest()}  -\n", 0 if known else 2)
+    return answer.result()
+
+
+def inspection(state: HostState, boundary: str, _defaults: str, query: str) -> Result:
+    """What `inspection.SCRIPTS["deb"]` prints: of a host in order, but for what the state's `told` says (status, blank, text)."""
+    rooms = "".join(f"{path}\t{1 << 40} {1 << 20} {1 << 20} {mount}\n" for path, mount in _ROOMS.items())
+    keys = [line.split("\t")[:2] for line in apt.package_lines(state)]
+    wanted = [name for name in state.databases if f"'{name}'" in query]
+    in_order = {
+        "clock": f"{time():.9f}",
+        "rooms": rooms,
+        "work": "",
+        "sizes": "".join(f"{name}\t{arch}\t100\n" for name, arch in keys),
+        "edited": "",
+        "offered": "".join(f"{name}\t{one.version}\n" for name, one in sorted(state.packages.items())),
+        "unchecked": "",
+        "asked": "",
+        "databases": "".join(f"{name}\t{len(database.text_of(name, state.databases[name]))}\n" for name in wanted),
+    }
+    answer = _Answer(boundary, f"inspection 1 {boundary}\n")
+    answer.part("begin", "")
+    for part, text in in_order.items():
+        status, _, said = state.told.get(part, f"0 {text}").partition(" ")
+        answer.part(part, said, int(status))
     return answer.result()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
-from nornir_upgrade.core import facts, preview_deb, transaction, whole
+from nornir_upgrade.core import facts, inspection, preview_deb, transaction, whole
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 
@@ -286,6 +286,10 @@ def _preview(state: HostState, call: Call) -> Result:
     return answers.preview(state, call.argv[0], list(call.argv[1:]))
 
 
+def _inspection(state: HostState, call: Call) -> Result:
+    return answers.inspection(state, *call.argv)
+
+
 def _query(state: HostState, call: Call) -> Result:
     return Result(0, apt.query(state), b"")
 
@@ -317,6 +321,7 @@ SCRIPTS: dict[str, Program] = {
     core_apt.QUERY: _query,
     facts.DIGEST: _listed,
     facts.SCRIPT: _facts,
+    inspection.SCRIPTS["deb"]: _inspection,
     preview_deb.SCRIPT: _preview,
     transaction.GUARD: _guard,
     whole.SCRIPT: _kept_whole,

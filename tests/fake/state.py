@@ -57,7 +57,8 @@ class Job(msgspec.Struct):
 
 
 class HostState(msgspec.Struct):
-    """All of one host. `lists`: the source lines that `apt-get update` read last."""
+    """All of one host. `lists`: the source lines that `apt-get update` read last. `told`: parts of an inspection's answer that are
+    otherwise than on a host in order."""
 
     name: str
     files: dict[str, File] = {}
@@ -66,6 +67,7 @@ class HostState(msgspec.Struct):
     databases: dict[str, Database] = {}
     jobs: dict[str, Job] = {}
     lists: list[str] = []
+    told: dict[str, str] = {}
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

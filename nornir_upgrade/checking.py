@@ -1,0 +1,79 @@
+"""Checking: all that stands in the way of a scenario or of a saved plan, this controller's own doings included. Changes nothing."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from . import preflight, preparation, scenario_file
+from .controller import gather_all, reading, refuse_drift
+from .core.errors import Drift
+from .core.facts import HostFacts
+from .core.journal import at_work
+from .core.plan import Plan
+from .examination import sound
+from .finding import Finding
+from .preflight import in_order
+from .preflight_failures import UNREACHED
+from .recap import unfinished, ways_out
+from .scenario import Scenario
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .core.fleet import NornirFleet
+
+
+def check(
+    fleet: "NornirFleet", settings: Settings, wanted: Scenario | Plan, tell: Callable[[str], None]
+) -> tuple[Finding, ...]:
+    """Everything that would be found if `wanted` were to be run now. Raises `Unreachable` for a plan, and what planners refuse."""
+    if isinstance(wanted, Scenario):
+        found = preparation.check(fleet, wanted, tell, settings.state)
+        return in_order([*_other_runs(settings), *found])
+    tell(f"Gathering facts from {len(fleet.names)} hosts")
+    facts = gather_all(fleet)
+    known = scenario_of(wanted, settings)
+    found = of_plan(fleet, known, facts, settings) if known else ()
+    return in_order([*_other_runs(settings), *_drift(wanted, facts), *found])
+
+
+def of_plan(
+    fleet: "NornirFleet", known: Scenario, facts: Mapping[str, HostFacts], settings: Settings
+) -> tuple[Finding, ...]:
+    """What is found about the hosts of a saved plan of the scenario `known`. What is about the fleet as a whole was settled when the
+    plan was made, by settings that only it knew."""
+    soundings = sound(fleet, known, facts, settings.state)
+    found = preflight.findings(known, fleet.inventory, facts, soundings=soundings)
+    return tuple(one for one in found if one.host)
+
+
+def scenario_of(plan: Plan, settings: Settings) -> Scenario | None:
+    """The scenario that a saved plan was made of, where it still exists."""
+    if plan.origin not in scenario_file.names(settings.scenarios):
+        return None
+    return scenario_file.load(plan.origin, directory=settings.scenarios)
+
+
+def unreached(found: Iterable[Finding]) -> tuple[str, ...]:
+    """The hosts that could not be asked."""
+    return tuple(dict.fromkeys(one.host for one in found if one.key in UNREACHED.values()))
+
+
+def _other_runs(settings: Settings) -> Iterator[Finding]:
+    """Where there is no journal, there was no run."""
+    if not settings.journal.exists():
+        return
+    if owner := at_work(settings.journal):
+        text = f"another controller is at work: {owner}"
+        yield Finding("journal-locked", "", "blocking", text, "wait for it to end, or interrupt it there")
+    with reading(settings.given) as journal:
+        runs = journal.runs()
+    for run in unfinished(runs)[-1:]:
+        ways = ways_out(run, settings.given, runs)
+        text = f"run {run.id} ({run.plan.origin}) is unfinished"
+        yield Finding("run-unfinished", "", "blocking", text, f"{ways.go_on}, or: {ways.go_back or ways.go_on}")
+
+
+def _drift(plan: Plan, facts: Mapping[str, HostFacts]) -> Iterator[Finding]:
+    try:
+        refuse_drift(plan, facts)
+    except Drift as drift:
+        yield Finding("drift", "", "blocking", drift.message, drift.hint)

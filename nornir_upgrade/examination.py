@@ -1,0 +1,142 @@
+"""Examination: a fleet asked what the preflight judges, facts, what they do not hold, and what would be done. Only reads."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from . import planner, preflight, preflight_failures
+from .controller import ask_all
+from .core.errors import Failure, Unreachable
+from .core.facts import HostFacts, gather
+from .core.host import Host
+from .core.inspection import Inspection, Room, inspect
+from .core.packages import Transaction
+from .core.preview import preview
+from .finding import Finding
+from .parts import clouds, database_host
+from .preflight import Soundings, in_order
+from .preflight_inspection import databases
+from .scenario import Scenario
+
+if TYPE_CHECKING:
+    from .core.fleet import NornirFleet
+
+T = TypeVar("T")
+Previews = dict[str, dict[str, Transaction]]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found. `previews` is None where findings kept us from asking for them."""
+
+    facts: dict[str, HostFacts]
+    soundings: Soundings
+    findings: tuple[Finding, ...]
+    previews: Previews | None
+
+
+def examine(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | None = None) -> Examined:
+    """Everything about the fleet that a plan wants to know; `state` is where the controller keeps what it is told.
+
+    Raises `Unreachable`, and what previews refuse.
+    """
+    return _Examination(fleet, scenario, tell, state).whole()
+
+
+def look(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | None = None) -> Examined:
+    """As `examine`, and what hosts fail in are findings among the others."""
+    return _Examination(fleet, scenario, tell, state, forgiving=True).whole()
+
+
+def sound(
+    fleet: "NornirFleet", scenario: Scenario, facts: Mapping[str, HostFacts], state: Path | None = None
+) -> Soundings:
+    """What facts do not hold, of the hosts that there are facts of. Raises as `ask_all`."""
+    return _Examination(fleet, scenario, lambda _: None, state).soundings(facts)
+
+
+@dataclass(slots=True)
+class _Examination:
+    """One examination under way. Failures of hosts are raised, or, where it is `forgiving`, findings."""
+
+    fleet: "NornirFleet"
+    scenario: Scenario
+    tell: Tell
+    state: Path | None
+    forgiving: bool = False
+    found: list[Finding] = field(default_factory=list)
+
+    def whole(self) -> Examined:
+        self.tell(f"Gathering facts from {len(self.fleet.names)} hosts")
+        facts = self._ask(self.fleet.names, gather)
+        soundings = self.soundings(facts)
+        early = self._findings(facts, None, soundings)
+        if any(one.word == "blocking" and one.key not in preflight_failures.UNREACHED.values() for one in early):
+            return Examined(facts, soundings, early, None)
+        previews = self._previews(facts)
+        return Examined(facts, soundings, self._findings(facts, previews, soundings), previews)
+
+    def soundings(self, facts: Mapping[str, HostFacts]) -> Soundings:
+        hosts, defaults = self.fleet.inventory, self.scenario.defaults_file
+        wanted = {
+            database_host(self.scenario, near): databases(self.scenario, near, facts) for near in clouds(hosts).values()
+        }
+
+        def ask(host: Host) -> Inspection:
+            return inspect(host, facts[host.name].os.family, wanted.get(host.name, ()), defaults)
+
+        return Soundings(self._ask(tuple(facts), ask), _room(self.state) if self.state else None)
+
+    def _previews(self, facts: dict[str, HostFacts]) -> Previews:
+        requests = planner.requests(self.scenario, self.fleet.inventory, facts)
+        if requests:
+            self.tell(f"Asking {len(requests)} package managers what they would do")
+
+        def ask(host: Host) -> dict[str, Transaction]:
+            request = requests[host.name]
+            return dict(preview(host, request.repositories, request.packages, family=request.family))
+
+        return self._ask(tuple(requests), ask, facts)
+
+    def _findings(
+        self, facts: dict[str, HostFacts], previews: Previews | None, soundings: Soundings
+    ) -> tuple[Finding, ...]:
+        """Without all hosts, what is said of the fleet as a whole would be wrong."""
+        found = preflight.findings(self.scenario, self.fleet.inventory, facts, previews, soundings)
+        whole = facts.keys() == set(self.fleet.names)
+        return in_order([*self.found, *(one for one in found if one.host or whole)])
+
+    def _ask(
+        self, names: Sequence[str], question: Callable[[Host], T], facts: Mapping[str, HostFacts] | None = None
+    ) -> dict[str, T]:
+        if not self.forgiving:
+            return ask_all(self.fleet, names, question)
+        found: dict[str, T] = {}
+        for name, answer in (self.fleet.each(names, question) if names else {}).items():
+            if not isinstance(answer, Exception):
+                found[name] = answer
+            else:
+                self.found.append(_finding(name, answer, facts))
+        return found
+
+
+def _finding(host: str, failure: Exception, facts: Mapping[str, HostFacts] | None) -> Finding:
+    """Raises `failure` where it is no finding."""
+    if isinstance(failure, Unreachable):
+        return preflight_failures.of_unreached(host, failure)
+    found = preflight_failures.of_preview(facts[host], failure) if facts and isinstance(failure, Failure) else None
+    if not found:
+        raise failure
+    return found
+
+
+def _room(directory: Path) -> Room:
+    """What is free where `directory` is, or will be."""
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    found = os.statvfs(there)
+    mount = next(path for path in (there, *there.parents) if path.is_mount() or path == path.parent)
+    inodes = found.f_favail if found.f_files else None
+    return Room(str(directory), str(mount), found.f_bavail * found.f_frsize, inodes)

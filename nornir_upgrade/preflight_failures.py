@@ -1,0 +1,49 @@
+"""Findings about what could not even be asked: hosts that are not reached, repositories that do not answer. Pure."""
+
+import re
+
+from .core.errors import Failure, NoSolution, Unobtainable, Unreachable
+from .core.facts import HostFacts
+from .finding import Finding
+from .remedies import REMEDIES
+
+UNREACHED = {
+    "unreachable": "host-unreachable",
+    "connection-lost": "host-unreachable",
+    "host-key": "host-key",
+    "login-refused": "login-refused",
+    "sudo-refused": "sudo-refused",
+}
+"""Reference of the failure -> key of the finding."""
+
+# What apt and dnf say, in this order: an expired index is signed, and an unsigned one was reached.
+_REPOSITORIES = (
+    ("repository-expired", re.compile(r"is expired|Valid-Until|is not valid yet", re.I)),
+    ("repository-unsigned", re.compile(r"not signed|NO_PUBKEY|BADSIG|EXPKEYSIG|GPG|signature", re.I)),
+    ("repository-unreachable", re.compile(r"")),
+)
+_OF_REPOSITORIES = "with the new repositories"
+
+
+def of_unreached(host: str, failure: Unreachable) -> Finding:
+    """A host that facts could not be gathered from."""
+    key = UNREACHED.get(failure.reference, "host-unreachable")
+    return Finding(
+        key, host, "blocking", failure.message, failure.hint or "see that it is up, its address, and its port"
+    )
+
+
+def of_preview(facts: HostFacts, failure: Failure) -> Finding | None:
+    """A host whose package manager could not say what it would do; None where that is no finding."""
+    remedies = REMEDIES[facts.os.family]
+    if isinstance(failure, NoSolution):
+        return Finding("no-solution", facts.host, "blocking", failure.message, failure.hint or remedies.try_out)
+    if not isinstance(failure, Unobtainable):
+        return None
+    if _OF_REPOSITORIES not in failure.message:
+        return Finding(
+            "package-unobtainable", facts.host, "blocking", failure.message, f"on the host: {remedies.sources}"
+        )
+    key = next(key for key, said in _REPOSITORIES if said.search(failure.message))
+    remedy = f"see the repository's address, date and key, then on the host: {remedies.update}"
+    return Finding(key, facts.host, "blocking", failure.message, remedy)

@@ -1,0 +1,40 @@
+"""Findings about one host, from its facts: packages, holds, and services of the scenario. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from .core.facts import HostFacts
+from .finding import Finding, some
+from .parts import Member, Part, members, parts
+from .remedies import REMEDIES
+from .scenario import Scenario
+
+
+def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts) -> Iterable[Finding]:
+    remedies = REMEDIES[facts.os.family]
+    if broken := tuple(dict.fromkeys(package.name for package in facts.packages if package.interrupted)):
+        text = f"not wholly installed: {some(broken)}"
+        yield Finding("package-broken", facts.host, "blocking", text, remedies.mend)
+    found = [(stage, one) for stage in scenario.stages for one in parts(stage, hosts, {facts.host: facts})]
+    meant = facts.os.family in scenario.families and any(
+        facts.host in members(stage.groups, hosts) for stage in scenario.stages
+    )
+    if meant and not found:
+        text = "has no package of this scenario: nothing will be done there"
+        yield Finding("nothing-of-scenario", facts.host, "advisory", text, "leave it out, or see to its groups")
+    if held := sorted({name for _, one in found for name in one.held}):
+        text = f"held, and will stay at their version: {some(held)}"
+        yield Finding("package-held", facts.host, "advisory", text, remedies.unhold(held))
+    for _, one in found:
+        yield from _services(one)
+
+
+def _services(one: Part) -> Iterable[Finding]:
+    """A service that should run and does not would make the upgrade look bad, or hide that it is."""
+    for unit in one.units:
+        names = ", ".join(present.name for present in unit.present)
+        if unit.enabled and not unit.active:
+            remedy = f"see why (journalctl -u {unit.present[0].name}), or disable it where it is not wanted"
+            yield Finding("service-down", one.host, "blocking", f"{names} should run, and does not", remedy)
+        elif not unit.active:
+            text = f"{names} does not run, and will not be started"
+            yield Finding("service-off", one.host, "advisory", text, "start it before, where it is wanted")

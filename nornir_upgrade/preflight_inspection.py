@@ -1,0 +1,117 @@
+"""Findings about what was seen when a host was looked at more closely. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .core.facts import HostFacts
+from .core.host import quote
+from .core.inspection import Inspection, Worker
+from .core.packages import PackageChange
+from .finding import Finding, some
+from .parts import Member, database_host, parts
+from .remedies import REMEDIES
+from .scenario import Scenario
+
+_SKEW = 5.0  # seconds that nobody minds
+_TOO_FAR = 300.0  # seconds past which Kerberos, signed indexes and logs no longer agree (krb5.conf(5), clockskew)
+_ITSELF = ("unattended-upgr", "do-release-upgr", "dnf-automatic", "yum-cron")
+"""Tools that nobody asked for what they do now, and that go on to do it."""
+
+
+def of_host(facts: HostFacts, found: Inspection | None) -> Iterable[Finding]:
+    """What is known before anything is previewed; nothing of a host that was not looked at."""
+    if not found:
+        return
+    yield from _clock(found)
+    yield from _at_work(found)
+    if found.reboot:
+        text = f"waits to be restarted, for: {some(found.reboot)}"
+        yield Finding("reboot-pending", found.host, "advisory", text, "on the host, before: systemctl reboot")
+    if found.unchecked:
+        text = f"takes packages whose signatures nobody checks, from: {some(found.unchecked)}"
+        yield Finding("repository-unsigned", found.host, "advisory", text, f"on the host: {_checking(facts)}")
+
+
+def of_changes(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange]) -> Iterable[Finding]:
+    """What is in the way of these changes of packages, or should be known of them."""
+    remedies, names = REMEDIES[facts.os.family], {change.name for change in changes if change.old and change.new}
+    owners = {one.path: one.package for one in facts.conffiles}
+    if edited := [path for path in found.edited if owners.get(path) in names]:
+        text = f"was edited there, and stays as it is when its package changes: {some(edited)}"
+        remedy = f"afterwards, on the host: diff {edited[0]} {edited[0]}{remedies.beside}"
+        yield Finding("conffile-edited", found.host, "advisory", text, remedy)
+    if found.offered is not None:
+        gone = {(one.name, one.old) for one in changes if one.old} - found.offered
+        if gone:
+            text = f"is offered by none of its repositories: {some([f'{name} {old}' for name, old in sorted(gone)])}"
+            remedy = f"keep it for the way back: rollback escrow fetch --limit {found.host} {quote(_names(gone))}"
+            yield Finding("version-unoffered", found.host, "advisory", text, remedy)
+
+
+def of_databases(
+    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], inspections: Mapping[str, Inspection]
+) -> Iterable[Finding]:
+    """The databases of a cloud with these `hosts`, as far as stages will dump them."""
+    wanted = databases(scenario, hosts, facts)
+    found = inspections.get(database_host(scenario, hosts))
+    if not found or not wanted:
+        return
+    if found.refused:
+        option = quote([f"--defaults-extra-file={scenario.defaults_file}"]) + " " if scenario.defaults_file else ""
+        text = f"its databases cannot be asked: {found.refused}"
+        remedy = f"on the host: systemctl status mariadb; mariadb {option}-e 'SELECT 1'"
+        yield Finding("database-unreachable", found.host, "blocking", text, remedy)
+    elif missing := [name for name in wanted if name not in found.databases]:
+        text = f"has no database {some(missing)}, which a stage would migrate"
+        remedy = "on the host: mariadb -e 'SHOW DATABASES'; is it the first of the database hosts?"
+        yield Finding("database-missing", found.host, "blocking", text, remedy)
+
+
+def databases(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
+    """The databases of those stages in which a host of a cloud with these `hosts` takes part."""
+    names = (one.database for one in scenario.stages if one.database and parts(one, hosts, facts))
+    return tuple(dict.fromkeys(names))
+
+
+def _clock(found: Inspection) -> Iterable[Finding]:
+    if abs(found.skew) >= _SKEW:
+        severity = "blocking" if abs(found.skew) >= _TOO_FAR else "advisory"
+        text = f"its clock is {abs(found.skew):.0f} s {'ahead of' if found.skew > 0 else 'behind'} the controller's"
+        remedy = "on the host: timedatectl set-ntp true; timedatectl; is the controller's right?"
+        yield Finding("clock-skew", found.host, severity, text, remedy)  # type: ignore[arg-type]
+
+
+def _at_work(found: Inspection) -> Iterable[Finding]:
+    """A script whose package manager runs belongs to it; one without was left when that was killed."""
+    by_kind = {kind: [one for one in found.at_work if one.doing == kind] for kind in ("lock", "script", "tool")}
+    holders, scripts, tools = by_kind.values()
+    pids = {one.pid for one in holders}
+    if holders:
+        text = f"packages are being changed there by {_told(holders)}"
+        yield Finding("package-manager-locked", found.host, "blocking", text, f"wait for it to end: {_watch(holders)}")
+    elif scripts:
+        text = f"a maintainer script runs there without its package manager: {_told(scripts)}"
+        remedy = f"wait for it to end, or end it, then see to its package: {_watch(scripts)}"
+        yield Finding("script-orphaned", found.host, "blocking", text, remedy)
+    if others := [one for one in tools if one.pid not in pids]:
+        itself = any(one.name in _ITSELF for one in others)
+        text = f"others are about to change packages there: {_told(others)}"
+        remedy = f"wait for it to end: {_watch(others)}"
+        yield Finding("upgrade-by-others", found.host, "blocking" if itself else "advisory", text, remedy)
+
+
+def _told(workers: Sequence[Worker]) -> str:
+    return some([f"{one.name or 'a process'} (pid {one.pid})" for one in workers])
+
+
+def _watch(workers: Sequence[Worker]) -> str:
+    return f"on the host: ps -fp {','.join(str(one.pid) for one in workers)}"
+
+
+def _checking(facts: HostFacts) -> str:
+    if facts.os.family == "rpm":
+        return "set gpgcheck=1 there, and gpgkey to the repository's key"
+    return "take trusted=yes and allow-insecure=yes out there, and name the key with signed-by"
+
+
+def _names(gone: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted({name for name, _ in gone})
