@@ -1,6 +1,6 @@
-"""rpm and dnf as a `PackageManager`: argument vectors, and parsers of what these print. Pure; `LC_ALL=C` is the host's part.
+"""rpm and dnf 4 as a `PackageManager`: argument vectors, and parsers of what these print. Pure; `LC_ALL=C` is the host's part.
 
-`Dnf` is dnf 4, whose commands were run for real (4.14). `Dnf5` is after its manual pages, and was not run. yum 3 is not spoken to.
+All of it was run for real, with dnf 4.14. dnf 5 has a module of its own (`dnf5`), and was not run.
 
 dnf 4 is told a whole transaction as data (`dnf history replay`, of which dnf 4.5 was the first): it does exactly that, and
 refuses where a version is not to be had or anything else would come along. `dnf install` cannot name what is to go, and
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import dnf_history, dnf_table, nevra, rpmquery
-from .dnf_locks import LIST, TOML, parse_list, parse_toml
+from .dnf_locks import LIST, parse_list
 from .errors import InvalidInput
 from .evr import Key, parse, sort_key
 from .packages import Package, PackageName, PackageWant, Transaction, by_key, moved, standing_for
@@ -32,7 +32,6 @@ OPTIONS = tuple(
         "exit_on_lock=True",
     )
 )
-USER5 = "dnf5 -q '--disable-repo=*' repoquery --installed --userinstalled"
 
 # Told to say no, dnf ends with status 1, and its last words tell that from a failure.
 SIMULATE = """\
@@ -93,7 +92,7 @@ class Move:
 
     def _row(self, action: str, version: str) -> dict[str, str]:
         reason = "dependency" if self.auto else "user"
-        return {"action": action, "nevra": _word(self.name, version), "reason": reason, "repo_id": ""}
+        return {"action": action, "nevra": full_name(self.name, version), "reason": reason, "repo_id": ""}
 
 
 def moves(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[Move, ...]:
@@ -127,18 +126,6 @@ def parse_parts(parts: Mapping[str, Section]) -> tuple[Package, ...]:
         lambda one: (one.name, one.arch) in history.torn,
     )
     return rpmquery.parse(parts, why, parse_list(parts["locks"].succeeded().text))
-
-
-def _asked(section: Section) -> frozenset[tuple[str, str, str]]:
-    """The packages that dnf 5 lists, a full name a line."""
-    found = set()
-    for offset, line in section.succeeded().lines():
-        try:
-            one = nevra.parse(line)
-        except InvalidInput as refusal:
-            raise section.fail(refusal.message, offset) from None
-        found.add((one.name, one.arch, one.evr))
-    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,52 +166,9 @@ class Dnf:
 
     def _replay(self, answer: str, want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[str]:
         yield from ("dnf", answer, *OPTIONS)
-        if _held(want, present):
+        if in_the_way(want, present):
             yield "--disableplugin=versionlock"
         yield from ("history", "replay", "/dev/stdin")
-
-
-@dataclass(frozen=True, slots=True)
-class Dnf5:
-    """The package manager of Fedora 41 and later: dnf 5. After its manual pages (dnf5-do, -mark, -versionlock); not run."""
-
-    def query(self) -> tuple[str, ...]:
-        return rpmquery.query(USER5, TOML)
-
-    def parse_query(self, text: str) -> tuple[Package, ...]:
-        parts = rpmquery.sections(text)
-        asked = _asked(parts["why"])
-        why = rpmquery.Why(lambda one: (one.name, one.arch, one.version) not in asked)
-        return rpmquery.parse(parts, why, parse_toml(parts["locks"].succeeded().text))
-
-    def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
-        return ("sh", "-c", SIMULATE, "sh", "", *self._do("--assumeno", want, present))
-
-    def parse_simulation(self, text: str, present: Sequence[Package]) -> Transaction:
-        return dnf_table.parse(text, present)
-
-    def change(
-        self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
-    ) -> tuple[tuple[str, ...], ...]:
-        """The locks off, one transaction, then the marks, as all that is named becomes the user's, and the locks."""
-        do = ("sh", "-c", CHANGE, "sh", str(wait), "", *self._do("-y", want, present))
-        held = _held(want, present)
-        unlock = (("dnf5", "versionlock", "delete", *held),) if held else ()
-        lock = _named(("dnf5", "versionlock", "add"), (one for one in want if one.goal == "installed" and one.hold))
-        stay = [one for one in want if one.goal == "installed"]
-        user = _named(("dnf5", "mark", "user"), (one for one in stay if not one.auto))
-        dependency = _named(("dnf5", "mark", "dependency"), (one for one in stay if one.auto))
-        return (*unlock, do, *user, *dependency, *lock)
-
-    def _do(self, answer: str, want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[str]:
-        every = moves(want, present)
-        yield from ("dnf5", answer, *(option for option in OPTIONS if "strict=" not in option), "do", "--allowerasing")
-        # Of what is replaced by its like, the install says all; who would remove it as well would contradict it.
-        words = {
-            "install": [_word(move.name, version) for move in every for version in move.new],
-            "remove": [_word(move.name, one) for move in every if len(move.gone) != len(move.new) for one in move.gone],
-        }
-        yield from (word for action, named in words.items() if named for word in (f"--action={action}", *named))
 
 
 def _plan(want: Sequence[PackageWant], present: Sequence[Package]) -> str:
@@ -246,19 +190,19 @@ def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[
         marks.setdefault(package.key, []).append(package.auto)
     stay = (one for one in want if one.goal == "installed")
     wrong = [one for one in stay if marks.get(one.key, [one.auto]) != [one.auto]]
-    yield from _named(("dnf", "mark", "install"), (one for one in wrong if not one.auto))
-    yield from _named(("dnf", "mark", "remove"), (one for one in wrong if one.auto))
+    yield from naming(("dnf", "mark", "install"), (one for one in wrong if not one.auto))
+    yield from naming(("dnf", "mark", "remove"), (one for one in wrong if one.auto))
 
 
 def _locks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:
-    if held := _held(want, present):
+    if held := in_the_way(want, present):
         yield ("dnf", "versionlock", "delete", *held)
     now = {(one.key, one.version) for one in present if one.hold}
     fresh = (one for one in want if one.goal == "installed" and one.hold and (one.key, one.version) not in now)
-    yield from _named(("dnf", "versionlock", "add"), fresh)
+    yield from naming(("dnf", "versionlock", "add"), fresh)
 
 
-def _held(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
+def in_the_way(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
     """The names whose locks must go: they are held at a version that is not wanted, or not wanted held."""
     keep = {(one.key, one.version) for one in want if one.goal == "installed" and one.hold}
     named = {one.key for one in want}
@@ -266,13 +210,13 @@ def _held(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str,
     return tuple(dict.fromkeys(nevra.check_name(one.name) for one in off))
 
 
-def _named(command: tuple[str, ...], want: Iterable[PackageWant]) -> tuple[tuple[str, ...], ...]:
+def naming(command: tuple[str, ...], want: Iterable[PackageWant]) -> tuple[tuple[str, ...], ...]:
     """`command` with each package in `want`; none where there are none."""
-    words = tuple(_word(one.key, one.version) for one in want)
+    words = tuple(full_name(one.key, one.version) for one in want)
     return ((*command, *words),) if words else ()
 
 
-def _word(name: PackageName, version: str) -> str:
+def full_name(name: PackageName, version: str) -> str:
     """The package's full name: with a part missing, dnf would take whatever has the others. Raises `InvalidInput`."""
     if not parse(version, "rpm").revision:
         raise InvalidInput(f"{version!r} of {name.name} has no release")

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_upgrade.core import dnf, dnf_locks, dnf_table, nevra, rpmquery
+from nornir_upgrade.core import dnf, dnf5, dnf_locks, dnf_table, nevra, rpmquery
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packages import Package, PackageChange, PackageName, PackageWant, differences, implied
 from nornir_upgrade.steps.packages import surprises
 
 CASES = Path(__file__).parent.parent / "cases" / "dnf"
-DNF, DNF5 = dnf.Dnf(), dnf.Dnf5()
+DNF, DNF5 = dnf.Dnf(), dnf5.Dnf5()
 LONG = "openstack-nova-novncproxy-with-a-name-that-no-column-of-dnf-holds"
 
 
@@ -305,7 +305,7 @@ _HOSTILE = [
 
 @pytest.mark.parametrize("name", _HOSTILE)
 @pytest.mark.parametrize("manager", [DNF, DNF5])
-def test_what_is_no_name_never_reaches_dnf(manager: dnf.Dnf | dnf.Dnf5, name: str) -> None:
+def test_what_is_no_name_never_reaches_dnf(manager: dnf.Dnf | dnf5.Dnf5, name: str) -> None:
     with pytest.raises(InvalidInput):
         manager.simulate([want(name, "1-1")], (), downgrade=False)
     with pytest.raises(InvalidInput):
