@@ -2,6 +2,8 @@
 
 from .core.masking import masked as masked
 
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
 
 def printable(text: str) -> str:
     """`text` as it may go to a terminal: masked, and no control character but line feed and tab has an effect there."""
@@ -12,6 +14,14 @@ def one_line(text: str, limit: int = 0) -> str:
     """`text` as `printable`, its lines joined, cut to `limit` characters (0: whole)."""
     line = " ".join(printable(text).split())
     return line if not limit or len(line) <= limit else line[: limit - 3] + "..."
+
+
+def in_bytes(size: float) -> str:
+    """A size for people: three digits or so, and a unit."""
+    unit = 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} B"
 
 
 def _visible(char: str) -> str:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from .dnfconf import DNF, DnfConf
 from .universe import FIELDS
 
+ESCROW = "escrow"
+"""The origin of what is kept by us."""
+
 Control = tuple[tuple[str, str], ...]
 """The fields of a package that say what it demands of others, by name (`universe.FIELDS`, `rpmuniverse.FIELDS`)."""
 
@@ -32,6 +35,11 @@ class Candidate:
     control: Control = ()
     labels: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def escrowed(self) -> bool:
+        """Whether it comes out of escrow."""
+        return self.origin == ESCROW
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -48,6 +56,10 @@ class Catalog:
     def find(self, name: str, arch: str, version: str) -> Candidate | None:
         """Exactly this version (the same text), or `None`."""
         return self.candidates.get((name, arch, version))
+
+    def with_more(self, more: Mapping[tuple[str, str, str], Candidate]) -> "Catalog":
+        """This catalog, and of `more` what it does not have."""
+        return replace(self, candidates={**more, **self.candidates}) if more else self
 
 
 def catalog(

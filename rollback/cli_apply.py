@@ -59,11 +59,11 @@ def apply(
     Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more.
     """
     from nornir_upgrade.controller import at_work
+    from nornir_upgrade.tally import tally
 
     from .back import go_back, needless
     from .planner import plan_rollback
     from .survey import survey
-    from .tally import tally
 
     if manifest is not None and (missing or only):
         raise click.UsageError("a manifest says by itself what changes: --missing and --only are not for --manifest")

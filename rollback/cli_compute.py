@@ -79,10 +79,10 @@ def compute(
     from nornir_upgrade.controller import looking, reading
     from nornir_upgrade.core.store import Store
     from nornir_upgrade.settings import read
+    from nornir_upgrade.tally import tally
 
     from .manifests import reasons, write_all
     from .survey import survey
-    from .tally import tally
 
     screen, solver = Screen(flags), policy(missing, texts.only)
     with reading(flags.config) as journal:

@@ -10,6 +10,7 @@ import click
 from nornir_upgrade.core.errors import DigestMismatch, Unobtainable
 from nornir_upgrade.doors import FLEET, GENERAL, Flags, Verbs, flags
 from nornir_upgrade.screen import Screen
+from nornir_upgrade.words import in_bytes
 
 if TYPE_CHECKING:
     from nornir_upgrade.controller import Controller
@@ -38,7 +39,6 @@ def list_(flags: Flags) -> None:
     from nornir_upgrade.core import codec
 
     from . import escrow_text
-    from .escrow_text import in_bytes
     from .keeping import captures
 
     with _reading(flags) as (kept, journal):
@@ -68,7 +68,6 @@ def verify(flags: Flags) -> int:
     """Read everything that is kept, and name what is not what was kept."""
     from nornir_upgrade.core import codec
 
-    from .escrow_text import in_bytes
     from .inspection import inspect
     from .keeping import captures, restorable
     from .snapshot import snapshots
@@ -110,10 +109,9 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     from nornir_upgrade.controller import at_work, gather_all
     from nornir_upgrade.core.collect import collect
     from nornir_upgrade.core.escrow import Escrow
+    from nornir_upgrade.keeping import in_text
     from nornir_upgrade.needs import families
-
-    from . import escrow_text
-    from .tally import tally
+    from nornir_upgrade.tally import tally
 
     if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
         raise click.UsageError("PATTERN, --plan, and --run or --snapshot each say what is fetched: give one")
@@ -124,7 +122,7 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
         with tally(screen, "fetched") as tell:
 
             def told(progress: "Progress") -> None:
-                tell(*escrow_text.progress(progress))
+                tell(*in_text(progress))
 
             kept = Escrow.beside(controller.store)
             found = collect(controller.fleet, families(facts), wanted, kept, told)
@@ -148,7 +146,6 @@ def prune(flags: Flags) -> None:
     from nornir_upgrade.core.escrow import Escrow
 
     from . import escrow_text
-    from .escrow_text import in_bytes
     from .keeping import waste
     from .snapshot import snapshots
 

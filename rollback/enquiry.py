@@ -7,7 +7,7 @@ needs each but once, so that they are fetched by name (`fetch`). How a host is a
 
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nornir_upgrade.core.errors import DigestMismatch, InvalidInput
 from nornir_upgrade.core.host import Host
@@ -28,11 +28,20 @@ _ARGV: Mapping[Family, Callable[[str, int], tuple[str, ...]]] = {"deb": enquiry_
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a host is asked for: packages by name, and which source files are not to count as they are."""
+    """What a host is asked for: packages by name, and which source files are not to count as they are.
+
+    `escrowed`: something of it is in escrow, so that old repositories may have ceased to answer.
+    """
 
     sources: Sources
     names: frozenset[str]
     family: Family = "deb"
+    escrowed: bool = False
+
+    @property
+    def without_sources(self) -> "Wanted":
+        """The same, with none of these source files."""
+        return replace(self, sources=dict.fromkeys(self.sources))
 
 
 # stdin, for every family: `have DIGEST`, `want DIGEST`, `present PATH TEXT`, `absent PATH` a line, the last two in base64. Where a

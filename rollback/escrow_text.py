@@ -2,21 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from nornir_upgrade.core.collect import Collected, Progress
+from nornir_upgrade.core.collect import Collected
 from nornir_upgrade.core.escrow import Kept
 from nornir_upgrade.screen import columns
+from nornir_upgrade.words import in_bytes
 
 from .keeping import Capture, Waste
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-
-
-def in_bytes(size: float) -> str:
-    """A size for people: three digits or so, and a unit."""
-    unit = 0
-    while size >= 1000 and unit < len(_UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} B"
 
 
 def packages(kept: Iterable[Kept]) -> str:
@@ -50,12 +41,6 @@ def waste(found: Waste) -> Iterator[str]:
     yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in found.packages)
     if others := len(set(found.objects) - {one.digest for one in found.packages}):
         yield f"{others} objects of runs that are undone, or of nothing"
-
-
-def progress(told: Progress) -> tuple[str, str]:
-    """How far fetching has come, and of how much."""
-    left = f", about {told.left:.0f} s left" if told.left is not None else ""
-    return f"{told.files} of {told.of_files} files, {in_bytes(told.bytes)}", f"{in_bytes(told.of_bytes)}{left}"
 
 
 def fetched(found: Collected, wanted: int) -> str:

@@ -6,27 +6,34 @@ from typing import BinaryIO
 from debian.debfile import DebFile
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.escrow import Escrow, Family, Kept
+from nornir_upgrade.core.escrow import Escrow, Family, Kept, PackageFile
+from nornir_upgrade.core.facts import HostFacts
 
-from .catalog import Candidate, Control, control_of
+from .catalog import ESCROW, Candidate, Control, control_of
 from .rpmheader import control_of_file
 from .universe import fields_of
 
-ORIGIN = "escrow"
 
-
-def candidates(escrow: Escrow, family: Family, names: Collection[str]) -> Iterator[Candidate]:
-    """The package files of these names that are kept, by name. Raises `DigestMismatch` for a damaged one: it cannot be had."""
-    for kept in escrow.list():
-        if kept.file.family == family and kept.file.name in names and kept.digest in escrow.store:
+def candidates(escrow: Escrow, files: Collection[PackageFile]) -> Iterator[Candidate]:
+    """Those of `files` that are kept, by name. Raises `DigestMismatch` for a damaged one: it cannot be had."""
+    for file in sorted(files):
+        if kept := escrow.find(file):
             yield _candidate(escrow, kept)
+
+
+def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:
+    """The files of what `then` was there, if only by its configuration, and is not whole at that version `now`."""
+    family: Family = "rpm" if now.os.family == "rpm" else "deb"
+    whole = {(one.key, one.version) for one in now.packages if one.state == "installed" and not one.broken}
+    gone = (one for one in then.packages if one.version and (one.key, one.version) not in whole)
+    return frozenset(PackageFile(family, one.name, one.arch, one.version) for one in gone)
 
 
 def _candidate(escrow: Escrow, kept: Kept) -> Candidate:
     file = kept.file
     with escrow.store.open(kept.digest) as opened:
         control = _deb(opened, str(file)) if file.family == "deb" else control_of_file(opened.read(), str(file))
-    return Candidate(file.name, file.arch, file.version, ORIGIN, kept.digest, kept.size, control)
+    return Candidate(file.name, file.arch, file.version, ESCROW, kept.digest, kept.size, control)
 
 
 def _deb(opened: BinaryIO, source: str) -> Control:

@@ -162,7 +162,8 @@ def account(
     if candidate is None:
         return replace(change, action="unobtainable", why=f"no repository offers {then.version}")
     direction = _direction(installed, then.version, flavour)
-    return replace(change, action=direction, origin=candidate.origin, why=_why_fetched(now))
+    why = _why_fetched(now)
+    return replace(change, action=direction, origin=candidate.origin, from_escrow=candidate.escrowed, why=why)
 
 
 def _leave_configuration(change: Change, then: Package, now: Package | None, offered: Catalog) -> Change:
@@ -175,7 +176,7 @@ def _leave_configuration(change: Change, then: Package, now: Package | None, off
     if candidate is None:
         return replace(change, action="unobtainable", why=f"no repository offers {then.version}")
     why = "only its configuration was there before: installed at that version, then removed"
-    return replace(change, action="remove", origin=candidate.origin, why=why)
+    return replace(change, action="remove", origin=candidate.origin, from_escrow=candidate.escrowed, why=why)
 
 
 def _stays(now: Package, then: Package) -> bool:

@@ -5,6 +5,8 @@ from operator import attrgetter
 
 from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core.engine import Fleet
+from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.host import Host
 
 from . import index_rpm
 from .answer import Answer, Index
@@ -21,7 +23,19 @@ _LISTS: Callable[[Index], str] = attrgetter("lists")
 def stock(fleet: Fleet, wanted: Mapping[str, Wanted], shelf: Shelf) -> dict[str, Catalog]:
     """The catalog of every host in `wanted`. Nothing of the hosts changes. Raises as `ask_all`, and as `ask` and `fetch`."""
     have = shelf.digests
-    answers = ask_all(fleet, tuple(wanted), lambda host: ask(host, wanted[host.name], have))
+
+    def question(host: Host) -> tuple[Wanted, Answer]:
+        mine = wanted[host.name]
+        try:
+            return mine, ask(host, mine, have)
+        except CommandFailed:
+            if not mine.escrowed or mine == mine.without_sources:
+                raise
+            return mine.without_sources, ask(host, mine.without_sources, have)
+
+    asked = ask_all(fleet, tuple(wanted), question)
+    wanted = {host: mine for host, (mine, _) in asked.items()}
+    answers = {host: answer for host, (_, answer) in asked.items()}
     shelf.put({digest: data for answer in answers.values() for digest, data in answer.files.items()})
     _bring(fleet, wanted, shelf, answers, _PRIMARY)
     reader = Reader(shelf, frozenset().union(*(one.names for one in wanted.values())))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.escrow import Escrow, PackageFile
 from nornir_upgrade.core.facts import HostFacts, gather
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.run import Run
@@ -14,8 +15,9 @@ from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.repositories import SetRepository
 
-from .catalog import catalog
+from .catalog import Catalog, catalog
 from .enquiry import Wanted
+from .escrowed import candidates, due
 from .foretold import foretell
 from .nearest import Nearest
 from .resolve import Manifest, exact
@@ -83,9 +85,12 @@ def survey(
 
     def wanted(host: str) -> Wanted:
         names = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
-        return Wanted(old_sources(runs, host, store), frozenset(names), flavour_of(now[host]))
+        kept = any(map(escrow.find, old[host]))
+        return Wanted(old_sources(runs, host, store), frozenset(names), flavour_of(now[host]), kept)
 
-    catalogs = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
+    escrow, old = Escrow.beside(store), {host: due(snapshot.of(host), now[host]) for host in changed}
+    offered = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
+    catalogs = _with_kept(escrow, offered, old)
     questions = {host: Question(snapshot.of(host), now[host], catalogs[host], to) for host in catalogs}
     solved = solve_all(solver, questions, progress=progress)
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
@@ -121,6 +126,19 @@ def known_databases(journal: Journal, hosts: "Iterable[FleetHost]") -> dict[str,
     for host, name in sorted(set(found)):
         by_host.setdefault(host, []).append(name)
     return by_host
+
+
+def _with_kept(
+    escrow: Escrow, offered: Mapping[str, Catalog], old: Mapping[str, frozenset[PackageFile]]
+) -> dict[str, Catalog]:
+    """What is `offered`, and of the `old` files what only the escrow has; each is read once for all hosts."""
+    lost = {
+        host: {file for file in old[host] if not one.find(file.name, file.arch, file.version)}
+        for host, one in offered.items()
+    }
+    had = {(one.name, one.arch, one.version): one for one in candidates(escrow, set().union(*lost.values()))}
+    keys = {host: [(file.name, file.arch, file.version) for file in sorted(files)] for host, files in lost.items()}
+    return {host: one.with_more({key: had[key] for key in keys[host] if key in had}) for host, one in offered.items()}
 
 
 def old_sources(runs: Iterable[Run], host: str, store: Store) -> dict[str, str | None]:

@@ -47,6 +47,11 @@ class Collected:
     missing: Mapping[PackageFile, str]
     failures: Mapping[str, Exception]
 
+    @property
+    def bytes(self) -> int:
+        """The size of what was kept now."""
+        return sum(one.size for one in self.kept)
+
     def require(self) -> None:
         """Raises `DiskFull` where a disk was, else `Unobtainable` naming every file that cannot be had, with the reason."""
         for failure in self.failures.values():

@@ -12,11 +12,12 @@ What was found by running it (apt 2.6.1, dnf 4.14):
 Whatever is delivered was verified on the way out of the store, and is once more on the host, by digest.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .collect import look
-from .errors import CommandFailed, DigestMismatch, InvalidInput
+from .errors import CommandFailed, DigestMismatch, Failure, InvalidInput, TimedOut, Unreachable
 from .escrow import Escrow, Family, Kept, PackageFile
 from .host import FileState, Host
 from .packages import Package, PackageWant
@@ -25,6 +26,11 @@ from .store import Store
 DIRECTORY = "/var/lib/nornir-upgrade/escrow"
 """Where package files stand on a host; root's alone."""
 PLUGIN = f"{DIRECTORY}/plugin"
+
+# A repository that is no more must not stand in the way: dnf(8) refuses a version all the same that is not to be had.
+_SKIP: Mapping[Family, tuple[str, ...]] = {"deb": (), "rpm": ("--setopt=*.skip_if_unavailable=True",)}
+
+_WITHDRAW = ("rm", "-rf", "--", DIRECTORY)
 
 # dnf(8) loads every plugin of its pluginpath; ours is one that is there for this one call.
 _PLUGIN = b'''\
@@ -75,6 +81,32 @@ class Delivered:
         at = list(argv).index(program) + 1
         return (*argv[:at], *self.options, *argv[at:])
 
+    def known_to_all(self, commands: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+        """`commands`, of which those that are transactions know of the files; marks and locks are of what is there."""
+        verb = "apt-get" if self.family == "deb" else "replay"
+        return tuple(self.known_to(one) if verb in one else tuple(one) for one in commands)
+
+    @property
+    def withdrawal(self) -> tuple[tuple[str, ...], ...]:
+        """The last of a job's commands: afterwards nothing of what was delivered is on the host."""
+        return (_WITHDRAW,) if self.paths else ()
+
+
+@contextmanager
+def supplied(
+    host: Host, store: Store, family: Family, want: Iterable[PackageWant], present: Iterable[Package]
+) -> Iterator[Delivered]:
+    """As `supply`, for a block that ends with a job which has the `withdrawal` at its end; where that fails, it is withdrawn too."""
+    delivered = supply(host, store, family, want, present)
+    try:
+        yield delivered
+    except (Unreachable, TimedOut):
+        raise  # a transaction may be at work with it
+    except Failure:
+        if delivered.paths:
+            withdraw(host)
+        raise
+
 
 def supply(
     host: Host, store: Store, family: Family, want: Iterable[PackageWant], present: Iterable[Package]
@@ -83,14 +115,13 @@ def supply(
     as the escrow beside `store` has it. A host that needs nothing of it is not even asked. Raises as `deliver`.
     """
     escrow = Escrow.beside(store)
-    there = {(one.key, one.version) for one in present}
+    there = {(one.key, one.version) for one in present if one.state == "installed" and not one.broken}
     wanted = (one for one in want if one.goal == "installed" and (one.key, one.version) not in there)
     files = [PackageFile(family, one.name, one.arch, one.version) for one in wanted]
     kept = [file for file in files if escrow.find(file)]
-    if not kept:
-        return Delivered(family, (), ())
-    offers = look(host, family, kept)
-    return deliver(host, escrow, [file for file in kept if not offers[file].offered])
+    offers = look(host, family, kept) if kept else {}
+    due = [file for file in kept if not offers[file].offered]
+    return deliver(host, escrow, due) if due else Delivered(family, (), _SKIP[family] if files else ())
 
 
 def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Delivered:
@@ -114,7 +145,7 @@ def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Deliver
 
 def withdraw(host: Host) -> None:
     """Afterwards nothing of what was delivered is on the host."""
-    host.run(("rm", "-rf", "--", DIRECTORY))
+    host.run(_WITHDRAW)
 
 
 def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
@@ -156,4 +187,4 @@ def _options(host: Host, family: Family, paths: Sequence[str]) -> tuple[str, ...
     others = host.run(("sh", "-c", _PLUGIN_PATH)).text.strip()
     if not others:
         raise CommandFailed(host.name, "dnf's plugins", 0, "dnf does not say where its plugins are")
-    return (f"--setopt=pluginpath={PLUGIN},{others}",)
+    return (f"--setopt=pluginpath={PLUGIN},{others}", *_SKIP[family])

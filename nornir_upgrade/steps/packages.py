@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..core import transaction
+from ..core.delivery import Delivered, supplied
 from ..core.errors import CommandFailed, SimulationDiffers, StateDiffers
 from ..core.evr import sort_key
 from ..core.families import Family, Name, family_of
@@ -34,6 +35,7 @@ class SetPackages(Step, kind="packages"):
     Maintainer scripts do not start the services `keep_stopped` meanwhile. `downgrade`: versions may go down. `configuration`
     names the capture of the packages' conffiles, which is restored before the old versions come back: what only the new ones
     had must be gone by then, or dpkg keeps it in mind as a conffile that somebody removed, and never installs it again.
+    On the way down, versions that the host's own repositories have lost come out of escrow.
     """
 
     want: tuple[PackageWant, ...]
@@ -66,22 +68,23 @@ class SetPackages(Step, kind="packages"):
         present = self._present(host)
         if not differences(self.want, present):
             return ""
-        self._refuse_surprises(host, present)
-        result = self._change(host, present)
+        due = self.want if self.downgrade else ()
+        with supplied(host, store, self.family, due, present) as delivered:
+            self._refuse_surprises(host, present, delivered)
+            result = self._change(host, present, delivered)
         if left := differences(self.want, self._present(host)):
             raise StateDiffers(
                 f"{host.name}: after the transaction: {'; '.join(left)}", hint=f"see {self._family.log} on {host.name}"
             )
         return self._family.record(result)
 
-    def _refuse_surprises(self, host: Host, present: Sequence[Package]) -> None:
+    def _refuse_surprises(self, host: Host, present: Sequence[Package], delivered: Delivered) -> None:
         """The host's own package manager must say that it would do what is wanted, and nothing else."""
         expected = implied(self.want, present).changes
         self._family.refuse(host, {(change.name, change.arch, change.old) for change in expected if change.old})
         manager = self._family.manager
-        result = host.run(
-            manager.simulate(self.want, present, downgrade=self.downgrade), timeout=_SIMULATION_LIMIT, check=False
-        )
+        simulate = manager.simulate(self.want, present, downgrade=self.downgrade)
+        result = host.run(delivered.known_to(simulate), timeout=_SIMULATION_LIMIT, check=False)
         if result.status != 0:
             refusal = self._family.failure(host.name, result, self._family.rehearsal)
             if isinstance(refusal, CommandFailed):
@@ -91,10 +94,12 @@ class SetPackages(Step, kind="packages"):
         if lines := surprises(said.changes, expected, self.want, present):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")
 
-    def _change(self, host: Host, present: Sequence[Package]) -> Result:
+    def _change(self, host: Host, present: Sequence[Package], delivered: Delivered) -> Result:
         change = self._family.manager.change(self.want, present, downgrade=self.downgrade, wait=transaction.LOCK_WAIT)
+        informed = delivered.known_to_all(change)
         host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
-        result = host.job(JOB, self._family.commands(change, self.keep_stopped, downgrade=self.downgrade))
+        commands = self._family.commands(informed, self.keep_stopped, downgrade=self.downgrade)
+        result = host.job(JOB, (*commands, *delivered.withdrawal))
         if complaint := self._family.complaint(host.name, result):
             raise complaint
         return result

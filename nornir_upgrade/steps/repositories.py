@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..core import dnf_failure, repofile, transaction
-from ..core.errors import Failure, InvalidInput, PackageManagerLocked
+from ..core.errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked
+from ..core.escrow import Escrow
 from ..core.host import FileState, Host, Result
 from ..core.step import Step, absolute
 from ..core.store import Store
 
 _PLACE = re.compile(r"/etc/apt/.*|/etc/yum\.repos\.d/[^/]+\.repo")
 _UPDATE_LIMIT = 600.0  # seconds
+_SILENT = "its indexes cannot be fetched now"
+
+# apt-get(8), indextargets: an index of which nobody knows whether it still holds must not be taken for one that does.
+_FORGET = """\
+apt-get -o Dir::Etc::sourcelist="$1" -o Dir::Etc::sourceparts=- indextargets --format '$(FILENAME)' 'Identifier: Packages' |
+  xargs -r -d '\\n' rm -f --
+"""
+
 _PAUSE = 2.0  # seconds between two tries at the lock of the indexes, for which apt-get does not wait
 
 
@@ -32,7 +41,8 @@ class SetRepository(Step, kind="repository"):
     and apt or dnf, whichever reads files there, knows the indexes that it names.
 
     Only these are fetched, so that no other repository that is out of order stands in the way of going back; and where the
-    file goes nothing is, since nobody looks any longer at the indexes it named.
+    file goes nothing is, since nobody looks any longer at the indexes it named. A file that is put back as it was need not name
+    a repository that still answers, once packages are kept in escrow: what it offered is not counted on then.
     """
 
     path: str
@@ -52,16 +62,24 @@ class SetRepository(Step, kind="repository"):
             return SetRepository(self.path)
         return SetRepository(self.path, digest=store.put(host.read(self.path)))
 
-    def apply(self, host: Host, store: Store) -> None:
+    def apply(self, host: Host, store: Store) -> str:
         data = self._wanted(store)
         if data is None:
             host.place(FileState(self.path, "absent"))
-            return
+            return ""
         (state,) = host.stat((self.path,))
         if state.kind != "file" or host.read(self.path) != data:
             host.write(self.path, data)
         if update := self._update(data):
-            _fetch(host, update, self.path)
+            try:
+                _fetch(host, update, self.path)
+            except CommandFailed:
+                if not self.digest or not Escrow.beside(store).list():
+                    raise
+                if self.path.startswith("/etc/apt/"):
+                    host.run(("sh", "-c", _FORGET, "sh", self.path))
+                return _SILENT
+        return ""
 
     def _update(self, data: bytes) -> Update | None:
         return _update_deb(self.path) if self.path.startswith("/etc/apt/") else _update_rpm(data)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from nornir_upgrade.core import apt
 from nornir_upgrade.core.host import Result
@@ -291,3 +292,15 @@ def _flag(package: Installed) -> str:
 def refused(refusal: Refusal) -> Result:
     """How apt-get ends then."""
     return Result(FAILED, b"", str(refusal).encode())
+
+
+def shown(state: HostState, words: Iterable[str]) -> str:
+    """What apt-cache shows of `name:arch=version`, for those that the host's repositories have."""
+    releases, found = releases_of(indexes(state)), []
+    for word in words:
+        package, _, version = word.partition("=")
+        name, _, arch = package.partition(":")
+        if any(name in offers(one) and offers(one)[name].version == version for one in releases):
+            digest = sha256(word.encode()).hexdigest()
+            found.append(f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\nSize: 9\nSHA256: {digest}\n\n")
+    return "".join(found)

@@ -15,7 +15,7 @@ from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.needs import installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
-from rollback.escrow_text import in_bytes
+from nornir_upgrade.words import in_bytes
 from rollback.keeping import captures, restorable, waste
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 

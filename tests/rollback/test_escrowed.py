@@ -10,7 +10,8 @@ from nornir_upgrade.core.errors import DigestMismatch, InvalidInput
 from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
 from nornir_upgrade.core.store import Store, digest_of
 from rollback import primary
-from rollback.escrowed import ORIGIN, candidates
+from rollback.catalog import ESCROW
+from rollback.escrowed import candidates
 from rollback.rpmheader import control_of_file
 from rollback.rpmuniverse import Control
 from tests.core.rpmroot import Built, RpmRoot
@@ -47,21 +48,22 @@ def test_a_deb_offers_what_its_control_file_says(escrow: Escrow, tmp_path: Path,
     subprocess.run(["dpkg-deb", f"-Z{packed}", "--build", tmp_path / "tree", made], check=True, capture_output=True)
     file = PackageFile("deb", "nova-common", "all", "1:2013.2-0ubuntu1~cloud0")
     kept = keep(escrow, file, made.read_bytes())
-    (found,) = candidates(escrow, "deb", {"nova-common", "other"})
-    assert (found.name, found.arch, found.version, found.origin) == (file.name, file.arch, file.version, ORIGIN)
+    other = PackageFile("deb", "other", "all", "1")
+    (found,) = candidates(escrow, [file, other])
+    assert (found.name, found.arch, found.version, found.origin) == (file.name, file.arch, file.version, ESCROW)
     assert (found.digest, found.size) == (kept.digest, kept.size)
     fields = dict(found.control)
     assert "adduser" in fields["Depends"] and fields["Breaks"] == "nova-old" and "Description" not in fields
-    assert not list(candidates(escrow, "deb", {"other"})) and not list(candidates(escrow, "rpm", {"nova-common"}))
+    assert found.escrowed and not list(candidates(escrow, [other]))
 
 
 def test_a_damaged_file_offers_nothing(escrow: Escrow) -> None:
     kept = keep(escrow, PackageFile("deb", "nova-common", "all", "1"), b"no package")
     with pytest.raises(InvalidInput, match="nova-common:all 1: no package of dpkg"):
-        list(candidates(escrow, "deb", {"nova-common"}))
+        list(candidates(escrow, [kept.file]))
     (escrow.store.root / kept.digest[:2] / kept.digest).write_bytes(b"flipped")
     with pytest.raises(DigestMismatch):
-        list(candidates(escrow, "deb", {"nova-common"}))
+        list(candidates(escrow, [kept.file]))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xed\xab\xee\xdb", bytes(200), bytes(96) + b"\x8e\xad\xe8\x01" + b"\xff" * 12])

@@ -4,7 +4,7 @@ import pytest
 
 from nornir_upgrade.doors import Flags
 from nornir_upgrade.screen import Screen
-from rollback.tally import tally
+from nornir_upgrade.tally import tally
 
 
 class Clock:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nornir_upgrade.screen import Screen
+from .screen import Screen
 
 if TYPE_CHECKING:  # rich takes long to import
     from rich.status import Status
