@@ -179,6 +179,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     from .controller import at_work, gather_all, keep_snapshot, refuse_drift, refuse_irreversible, refuse_unfinished
     from .core.plan import Plan
     from .execution import go_forward
+    from .keeping import keep_old_packages
 
     screen = Screen(flags)
     screen.require_consent()
@@ -196,6 +197,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
         screen.confirm("Go ahead?")
         facts = gather_all(controller.fleet, databases_before(made, controller.fleet))
         refuse_drift(made, facts)
+        keep_old_packages(controller, made, facts, frozenset(flags.accept), screen)
         opened = controller.journal.open_run(made, comment=flags.comment)
         keep_snapshot(controller.journal, facts, opened)
         return go_forward(controller, opened, policy(flags, made), screen, or_unwind=flags.on_failure == "unwind")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
-from nornir_upgrade.core import facts, inspection, preview_deb, transaction, whole
+from nornir_upgrade.core import debdepot, facts, inspection, preview_deb, transaction, whole
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 
@@ -286,6 +286,12 @@ def _preview(state: HostState, call: Call) -> Result:
     return answers.preview(state, call.argv[0], list(call.argv[1:]))
 
 
+def _look(state: HostState, call: Call) -> Result:
+    """Of the package files asked for, those that repositories offer; the cache is empty."""
+    words = call.stdin[: int(call.argv[0])].decode().split()
+    return Result(0, apt.shown(state, words).encode() + b"== cache\n/var/cache/apt/archives\n== end\n", b"")
+
+
 def _inspection(state: HostState, call: Call) -> Result:
     return answers.inspection(state, *call.argv)
 
@@ -321,6 +327,7 @@ SCRIPTS: dict[str, Program] = {
     core_apt.QUERY: _query,
     facts.DIGEST: _listed,
     facts.SCRIPT: _facts,
+    debdepot.LOOK: _look,
     inspection.SCRIPTS["deb"]: _inspection,
     preview_deb.SCRIPT: _preview,
     transaction.GUARD: _guard,
