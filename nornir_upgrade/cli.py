@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .core.fleet import NornirFleet
     from .core.plan import Plan
     from .finding import Finding
+    from .proof import Proof
     from .scenario import Scenario
 
 SOMETHING_TO_DO = 100
@@ -147,9 +148,10 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
     wanted = _scenario(flags, name, assignments)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         prepared = prepare(fleet, wanted, screen.note, settings.read(flags.config).state)
-    made = prepared.allowed()
+        made = prepared.allowed()
+        proofs = _proofs(flags, fleet, made, prepared.facts, screen)
     _advise(screen, prepared.findings)
-    shown = outline(made, prepared.facts, wanted)
+    shown = outline(made, prepared.facts, wanted, proofs)
     if out:
         write(out, codec.dumps(made, indent=2) + "\n")
     screen.result(codec.to_builtins(shown), text(shown, full=flags.diff))
@@ -180,6 +182,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     from .core.plan import Plan
     from .execution import go_forward
     from .keeping import keep_old_packages
+    from .proof import refuse_no_way_back
 
     screen = Screen(flags)
     screen.require_consent()
@@ -187,13 +190,14 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     with at_work(flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers) as controller:
         refuse_unfinished(controller.journal, flags.config)
         if isinstance(wanted, Plan):
-            made = _verbatim(flags, controller.fleet, wanted, screen)
+            made, proofs = _verbatim(flags, controller.fleet, wanted, screen)
         else:
-            made = _fresh(flags, controller.fleet, wanted, screen)
+            made, proofs = _fresh(flags, controller.fleet, wanted, screen)
         if not any(made.steps()):
             screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
             return 0
         refuse_irreversible(made, frozenset(flags.accept))
+        refuse_no_way_back(proofs, frozenset(flags.accept))
         screen.confirm("Go ahead?")
         facts = gather_all(controller.fleet, databases_before(made, controller.fleet))
         refuse_drift(made, facts)
@@ -264,8 +268,11 @@ def _saved(flags: Flags, target: str, assignments: tuple[str, ...]) -> "Plan | N
     return found
 
 
-def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen) -> "Plan":
-    """The saved plan, shown. Raises `Drift`, and `Blocked` where the preflight of its scenario, if that still exists, says so."""
+def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen) -> "tuple[Plan, tuple[Proof, ...]]":
+    """The saved plan, shown, with the proof of its way back.
+
+    Raises `Drift`, and `Blocked` where the preflight of its scenario, if that still exists, says so.
+    """
     from . import checking, settings
     from .controller import gather_all, refuse_drift
     from .preparation import Prepared, blocking
@@ -275,33 +282,53 @@ def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen)
     refuse_drift(saved, facts)
     chosen = settings.read(flags.config)
     if not (known := checking.scenario_of(saved, chosen)):
-        _show(flags, screen, saved, facts, None)
-        return saved
+        proofs = _proofs(flags, fleet, saved, facts, screen)
+        _show(flags, screen, saved, facts, None, proofs)
+        return saved, proofs
     found = checking.of_plan(fleet, known, facts, chosen)
     Prepared(known, facts, found, None if blocking(found) else saved).allowed()
     _go_past(flags, screen, found)
-    _show(flags, screen, saved, facts, known)
-    return saved
+    proofs = _proofs(flags, fleet, saved, facts, screen)
+    _show(flags, screen, saved, facts, known, proofs)
+    return saved, proofs
 
 
-def _fresh(flags: Flags, fleet: "NornirFleet", wanted: "Scenario", screen: Screen) -> "Plan":
-    """The plan of a scenario, shown. Raises `Blocked`, `Unreachable`, and what the planner refuses."""
+def _fresh(flags: Flags, fleet: "NornirFleet", wanted: "Scenario", screen: Screen) -> "tuple[Plan, tuple[Proof, ...]]":
+    """The plan of a scenario, shown, with the proof of its way back. Raises `Blocked`, `Unreachable`, and what the planner refuses."""
     from . import settings
     from .preparation import prepare
 
     prepared = prepare(fleet, wanted, screen.note, settings.read(flags.config).state)
     made = prepared.allowed()
     _go_past(flags, screen, prepared.findings)
-    _show(flags, screen, made, prepared.facts, wanted)
-    return made
+    proofs = _proofs(flags, fleet, made, prepared.facts, screen)
+    _show(flags, screen, made, prepared.facts, wanted, proofs)
+    return made, proofs
+
+
+def _proofs(
+    flags: Flags, fleet: "NornirFleet", plan: "Plan", facts: "dict[str, HostFacts]", screen: Screen
+) -> "tuple[Proof, ...]":
+    from . import settings
+    from .core.escrow import Escrow
+    from .core.store import Store
+    from .proving import prove
+
+    escrow = Escrow.beside(Store(settings.read(flags.config).store))
+    return prove(fleet, plan, facts, escrow, screen.note, keeping=settings.read(flags.config).escrow != "none")
 
 
 def _show(
-    flags: Flags, screen: Screen, plan: "Plan", facts: "dict[str, HostFacts]", scenario: "Scenario | None"
+    flags: Flags,
+    screen: Screen,
+    plan: "Plan",
+    facts: "dict[str, HostFacts]",
+    scenario: "Scenario | None",
+    proofs: "tuple[Proof, ...]",
 ) -> None:
     from .plan_text import outline, text
 
-    screen.note(text(outline(plan, facts, scenario), full=flags.diff))
+    screen.note(text(outline(plan, facts, scenario, proofs), full=flags.diff))
 
 
 def _go_past(flags: Flags, screen: Screen, findings: "tuple[Finding, ...]") -> None:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .core.facts import HostFacts
 from .core.packages import PackageChange, implied
 from .core.plan import Plan, Wave
 from .core.step import Step
+from .proof import Proof, Reason, Verdict
 from .scenario import Scenario
 from .steps.commands import RunCommand
 from .steps.databases import DumpDatabase
@@ -15,10 +16,11 @@ from .steps.files import CaptureFiles
 from .steps.packages import SetPackages
 from .steps.repositories import SetRepository
 from .steps.services import SetServices
-from .words import printable
+from .words import in_bytes, printable
 
 _HOSTS_SHOWN = 8
 _NO_RETURN = "!"
+_OPEN_UNTIL = "as long as the run is in the journal, and what it needs from escrow is kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +69,38 @@ class WaveOutline:
 
 
 @dataclass(frozen=True, slots=True)
+class WayBack:
+    """Hosts with the same way back. `kept` (`bytes` in all) and `to_keep` are the package files that it needs from escrow, in words."""
+
+    hosts: tuple[str, ...]
+    verdict: Verdict
+    changes: tuple[PackageChange, ...]
+    kept: tuple[str, ...]
+    to_keep: tuple[str, ...]
+    bytes: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outline:
-    """A plan in words and numbers; through the codec it is the document of `-o json`."""
+    """A plan in words and numbers; through the codec it is the document of `-o json`. `open_until` is how long the ways back are."""
 
     direction: str
     origin: str
     totals: Totals
     waves: tuple[WaveOutline, ...]
+    ways_back: tuple[WayBack, ...] = ()
+    open_until: str = ""
 
 
-def outline(plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None = None) -> Outline:
-    """`plan` in words. `facts`, of when it was made, tell old versions from new ones; `scenario` what is out meanwhile."""
+def outline(
+    plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None = None, proofs: Iterable[Proof] = ()
+) -> Outline:
+    """`plan` in words. `facts`, of when it was made, tell old versions from new ones; `scenario` what is out meanwhile; `proofs` the
+    way back."""
     waves = tuple(_wave(wave, facts, scenario) for wave in plan.waves)
-    return Outline(plan.direction, plan.origin, _totals(plan, waves, facts), waves)
+    ways = _ways_back(proofs)
+    return Outline(plan.direction, plan.origin, _totals(plan, waves, facts), waves, ways, _OPEN_UNTIL if ways else "")
 
 
 def summary(found: Outline) -> str:
@@ -115,7 +136,7 @@ def text(found: Outline, full: bool = False) -> str:
                 lines += _group(group, full)
             else:
                 lines.append(f"  {_hosts(group.hosts, full)}: the same as {same}")
-    return "\n".join(lines)
+    return "\n".join((*lines, *_way_back_in_text(found, full)))
 
 
 # ---------------------------------------------------------------------- Plan -> Outline
@@ -173,7 +194,45 @@ def _totals(plan: Plan, waves: Iterable[WaveOutline], facts: Mapping[str, HostFa
     )
 
 
+def _ways_back(proofs: Iterable[Proof]) -> tuple[WayBack, ...]:
+    """Those that are the same together, what cannot go back first."""
+    shared: dict[Proof, list[str]] = {}
+    for one in proofs:
+        shared.setdefault(replace(one, host=""), []).append(one.host)
+    ways = (
+        WayBack(
+            tuple(hosts),
+            one.verdict,
+            one.changes,
+            tuple(map(str, one.kept)),
+            tuple(map(str, one.to_keep)),
+            one.bytes,
+            one.reasons,
+        )
+        for one, hosts in shared.items()
+    )
+    return tuple(sorted(ways, key=lambda way: way.verdict))
+
+
 # ---------------------------------------------------------------------- Outline -> text
+
+
+def _way_back_in_text(found: Outline, full: bool) -> Iterator[str]:
+    if not found.ways_back:
+        return
+    yield from ("", f"way back  (open {found.open_until})")
+    alike: dict[tuple[object, ...], list[WayBack]] = {}
+    for way in found.ways_back:
+        alike.setdefault((way.verdict, way.reasons, way.kept, way.to_keep), []).append(way)
+    for ways in alike.values():
+        one = ways[0]
+        hosts = _hosts([host for way in ways for host in way.hosts], full)
+        yield f"  {hosts}: {one.verdict.upper() if one.reasons else one.verdict}"
+        yield from (f"    {printable(reason.text)}" for reason in one.reasons)
+        if one.kept:
+            yield f"    in escrow, {in_bytes(one.bytes)}: {', '.join(one.kept)}"
+        if one.to_keep:
+            yield f"    kept by the run before it changes anything: {', '.join(one.to_keep)}"
 
 
 def _each(groups: Iterable[Shared]) -> Iterator[Shared]:

@@ -35,7 +35,7 @@ APT::Update::Error-Mode "any";
 """
 
 # Only new indexes are fetched, since the present ones are copied. apt fetches as another user, who must get at the directory.
-SCRIPT = (
+PRIVATE = (
     SHELL
     + f"""\
 export LC_ALL=C
@@ -57,6 +57,13 @@ cat > "$root/apt.conf" <<EOF
 {APT_CONF}EOF
 mark begin 0
 apt-get -q -c "$root/apt.conf" update 2>&1; status=$?; mark update $status
+"""
+)
+"""The head of a script whose arguments begin with `FORMAT`, the number of files, and name and text of each."""
+
+SCRIPT = (
+    PRIVATE
+    + """\
 dpkg-query --show --showformat "$format"; mark packages $?
 """
     # A request is one argument: words without blanks, parted by blanks.

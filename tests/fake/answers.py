@@ -1,4 +1,4 @@
-"""The two scripts that answer many questions in one round trip: facts, and previews of transactions."""
+"""The scripts that answer many questions in one round trip: facts, previews of transactions, and the way back rehearsed."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -7,7 +7,8 @@ from time import time
 from nornir_upgrade.core.host import Result
 
 from . import apt, database
-from .state import File, HostState
+from .index import VERSIONS, offers
+from .state import File, HostState, Installed
 
 _ROOMS = {"/": "/", "/usr": "/", "/var/cache/apt/archives": "/var", "/var/lib/nornir-upgrade": "/var"}
 _SYSTEM = 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'
@@ -82,6 +83,49 @@ def preview(state: HostState, boundary: str, arguments: list[str]) -> Result:
             said, status = f"{refusal}\n", apt.FAILED
         answer.part(str(number), said, status)
     return answer.result()
+
+
+def rehearsal(state: HostState, boundary: str, arguments: list[str], stdin: bytes) -> Result:
+    """What `rehearsal_deb.SCRIPT` prints: arguments as a preview's, the simulation in place of requests, and the made-up state."""
+    count = int(arguments[1])
+    lines = apt.source_lines(state) + [
+        line for text in arguments[3 : 2 + 2 * count : 2] for line in text.splitlines() if line
+    ]
+    after, back = _made_up(state, stdin.decode().splitlines())
+    releases = apt.releases_of(lines)
+    offered = [row for row in back if any(row[2] == _version(release, row[0]) for release in releases)]
+    known = tuple(one for one in VERSIONS if one in releases or any(_version(one, row[0]) == row[2] for row in back))
+    answer = _Answer(boundary)
+    answer.part("begin", "")
+    answer.part("update", "")
+    answer.part("packages", "".join(f"{line}\n" for line in apt.package_lines(after)))
+    answer.part("offered", "".join("\t".join(row) + "\n" for row in offered))
+    try:
+        solution = apt.solve(after, apt.install_request(after, arguments[2 + 2 * count + 1 :], known))
+        said, status = apt.simulated(after, solution).decode(), 0
+    except apt.Refusal as refusal:
+        said, status = f"{refusal}\n", apt.FAILED
+    answer.part("said", said, status)
+    return answer.result()
+
+
+def _made_up(state: HostState, given: list[str]) -> tuple[HostState, list[tuple[str, str, str]]]:
+    after, back = HostState(state.name, state.files, dict(state.packages)), []
+    for kind, name, arch, version, selection in (line.split("\t") for line in given):
+        match kind:
+            case "come":
+                after.packages[name] = Installed(version, selection=selection)
+            case "gone":
+                after.packages[name] = Installed(version, "config-files", "deinstall")
+            case "away":
+                after.packages.pop(name)
+            case "back":
+                back.append((name, arch, version))
+    return after, back
+
+
+def _version(release: str, name: str) -> str:
+    return offers(release)[name].version if name in offers(release) else ""
 
 
 class _Answer:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
-from nornir_upgrade.core import debdepot, facts, inspection, preview_deb, transaction, whole
+from nornir_upgrade.core import debdepot, facts, inspection, preview_deb, rehearsal_deb, transaction, whole
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 
@@ -286,6 +286,10 @@ def _preview(state: HostState, call: Call) -> Result:
     return answers.preview(state, call.argv[0], list(call.argv[1:]))
 
 
+def _rehearsal(state: HostState, call: Call) -> Result:
+    return answers.rehearsal(state, call.argv[0], list(call.argv[1:]), call.stdin)
+
+
 def _look(state: HostState, call: Call) -> Result:
     """Of the package files asked for, those that repositories offer; the cache is empty."""
     words = call.stdin[: int(call.argv[0])].decode().split()
@@ -330,6 +334,7 @@ SCRIPTS: dict[str, Program] = {
     debdepot.LOOK: _look,
     inspection.SCRIPTS["deb"]: _inspection,
     preview_deb.SCRIPT: _preview,
+    rehearsal_deb.SCRIPT: _rehearsal,
     transaction.GUARD: _guard,
     whole.SCRIPT: _kept_whole,
     transaction.QUIET: _quiet,

@@ -1,0 +1,116 @@
+"""How apt is asked for the way back before the way forward is gone: a fixed script, and what it says.
+
+apt works out a transaction against whatever status file it is given (apt.conf(5), `Dir::State::status`). Ours is a copy of dpkg's own
+in which the changes of the plan are made, with the stanzas that the indexes have of the new versions. An old version that no index has
+any longer is told of by the stanza that dpkg has of it now (apt-get(8), `--with-source`), as if its file were there. Run for real with
+apt 2.6.2.
+"""
+
+from collections.abc import Sequence
+
+from . import apt, preview_deb, transaction
+from .errors import Failure
+from .host import Result
+from .packages import Package, PackageManager
+from .sections import Section
+
+FORMAT = apt.FORMAT
+MANAGER: PackageManager = apt.Apt()
+UPDATE = preview_deb.UPDATE
+file_name = preview_deb.file_name
+
+# awk(1) with RS="" reads stanzas. What is given stands before them, a line each: kind, name, architecture, version, selection.
+_READ = r"""
+function stanza(  lines, count, at) {
+  name = arch = version = ""
+  count = split($0, lines, "\n")
+  for (at = 1; at <= count; at++) {
+    if (lines[at] ~ /^Package: /) name = substr(lines[at], 10)
+    else if (lines[at] ~ /^Architecture: /) arch = substr(lines[at], 15)
+    else if (lines[at] ~ /^Version: /) version = substr(lines[at], 10)
+  }
+  key = name ":" arch "=" version
+}
+function without(fields,  lines, count, at, skip, text) {
+  count = split($0, lines, "\n")
+  for (at = 1; at <= count; at++) {
+    if (lines[at] ~ /^[^ \t]/) skip = lines[at] ~ fields
+    if (!skip) text = text lines[at] "\n"
+  }
+  return text
+}
+FNR == NR { split($0, given, "\t"); kinds[given[1] " " given[2] ":" given[3] "=" given[4]] = 1
+  selections[given[2] ":" given[3] "=" given[4]] = given[5]; next }
+"""
+# dpkg's status with what goes taken out, and its stanzas of old versions, without dpkg's own fields, as an index has them.
+_TAKEN_OUT = rf"""{_READ}
+{{ stanza() }}
+("back " key) in kinds {{
+  print without("^(Status|Conffiles|Config-Version|Triggers-[A-Z][a-z]*):") "Filename: ./kept.deb\nSize: 1\n" > kept
+}}
+("away " key) in kinds {{ next }}
+("gone " key) in kinds {{ sub(/\nStatus: [^\n]*/, "\nStatus: deinstall ok config-files") }}
+{{ print $0 "\n" }}
+"""
+# Of what apt-cache(8) shows: the new versions, as installed, once each, without what dpkg takes in no status file.
+_COME = rf"""{_READ}
+{{ stanza() }}
+("come " key) in kinds && !(key in seen) {{
+  seen[key] = 1
+  print without("^(Filename|Size|MD5sum|SHA[0-9]+):") "Status: " selections[key] " ok installed\n"
+}}
+"""
+_OFFERED = rf"""{_READ}
+{{ stanza() }}
+("back " key) in kinds && !(key in seen) {{ seen[key] = 1; print name "\t" arch "\t" version }}
+"""
+# An old version that is offered needs no other source.
+_UNOFFERED = rf"""{_READ}
+{{ stanza() }}
+!(key in selections) {{ print $0 "\n" }}
+"""
+
+SCRIPT = (
+    preview_deb.PRIVATE
+    + f"""\
+if [ $status -ne 0 ]; then mark end 0; exit; fi
+cat > "$root/given"
+words() {{ awk -F '\\t' -v kind="$1" '$1 == kind {{ print $2 ":" $3 "=" $4 }}' "$root/given"; }}
+show() {{ words "$1" | xargs -r apt-cache -c "$root/apt.conf" show -- 2>/dev/null; }}
+mkdir "$root/updates"
+: > "$root/index"
+awk -v kept="$root/index" '{_TAKEN_OUT}' "$root/given" RS= /var/lib/dpkg/status > "$root/status.new"
+show come > "$root/new"
+awk '{_COME}' "$root/given" RS= "$root/new" >> "$root/status.new"
+mv "$root/status.new" "$root/status"
+echo "Dir::State::status \\"$root/status\\";" >> "$root/apt.conf"
+dpkg-query --admindir="$root" --show --showformat "$format" 2>&1; mark packages $?
+show back > "$root/old"
+awk '{_OFFERED}' "$root/given" RS= "$root/old" > "$root/offered"; cat "$root/offered"; mark offered $?
+awk -F '\\t' '{{ print "offered\\t" $0 "\\t" }}' "$root/offered" > "$root/not"
+[ -s "$root/not" ] || echo > "$root/not"
+awk '{_UNOFFERED}' "$root/not" RS= "$root/index" > "$root/Packages"
+mkdir "$root/bin"
+cat > "$root/bin/apt-get" <<EOF
+#!/bin/sh
+exec $(command -v apt-get) -c "$root/apt.conf" $([ ! -s "$root/Packages" ] || echo --with-source "$root/Packages") "\\$@"
+EOF
+chmod 700 "$root/bin/apt-get"
+PATH=$root/bin:$PATH "$@" 2>&1; mark said $?
+mark end 0
+"""
+)
+
+
+def present(section: Section) -> tuple[Package, ...]:
+    """The packages of the state that was made up."""
+    return apt.parse_packages(section.succeeded().text.splitlines())
+
+
+def failure(host: str, result: Result, command: str) -> Failure:
+    return transaction.failure(host, result, command)
+
+
+def given(kind: str, one: Package) -> Sequence[str]:
+    """What the script is told of one package."""
+    return kind, one.name, one.arch, one.version, "hold" if one.hold else "install"

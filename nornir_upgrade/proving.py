@@ -1,0 +1,57 @@
+"""Proving: the questions of the proof put to the hosts. Changes nothing anywhere."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from .controller import ask_all
+from .core.escrow import Escrow, Kept, PackageFile, files_of
+from .core.facts import HostFacts
+from .core.host import Host
+from .core.plan import Plan
+from .core.rehearsal import Rehearsed, rehearse
+from .proof import Proof, judge, questions, unoffered
+
+if TYPE_CHECKING:
+    from .core.fleet import NornirFleet
+
+
+def prove(
+    fleet: "NornirFleet",
+    plan: Plan,
+    facts: Mapping[str, HostFacts],
+    escrow: Escrow,
+    tell: Callable[[str], None],
+    *,
+    keeping: bool,
+) -> tuple[Proof, ...]:
+    """The verdict on every host whose packages `plan` changes. One round trip a host. `keeping`: the run keeps what is to be had
+    before it changes anything.
+
+    Raises `Unreachable`, and `Unobtainable` where a host cannot fetch an index.
+    """
+    asked = questions(plan, facts)
+    if asked:
+        tell(f"Asking {len(asked)} package managers for the way back")
+
+    def ask(host: Host) -> Rehearsed:
+        one = asked[host.name]
+        return rehearse(host, one.family, one.repositories, one.present, one.after, one.want)
+
+    said = ask_all(fleet, tuple(asked), ask)
+    due = {file for name, one in asked.items() for file in unoffered(one, said[name])}
+    kept = _kept(escrow, due) if due else {}
+    whole = _whole(facts) if keeping and due else frozenset()
+    return tuple(judge(name, one, said[name], kept, whole) for name, one in asked.items())
+
+
+def _kept(escrow: Escrow, files: Iterable[PackageFile]) -> dict[PackageFile, Kept]:
+    return {file: kept for file in files if escrow.has_whole(file) and (kept := escrow.find(file))}
+
+
+def _whole(facts: Mapping[str, HostFacts]) -> frozenset[PackageFile]:
+    """What is wholly installed somewhere can be had: at worst its file is made anew there."""
+    return frozenset(
+        file
+        for one in facts.values()
+        for file in files_of(one.os.family, (package for package in one.packages if not package.interrupted))
+    )
