@@ -36,13 +36,15 @@ def prove(
 ) -> Proof:
     """Compare `now` with `foretold` (without it: with `then`), and tell what is as foretold and yet not as `then`.
 
-    Without `databases` their contents were not restored, and their differences are expected.
+    Without `databases` their contents were not restored, and their differences are expected; and so is that a host knows no index
+    of a repository that does not answer any more, where the files that name repositories are as they should be.
     """
     before = diff(then, now)
+    measure = then if foretold is None else foretold
+    named = {host for host, facts in now.items() if host in measure and facts.sources == measure[host].sources}
     asked = {_place(one): one.before for one in before}
-    missed = [
-        one for one in (before if foretold is None else diff(foretold, now)) if databases or one.area != DATABASES
-    ]
+    missed = [one for one in diff(measure, now) if databases or one.area != DATABASES]
+    missed = [one for one in missed if not (_silent(one) and one.host in named)]
     differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), one.before)))
     places = {_place(one) for one in differences}
     return Proof(tuple(sorted(then)), differences, tuple(one for one in before if _place(one) not in places))
@@ -50,6 +52,11 @@ def prove(
 
 def _place(one: Difference) -> tuple[str, Area, str]:
     return one.host, one.area, one.name
+
+
+def _silent(one: Difference) -> bool:
+    """Whether it is the index of a repository that is not known any more; the others of this area are files."""
+    return one.area == "repositories" and one.after == "absent" and not one.name.startswith("/")
 
 
 def _forgotten(one: Difference, before: str) -> bool:

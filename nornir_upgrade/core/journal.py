@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import socket
+import sqlite3
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -19,12 +20,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import codec
-from .errors import InvalidInput, JournalLocked, UnknownName
+from .errors import DiskFull, InvalidInput, JournalLocked, UnknownName
 from .plan import Plan
 from .run import Event, Run, What
 from .step import Step
 
 SCHEMA = 1
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _FLOCK = "hhqqi0q"  # struct flock (fcntl(2)): type, whence, start, length, process
 _tables = sa.MetaData()
 _meta = sa.Table("meta", _tables, sa.Column("schema", sa.Integer, nullable=False))
@@ -110,11 +112,16 @@ class Journal:
 
     @contextmanager
     def _durably(self) -> Iterator[None]:
-        """What the block writes is on disk when it ends. Raises `InvalidInput` where the file is no whole journal."""
+        """What the block writes is on disk when it ends. Raises `InvalidInput` where the file is no whole journal, `DiskFull`."""
         try:
             with self._connection.begin():
                 yield
         except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "sqlite_errorcode", 0) in _FULL:
+                raise DiskFull(
+                    f"{self.path}: no space left on the disk",
+                    hint="make room there, then go on: what was written is whole",
+                ) from None
             raise InvalidInput(
                 f"the journal {self.path} is damaged or cannot be used: {error.orig}",
                 hint="mend the disk, or put a copy of the state directory in its place",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core.errors import Failure, InvalidInput, JournalLocked, UnknownName
+from nornir_upgrade.core.errors import DiskFull, Failure, InvalidInput, JournalLocked, UnknownName
 from nornir_upgrade.core.journal import Journal, owned, pick
 from nornir_upgrade.core.run import Event
 
@@ -48,6 +48,19 @@ def test_watchers_are_told_after_the_event_is_durable(journal: Journal, tmp_path
     journal.watchers.append(look)
     journal.open_run(PLAN)
     assert found == [True]
+
+
+def test_a_full_disk_is_told_and_what_was_written_is_whole(journal: Journal) -> None:
+    run = journal.open_run(PLAN)
+    pages = journal._connection.exec_driver_sql("PRAGMA max_page_count = 1").scalar()  # as many as there are
+    journal._connection.rollback()
+    with pytest.raises(DiskFull, match="no space left"):
+        journal.append(run.id, "step_done", text="x" * 100_000)
+    assert pages and journal.run(run.id) == run
+    journal._connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+    journal._connection.rollback()
+    journal.append(run.id, "step_done", text="x" * 100_000)
+    assert len(journal.run(run.id).events) == len(run.events) + 1
 
 
 def test_the_journal_is_private(journal: Journal) -> None:

@@ -1,13 +1,16 @@
 """The old release is gone from the archive, and seven hosts go back to it all the same: out of escrow. Judged by `picture`."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Say
 from tests.lab.picture import take
-from tests.lab.site import BOTH, Site
+from tests.lab.site import BOTH, ONE, SCENARIO, Site
 from tests.lab.test_both_families import NEW, OLD, assert_as_before, versions
 
 pytestmark = pytest.mark.lab
@@ -20,6 +23,26 @@ set -e
 cd /root && apt-get -qq download nova-compute && dpkg-deb -R nova-compute_*.deb local && rm nova-compute_*.deb
 sed -i 's/^Version: .*/&+local1/' local/DEBIAN/control && dpkg-deb -b local local.deb && dpkg -i local.deb && rm -r local*
 """
+
+
+@contextmanager
+def mounted(directory: Path, size: str) -> Iterator[None]:
+    """Within the block `directory` is a disk of its own, of that size."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", directory], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def fill(directory: Path, leave: int) -> Path:
+    """Afterwards `directory` has no more than `leave` bytes free, for the sake of the file that is returned."""
+    filler = directory / "filler"
+    free = os.statvfs(directory)
+    with filler.open("wb") as file:
+        file.write(bytes(max(0, free.f_bavail * free.f_frsize - leave)))
+    return filler
 
 
 @contextmanager
@@ -66,3 +89,52 @@ def test_a_failed_run_is_undone_though_the_old_release_is_deleted(both: Site) ->
     with deleted(both):
         both.upgrade("unwind", "--yes")
         assert_as_before(both, before)
+
+
+# ---------------------------------------------------------------------- a full disk
+
+
+def test_a_full_disk_of_a_host_stops_the_run_before_anything_is_touched(small: Site) -> None:
+    before, place = take(small.lab, ["cmp1"]), "/var/lib/nornir-upgrade"
+    small.lab.run("cmp1", ["sh", "-c", f"mkdir -p {place} && mount -t tmpfs -o size=12m tmpfs {place}"])
+    try:
+        stopped = small.start("nornir-upgrade", "run", SCENARIO, "--yes", *ONE).end()
+    finally:
+        small.lab.run("cmp1", ["umount", place])
+    assert stopped.status in (3, 24) and "cmp1" in stopped.err and small.runs() == [], stopped.said
+    assert take(small.lab, ["cmp1"]) == before
+    small.rollback("escrow", "verify")
+    small.forward(*ONE)
+
+
+def test_a_full_disk_of_the_controller_while_it_keeps_packages_stops_it_before_anything_is_touched(small: Site) -> None:
+    before = take(small.lab, ["cmp1"])
+    with mounted(small.state, "4m"):
+        small.upgrade("history")  # the journal is there
+        filler = fill(small.state, 150_000)
+        stopped = small.forward(*ONE, status=3)
+        assert "space left" in stopped.err
+        assert take(small.lab, ["cmp1"]) == before
+        filler.unlink()
+        small.rollback("escrow", "verify")
+        assert small.runs() == []
+        small.forward(*ONE)
+        small.rollback("escrow", "verify")
+
+
+def test_a_full_disk_of_the_controller_during_a_run_stops_it_and_it_is_resumed(small: Site) -> None:
+    with mounted(small.state, "4m"):
+        small.plant("cmp1", "slow-python-nova", "4")
+        run = small.start("nornir-upgrade", "run", SCENARIO, "--yes", *ONE)
+        small.await_script("cmp1", "python-nova")
+        filler = fill(small.state, 0)
+        stopped = run.end()
+        assert stopped.status == 3 and "space left" in stopped.err, stopped.said
+        filler.unlink()
+        small.mend("cmp1")
+        small.rollback("escrow", "verify")
+        small.upgrade("resume", "--yes")
+        assert [one["status"] for one in small.runs()] == ["succeeded"]
+        assert small.text("cmp1", "dpkg", "--audit") == ""
+        with deleted(small):
+            small.rollback("apply", "--yes", "--run", "last")

@@ -1,0 +1,96 @@
+"""Before the first touch: what a run changes is in escrow, or the run is refused, naming what cannot be had."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from nornir_upgrade.controller import Controller
+from nornir_upgrade.core import collect as module
+from nornir_upgrade.core.errors import Blocked, DiskFull, Unreachable
+from nornir_upgrade.core.escrow import Escrow, PackageFile
+from nornir_upgrade.core.journal import Journal
+from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.doors import Flags
+from nornir_upgrade.keeping import keep_old_packages
+from nornir_upgrade.screen import Screen
+from nornir_upgrade.settings import Settings
+from nornir_upgrade.steps.packages import SetPackages
+from tests.fake.depot import StubDepot, StubFleet, StubHost
+from tests.rollback import factory
+
+NOVA, LESS = PackageFile("deb", "nova", "all", "1"), PackageFile("deb", "less", "all", "5")
+PLAN = factory.plan(
+    (
+        "one",
+        {
+            "cmp1": [
+                SetPackages((PackageWant("nova", "all", "2", "installed"), PackageWant("less", "all", "", "absent")))
+            ]
+        },
+    )
+)
+FACTS = {
+    "cmp1": factory.facts(
+        "cmp1", [factory.package("nova", "1"), factory.package("less", "5"), factory.package("stay", "1")]
+    )
+}
+
+
+@pytest.fixture(autouse=True)
+def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot(), "rpm": StubDepot()})
+
+
+class Bench:
+    """A controller with one host."""
+
+    def __init__(self, directory: Path, host: StubHost, escrow: str = "controller") -> None:
+        self.fleet, self.store = StubFleet({"cmp1": host}), Store(directory / "store")
+        settings = Settings(directory, directory, directory, directory, directory, escrow=escrow)
+        journal = cast(Journal, None)
+        self.controller = Controller(settings, cast(Any, self.fleet), journal, self.store)
+
+    def keep(self, *consent: str) -> None:
+        keep_old_packages(self.controller, PLAN, FACTS, consent, Screen(Flags(config=Path("config.yaml"))))
+
+    def kept(self) -> list[PackageFile]:
+        return [one.file for one in Escrow.beside(self.store).list()]
+
+
+def test_what_changes_or_goes_is_kept_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = Bench(tmp_path, StubHost("cmp1", repositories={NOVA}, installed={LESS}))
+    bench.keep()
+    assert bench.kept() == [LESS, NOVA]
+    assert "Kept 2 package files for the way back" in capsys.readouterr().err
+    asked = len(bench.fleet.asked)
+    bench.keep()
+    assert len(bench.fleet.asked) == asked and capsys.readouterr().err == ""
+
+
+def test_what_cannot_be_had_blocks_but_for_hosts_that_are_named(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, StubHost("cmp1", repositories={NOVA}))
+    with pytest.raises(Blocked, match="cmp1: no way back: less:all 5: ") as caught:
+        bench.keep("cmp2")
+    assert "--accept-no-way-back cmp1" in caught.value.hint and "nova" not in caught.value.message
+    bench.keep("cmp1")
+    assert bench.kept() == [NOVA]
+
+
+@pytest.mark.parametrize(
+    ("host", "failure"),
+    [
+        (StubHost("cmp1", installed={NOVA, LESS}, full=True), DiskFull),
+        (StubHost("cmp1", lost=Unreachable("gone")), Unreachable),
+    ],
+)
+def test_a_host_that_fails_ends_it(tmp_path: Path, host: StubHost, failure: type[Exception]) -> None:
+    with pytest.raises(failure):
+        Bench(tmp_path, host).keep("cmp1")
+
+
+def test_who_keeps_nothing_is_not_asked(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, StubHost("cmp1", repositories={NOVA, LESS}), escrow="none")
+    bench.keep()
+    assert bench.kept() == [] and bench.fleet.asked == []
