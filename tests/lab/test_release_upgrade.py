@@ -14,7 +14,7 @@ from nornir_upgrade.lab.lab import Lab
 from tests.conftest import OWN, Say
 from tests.lab import debian_host, picture
 from tests.lab.picture import Picture
-from tests.lab.site import Site
+from tests.lab.site import NOT_KEPT, Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]  # some four minutes of work for one processor
 
@@ -35,7 +35,7 @@ def site(lab_directory: Path, tmp_path: Path) -> Iterator[Site]:
     lab = Lab(lab_directory, prefix=OWN)
     debian_host.up(lab)
     site = Site(tmp_path, lab, {NAME: ("debian",)}, patience=900.0)
-    site.configure(hosts={NAME: {"data": {"databases": ["keystone"]}}})
+    site.configure(hosts={NAME: {"data": {"databases": ["keystone"]}}}, ours=NOT_KEPT)
     yield site
     site.close()
 

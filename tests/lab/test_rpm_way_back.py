@@ -8,7 +8,7 @@ import pytest
 
 from nornir_upgrade.lab.rpm_releases import HAVANA_RPM, ICEHOUSE_RPM
 from tests.lab.picture import Picture, differences, take
-from tests.lab.site import RPM_GROUPS, Site
+from tests.lab.site import NOT_KEPT, RPM_GROUPS, Site
 
 pytestmark = pytest.mark.lab
 
@@ -21,6 +21,7 @@ NOVA = {"openstack-nova-common", "openstack-nova-compute", "python-nova"}
 @pytest.fixture
 def one(rpm_site: Site) -> Site:
     """As `rpm_site`, with rcmp1 at icehouse."""
+    rpm_site.configure(ours=NOT_KEPT)
     rpm_site.forward(*RCMP1, "--set", "group_control=", "--set", "group_db=", *ALONE)
     return rpm_site
 
