@@ -91,13 +91,16 @@ def rehearsal(state: HostState, boundary: str, arguments: list[str], stdin: byte
     lines = apt.source_lines(state) + [
         line for text in arguments[3 : 2 + 2 * count : 2] for line in text.splitlines() if line
     ]
+    answer = _Answer(boundary)
+    answer.part("begin", "")
+    if unknown := [line for line in lines if not apt.releases_of([line])]:
+        answer.part("update", f"E: The repository '{unknown[0]}' does not have a Release file.\n", apt.FAILED)
+        return answer.result()
+    answer.part("update", "")
     after, back = _made_up(state, stdin.decode().splitlines())
     releases = apt.releases_of(lines)
     offered = [row for row in back if any(row[2] == _version(release, row[0]) for release in releases)]
     known = tuple(one for one in VERSIONS if one in releases or any(_version(one, row[0]) == row[2] for row in back))
-    answer = _Answer(boundary)
-    answer.part("begin", "")
-    answer.part("update", "")
     answer.part("packages", "".join(f"{line}\n" for line in apt.package_lines(after)))
     answer.part("offered", "".join("\t".join(row) + "\n" for row in offered))
     try:
