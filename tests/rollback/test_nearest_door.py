@@ -1,11 +1,15 @@
 """The nearest way back through the command line, over fake hosts: agreed to, announced, reached exactly, and proved."""
 
 import dataclasses
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import pytest
 
+from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
 from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.store import Store
 from rollback import survey
 from rollback.catalog import Catalog, catalog
 from tests.fake import hosts
@@ -187,3 +191,39 @@ def test_a_release_of_the_hosts_own_repositories_is_a_way_without_a_snapshot(sit
     only = site.call("compute", "--release", "havana", "--only", "python-novaclient", "--limit", "cmp1")
     assert only.stdout.splitlines() == [f"python-novaclient={CLIENT[1]}"]
     assert site.present == there
+
+
+# ---------------------------------------------------------------------- escrow
+
+CONTROL = (
+    "Package: {}\nVersion: {}\nArchitecture: all\nMaintainer: Somebody <somebody@example.org>\nDescription: kept\n"
+)
+
+
+def keep(directory: Path, name: str, version: str) -> Kept:
+    """Afterwards the escrow beside the store in `directory` has that package."""
+    tree, made = directory / "tree", directory / "made.deb"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "DEBIAN" / "control").write_text(CONTROL.format(name, version))
+    subprocess.run(["dpkg-deb", "--build", tree, made], check=True, capture_output=True)
+    escrow, data = Escrow.beside(Store(directory / "store")), made.read_bytes()
+    file = PackageFile("deb", name, "all", version)
+    one = Kept(file, escrow.store.put(data), len(data), "cmp1", "cache", "index", "2026-01-01T00:00:00.000+00:00")
+    escrow.keep(one)
+    return one
+
+
+def test_what_no_repository_has_and_the_escrow_has_can_be_had(site: Site, lose: Lose, tmp_path: Path) -> None:
+    name, old, _ = CLIENT
+    site.go_forward()
+    lose(name, old)
+    site.call("compute", code=21)
+    kept = keep(tmp_path, name, old)
+    changes = [one for host in site.json("compute")["manifests"] for one in host["changes"] if one["origin"]]
+    assert {one["name"] for one in changes if one["from_escrow"]} == {name}
+    assert {one["origin"] for one in changes if one["name"] == name} == {"escrow"} and len(changes) > 5
+    path = tmp_path / "store" / kept.digest[:2] / kept.digest
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    site.call("compute", code=22)
+    path.unlink()
+    site.call("compute", code=21)
