@@ -10,6 +10,7 @@ from nornir_upgrade import gates
 from nornir_upgrade.core import engine
 from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.errors import CommandFailed, Failure, GateFailed, SimulationDiffers, Unobtainable
+from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
 from nornir_upgrade.core.facts import HostFacts, gather
 from nornir_upgrade.core.host import FileState, Host
 from nornir_upgrade.core.packages import Goal, Package, PackageWant
@@ -248,6 +249,23 @@ def test_a_repository_that_is_not_there_fails_and_can_be_undone(pair: Pair) -> N
     with pytest.raises(Failure):
         pair.apply(step, pair.compute)
     pair.apply(before, pair.compute)
+    assert gather(pair.compute).sources == start.sources
+
+
+def test_a_repository_that_is_put_back_may_be_no_more_once_packages_are_in_escrow(pair: Pair) -> None:
+    start = gather(pair.compute)
+    path, text = hosts.SOURCES.format(release="none"), hosts.SOURCE.format(release="none")
+    step = SetRepository(path, digest=pair.store.put(text.encode()))
+    with pytest.raises(Failure):
+        pair.apply(step, pair.compute)
+    file = PackageFile("deb", "nova-compute", "all", "1")
+    Escrow.beside(pair.store).keep(Kept(file, step.digest, 9, "cmp1", "cache", "name", "2026-01-01T00:00:00.000+00:00"))
+    assert step.apply(pair.compute, pair.store) == "its indexes cannot be fetched now"
+    assert pair.compute.read(path) == text.encode()
+    assert gather(pair.compute).repositories == start.repositories
+    with pytest.raises(Failure):
+        pair.apply(SetRepository(path, text), pair.compute)
+    pair.apply(SetRepository(path), pair.compute)
     assert gather(pair.compute).sources == start.sources
 
 

@@ -8,6 +8,7 @@ from nornir_upgrade.core import apt as core_apt
 from nornir_upgrade.core import debdepot, facts, inspection, preview_deb, rehearsal_deb, transaction, whole
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
+from nornir_upgrade.steps import repositories
 
 from . import answers, apt, database, dpkg, files, systemd
 from .index import MIGRATIONS
@@ -290,6 +291,11 @@ def _rehearsal(state: HostState, call: Call) -> Result:
     return answers.rehearsal(state, call.argv[0], list(call.argv[1:]), call.stdin)
 
 
+def _forget_indexes(state: HostState, call: Call) -> Result:
+    """An index that could not be fetched was never there."""
+    return OK
+
+
 def _look(state: HostState, call: Call) -> Result:
     """Of the package files asked for, those that repositories offer; the cache is empty."""
     words = call.stdin[: int(call.argv[0])].decode().split()
@@ -332,6 +338,7 @@ SCRIPTS: dict[str, Program] = {
     facts.DIGEST: _listed,
     facts.SCRIPT: _facts,
     debdepot.LOOK: _look,
+    repositories._FORGET: _forget_indexes,
     inspection.SCRIPTS["deb"]: _inspection,
     preview_deb.SCRIPT: _preview,
     rehearsal_deb.SCRIPT: _rehearsal,
