@@ -18,8 +18,8 @@ UNREACHED = {
 
 # What apt and dnf say, in this order: an expired index is signed, and an unsigned one was reached.
 _REPOSITORIES = (
-    ("repository-expired", re.compile(r"is expired|Valid-Until|is not valid yet", re.I)),
-    ("repository-unsigned", re.compile(r"not signed|NO_PUBKEY|BADSIG|EXPKEYSIG|GPG|signature", re.I)),
+    ("repository-expired", re.compile(r"is expired|Valid-Until|is not valid yet")),
+    ("repository-unsigned", re.compile(r"not signed|NO_PUBKEY|BADSIG|EXPKEYSIG|GPG|signatures?\b")),
     ("repository-unreachable", re.compile(r"")),
 )
 _OF_REPOSITORIES = "with the new repositories"

@@ -19,8 +19,8 @@ dpkg-query --show --showformat '${{Package}}\\t${{Architecture}}\\t${{Installed-
 dpkg-query --show --showformat '${{Conffiles}}\\n' |
   sed -nE 's/^ (\\/.*) ([0-9a-f]{{32}})( obsolete)?( remove-on-upgrade)?$/\\2  \\1/p' | md5sum --check --quiet 2>/dev/null
 mark edited 0
-dpkg-query --show --showformat '${{Package}}\\n' | xargs -r apt-cache madison -- 2>/dev/null |
-  sed -nE 's/^ *([^ |]+) *\\| *([^ |]+) *\\|.* Packages$/\\1\\t\\2/p' | sort -u; mark offered 0
+said=$(dpkg-query --show --showformat '${{Package}}\\n' | xargs -r apt-cache madison -- 2>/dev/null); status=$?
+printf '%s\\n' "$said" | sed -nE 's/^ *([^ |]+) *\\| *([^ |]+) *\\|.* Packages$/\\1\\t\\2/p' | sort -u; mark offered $status
 grep -lsE '^[^#]*(trusted|allow-insecure)=yes|^(Trusted|Allow-Insecure): *yes' /etc/apt/sources.list /etc/apt/sources.list.d/*
 mark unchecked 0
 """
@@ -45,7 +45,9 @@ def edited(section: Section) -> tuple[str, ...]:
 
 
 def offered(section: Section) -> frozenset[tuple[str, str]] | None:
-    """`name, version` a line (apt-cache(8), madison)."""
+    """`name, version` a line (apt-cache(8), madison); where apt takes none of its sources it cannot tell."""
+    if section.status != 0:
+        return None
     return frozenset(_pair(section, *line) for line in section.lines())
 
 
