@@ -1,6 +1,6 @@
 """rpm and dnf 4 as a `PackageManager`: argument vectors, and parsers of what these print. Pure; `LC_ALL=C` is the host's part.
 
-All of it was run for real, with dnf 4.14. dnf 5 has a module of its own (`dnf5`), and was not run.
+All of it was run for real, with dnf 4.14. dnf 5 and yum 3 have modules of their own (`dnf5`, `yum`), and were not run.
 
 dnf 4 is told a whole transaction as data (`dnf history replay`, of which dnf 4.5 was the first): it does exactly that, and
 refuses where a version is not to be had or anything else would come along. `dnf install` cannot name what is to go, and
@@ -162,7 +162,7 @@ class Dnf:
             for rows in plans
             if rows or rows is plans[0]
         )
-        return (*replays, *_marks(want, present), *_locks(want, present))
+        return (*replays, *_marks(want, present), *locks(("dnf",), want, present))
 
     def _replay(self, answer: str, want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[str]:
         yield from ("dnf", answer, *OPTIONS)
@@ -194,12 +194,15 @@ def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[
     yield from naming(("dnf", "mark", "remove"), (one for one in wrong if one.auto))
 
 
-def _locks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:
+def locks(
+    command: tuple[str, ...], want: Sequence[PackageWant], present: Sequence[Package]
+) -> Iterator[tuple[str, ...]]:
+    """The calls of `command` after which what is wanted held is held, and nothing else that is wanted."""
     if held := in_the_way(want, present):
-        yield ("dnf", "versionlock", "delete", *held)
+        yield (*command, "versionlock", "delete", *held)
     now = {(one.key, one.version) for one in present if one.hold}
     fresh = (one for one in want if one.goal == "installed" and one.hold and (one.key, one.version) not in now)
-    yield from naming(("dnf", "versionlock", "add"), fresh)
+    yield from naming((*command, "versionlock", "add"), fresh)
 
 
 def in_the_way(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:

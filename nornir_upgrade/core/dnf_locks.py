@@ -1,4 +1,4 @@
-"""What an administrator locked at its version: the list of dnf 4's versionlock plugin, and the file of dnf 5's command. Pure."""
+"""What an administrator locked at its version: the lists of yum's and dnf 4's plugins, and the file of dnf 5's command. Pure."""
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +11,7 @@ from .packages import Package
 
 LIST = "/etc/dnf/plugins/versionlock.list"  # dnf-versionlock(8)
 TOML = "/etc/dnf/versionlock.toml"  # dnf5-versionlock(8)
+YUM = "/etc/yum/pluginconf.d/versionlock.list"  # yum-plugin-versionlock, versionlock.conf
 
 Locked = Callable[[Package], bool]
 """Whether a package is held at the version that it has."""
@@ -32,6 +33,22 @@ def parse_list(text: str) -> Locked:
     if not patterns:
         return lambda package: False
     return lambda package: any(fnmatchcase(form, pattern) for form in _forms(package) for pattern in patterns)
+
+
+def parse_yum(text: str) -> Locked:
+    """A package a line, `epoch:name-version-release.arch`, whose architecture does not count; one behind `!` holds none.
+
+    No patterns: where the plugin is given one, it writes down what that matched. Nor do capitals count (versionlock.py).
+    """
+    # Lines with `!` or `#` are left in: no package is called that.
+    held = frozenset(line.strip().lower().rpartition(".")[0] for line in text.splitlines())
+    return lambda package: not held.isdisjoint(_envr(package))
+
+
+def _envr(package: Package) -> Iterator[str]:
+    epoch, version, release = _parts(package)
+    full = f"{package.name}-{version}-{release}".lower()
+    yield from (f"{epoch}:{full}", *([full] if epoch == "0" else []))
 
 
 def _forms(package: Package) -> Iterator[str]:

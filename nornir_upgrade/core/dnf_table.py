@@ -1,7 +1,7 @@
 """The table of what dnf would do, taken apart: headings, a package a row, what it replaces below it. Pure; `LC_ALL=C`.
 
-dnf 4.14's was recorded from real runs. dnf 5's is after its documentation and issues, and yum 3's is dnf 4's with other headings
-and with long rows broken in two; neither was run.
+dnf 4.14's was recorded from real runs. dnf 5's is after its documentation and issues, and yum 3's, which is dnf 4's with other
+headings and with long rows and its header broken in two, after its source and transcripts of it; neither was run.
 """
 
 import re
@@ -12,9 +12,9 @@ from . import nevra
 from .errors import InvalidInput
 from .packages import Package, PackageName, Transaction, paired
 
-_HEADER = re.compile(r" ?Package +Arch(itecture)? +Version +Repository +Size *")
+_HEADER = re.compile(r" ?Package +Arch(itecture)? +Version +Repository( +Size)? *")
 _SUMMARY = re.compile(r"Transaction Summary:?")
-_RULE = re.compile(r"=+")
+_RULE = re.compile(r"=+| {2,}Size *")  # the last column's name, where the header was too long for its line
 _HEADING = re.compile(
     r"(?P<act>Installing|Upgrading|Updating|Downgrading|Reinstalling|Removing|Erasing|Skipping packages|Changing reason)"
     r"(?: (?:weak )?dependencies| group/module packages| groups?| for dependencies| dependent packages| unused dependencies"
