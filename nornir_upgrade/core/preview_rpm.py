@@ -32,10 +32,12 @@ umask 077
 root=$(mktemp -d /var/tmp/nornir-upgrade.XXXXXXXXXX) || exit 1
 trap 'rm -rf "$root"' EXIT
 trap 'exit 1' HUP INT TERM
-mkdir -p "$root/repos" "$root/cache" "$root/persist" "$root/log"
+mkdir -p "$root/repos" "$root/cache" "$root/persist" "$root/log" "$root/plugins"
 cp -a /etc/yum.repos.d/. "$root/repos/" 2>/dev/null
 cp -a --reflink=auto /var/cache/dnf/. "$root/cache/" 2>/dev/null
 cp -a /var/lib/dnf/. "$root/persist/" 2>/dev/null
+cp -a /etc/dnf/plugins/. "$root/plugins/" 2>/dev/null
+printf '[main]\\nenabled=0\\n' > "$root/plugins/generate_completion_cache.conf"  # it writes to the host's own cache, whatever cachedir is
 rm -f "$root"/*/*.pid
 while [ "$files" -gt 0 ]; do
   printf '%s' "$2" > "$root/repos/$1"
@@ -44,7 +46,7 @@ while [ "$files" -gt 0 ]; do
 done
 dnf() {{
   command dnf --setopt=reposdir="$root/repos" --setopt=cachedir="$root/cache" --setopt=persistdir="$root/persist" \\
-    --setopt=logdir="$root/log" --setopt='*.skip_if_unavailable=False' {quote(dnf.OPTIONS)} "$@"
+    --setopt=logdir="$root/log" --setopt=pluginconfpath="$root/plugins" --setopt='*.skip_if_unavailable=False' {quote(dnf.OPTIONS)} "$@"
 }}
 mark begin 0
 dnf --refresh makecache 2>&1; status=$?; mark update $status

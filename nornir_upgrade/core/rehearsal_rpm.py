@@ -164,7 +164,7 @@ rpm --dbpath "$root/rpm" -qa --qf {quote([FORMAT])}; mark packages $?
 cat > "$root/bin/dnf" <<EOF
 #!/bin/sh
 exec $real -C --setopt=reposdir="$root/repos" --setopt=cachedir="$root/cache" --setopt=persistdir="$root/persist" \\\\
-  --setopt=logdir="$root/log" --setopt='*.skip_if_unavailable=False' "\\$@"
+  --setopt=logdir="$root/log" --setopt=pluginconfpath="$root/plugins" --setopt='*.skip_if_unavailable=False' "\\$@"
 EOF
 chmod 700 "$root/bin/dnf"
 [ ! -d "$root/kept" ] || dnf -q --repo nornir-upgrade-kept makecache >&2
