@@ -14,7 +14,10 @@ from .scene import Scene
 
 Reasons = Mapping[PackageName, tuple[Reason, ...]]
 
-_HINT = "make a repository with what is missing available to the host, and compute again"
+_HINT = (
+    "look for what is missing with rollback escrow fetch --run RUN, or make a repository with it available to the host; "
+    "then compute again"
+)
 _RULES = {"missing": "unobtainable", "essential": "essential", "policy": "policy"}
 
 

@@ -212,5 +212,5 @@ def _unobtainable(lost: tuple[str, ...]) -> Problem:
         "unobtainable",
         tuple(one.partition("=")[0] for one in lost),
         f"no repository offers {', '.join(lost)}",
-        "make a repository with these versions available to the host, and compute again",
+        "look for it in caches with rollback escrow fetch --run RUN, or make a repository with these versions available to the host",
     )
