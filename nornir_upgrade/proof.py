@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from .core.errors import Blocked
-from .core.escrow import Family, Kept, PackageFile, files_of
+from .core.escrow import Family, Kept, PackageFile
 from .core.facts import HostFacts
 from .core.packages import (
     Package,
@@ -45,10 +45,9 @@ class Question:
     @property
     def old(self) -> frozenset[PackageFile]:
         """The files that the way back installs."""
-        now = {(one.key, one.version) for one in self.after if one.unpacked}
-        here = {(one.key, one.version) for one in self.present if one.unpacked}
-        back = [one for one in self.present if one.unpacked and (one.key, one.version) in here - now]
-        return frozenset(files_of(self.family, back))
+        there = {(one.key, one.version) for one in self.after if one.unpacked}
+        coming = (one for one in self.want if one.goal == "installed" and (one.key, one.version) not in there)
+        return frozenset(PackageFile(self.family, one.name, one.arch, one.version) for one in coming)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,8 @@ def _given(stage: Stage, present: Sequence[Package], after: Sequence[Package]) -
     for key, one in now.items():
         if one.unpacked and key not in then:
             yield stage.given("gone" if one.key in left else "away", one)
-            yield stage.given("back", one)
+            if one.version:  # dpkg knows none of a package whose first unpacking was cut off
+                yield stage.given("back", one)
         elif not one.unpacked and one.key in come:
             yield stage.given("away", one)
     yield from (stage.given("come", one) for key, one in then.items() if one.unpacked and key not in now)
