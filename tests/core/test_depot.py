@@ -5,6 +5,7 @@ import re
 import pytest
 
 from nornir_upgrade.core.debdepot import DebDepot
+from nornir_upgrade.core.delivery import DIRECTORY as DELIVERED
 from nornir_upgrade.core.delivery import Delivered
 from nornir_upgrade.core.depot import DIRECTORY, Depot, Held, Offer, parse_held
 from nornir_upgrade.core.errors import InvalidInput
@@ -129,3 +130,19 @@ def test_only_a_call_of_the_package_manager_is_made_to_know_of_files() -> None:
     assert Delivered("deb", (), ()).known_to(("true",)) == ("true",)
     with pytest.raises(InvalidInput):
         delivered.known_to(("dpkg", "--purge", "x"))
+
+
+def test_of_a_transaction_only_what_installs_knows_of_files_and_they_go_at_its_end() -> None:
+    deb = Delivered("deb", ("/x.deb",), ("--with-source", "/x.deb"))
+    change = (("sh", "-c", "loop", "sh", "apt-get", "install"), ("apt-mark", "auto", "x"), ("dpkg", "--purge", "y"))
+    first, *rest = deb.known_to_all(change)
+    assert first[4:] == ("apt-get", "--with-source", "/x.deb", "install") and tuple(rest) == change[1:]
+    assert deb.withdrawal == (("rm", "-rf", "--", DELIVERED),) and Delivered("deb", (), ()).withdrawal == ()
+    rpm = Delivered("rpm", (), ("--setopt=*.skip_if_unavailable=True",))
+    change = (
+        ("sh", "-c", "loop", "sh", "{}", "dnf", "-y", "history", "replay", "/dev/stdin"),
+        ("dnf", "mark", "remove", "x"),
+    )
+    first, *rest = rpm.known_to_all(change)
+    assert first[5:8] == ("dnf", "--setopt=*.skip_if_unavailable=True", "-y") and tuple(rest) == change[1:]
+    assert rpm.withdrawal == ()
