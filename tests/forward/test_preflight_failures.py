@@ -1,5 +1,7 @@
 """Findings about what could not be asked: told apart by what apt and dnf say, and by how a host refuses us."""
 
+from pathlib import Path
+
 import pytest
 
 from nornir_upgrade.core.errors import (
@@ -18,6 +20,7 @@ from nornir_upgrade.preflight_failures import of_preview, of_unreached
 
 from .world import lab, mixed
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "preflight.md"
 ASKED = "cmp1: apt-get update with the new repositories ended with status 100:\n"
 DNF = "rcmp1: dnf makecache with the new repositories ended with status 1:\n"
 
@@ -108,6 +111,12 @@ def test_a_package_manager_that_cannot_say(host: str, failure: Failure, key: str
 
 def test_what_is_no_finding() -> None:
     assert of_preview(lab().facts["cmp1"], CommandFailed("cmp1", "mktemp", 1, "")) is None
+
+
+def test_the_document_tells_every_key_and_which_cannot_be_waived() -> None:
+    rows = [line.split("|")[1] for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")]
+    told = {key.strip(" `*"): "*" in row for row in rows for key in row.split(",")}
+    assert told == dict.fromkeys(WAIVABLE, False) | dict.fromkeys(STRICT, True)
 
 
 def test_no_key_stands_twice() -> None:
