@@ -1,11 +1,19 @@
 """Fixtures of the tests on real hosts."""
 
-from collections.abc import Iterator, Mapping
+import gzip
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from nornir_upgrade.lab import dists
 from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.lab.releases import HAVANA
+from nornir_upgrade.lab.rpm_releases import HAVANA_RPM
+from nornir_upgrade.lab.signing import archive_key
 from tests.conftest import OWN
 from tests.lab.site import BOTH, GROUPS, RPM_GROUPS, Site
 
@@ -40,6 +48,57 @@ def rpm_site(rpm_fleet: Lab, tmp_path: Path) -> Iterator[Site]:
 def both(fleet: Lab, rpm_fleet: Lab, tmp_path: Path) -> Iterator[Site]:
     """A controller's directory for the hosts of both families."""
     yield from _site(fleet, tmp_path, tuple(BOTH), BOTH)
+
+
+Lose = Callable[[str], None]
+
+
+@pytest.fixture
+def lose(fleet: Lab) -> Iterator[Lose]:
+    """The old repository without any version of a package, signed anew; without a name, whole again. It is whole afterwards."""
+    root = fleet.repositories / HAVANA.codename
+    index = root / "dists" / HAVANA.codename / "main/binary-amd64/Packages"
+    whole = index.read_bytes()
+    kept = shutil.copytree(root / "dists", fleet.directory / "dists-kept", dirs_exist_ok=True)
+
+    def lost(name: str) -> None:
+        stanzas = [one for one in whole.split(b"\n\n") if not one.startswith(f"Package: {name}\n".encode())]
+        assert len(stanzas) + bool(name) == len(whole.split(b"\n\n"))
+        date = HAVANA.date + 60 + 60 * (not name)
+        key = archive_key(fleet.cache)
+        dists.write(
+            root, HAVANA.codename, b"\n\n".join(stanzas), key, date=date, origin="Lab Cloud", label="Lab Cloud Archive"
+        )
+
+    yield lost
+    shutil.rmtree(root / "dists")
+    shutil.move(kept, root / "dists")
+
+
+@pytest.fixture
+def lose_rpm(rpm_fleet: Lab) -> Iterator[Lose]:
+    """The old repository of the RPM hosts without a package. It is whole afterwards."""
+    data = rpm_fleet.repositories / "rpm" / HAVANA_RPM.codename / "repodata"
+    kept = shutil.copytree(data, rpm_fleet.directory / "repodata-kept", dirs_exist_ok=True)
+
+    def lost(name: str) -> None:
+        (file,) = data.glob("*-primary.xml.gz")
+        was = file.read_bytes()
+        entry = rf'<package type="rpm">\s*<name>{re.escape(name)}</name>.*?</package>'
+        text, entries = re.subn(entry, "", gzip.decompress(was).decode(), flags=re.S)
+        assert entries == 1
+        text = re.sub(r'packages="(\d+)"', lambda match: f'packages="{int(match[1]) - 1}"', text)
+        now = gzip.compress(text.encode())
+        told = (data / "repomd.xml").read_text()
+        for old, new in ((was, now), (gzip.decompress(was), text.encode())):
+            told = told.replace(hashlib.sha256(old).hexdigest() + "</", hashlib.sha256(new).hexdigest() + "</")
+            told = told.replace(f"size>{len(old)}</", f"size>{len(new)}</")
+        file.write_bytes(now)
+        (data / "repomd.xml").write_text(told)
+
+    yield lost
+    shutil.rmtree(data)
+    shutil.move(kept, data)
 
 
 def _site(

@@ -2,46 +2,19 @@
 
 import re
 import shlex
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from nornir_upgrade.lab import dists
-from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.releases import HAVANA
-from nornir_upgrade.lab.signing import archive_key
+from tests.lab.conftest import Lose
 from tests.lab.picture import differences, take
-from tests.lab.site import GROUPS, ONE, Site
+from tests.lab.site import GROUPS, NOT_KEPT, ONE, Site
 from tests.lab.test_loop import NEW, OLD, assert_as_before
 
 pytestmark = pytest.mark.lab
 
-Lose = Callable[[str], None]
 NOVA = {"nova-common", "nova-compute", "python-nova"}
-
-
-@pytest.fixture
-def lose(fleet: Lab) -> Iterator[Lose]:
-    """The old repository without any version of a package, signed anew; without a name, whole again. It is whole afterwards."""
-    root = fleet.repositories / HAVANA.codename
-    index = root / "dists" / HAVANA.codename / "main/binary-amd64/Packages"
-    whole = index.read_bytes()
-    kept = shutil.copytree(root / "dists", fleet.directory / "dists-kept", dirs_exist_ok=True)
-
-    def lost(name: str) -> None:
-        stanzas = [one for one in whole.split(b"\n\n") if not one.startswith(f"Package: {name}\n".encode())]
-        assert len(stanzas) + bool(name) == len(whole.split(b"\n\n"))
-        date = HAVANA.date + 60 + 60 * (not name)
-        key = archive_key(fleet.cache)
-        dists.write(
-            root, HAVANA.codename, b"\n\n".join(stanzas), key, date=date, origin="Lab Cloud", label="Lab Cloud Archive"
-        )
-
-    yield lost
-    shutil.rmtree(root / "dists")
-    shutil.move(kept, root / "dists")
 
 
 def packages(site: Site, host: str) -> dict[str, str]:
@@ -66,6 +39,7 @@ def test_what_is_gone_from_the_archive_stays_with_what_it_needs_and_goes_back_wh
     small: Site, lose: Lose
 ) -> None:
     before = take(small.lab, ["cmp1"])
+    small.configure(ours=NOT_KEPT)
     small.forward(*ONE)
     there = take(small.lab, ["cmp1"])
     lose("python-nova")
@@ -98,6 +72,7 @@ def test_what_is_gone_from_the_archive_stays_with_what_it_needs_and_goes_back_wh
 
 def test_what_is_gone_from_the_archive_is_removed_where_that_was_asked_for(small: Site, lose: Lose) -> None:
     before = take(small.lab, ["cmp1"])
+    small.configure(ours=NOT_KEPT)
     small.forward(*ONE)
     lose("python-nova")
     (manifest,) = small.rollback("compute", *ONE, "--missing", "remove", "-o", "json").document["manifests"]
@@ -117,6 +92,7 @@ def test_what_is_gone_from_the_archive_is_removed_where_that_was_asked_for(small
 
 def test_a_part_goes_back_alone_and_the_rest_later_but_for_what_is_gone(site: Site, lose: Lose) -> None:
     before = take(site.lab, GROUPS)
+    site.configure(ours=NOT_KEPT)
     site.forward()
     there = {host: packages(site, host) for host in GROUPS}
     back = site.rollback("apply", "--only", "nova*", "--restore-db", "--yes")
