@@ -17,7 +17,8 @@ PARTS = ("booted", "replaced")
 # What a running system keeps on using after an upgrade (dnf-plugins-core, needs_restarting.py, NEED_REBOOT).
 _CORE = "kernel kernel-core kernel-rt kernel-rt-core glibc linux-firmware systemd openssl-libs gnutls dbus dbus-broker microcode_ctl"
 
-# What repositories offer is asked of the indexes that the host has, of a copy: dnf writes beside what it reads. A host that has none
+# What repositories offer is asked of the indexes that the host has, of a copy and without
+# plugins: dnf writes beside what it reads, and one of them into the host's own cache all the same. A host that has none
 # yet cannot tell. A package may have been replaced in the very second of the start: it is taken for older.
 SCRIPT = f"""\
 {transaction_rpm.HOLDERS}{transaction_rpm.SCRIPTS}\
@@ -32,7 +33,7 @@ rpm -Va --configfiles --nodeps --noscripts 2>/dev/null; mark edited 0
   trap 'exit 1' HUP INT TERM
   cp -a --reflink=auto /var/cache/dnf/. "$root" 2>/dev/null
   rm -f "$root"/*.pid
-  rpm -qa --qf '%{{NAME}}\\n' | sort -u | xargs dnf -C -q --setopt=cachedir="$root" --setopt=logdir="$root" \\
+  rpm -qa --qf '%{{NAME}}\\n' | sort -u | xargs dnf --noplugins -C -q --setopt=cachedir="$root" --setopt=logdir="$root" \\
     repoquery --available --qf '%{{name}}\\t%{{evr}}' -- 2>/dev/null
 ); mark offered $?
 for file in /etc/yum.repos.d/*.repo; do

@@ -37,7 +37,8 @@ cp -a /etc/yum.repos.d/. "$root/repos/" 2>/dev/null
 cp -a --reflink=auto /var/cache/dnf/. "$root/cache/" 2>/dev/null
 cp -a /var/lib/dnf/. "$root/persist/" 2>/dev/null
 cp -a /etc/dnf/plugins/. "$root/plugins/" 2>/dev/null
-printf '[main]\\nenabled=0\\n' > "$root/plugins/generate_completion_cache.conf"  # it writes to the host's own cache, whatever cachedir is
+# This one writes to the host's own cache, whatever cachedir is.
+printf '[main]\\nenabled=0\\n' > "$root/plugins/generate_completion_cache.conf"
 rm -f "$root"/*/*.pid
 while [ "$files" -gt 0 ]; do
   printf '%s' "$2" > "$root/repos/$1"
