@@ -30,6 +30,11 @@ PLUGIN = f"{DIRECTORY}/plugin"
 # A repository that is no more must not stand in the way: dnf(8) refuses a version all the same that is not to be had.
 _SKIP: Mapping[Family, tuple[str, ...]] = {"deb": (), "rpm": ("--setopt=*.skip_if_unavailable=True",)}
 
+# The files are root's alone, since what was rebuilt holds configuration; apt asks for them as another user where a repository
+# offers the same version and does not give it (apt.conf(5), APT::Sandbox::User).
+_AS_ROOT = ("-o", "APT::Sandbox::User=root")
+
+_UNFETCHED = ("Unable to fetch some archives", "Error downloading packages")
 _WITHDRAW = ("rm", "-rf", "--", DIRECTORY)
 
 # dnf(8) loads every plugin of its pluginpath; ours is one that is there for this one call.
@@ -94,10 +99,16 @@ class Delivered:
 
 @contextmanager
 def supplied(
-    host: Host, store: Store, family: Family, want: Iterable[PackageWant], present: Iterable[Package]
+    host: Host,
+    store: Store,
+    family: Family,
+    want: Iterable[PackageWant],
+    present: Iterable[Package],
+    *,
+    everything: bool = False,
 ) -> Iterator[Delivered]:
     """As `supply`, for a block that ends with a job which has the `withdrawal` at its end; where that fails, it is withdrawn too."""
-    delivered = supply(host, store, family, want, present)
+    delivered = supply(host, store, family, want, present, everything=everything)
     try:
         yield delivered
     except (Unreachable, TimedOut):
@@ -109,19 +120,39 @@ def supplied(
 
 
 def supply(
-    host: Host, store: Store, family: Family, want: Iterable[PackageWant], present: Iterable[Package]
+    host: Host,
+    store: Store,
+    family: Family,
+    want: Iterable[PackageWant],
+    present: Iterable[Package],
+    *,
+    everything: bool = False,
 ) -> Delivered:
     """Afterwards every version in `want` that is not there, and that the host's own repositories do not offer, stands on `host`, as far
-    as the escrow beside `store` has it. A host that needs nothing of it is not even asked. Raises as `deliver`.
+    as the escrow beside `store` has it; with `everything` those that they offer, too. A host that needs nothing of it is not even
+    asked. Raises as `deliver`.
     """
-    escrow = Escrow.beside(store)
+    escrow, files = Escrow.beside(store), _due(family, want, present)
+    kept = [file for file in files if escrow.find(file)]
+    offers = look(host, family, kept) if kept and not everything else {}
+    due = [file for file in kept if everything or not offers[file].offered]
+    return deliver(host, escrow, due) if due else Delivered(family, (), _SKIP[family] if files else ())
+
+
+def keeps(store: Store, family: Family, want: Iterable[PackageWant], present: Iterable[Package]) -> bool:
+    """Whether the escrow beside `store` has any version in `want` that is not there."""
+    return any(map(Escrow.beside(store).find, _due(family, want, present)))
+
+
+def unfetched(failure: CommandFailed) -> bool:
+    """Whether a transaction died of what repositories did not give, before it began: in the words of apt-get and of dnf."""
+    return any(words in failure.output for words in _UNFETCHED)
+
+
+def _due(family: Family, want: Iterable[PackageWant], present: Iterable[Package]) -> list[PackageFile]:
     there = {(one.key, one.version) for one in present if one.state == "installed" and not one.broken}
     wanted = (one for one in want if one.goal == "installed" and (one.key, one.version) not in there)
-    files = [PackageFile(family, one.name, one.arch, one.version) for one in wanted]
-    kept = [file for file in files if escrow.find(file)]
-    offers = look(host, family, kept) if kept else {}
-    due = [file for file in kept if not offers[file].offered]
-    return deliver(host, escrow, due) if due else Delivered(family, (), _SKIP[family] if files else ())
+    return [PackageFile(family, one.name, one.arch, one.version) for one in wanted]
 
 
 def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Delivered:
@@ -181,7 +212,7 @@ def _options(host: Host, family: Family, paths: Sequence[str]) -> tuple[str, ...
     if not paths:
         return ()
     if family == "deb":
-        return tuple(word for path in paths for word in ("--with-source", path))
+        return (*_AS_ROOT, *(word for path in paths for word in ("--with-source", path)))
     host.run(("install", "-d", "-m", "0700", "--", PLUGIN))
     host.write(f"{PLUGIN}/nornir_upgrade_escrow.py", _PLUGIN, mode="0600")
     others = host.run(("sh", "-c", _PLUGIN_PATH)).text.strip()

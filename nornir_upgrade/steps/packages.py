@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..core import transaction
-from ..core.delivery import Delivered, supplied
+from ..core.delivery import Delivered, keeps, supplied, unfetched
 from ..core.errors import CommandFailed, SimulationDiffers, StateDiffers
 from ..core.evr import sort_key
 from ..core.families import Family, Name, family_of
@@ -68,15 +68,25 @@ class SetPackages(Step, kind="packages"):
         present = self._present(host)
         if not differences(self.want, present):
             return ""
-        due = self.want if self.downgrade else ()
-        with supplied(host, store, self.family, due, present) as delivered:
-            self._refuse_surprises(host, present, delivered)
-            result = self._change(host, present, delivered)
+        result = self._transact(host, store, present)
         if left := differences(self.want, self._present(host)):
             raise StateDiffers(
                 f"{host.name}: after the transaction: {'; '.join(left)}", hint=f"see {self._family.log} on {host.name}"
             )
         return self._family.record(result)
+
+    def _transact(self, host: Host, store: Store, present: Sequence[Package]) -> Result:
+        """One transaction. Where repositories do not give what their indexes name, nothing was done, and the escrow stands in."""
+        due = self.want if self.downgrade else ()
+        try:
+            with supplied(host, store, self.family, due, present) as delivered:
+                self._refuse_surprises(host, present, delivered)
+                return self._change(host, present, delivered)
+        except CommandFailed as failure:
+            if not (unfetched(failure) and keeps(store, self.family, due, present)):
+                raise
+        with supplied(host, store, self.family, due, present, everything=True) as delivered:
+            return self._change(host, present, delivered)
 
     def _refuse_surprises(self, host: Host, present: Sequence[Package], delivered: Delivered) -> None:
         """The host's own package manager must say that it would do what is wanted, and nothing else."""

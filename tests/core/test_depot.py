@@ -6,9 +6,9 @@ import pytest
 
 from nornir_upgrade.core.debdepot import DebDepot
 from nornir_upgrade.core.delivery import DIRECTORY as DELIVERED
-from nornir_upgrade.core.delivery import Delivered
+from nornir_upgrade.core.delivery import Delivered, unfetched
 from nornir_upgrade.core.depot import DIRECTORY, Depot, Held, Offer, parse_held
-from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.errors import CommandFailed, InvalidInput
 from nornir_upgrade.core.escrow import Family, PackageFile
 from nornir_upgrade.core.rpmdepot import RpmDepot
 
@@ -146,3 +146,10 @@ def test_of_a_transaction_only_what_installs_knows_of_files_and_they_go_at_its_e
     first, *rest = rpm.known_to_all(change)
     assert first[5:8] == ("dnf", "--setopt=*.skip_if_unavailable=True", "-y") and tuple(rest) == change[1:]
     assert rpm.withdrawal == ()
+
+
+def test_only_what_did_not_come_is_taken_for_not_fetched() -> None:
+    apt = "Err:1 http://10.0.0.1 a all 1\nE: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?"
+    assert unfetched(CommandFailed("cmp1", "apt-get", 100, apt))
+    assert unfetched(CommandFailed("rcmp1", "dnf", 1, "Error: Error downloading packages:\n  Cannot download a-1.rpm"))
+    assert not unfetched(CommandFailed("cmp1", "postinst of a", 1, "dpkg: error processing package a (--configure):"))
