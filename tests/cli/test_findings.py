@@ -17,6 +17,7 @@ from tests.fake.host import FakeHost
 from tests.fake.state import Service
 
 from .site import Site
+from .test_doors import on_a_terminal
 
 NAME = "service-by-service"
 ROOM = "/\t{0} {1} {1} /\n/usr\t{0} {1} {1} /\n/var/cache/apt/archives\t{0} {1} {1} /\n/var/lib/nornir-upgrade\t{0} {1} {1} /\n"
@@ -368,3 +369,13 @@ def test_force_goes_past_advisory_findings_without_asking(havana: Site) -> None:
     result = havana.call("run", NAME, "--yes", "--force")
     assert result.exit_code == 0, result.output
     assert "[reboot-pending]" in result.stderr
+
+
+def test_a_person_is_asked_about_advisory_findings_once(havana: Site) -> None:
+    spoil(havana, next(case for case in CASES if case.key == "reboot-pending"))
+    code, shown = on_a_terminal(havana, "run", NAME, answer="n\n")
+    assert code == 130 and "Preflight: 0 blocking, 1 advisory. Go on? [y/N]" in shown
+    code, shown = on_a_terminal(havana, "run", NAME, "--force", answer="n\n")
+    assert code == 130 and "[reboot-pending]" in shown
+    assert "Go on?" not in shown and "Go ahead? [y/N]" in shown
+    assert havana.json("history")["runs"] == []
