@@ -162,25 +162,29 @@ class _Collection:
             return
         depot = DEPOTS[self.families[host.name]]
         said, stands = _done(host, depot.download(rest, sum(offers[file].size for file in rest)))
-        for file in rest:
-            held = stands.get(file.file_name)
-            if held is None:
-                self._refuse(file, f"{host.name}: {said}")
-            elif offers[file].digests and held.digest not in offers[file].digests:
-                self._refuse(file, f"{host.name}: what came is not what the index says")
-            else:
-                self._take(host, file, held, "repository")
-        _clear(host)
+        try:
+            for file in rest:
+                held = stands.get(file.file_name)
+                if held is None:
+                    self._refuse(file, f"{host.name}: {said}")
+                elif offers[file].digests and held.digest not in offers[file].digests:
+                    self._refuse(file, f"{host.name}: what came is not what the index says")
+                else:
+                    self._take(host, file, held, "repository")
+        finally:
+            _clear(host)
 
     def _rebuild(self, host: Host, files: Sequence[PackageFile]) -> None:
         depot = DEPOTS[self.families[host.name]]
         for file in files:
             said, stands = _done(host, depot.rebuild(file))
-            if held := stands.get(file.file_name):
-                self._take(host, file, held, "rebuilt")
-            else:
-                self._refuse(file, f"{host.name}: {said}")
-            _clear(host)
+            try:
+                if held := stands.get(file.file_name):
+                    self._take(host, file, held, "rebuilt")
+                else:
+                    self._refuse(file, f"{host.name}: {said}")
+            finally:
+                _clear(host)
 
     def _take(self, host: Host, file: PackageFile, held: Held, source: Source) -> None:
         """Afterwards the file that stands on the host is in escrow, or it is said why not."""
