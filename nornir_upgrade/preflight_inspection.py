@@ -87,7 +87,7 @@ def _at_work(found: Inspection) -> Iterable[Finding]:
     pids = {one.pid for one in holders}
     if holders:
         text = f"packages are being changed there by {_told(holders)}"
-        yield Finding("package-manager-locked", found.host, "blocking", text, f"wait for it to end: {_watch(holders)}")
+        yield Finding("package-manager-locked", found.host, "advisory", text, f"wait for it to end: {_watch(holders)}")
     elif scripts:
         text = f"a maintainer script runs there without its package manager: {_told(scripts)}"
         remedy = f"wait for it to end, or end it, then see to its package: {_watch(scripts)}"

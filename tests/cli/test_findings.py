@@ -138,7 +138,7 @@ CASES = (
         "into that group",
         more=("--set", "group_db=nobody"),
     ),
-    Case("package-manager-locked", "cmp1", "blocking", "by dpkg (pid 77)", "ps -fp 77", told("work", "lock 77 dpkg")),
+    Case("package-manager-locked", "cmp1", "advisory", "by dpkg (pid 77)", "ps -fp 77", told("work", "lock 77 dpkg")),
     Case(
         "script-orphaned",
         "cmp1",

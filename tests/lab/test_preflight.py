@@ -51,7 +51,7 @@ CASES = (
     ),
     Case(
         "package-manager-locked",
-        "blocking",
+        "advisory",
         "by python3 (pid ",
         "ps -fp ",
         meanwhile=f'exec python3 -c "{LOCK}" /var/lib/dpkg/lock-frontend',
@@ -136,7 +136,7 @@ RPM_CASES = (
     ),
     Case(
         "package-manager-locked",
-        "blocking",
+        "advisory",
         "by python3 (pid ",
         "ps -fp ",
         meanwhile=f'exec python3 -c "{LOCK}" /var/lib/rpm/.rpm.lock',
