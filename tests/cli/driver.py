@@ -1,8 +1,11 @@
 """`nornir-upgrade` over fake hosts, as a program: `python -m tests.cli.driver VERB …`."""
 
+import signal
+
 import tests.core.toys  # noqa: F401  (its kinds of steps)
 from nornir_upgrade.cli import main
 from tests.cli.site import stand_in
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under nohup(1) has it ignored by all that they start
 stand_in()
 main()
