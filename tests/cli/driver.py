@@ -6,6 +6,6 @@ import tests.core.toys  # noqa: F401  (its kinds of steps)
 from nornir_upgrade.cli import main
 from tests.cli.site import stand_in
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under nohup(1) has it ignored by all that they start
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup(1) all that the tests start would ignore it
 stand_in()
 main()
