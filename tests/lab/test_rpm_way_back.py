@@ -48,6 +48,7 @@ def versions(site: Site, host: str) -> dict[str, str]:
     return dict(line.split() for line in said.splitlines() if not line.startswith(("gpg-pubkey", "kernel-core")))
 
 
+@pytest.mark.soak
 def test_a_whole_cloud_of_rpm_hosts_goes_forward_and_back(rpm_site: Site) -> None:
     before = take(rpm_site.lab, RPM_GROUPS)
     rpm_site.forward(*ALONE)

@@ -59,7 +59,14 @@ def deleted(site: Site) -> Iterator[None]:
             aside.rename(path)
 
 
-@pytest.mark.parametrize("case", ["deleted", "caches emptied", "never in a repository"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "deleted",
+        pytest.param("caches emptied", marks=pytest.mark.soak),
+        pytest.param("never in a repository", marks=pytest.mark.soak),
+    ],
+)
 def test_seven_hosts_go_back_though_the_old_release_is_deleted(both: Site, say: Say, case: str) -> None:
     if case == "never in a repository":
         both.lab.run("cmp1", ["sh", "-c", LOCAL])
