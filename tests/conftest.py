@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from nornir_upgrade.core.ssh import SshHost
 from nornir_upgrade.lab import provision, rpm_provision
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
+
+# Tests assert no times: on a busy machine an example may take as long as it likes.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _MEMORY = Path("/dev/shm")
 _SAID, _ON_THE_LAB = "said", "on the lab"
