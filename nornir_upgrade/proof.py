@@ -17,7 +17,6 @@ from .core.packages import (
 )
 from .core.plan import Plan
 from .core.rehearsal import Rehearsed
-from .needs import Needs
 from .steps.packages import SetPackages, as_is, surprises
 from .steps.repositories import SetRepository
 
@@ -152,11 +151,6 @@ def _refused(question: Question, said: Rehearsed) -> Iterable[Reason]:
         yield Reason((), said.refusal)
     elif lines := surprises(said.said.changes, question.changes, question.want, question.after):
         yield Reason((), "the package manager " + "; ".join(lines[:_SHOWN]))
-
-
-def to_be_kept(proofs: Iterable[Proof]) -> Needs:
-    """For every host, the files that its way back needs, that no repository will offer, and that are not in escrow yet."""
-    return {one.host: one.to_keep for one in proofs if one.to_keep}
 
 
 def refuse_no_way_back(proofs: Iterable[Proof], consent: Collection[str]) -> None:

@@ -28,14 +28,28 @@ scripts() {
   grep -lasE '[v]ar/lib/dpkg/(info/[^/]*[.]|tmp.ci/)(pre|post)(inst|rm)' /proc/[0-9]*/cmdline | cut -d/ -f3
 }
 """
-QUIET = f"""\
-{HOLDERS}{SCRIPTS}\
+# For a script that says how `holders` and `scripts` are found: `$pids` are those that are still at work after `$1` seconds.
+WAIT = """\
 rounds=$(($1 * 4))
-while pids=$({{ holders; scripts; }} | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
+while pids=$({ holders; scripts; } | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
   sleep 0.25
   rounds=$((rounds - 1))
 done
 for pid in $pids; do printf '%s %s\\n' "$pid" "$(cat /proc/$pid/comm 2>/dev/null)"; done
+"""
+# For a script that knows `$units`.
+STOP = """\
+stop() {
+  for unit in $units; do
+    case $(systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null) in
+    '' | inactive | failed) ;;
+    *) systemctl stop -- "$unit" || exit 1 ;;
+    esac
+  done
+}
+"""
+QUIET = f"""\
+{HOLDERS}{SCRIPTS}{WAIT}\
 if [ -z "$pids" ] && grep -qsxF '{_MARK}' {POLICY}; then rm -f {POLICY}; fi
 """
 
@@ -44,14 +58,7 @@ if [ -z "$pids" ] && grep -qsxF '{_MARK}' {POLICY}; then rm -f {POLICY}; fi
 # by a host that restarted in between; it would run on with what its package was then.
 GUARD = f"""\
 policy=$1 units=$2; shift 2
-stop() {{
-  for unit in $units; do
-    case $(systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null) in
-    '' | inactive | failed) ;;
-    *) systemctl stop -- "$unit" || exit 1 ;;
-    esac
-  done
-}}
+{STOP}\
 if [ -e {POLICY} ] && ! grep -qsxF '{_MARK}' {POLICY}; then
   for unit in $units; do
     {POLICY} "$unit" start

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from . import rpmquery
 from .host import Host
-from .transaction import check_unit, wait_for
+from .transaction import STOP, WAIT, check_unit, wait_for
 
 DROPIN = "nornir-upgrade-kept-stopped.conf"
 
@@ -27,13 +27,7 @@ scripts() {
 }
 """
 QUIET = f"""\
-{HOLDERS}{SCRIPTS}\
-rounds=$(($1 * 4))
-while pids=$({{ holders; scripts; }} | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
-  sleep 0.25
-  rounds=$((rounds - 1))
-done
-for pid in $pids; do printf '%s %s\\n' "$pid" "$(cat /proc/$pid/comm 2>/dev/null)"; done
+{HOLDERS}{SCRIPTS}{WAIT}\
 [ -z "$pids" ] || exit 0
 set -- /run/systemd/system/*.service.d/{DROPIN}
 if [ -e "$1" ]; then rm -f "$@" && systemctl daemon-reload; fi
@@ -44,14 +38,7 @@ if [ -e "$1" ]; then rm -f "$@" && systemctl daemon-reload; fi
 # ends, whoever watches. A unit that runs nevertheless was started by a host that restarted in between.
 GUARD = f"""\
 units=$1; shift
-stop() {{
-  for unit in $units; do
-    case $(systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null) in
-    '' | inactive | failed) ;;
-    *) systemctl stop -- "$unit" || exit 1 ;;
-    esac
-  done
-}}
+{STOP}\
 release() {{
   for unit in $units; do
     rm -f "/run/systemd/system/$unit.d/{DROPIN}"

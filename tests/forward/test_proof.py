@@ -23,7 +23,6 @@ from nornir_upgrade.proof import (
     judge,
     questions,
     refuse_no_way_back,
-    to_be_kept,
     unoffered,
 )
 from nornir_upgrade.proving import prove
@@ -91,7 +90,7 @@ def test_what_no_repository_has_is_kept_or_there_is_no_way_back(tmp_path: Path, 
     proofs = {one.host: one for one in prove(fleet, plan, facts, escrow, print, keeping=keeping)}  # type: ignore[arg-type]
     assert proofs["cmp1"].verdict == verdict and proofs["cmp2"].verdict == "reversible"
     named = {name for reason in proofs["cmp1"].reasons for name in reason.packages}
-    named |= {file.name for files in to_be_kept(proofs.values()).values() for file in files}
+    named |= {file.name for found in proofs.values() for file in found.to_keep}
     assert named == {"nova-compute", "nova-common", "python-nova", "python-novaclient"}
 
 
@@ -126,7 +125,7 @@ def test_verdicts(
     found = judge("h1", QUESTION, said, kept, whole)
     assert (found.verdict, found.changes, found.bytes) == (verdict, (CHANGE,), 7 * len(kept))
     assert why in "".join(reason.text for reason in found.reasons)
-    assert to_be_kept([found]) == ({"h1": (FILE,)} if whole else {})
+    assert found.to_keep == ((FILE,) if whole else ())
     assert unoffered(QUESTION, said) == (() if said.offered else (FILE,))
 
 
