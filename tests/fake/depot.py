@@ -35,7 +35,7 @@ class StubHost:
     """A host with package files: in its cache, in its repositories (which tell the digest), or only installed.
 
     `lies` come with other bytes than the index says, `vanished` are in the index and do not come. `full` has no room to gather
-    anything; `lost` is what it fails with at whatever is asked. `delay` is called with the bytes of each download.
+    anything; `lost` is what it fails with at whatever is asked.
     """
 
     name: str
@@ -47,7 +47,6 @@ class StubHost:
     full: bool = False
     lost: Failure | None = None
     size: int = 100
-    delay: Callable[[int], None] = lambda size: None
     stands: dict[str, bytes] = field(default_factory=dict)
     moved: list[str] = field(default_factory=list)
 
@@ -87,7 +86,6 @@ class StubHost:
 
     def download(self, path: str, sink: BinaryIO) -> None:
         data = self.stands[path]
-        self.delay(len(data))
         self.moved.append(path.rpartition("/")[2])
         sink.write(data)
 
