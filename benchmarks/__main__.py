@@ -11,6 +11,7 @@ from rich.table import Table
 from . import escrow, facts, guide, measure, resolver
 
 _OURS = "nornir-upgrade"
+_WIDTH = 120  # columns, where no terminal says how many there are
 
 
 def main(chosen: Sequence[str]) -> None:
@@ -23,8 +24,9 @@ def main(chosen: Sequence[str]) -> None:
         print(f"== {name}", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="nornir-upgrade-bench-", dir=Path.cwd()) as directory:
             shown += parts[name](Path(directory))
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     for part in shown:
-        Console().print(part)
+        console.print(part)
 
 
 def _facts(directory: Path) -> Iterator[Table]:
