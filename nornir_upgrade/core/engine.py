@@ -59,12 +59,19 @@ class Stopping(Failure):
     reference = "stopping"
 
 
+class HeldBack(Failure):
+    """A host was not gone on with, for another that shares data with it failed before."""
+
+    reference = "held-back"
+
+
 def execute(
     run: Run, fleet: Fleet, journal: Journal, store: Store, policy: Policy, digest_of_packages: Callable[[Host], str]
 ) -> Outcome:
     """Do what is left of `run`, wave by wave; afterwards the journal holds how far it came, and its end.
 
-    A host that failed is left alone for the rest of this execution; `policy` says how many may. Raises `Irreversible`
+    A host that failed is left alone for the rest of this execution, and so is one that a wave binds together with it; `policy`
+    says how many may fail. Raises `Irreversible`
     before anything is touched when a point of no return lies ahead without consent.
     """
     _require_consent(run, policy.consent)
@@ -110,7 +117,8 @@ class _Execution:
 
     def _closes(self, gone_through: int) -> bool:
         """Whether no further wave may begin."""
-        too_many = 0 < self.policy.max_fail <= len(self.failed)
+        own = sum(not isinstance(error, HeldBack) for error in self.failed.values())
+        too_many = 0 < self.policy.max_fail <= own
         return too_many or self.policy.stopping.is_set() or gone_through == self.policy.stop_after
 
     def _all_done(self, number: int) -> bool:
@@ -118,11 +126,21 @@ class _Execution:
 
     def _go_through(self, number: int, wave: Wave) -> None:
         self.journal.append(self.run.id, "wave_opened", wave=number, text=wave.name)
+        for group in wave.together:
+            self._hold_back(number, group)
         self._each(number, wave.work, self._work)
         if not self.policy.stopping.is_set():
             self._each(number, wave.gates, self._check)
-            if not self.failed.keys() & {*wave.hosts, *(gated.host for gated in wave.gates)}:
+            if not self.failed.keys() & wave.concerned:
                 self.journal.append(self.run.id, "wave_closed", wave=number, text=wave.name)
+
+    def _hold_back(self, number: int, group: Sequence[str]) -> None:
+        """Afterwards nobody of `group` goes on where one of it failed."""
+        lost = ", ".join(host for host in group if host in self.failed)
+        for host in group if lost else ():
+            if host not in self.failed:
+                self.failed[host] = HeldBack(f"{host}: not gone on with, for it shares data with {lost}, which failed")
+                self._note(number, host, self.failed[host])
 
     def _each(self, number: int, work: Sequence[Work], act: Callable[[int, Work, Host], None]) -> None:
         by_host = {one.host: one for one in work if one.host not in self.failed}

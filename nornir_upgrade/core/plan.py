@@ -22,11 +22,16 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Work that may go on at the same time, host beside host; when all of it is done, `gates` must pass before the next wave."""
+    """Work that may go on at the same time, host beside host; when all of it is done, `gates` must pass before the next wave.
+
+    `together` are groups of hosts that share data which this wave changes: where one of a group failed before, and so may still
+    write there, none of the group goes on.
+    """
 
     name: str
     work: tuple[Work, ...]
     gates: tuple[Work, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses a host that stands twice, for its steps would have no order. Raises `InvalidInput`."""
@@ -39,6 +44,13 @@ class Wave:
     def hosts(self) -> tuple[str, ...]:
         """The hosts that this wave touches, in its order."""
         return tuple(work.host for work in self.work)
+
+    @property
+    def concerned(self) -> frozenset[str]:
+        """The hosts none of which may have failed when this wave is done: those of its work, its gates and its groups."""
+        return frozenset(
+            (*self.hosts, *(gated.host for gated in self.gates), *(host for group in self.together for host in group))
+        )
 
 
 @dataclass(frozen=True, slots=True)

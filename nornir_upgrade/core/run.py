@@ -88,6 +88,8 @@ class Run:
                 standing.pop(_place(event), None)
             elif event.what == "step_started":
                 standing.pop(Place(event.wave, event.host, -1), None)
+            elif event.what == "wave_closed":
+                standing = {place: failure for place, failure in standing.items() if place.wave != event.wave}
         return tuple(standing.values())
 
     @property
@@ -125,7 +127,8 @@ def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
     """The plan that undoes `run`: its journal read backwards. *Started* counts as *done*.
 
     A step covered by a capture is undone by that capture's restore, on the host where the capture was made, and then by what
-    it observed, if anything; the capture itself restores once more, which touches only what differs by then. Raises
+    it observed, if anything; the capture itself restores once more, which touches only what differs by then. Nothing is restored
+    while a host that shares it may still write: hosts that were together for the capture are so for its restore. Raises
     `Irreversible` where a step that was begun has no way back and its host is not in `consent`: it is then left as it is.
     """
     started, captures = run.started, run.captures
@@ -140,8 +143,17 @@ def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
                         undone.setdefault(host, []).append(step)
         if undone:
             name = f"undo {run.plan.waves[number].name}"
-            waves.append(Wave(name, tuple(Work(host, tuple(steps)) for host, steps in undone.items())))
+            works = tuple(Work(host, tuple(steps)) for host, steps in undone.items())
+            waves.append(Wave(name, works, together=_together(run, number)))
     return Plan("unwind", run.id, tuple(waves))
+
+
+def _together(run: Run, number: int) -> tuple[tuple[str, ...], ...]:
+    """The hosts that share the data which undoing the wave `number` restores: they stood still before it was captured."""
+    steps = {place: run.step_at(place) for place in run.started}
+    restored = {step.covered_by for place, step in steps.items() if place.wave == number} - {""}
+    captured = (place.wave for place, step in steps.items() if step.capture in restored)
+    return tuple(dict.fromkeys(group for wave in captured for group in run.plan.waves[wave].together))
 
 
 def _inverse(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nornir_upgrade.core.engine import Policy
+from nornir_upgrade.core.engine import HeldBack, Policy
 from nornir_upgrade.core.errors import Drift, Irreversible, StateDiffers, Unreachable
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import unwind
@@ -162,6 +162,50 @@ def test_an_undo_that_fails_on_one_host_does_not_stop_the_others(site: Site) -> 
     assert site.notes("a") == site.notes("c") == {} and site.notes("b") == {"/tmp/1": "one"}
     assert site.execute(back, Policy(max_fail=0)).succeeded
     assert site.notes("b") == {}
+
+
+def _in_step(changing: str = "bc") -> Plan:
+    """a and b share data, c has its own: all stop (a refuses), then the data change, then the rest."""
+    stop = Wave("stop", (Work("a", (BAD,)), Work("b", (ONE,)), Work("c", (ONE,))))
+    data = Wave("data", tuple(Work(host, (TWO,)) for host in changing), together=(("a", "b"), ("c",)))
+    return Plan("rollback", "toy", (stop, data, Wave("rest", tuple(Work(host, (TRACE,)) for host in "bc"))))
+
+
+def test_who_shares_data_with_a_host_that_failed_does_not_go_on_without_it(site: Site) -> None:
+    site.fleet.hosts["c"].write("/tmp/needed", b"")
+    outcome = site.execute(run := site.open(_in_step()), Policy(max_fail=0))
+    assert isinstance(outcome.failed["a"], StateDiffers) and isinstance(outcome.failed["b"], HeldBack)
+    assert set(outcome.failed) == set("ab") and site.journal.run(run.id).status == "open"
+    assert site.notes("b") == {"/tmp/1": "one"}
+    assert site.notes("c") == {"/tmp/1": "one", "/tmp/2": "two", "/tmp/needed": "", "/tmp/trace": "x"}
+    told = [event.error for event in site.journal.run(run.id).failures if event.host == "b"]
+    assert told == ["held-back: b: not gone on with, for it shares data with a, which failed"]
+
+
+def test_hosts_that_were_held_back_go_on_when_the_one_that_failed_does(site: Site) -> None:
+    for name in "bc":
+        site.fleet.hosts[name].write("/tmp/needed", b"")
+    plan = _in_step()
+    stop = Wave("stop", (Work("a", (Note("/tmp/1", "one"),)), *plan.waves[0].work[1:]))
+    run = site.open(Plan("rollback", "toy", (stop, *plan.waves[1:])))
+    site.fleet.hosts["a"].faults.hook = raises_on("write", lambda: StateDiffers("will not stop"))
+    assert site.execute(run, Policy(max_fail=0)).failed.keys() == set("ab")
+    assert site.execute(run, Policy(max_fail=0)).succeeded
+    assert site.notes("b")["/tmp/2"] == "two" and site.journal.run(run.id).failures == ()
+
+
+def test_a_group_is_held_back_again_when_its_host_fails_again(site: Site) -> None:
+    """Though all that the wave itself had to do was done, on others: it is not closed."""
+    site.fleet.hosts["c"].write("/tmp/needed", b"")
+    run = site.open(_in_step(changing="c"))
+    for _ in range(2):
+        assert site.execute(run, Policy(max_fail=0)).failed.keys() == set("ab")
+    assert site.notes("b") == {"/tmp/1": "one"}
+
+
+def test_hosts_that_are_held_back_do_not_count_among_those_that_may_fail(site: Site) -> None:
+    outcome = site.execute(site.open(_in_step()), Policy(max_fail=2))
+    assert outcome.finished and isinstance(outcome.failed["c"], StateDiffers)
 
 
 def test_a_failure_of_the_program_itself_is_written_down_as_a_bug(site: Site) -> None:

@@ -1,9 +1,14 @@
 """Ways back, read off a run."""
 
+from dataclasses import replace
+
 import pytest
 
-from nornir_upgrade.core.errors import Irreversible
+from nornir_upgrade.core.engine import Policy
+from nornir_upgrade.core.errors import Irreversible, StateDiffers
+from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Event, Run, unwind
+from tests.fake.faults import raises_on
 
 from .toys import Keep, Note, Site, plan_of
 
@@ -36,6 +41,23 @@ def test_a_covered_step_is_undone_by_the_capture_where_it_was_made(site: Site) -
     site.execute(run)
     restore = Note("/tmp/data", "old")
     assert back(site, run) == [("undo wave 1", "a", restore), ("undo wave 0", "a", restore)]
+
+
+def test_what_hosts_share_is_restored_only_while_all_of_them_stand_still(site: Site) -> None:
+    site.fleet.hosts["a"].write("/tmp/data", b"old")
+    stop, keep, migrate, start = plan_of(
+        {"a": [Note("/tmp/1", "x")], "b": [Note("/tmp/1", "x")]},
+        {"a": [Keep("/tmp/data", "data")]},
+        {"a": [Note("/tmp/data", "migrated", covered="data")]},
+        {"b": [Note("/tmp/2", "x")]},
+    ).waves
+    run = site.open(Plan("forward", "toy", (stop, replace(keep, together=(("a", "b"),)), migrate, start)))
+    site.execute(run)
+    undone = unwind(site.journal.run(run.id)).waves
+    assert [wave.name for wave in undone if wave.together] == ["undo wave 2"]
+    site.fleet.hosts["b"].faults.hook = raises_on("place /tmp/2", lambda: StateDiffers("will not stop"))
+    outcome = site.execute(site.open(unwind(site.journal.run(run.id)), parent=run.id), Policy(max_fail=0))
+    assert set(outcome.failed) == {"a", "b"} and site.notes("a")["/tmp/data"] == "migrated"
 
 
 def test_a_covered_step_whose_capture_was_never_made_has_no_way_back(site: Site) -> None:
