@@ -315,7 +315,7 @@ def _proofs(
     from .proving import prove
 
     escrow = Escrow.beside(Store(settings.read(flags.config).store))
-    return prove(fleet, plan, facts, escrow, screen.note, keeping=settings.read(flags.config).escrow != "none")
+    return prove(fleet, plan, facts, escrow, screen.note, keeping=settings.read(flags.config).keep != "none")
 
 
 def _show(

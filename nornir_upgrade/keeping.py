@@ -22,7 +22,7 @@ def keep_old_packages(
     Nothing is changed on a host. Raises `Unreachable`, `DiskFull`, what came being kept, and `Blocked` naming what cannot be had for
     a host that is not in `consent`.
     """
-    if controller.settings.escrow == "none":
+    if controller.settings.keep == "none":
         return
     wanted = needs(plan, facts)
     with tally(screen, "Kept for the way back") as tell:

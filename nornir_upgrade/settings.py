@@ -16,7 +16,7 @@ class Settings:
     `state` holds journal and store; `scenarios` local scenarios; `lab` the lab. All three are absolute here, and relative to
     config.yaml in the file. `workers` is how many hosts are worked on at once; 0 leaves it to Nornir's runner options.
     `reconnect` is how many seconds a host that was there may take to come back; None leaves it to the fleet.
-    `escrow` says where the old packages of a run are kept: on the controller, or nowhere (`none`).
+    `keep` says where the old packages of a run are kept: on the controller, or nowhere (`none`).
     `given` is config.yaml's path as it was given, fit for a command to be typed.
     """
 
@@ -27,7 +27,7 @@ class Settings:
     lab: Path
     workers: int = 0
     reconnect: int | None = None
-    escrow: str = "controller"
+    keep: str = "controller"
 
     @property
     def journal(self) -> Path:
@@ -42,7 +42,7 @@ class Settings:
 
 _MOST_WORKERS = 1000
 _LONGEST_PATIENCE = 3600
-KEYS = ("state", "scenarios", "lab", "workers", "reconnect", "escrow")
+KEYS = ("state", "scenarios", "lab", "workers", "reconnect", "keep")
 
 
 def read(config: Path) -> Settings:
@@ -69,9 +69,7 @@ def read(config: Path) -> Settings:
         lab=directory("lab", ".lab"),
         workers=given["workers"].number(0, _MOST_WORKERS) if "workers" in given else 0,
         reconnect=given["reconnect"].number(0, _LONGEST_PATIENCE) if "reconnect" in given else None,
-        escrow=given["escrow"].text("controller|none", what="controller or none")
-        if "escrow" in given
-        else "controller",
+        keep=given["keep"].text("controller|none", what="controller or none") if "keep" in given else "controller",
     )
 
 

@@ -97,7 +97,7 @@ class Site:
     def __init__(self, directory: Path, fleet: Iterable[state.HostState] = BARE) -> None:
         self.directory = directory
         self.config = directory / "config.yaml"
-        self.config.write_text("user_defined:\n  state: .state\n  escrow: none\n")
+        self.config.write_text("user_defined:\n  state: .state\n  keep: none\n")
         (directory / "hosts").mkdir()
         for made in fleet:
             hosts.place(made, directory / "hosts")

@@ -14,7 +14,7 @@ def lose(site: Site, host: str) -> None:
     found = open_fleet(site.directory / "hosts").hosts[host]
     del found.state.files[OLD_SOURCE]
     found.save()
-    site.config.write_text("user_defined:\n  state: .state\n  escrow: none\n")
+    site.config.write_text("user_defined:\n  state: .state\n  keep: none\n")
 
 
 def version(site: Site, host: str) -> str:

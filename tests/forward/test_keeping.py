@@ -46,9 +46,9 @@ def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
 class Bench:
     """A controller with one host."""
 
-    def __init__(self, directory: Path, host: StubHost, escrow: str = "controller") -> None:
+    def __init__(self, directory: Path, host: StubHost, keep: str = "controller") -> None:
         self.fleet, self.store = StubFleet({"cmp1": host}), Store(directory / "store")
-        settings = Settings(directory, directory, directory, directory, directory, escrow=escrow)
+        settings = Settings(directory, directory, directory, directory, directory, keep=keep)
         journal = cast(Journal, None)
         self.controller = Controller(settings, cast(Any, self.fleet), journal, self.store)
 
@@ -91,6 +91,6 @@ def test_a_host_that_fails_ends_it(tmp_path: Path, host: StubHost, failure: type
 
 
 def test_who_keeps_nothing_is_not_asked(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, StubHost("cmp1", repositories={NOVA, LESS}), escrow="none")
+    bench = Bench(tmp_path, StubHost("cmp1", repositories={NOVA, LESS}), keep="none")
     bench.keep()
     assert bench.kept() == [] and bench.fleet.asked == []

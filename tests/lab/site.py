@@ -22,7 +22,7 @@ RPM_GROUPS = {"rctl1": ("control", "db", "rpm"), "rcmp1": ("compute", "rpm"), "r
 BOTH = GROUPS | RPM_GROUPS
 ONE = ("--limit", "cmp1")
 """A run of two waves on one host, which is over in five seconds."""
-NOT_KEPT = {"escrow": "none"}
+NOT_KEPT = {"keep": "none"}
 """Settings with which what is gone from the archive is gone."""
 
 

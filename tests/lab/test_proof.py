@@ -85,7 +85,7 @@ def test_what_is_foretold_is_what_comes_and_the_way_back_is_the_one_computed_the
 def test_what_cannot_go_back_is_not_touched_but_with_consent_and_then_goes_as_far_as_it_can(
     both: Site, lose: Lose, lose_rpm: Lose
 ) -> None:
-    both.configure(ours={"escrow": "none"})
+    both.configure(ours={"keep": "none"})
     before = take(both.lab, BOTH)
     lose("nova-compute")
     lose_rpm("openstack-nova-compute")
