@@ -36,10 +36,10 @@ Examples:
 @flags(*GENERAL)
 def list_(flags: Flags) -> None:
     """What is kept: package files with where they came from, and what runs captured."""
+    from nornir_upgrade.captures import captures
     from nornir_upgrade.core import codec
 
     from . import escrow_text
-    from .keeping import captures
 
     with _reading(flags) as (kept, journal):
         captured = captures(journal.runs())
@@ -66,10 +66,11 @@ Everything is read to its end. Exit 22 where anything is damaged or lost; nothin
 @flags(*GENERAL)
 def verify(flags: Flags) -> int:
     """Read everything that is kept, and name what is not what was kept."""
+    from nornir_upgrade.captures import captures
     from nornir_upgrade.core import codec
 
     from .inspection import inspect
-    from .keeping import captures, restorable
+    from .keeping import restorable
     from .snapshot import snapshots
 
     with _reading(flags) as (kept, journal):

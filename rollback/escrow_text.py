@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from nornir_upgrade.captures import Capture
 from nornir_upgrade.core.collect import Collected
 from nornir_upgrade.core.escrow import Kept
 from nornir_upgrade.screen import columns
 from nornir_upgrade.words import in_bytes
 
-from .keeping import Capture, Waste
+from .keeping import Waste
 
 
 def packages(kept: Iterable[Kept]) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from nornir_upgrade.captures import Capture
 from nornir_upgrade.core.escrow import Escrow
-
-from .keeping import Capture
 
 
 @dataclass(frozen=True, slots=True)

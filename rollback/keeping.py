@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.escrow import Kept, PackageFile
 from nornir_upgrade.core.run import Run
-from nornir_upgrade.core.step import Step
-from nornir_upgrade.steps.databases import RestoreDatabase
-from nornir_upgrade.steps.files import RestoreFiles
-from nornir_upgrade.steps.repositories import SetRepository
 
 from .snapshot import Snapshot
 
@@ -18,33 +14,11 @@ _DIGEST = 64  # hexadecimal digits of a SHA-256
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
-    """Something that a run captured, as an object: what it is of, on which host. `what` is configuration, dump or repository."""
-
-    run: str
-    host: str
-    what: str
-    name: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class Waste:
     """What no restorable run needs: package files, and objects (theirs among them)."""
 
     packages: tuple[Kept, ...]
     objects: tuple[str, ...]
-
-
-def captures(runs: Iterable[Run]) -> tuple[Capture, ...]:
-    """All that runs captured, oldest first."""
-    return tuple(
-        Capture(run.id, place.host, *told)
-        for run in runs
-        for place, before in run.started.items()
-        if before is not None
-        for told in _captured(before)
-    )
 
 
 def restorable(runs: Sequence[Run], snapshots: Iterable[Snapshot]) -> tuple[tuple[Run, ...], tuple[Snapshot, ...]]:
@@ -82,16 +56,6 @@ def waste(runs: Sequence[Run], snapshots: Iterable[Snapshot], kept: Iterable[Kep
         else:
             packages.append(one)
     return Waste(tuple(packages), tuple(digest for digest in sorted(objects) if digest not in stay))
-
-
-def _captured(before: Step) -> Iterable[tuple[str, str, str]]:
-    match before:
-        case RestoreFiles():
-            yield from (("configuration", entry.path, entry.digest) for entry in before.entries if entry.digest)
-        case RestoreDatabase() if before.dump:
-            yield ("dump", before.database, before.dump)
-        case SetRepository() if before.digest:
-            yield ("repository", before.path, before.digest)
 
 
 def _digests(runs: Iterable[Run]) -> set[str]:

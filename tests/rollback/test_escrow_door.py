@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nornir_upgrade import controller
+from nornir_upgrade.captures import captures
 from nornir_upgrade.core import collect as module
 from nornir_upgrade.core.errors import DiskFull
 from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
@@ -16,7 +17,7 @@ from nornir_upgrade.core.store import Store
 from nornir_upgrade.needs import installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.words import in_bytes
-from rollback.keeping import captures, restorable, waste
+from rollback.keeping import restorable, waste
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 
 from . import factory
