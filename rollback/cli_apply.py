@@ -59,6 +59,7 @@ def apply(
     Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more.
     """
     from nornir_upgrade.controller import at_work
+    from nornir_upgrade.parts import cloud_of
     from nornir_upgrade.tally import tally
 
     from .back import go_back, needless
@@ -76,7 +77,13 @@ def apply(
             found = survey(fleet, fleet.names, journal, controller.store, where, solver=solver, progress=progress)
         found = _agreed(_with_given(found, manifest), missing is not None or manifest is not None)
         plan = plan_rollback(
-            found.snapshot, found.now, found.runs, found.manifests, restore_db=restore_db, consent=consent
+            found.snapshot,
+            found.now,
+            found.runs,
+            found.manifests,
+            restore_db=restore_db,
+            consent=consent,
+            clouds={host.name: cloud_of(host) for host in fleet.inventory},
         )
         if needless(found, plan):
             screen.result({"run": None, "equal": True}, _nothing_to_do(found))

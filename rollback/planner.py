@@ -5,7 +5,7 @@ the new repository off, configuration and databases checked against their captur
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nornir_upgrade.core.facts import HostFacts, Service
 from nornir_upgrade.core.packages import digest_of_packages
@@ -38,12 +38,14 @@ def plan_rollback(
     *,
     restore_db: bool = False,
     consent: frozenset[str] = frozenset(),
+    clouds: Mapping[str, str] | None = None,
 ) -> Plan:
     """The plan that brings each host of `now` to what `snapshot` says of it, or as near as its manifest leads.
 
     `runs` are those since the snapshot, oldest first, whatever became of them; `manifests` hold each host's packages.
-    Databases are restored only with `restore_db`. Raises `Irreversible` where a run passed a point of no return on a
-    host that is not in `consent`, `Unobtainable` where a manifest is not solved.
+    Databases are restored only with `restore_db`, and in each of the `clouds` (host -> name, '' where it has none) only when the
+    services of all its hosts stand still: where one's do not, none of them goes on. Raises `Irreversible` where a run passed a
+    point of no return on a host that is not in `consent`, `Unobtainable` where a manifest is not solved.
     """
     hosts = tuple(
         _host(snapshot.of(name), now[name], manifests[name], trail(runs, name, consent=consent))
@@ -52,7 +54,11 @@ def plan_rollback(
     families = {name: flavour_of(facts) for name, facts in now.items()}
     waves = [
         Wave("stop services", _work(hosts, lambda host: host.stop())),
-        Wave("old repositories, databases, edits", _work(hosts, lambda host: host.before_packages(restore_db))),
+        Wave(
+            "old repositories, databases, edits",
+            _work(hosts, lambda host: host.before_packages(restore_db)),
+            together=_sharing(hosts, clouds or {}) if restore_db else (),
+        ),
         _with_audit(Wave("packages", _work(hosts, lambda host: host.packages())), families),
         _with_audit(
             Wave("new repositories off, configuration", _work(hosts, lambda host: host.after_packages(restore_db))),
@@ -190,6 +196,16 @@ def _work(hosts: Sequence[_Host], steps: Callable[[_Host], tuple[Step, ...]]) ->
     return tuple(Work(host.name, found) for host in hosts if (found := steps(host)))
 
 
+def _sharing(hosts: Sequence[_Host], clouds: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+    """The hosts of each cloud that has databases to restore."""
+    near: dict[str, list[_Host]] = {}
+    for host in hosts:
+        near.setdefault(clouds.get(host.name, ""), []).append(host)
+    return tuple(
+        tuple(host.name for host in some) for some in near.values() if any(host.trail.databases for host in some)
+    )
+
+
 def _with_audit(wave: Wave, families: Mapping[str, Family]) -> Wave:
     return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(family=families[host]),)) for host in wave.hosts))
 
@@ -204,7 +220,7 @@ def _guarded(waves: Sequence[Wave], now: Mapping[str, HostFacts]) -> tuple[Wave,
             assumes = "" if one.host in seen else digest_of_packages(now[one.host].packages)
             work.append(Work(one.host, one.steps, assumes))
             seen.add(one.host)
-        guarded.append(Wave(wave.name, tuple(work), wave.gates))
+        guarded.append(replace(wave, work=tuple(work)))
     return tuple(guarded)
 
 

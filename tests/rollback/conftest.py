@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ from . import fakes
 
 
 class NamedFleet(FakeFleet):
-    """As the command line knows a fleet."""
+    """As the command line knows a fleet; `clouds` are what the inventory says, by host."""
+
+    clouds: Mapping[str, str] = MappingProxyType({})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -31,7 +34,7 @@ class NamedFleet(FakeFleet):
 
     @property
     def inventory(self) -> tuple[FleetHost, ...]:
-        return tuple(FleetHost(name, (), {}) for name in self.hosts)
+        return tuple(FleetHost(name, (), {"cloud": self.clouds.get(name)}) for name in self.hosts)
 
 
 class Site(fakes.Site):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nornir_upgrade import execution
+from nornir_upgrade.core.errors import CommandFailed
 from rollback import back, survey
 from tests.fake.faults import raises_on
 
@@ -60,6 +61,40 @@ def test_applied_twice_there_is_nothing_to_do_the_second_time(site: Site) -> Non
     runs = len(site.journal.runs())
     assert "Nothing to do" in site.call("apply", "--restore-db", "--yes").stdout
     assert len(site.journal.runs()) == runs
+
+
+def test_no_database_is_restored_while_a_host_that_shares_it_may_still_write(site: Site) -> None:
+    site.go_forward()
+    migrated = site.fleet.hosts["ctl1"].state.databases["nova"]
+    there = site.present["ctl1"]
+    site.fleet.hosts["cmp1"].faults.hook = raises_on("systemctl stop", lambda: CommandFailed("cmp1", "stop", 1, ""))
+    result = site.call("apply", "--restore-db", "--yes", code=5)
+    assert "held-back: ctl1: not gone on with, for it shares data with cmp1, which failed" in result.stdout
+    assert "nornir-upgrade resume" in result.stderr
+    stopped = site.present["ctl1"]
+    assert site.fleet.hosts["ctl1"].state.databases["nova"] == migrated
+    assert (stopped.packages, stopped.files) == (there.packages, there.files)
+    assert not any(service.active for service in stopped.services.values())
+    assert site.execute(site.journal.run("last"), max_fail=0).succeeded
+    assert site.present == site.start
+
+
+def test_a_host_of_another_cloud_goes_back_though_one_cannot_be_stopped(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.go_forward()
+    monkeypatch.setattr(type(site.shown), "clouds", {"ctl1": "one", "cmp1": "two"})
+    site.fleet.hosts["cmp1"].faults.hook = raises_on("systemctl stop", lambda: CommandFailed("cmp1", "stop", 1, ""))
+    result = site.call("apply", "--restore-db", "--yes", code=5)
+    assert "held-back" not in result.stdout
+    assert site.present["ctl1"] == site.start["ctl1"] and site.present["cmp1"] != site.start["cmp1"]
+
+
+def test_where_no_database_is_restored_the_others_go_back_though_one_cannot_be_stopped(site: Site) -> None:
+    site.go_forward()
+    site.fleet.hosts["ctl1"].faults.hook = raises_on("systemctl stop", lambda: CommandFailed("ctl1", "stop", 1, ""))
+    assert "held-back" not in site.call("apply", "--yes", code=5).stdout
+    assert site.present["cmp1"] == site.start["cmp1"]
 
 
 def test_without_restore_db_old_services_refuse_the_new_schema_and_the_ways_on_are_told(site: Site) -> None:
