@@ -1,6 +1,5 @@
 """Lab: a fleet of real hosts on this machine, up in seconds, down without a trace."""
 
-import json
 import shutil
 import socket
 import subprocess
@@ -8,31 +7,23 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nornir_upgrade.core.errors import CommandFailed, InvalidInput, TimedOut, UnknownName
+from nornir_upgrade.core.errors import CommandFailed, TimedOut
 from nornir_upgrade.core.host import quote
-from nornir_upgrade.lab import base, control, identity, launch, layers, machine
+from nornir_upgrade.lab import control, identity, launch, layers, machine
 from nornir_upgrade.lab.base import Progress
 from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.host import SSH_PORT, HostStatus, LabHost
+from nornir_upgrade.lab.roster import Member, Roster
 
 _BOOT_SECONDS = 60.0
 _POWER_OFF_SECONDS = 60.0
 _KNOCKS = 5
 # A loaded host may close a connection before a word was said: nothing was begun, and it may be tried again.
 _SSH_FAILED, _NOT_LET_IN = 255, b"kex_exchange_identification"
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A host of this lab, with the layers (top first) it resets to and the key they were kept under, if any."""
-
-    host: LabHost
-    layers: tuple[Path, ...]
-    golden: str | None = None
 
 
 class Lab:
@@ -54,6 +45,7 @@ class Lab:
         self.prefix = prefix
         self.cache = Path(cache).absolute() if cache else machine.default_cache()
         self._progress = progress
+        self._roster = Roster(self.directory, prefix, self.cache, progress)
         identity.check_path(self.directory)
 
     @property
@@ -64,17 +56,17 @@ class Lab:
     @property
     def ssh_config(self) -> Path:
         """For `ssh -F`, by host name as root; holds key, known hosts and port."""
-        return self.directory / "ssh_config"
+        return self._roster.ssh_config
 
     @property
     def known_hosts(self) -> Path:
         """Every host's key, under its loopback address and port, its lab address, and its name."""
-        return self.directory / "known_hosts"
+        return self._roster.known_hosts
 
     @property
     def key(self) -> Path:
         """The private key that root and ops of every host let in."""
-        return self.directory / "id_lab"
+        return self._roster.key
 
     def up(self, hosts: Sequence[LabHost], *, golden: str | None = None) -> None:
         """Afterwards these hosts are members, and every member runs, has booted, and answers ssh.
@@ -82,11 +74,14 @@ class Lab:
         Hosts that run already are left as they are; what a crash left half done is finished. A new member starts from its
         layers kept under the key `golden`, where there are any for its present base, else from its base.
         """
-        machine.check(len({*(member.host.number for member in self._members()), *(host.number for host in hosts)}))
+        machine.check(
+            len({*(member.host.number for member in self._roster.members()), *(host.number for host in hosts)})
+        )
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         machine.check_directory(self.directory)
         with self._alone() as lock:
-            members = self._join(hosts, golden)
+            self.repositories.mkdir(exist_ok=True)
+            members = self._roster.join(hosts, golden)
             launch.start(self.directory, self.cache, lock)
             running = {name for name, state in self._states().items() if state["state"] == "running"}
             for name in running:
@@ -121,12 +116,12 @@ class Lab:
                 linked=states.get(member.host.name, {}).get("linked", True),
                 golden=member.golden,
             )
-            for member in self._members()
+            for member in self._roster.members()
         )
 
     def frozen(self, key: str, hosts: Iterable[LabHost]) -> bool:
         """Whether each of the hosts would start from a layer that was kept under `key`."""
-        return all(layers.find(self.cache, key, host.name, self._base(host)) for host in hosts)
+        return all(layers.find(self.cache, key, host.name, self._roster.base(host)) for host in hosts)
 
     def freeze(self, key: str, names: Sequence[str]) -> None:
         """Afterwards the hosts' present state is what they reset to, kept in the cache under `key`, and they run from it.
@@ -134,18 +129,20 @@ class Lab:
         They are powered off cleanly in between. Files of the identity layer (/etc/hosts, /etc/hostname, /etc/ssh/ssh_known_hosts,
         authorized_keys) stay the lab's own.
         """
-        members = [self._member(name) for name in names]
+        members = [self._roster.member(name) for name in names]
         with self._alone():
             self._each(members, self._power_off)
             for member in members:
-                kept = layers.keep(self.cache, key, member.host.name, self._place(member) / "upper", member.layers)
-                self._record(replace(member, layers=kept, golden=key))
+                kept = layers.keep(
+                    self.cache, key, member.host.name, self._roster.place(member) / "upper", member.layers
+                )
+                self._roster.record(replace(member, layers=kept, golden=key))
                 self._discard(member)
-            self._boot([self._member(name) for name in names])
+            self._boot([self._roster.member(name) for name in names])
 
     def reset(self, *names: str) -> None:
         """Afterwards the hosts run in their golden state (their base, if never frozen): all they wrote since is gone."""
-        members = [self._member(name) for name in names]
+        members = [self._roster.member(name) for name in names]
         with self._alone():
             for member in members:
                 if member.host.name in self._states():
@@ -155,22 +152,22 @@ class Lab:
 
     def kill(self, name: str) -> None:
         """Afterwards the host is off, as by a power failure."""
-        self._ask("kill", name=self._member(name).host.name)
+        self._ask("kill", name=self._roster.member(name).host.name)
 
     def power_off(self, name: str) -> None:
         """Afterwards the host is off, shut down in order."""
-        self._power_off(self._member(name))
+        self._power_off(self._roster.member(name))
 
     def start(self, *names: str) -> None:
         """Afterwards the hosts run, have booted, and answer ssh."""
-        members = [self._member(name) for name in names]
+        members = [self._roster.member(name) for name in names]
         with self._alone():
             states = self._states()
             self._boot([member for member in members if states.get(member.host.name, {}).get("state") != "running"])
 
     def link(self, name: str, up: bool) -> None:
         """Afterwards the host is plugged into the network, or cut off from all others and from this machine."""
-        self._ask("link", name=self._member(name).host.name, up=up)
+        self._ask("link", name=self._roster.member(name).host.name, up=up)
 
     def run(
         self, name: str, argv: Sequence[str], input: bytes = b"", *, check: bool = True, timeout: float = 600.0
@@ -179,7 +176,7 @@ class Lab:
 
         Raises CommandFailed unless it ended with 0 or `check` is false, TimedOut when it took too long.
         """
-        self._member(name)
+        self._roster.member(name)
         for _ in range(_KNOCKS):
             done = self._ssh(name, argv, input, timeout)
             if done.returncode != _SSH_FAILED or _NOT_LET_IN not in done.stderr:
@@ -198,72 +195,6 @@ class Lab:
         except subprocess.TimeoutExpired:
             raise TimedOut(f"{name}: {quote(argv)} took longer than {timeout:g} s") from None
 
-    # --- members
-
-    def _members(self) -> tuple[Member, ...]:
-        record = self.directory / "lab.json"
-        if not record.exists():
-            return ()
-        return tuple(
-            Member(LabHost(**row["host"]), tuple(map(Path, row["layers"])), row["golden"])
-            for row in json.loads(record.read_text())
-        )
-
-    def _member(self, name: str) -> Member:
-        members = {member.host.name: member for member in self._members()}
-        if name not in members:
-            raise UnknownName("lab host", name, tuple(members))
-        return members[name]
-
-    def _record(self, *changed: Member) -> None:
-        members = {member.host.name: member for member in (*self._members(), *changed)}
-        rows = [
-            {"host": asdict(member.host), "layers": [str(path) for path in member.layers], "golden": member.golden}
-            for member in members.values()
-        ]
-        machine.write(self.directory / "lab.json", json.dumps(rows, indent=1))
-
-    def _join(self, hosts: Sequence[LabHost], golden: str | None) -> tuple[Member, ...]:
-        """Afterwards the hosts are members, with keys; the lab's files for ssh name all of them. Returns all members."""
-        self.repositories.mkdir(exist_ok=True)
-        present = {member.host.name: member.host for member in self._members()}
-        for host in hosts:
-            if present.get(host.name, host) != host:
-                raise LabError(f"{host.name} is in the lab as {present[host.name]}", hint="nornir-upgrade lab down")
-        fresh = [host for host in hosts if host.name not in present]
-        numbers = [*(host.number for host in present.values()), *(host.number for host in fresh)]
-        if twice := {number for number in numbers if numbers.count(number) > 1}:
-            raise InvalidInput(f"host numbers given twice: {sorted(twice)}")
-        self._build_bases(sorted({host.base for host in fresh}))
-        identity.make_key(self.key, "lab")
-        for host in fresh:
-            place = self.directory / "hosts" / host.name
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            identity.make_key(identity.host_key(place), host.name)
-        self._record(*(self._new_member(host, golden) for host in fresh))
-        members = self._members()
-        fleet = [member.host for member in members]
-        machine.write(self.known_hosts, identity.known_hosts(fleet, self.prefix, self.directory / "hosts"))
-        machine.write(self.ssh_config, identity.ssh_config(fleet, self.prefix, self.directory))
-        return members
-
-    def _build_bases(self, names: Iterable[str]) -> None:
-        # Two at a time: a build keeps one core busy.
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            for _ in pool.map(lambda name: base.build(base.recipe(name), self.cache, self._progress), names):
-                pass
-
-    def _new_member(self, host: LabHost, golden: str | None) -> Member:
-        below = self._base(host)
-        kept = layers.find(self.cache, golden, host.name, below) if golden else None
-        return Member(host, kept, golden) if kept else Member(host, (below,))
-
-    def _base(self, host: LabHost) -> Path:
-        return base.recipe(host.base).path(self.cache)
-
-    def _place(self, member: Member) -> Path:
-        return self.directory / "hosts" / member.host.name
-
     # --- power
 
     def _boot(self, members: Sequence[Member]) -> None:
@@ -276,7 +207,7 @@ class Lab:
 
     def _discard(self, member: Member) -> None:
         """Afterwards the host, which is down, has written nothing. In one step: a host never boots with half of it gone."""
-        upper, discarded = self._place(member) / "upper", self._place(member) / "discarded"
+        upper, discarded = self._roster.place(member) / "upper", self._roster.place(member) / "discarded"
         if discarded.exists():
             shutil.rmtree(discarded)
         if upper.exists():
@@ -285,7 +216,7 @@ class Lab:
 
     def _prepare(self, member: Member) -> None:
         """Afterwards the directory of a host that is down holds all that data/host.sh needs."""
-        place = self._place(member)
+        place = self._roster.place(member)
         if gone := [path for path in member.layers if not path.is_dir()]:
             raise LabError(f"{member.host.name}: its layer {gone[0]} is gone", hint="lab down, then lab up")
         for name in ("upper", "work", "root", "lower"):
@@ -294,7 +225,7 @@ class Lab:
             old.unlink()
         for index, layer in enumerate(member.layers):
             (place / "lower" / f"{index:02}").symlink_to(layer)
-        fleet = [other.host for other in self._members()]
+        fleet = [other.host for other in self._roster.members()]
         identity.write_layer(member.host, place, fleet, self.key, self.known_hosts.read_text())
 
     def _power_on(self, member: Member) -> None:
@@ -326,7 +257,7 @@ class Lab:
         while not machine.greets(f"{self.prefix}.{member.host.number}", SSH_PORT, patience):
             state = self._states().get(name, {})
             if state.get("state") != "running" or time.monotonic() > deadline:
-                console = (self._place(member) / "console.log").read_text(errors="replace").splitlines()[-10:]
+                console = (self._roster.place(member) / "console.log").read_text(errors="replace").splitlines()[-10:]
                 said = "\n".join([state.get("failure") or f"no ssh within {_BOOT_SECONDS:g} s", *console])
                 raise LabError(f"{name} did not come up: {said}")
             time.sleep(0.05)
@@ -340,7 +271,7 @@ class Lab:
 
         def tell(member: Member) -> None:
             self._await_boot(member)
-            if (self._place(member) / "identity/etc/ssh/ssh_known_hosts").read_text() != known:
+            if (self._roster.place(member) / "identity/etc/ssh/ssh_known_hosts").read_text() != known:
                 for path, text in files.items():
                     self.run(member.host.name, ["tee", path], text.encode())
 
