@@ -11,11 +11,13 @@ Steps = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Steps by host, in the order of hosts, and the gates after them; `label` says in a word what is done."""
+    """Steps by host, in the order of hosts, and the gates after them; `label` says in a word what is done. `together`: only where
+    every host of the cloud came through the phases before."""
 
     label: str
     work: Mapping[str, Steps]
     gates: Mapping[str, Steps]
+    together: bool = False
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -31,6 +33,7 @@ class Phase:
                 host: tuple(dict.fromkeys(self.gates.get(host, ()) + later.gates.get(host, ())))
                 for host in {**self.gates, **later.gates}
             },
+            self.together or later.together,
         )
 
 
@@ -48,7 +51,11 @@ def waves(stage: str, phases: Iterable[Phase], clouds: Iterable[frozenset[str]])
             merged[-1] = merged[-1].then(phase)
         else:
             merged.append(phase)
-    return tuple(_wave(f"{stage}: {phase.label}" if len(merged) > 1 else stage, phase) for phase in merged)
+    groups = _groups(merged, apart)
+    return tuple(
+        _wave(f"{stage}: {phase.label}" if len(merged) > 1 else stage, phase, groups if phase.together else ())
+        for phase in merged
+    )
 
 
 def rolling(stage: str, batches: Iterable[Phase]) -> tuple[Wave, ...]:
@@ -60,8 +67,15 @@ def rolling(stage: str, batches: Iterable[Phase]) -> tuple[Wave, ...]:
     )
 
 
-def _wave(name: str, phase: Phase) -> Wave:
-    return Wave(name, _work(phase.work), _work(phase.gates))
+def _groups(phases: Iterable[Phase], clouds: Iterable[frozenset[str]]) -> tuple[tuple[str, ...], ...]:
+    """The hosts of each cloud that have something to do in any of `phases`."""
+    hosts = sorted(frozenset().union(*(phase.hosts for phase in phases)))
+    found = (tuple(host for host in hosts if host in cloud) for cloud in clouds)
+    return tuple(group for group in found if len(group) > 1)
+
+
+def _wave(name: str, phase: Phase, together: tuple[tuple[str, ...], ...] = ()) -> Wave:
+    return Wave(name, _work(phase.work), _work(phase.gates), together)
 
 
 def _work(by_host: Mapping[str, Steps]) -> tuple[Work, ...]:

@@ -6,7 +6,7 @@ they cover; the old repository goes last of all.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import waves
 from .core.errors import InvalidInput
@@ -87,7 +87,7 @@ def _in_step(
         stage.name,
         (
             Phase("stop", {task.host: (*stop(scenario, task), *capture(stage, task)) for task in tasks}, {}),
-            Phase("dump", dumps, {}),
+            Phase("dump", dumps, {}, together=True),
             *(
                 _packages(
                     scenario, stage, [by_host[host] for host in batch], f" {number}/{len(batches)}" * (len(batches) > 1)
@@ -209,7 +209,7 @@ def _guarded(found: Iterable[Wave], facts: Mapping[str, HostFacts]) -> tuple[Wav
             for one in wave.work
         )
         seen.update(wave.hosts)
-        guarded.append(Wave(wave.name, work, wave.gates))
+        guarded.append(replace(wave, work=work))
     return tuple(guarded)
 
 

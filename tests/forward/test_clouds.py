@@ -63,6 +63,11 @@ def test_every_host_has_steps_of_its_own_family_alone() -> None:
             assert step.path.endswith(".repo") == (families[host] == "rpm")
 
 
+def test_who_cannot_stop_holds_back_its_own_cloud_alone() -> None:
+    groups = [group for wave in mixed().plan().waves for group in wave.together]
+    assert groups and all(len({host.startswith("r") for host in group}) == 1 for group in groups)
+
+
 def test_an_rpm_host_goes_as_a_debian_one_does() -> None:
     plan = mixed().plan()
     for host in ("rctl1", "rcmp1", "rcmp2"):

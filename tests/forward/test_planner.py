@@ -113,6 +113,15 @@ class TestWhateverTheFleet:
                 if isinstance(step, SetServices) and any(want.active for want in step.want):
                     assert synced < number or (number == synced and host == first)
 
+    def test_no_database_is_dumped_where_one_of_its_hosts_failed_to_stop(self, world: World) -> None:
+        plan = world.plan()
+        for number, wave in enumerate(plan.waves):
+            stage = {
+                one for near in plan.waves if near.name.split(":")[0] == wave.name.split(":")[0] for one in near.hosts
+            }
+            dumped = any(isinstance(step, DumpDatabase) for at, _, step in steps(plan) if at == number)
+            assert wave.together == ((tuple(sorted(stage)),) if dumped and len(stage) > 1 else ())
+
     def test_every_package_is_pinned_in_one_transaction_a_stage(self, world: World) -> None:
         facts = world.facts
         for host in world.states:
