@@ -204,6 +204,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
         keep_old_packages(controller, made, facts, frozenset(flags.accept), screen)
         opened = controller.journal.open_run(made, comment=flags.comment)
         keep_snapshot(controller.journal, facts, opened)
+        controller.journal.consent(opened.id, flags.accept)
         return go_forward(controller, opened, policy(flags, made), screen, or_unwind=flags.on_failure == "unwind")
 
 

@@ -30,9 +30,12 @@ def resume(flags: Flags, run: str) -> int:
 
     RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. What was done
     stays done; a step that was cut off is done again. A job that still runs on a host is followed there.
+    Before anything more is touched: the hosts ahead must answer, and what the run kept for its way back must be whole
+    still. Old packages that were lost are kept again where they are to be had.
     """
     from .controller import at_work, refuse_strangers
     from .execution import go_back, go_forward
+    from .readiness import refuse_unready
     from .recap import undoing
 
     screen = Screen(flags)
@@ -51,7 +54,10 @@ def resume(flags: Flags, run: str) -> int:
         screen.confirm("Go on with it?")
         if found.plan.direction != "forward":
             return go_back(controller, found, screen)
-        return go_forward(controller, found, policy(flags, found.plan), screen, or_unwind=flags.on_failure == "unwind")
+        rules = policy(flags, found.plan)
+        refuse_unready(controller, found, flags.accept, rules.max_fail, screen)
+        controller.journal.consent(found.id, sorted(rules.consent - found.consent))
+        return go_forward(controller, found, rules, screen, or_unwind=flags.on_failure == "unwind")
 
 
 @click.command(

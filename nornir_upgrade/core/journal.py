@@ -11,7 +11,7 @@ import socket
 import sqlite3
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,6 +148,11 @@ class Journal:
                 self._insert_snapshot(snapshot, run.id, "")
         self.append(run.id, "run_opened", text=f"{plan.direction} {plan.origin}")
         return self.run(run.id)
+
+    def consent(self, run: str, hosts: Iterable[str]) -> None:
+        """Afterwards it is on record that `hosts` go on in `run` without a whole way back."""
+        for host in hosts:
+            self.append(run, "consent_given", host=host)
 
     def append(self, run: str, what: What, **fields: Any) -> Event:
         """Afterwards the event is on disk (F08); watchers are told after that. Fields are those of `Event`."""

@@ -10,6 +10,7 @@ from .step import Step
 
 What = Literal[
     "run_opened",
+    "consent_given",
     "wave_opened",
     "step_started",
     "step_done",
@@ -101,6 +102,11 @@ class Run:
         if ends and ends[-1].text == "succeeded":
             return "succeeded"
         return "untouched" if ends and not self.started else "open"
+
+    @property
+    def consent(self) -> frozenset[str]:
+        """The hosts that go on without a whole way back, as somebody said by name."""
+        return frozenset(event.host for event in self.events if event.what == "consent_given")
 
     @property
     def captures(self) -> dict[str, tuple[str, Step]]:

@@ -116,6 +116,12 @@ class Site:
         files = open_fleet(self.directory / "hosts").hosts[host].state.files
         return {path: file.data.decode() for path, file in files.items() if file.kind == "file"}
 
+    def place(self, host: str, path: str, data: bytes) -> None:
+        """Afterwards a file stands on the host."""
+        found = open_fleet(self.directory / "hosts").hosts[host]
+        found.write(path, data)
+        found.save()
+
     def gone(self, host: str, gone: bool = True) -> None:
         """Afterwards the host does not answer, or answers again."""
         marker = self.directory / "hosts" / f"{host}.gone"

@@ -8,6 +8,7 @@ import pytest
 
 from nornir_upgrade.core.journal import owned
 from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.steps.files import CaptureFiles
 from tests.core.toys import Keep, Note, plan_of
 
 from .site import Pause, Site
@@ -134,6 +135,31 @@ def test_stop_after_a_wave_and_resume(site: Site) -> None:
     assert site.call("resume", "--yes").exit_code == 0
     assert site.notes("b") == {"/srv/x": "new"}
     assert site.json("resume", run, "--yes")["status"] == "succeeded"  # nothing is left
+
+
+def test_a_host_ahead_that_is_gone_is_told_before_more_is_done(site: Site) -> None:
+    plan = plan_of({"a": [Note("/srv/x", "new")]}, {"b": [Note("/srv/x", "new")]}, {"c": [Note("/srv/x", "new")]})
+    opened(site, plan, 3, "--stop-after", "1")
+    site.gone("c")
+    refused = site.call("resume", "--yes")
+    assert refused.exit_code == 3 and "nothing more was changed: c: no route" in refused.stderr
+    assert site.notes("b") == {}
+    assert site.call("resume", "--yes", "--max-fail", "2").exit_code == 3
+    assert site.notes("b") == {"/srv/x": "new"}
+    site.gone("c", False)
+    assert site.call("resume", "--yes").exit_code == 0
+
+
+def test_a_lost_capture_keeps_a_run_from_going_on_until_somebody_consents_by_name(site: Site) -> None:
+    site.place("a", "/etc/x", b"old")
+    opened(site, plan_of({"a": [CaptureFiles(("/etc/x",), "x")]}, {"b": [Note("/srv/z", "refused")]}), 3)
+    for kept in (site.directory / ".state" / "store").glob("??/*"):
+        kept.unlink()
+    refused = site.call("resume", "--yes")
+    assert refused.exit_code == 24 and "a: no way back: configuration /etc/x: " in refused.stderr
+    assert "--accept-no-way-back a" in refused.stderr
+    assert site.call("resume", "--yes", "--accept-no-way-back", "a").exit_code == 3  # b refuses still
+    assert "no way back" not in site.call("resume", "--yes").stderr  # it is on record
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
