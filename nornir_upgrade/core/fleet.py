@@ -43,6 +43,7 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]*", re.ASCII)
 _USERNAME = re.compile(r"[^\s\0-][^\s\0]*")
 
 defer("invoke")  # paramiko imports it, with all of asyncio and unittest, for `Match exec` in an ssh_config alone
+defer("netmiko", log=logging.getLogger("netmiko"))  # it imports the drivers of every vendor, of which Linux's is wanted
 
 for _library in ("nornir", "nornir_utils"):  # what they log is told by us; without a handler it would be on the screen
     logging.getLogger(_library).addHandler(logging.NullHandler())

@@ -44,12 +44,24 @@ def test_many_threads_may_ask_first() -> None:
     assert said(DEFER + ask) == "1"
 
 
+def test_modules_of_a_package_are_imported_without_it() -> None:
+    program = "import sys; from nornir_upgrade.core.deferred import defer; defer('json', known=1); from json import known, decoder; "
+    assert (
+        said(program + "print(known, decoder.__name__, 'dumps' in vars(sys.modules['json']))") == "1 json.decoder False"
+    )
+    assert said(program + "import json; print(json.dumps(known), json.decoder is decoder)") == "1 True"
+
+
 def test_logging_in_imports_no_more_than_it_needs() -> None:
-    assert said("import sys; from nornir_upgrade.core import fleet, ssh; print('unittest' in sys.modules)") == "False"
+    login = "import sys; from nornir_upgrade.core import fleet, ssh; "
+    assert (
+        said(login + "print({'unittest', 'netmiko.ssh_dispatcher', 'netmiko.cisco'} & sys.modules.keys())") == "set()"
+    )
+    assert said(login + "import netmiko; print(netmiko.ConnectHandler.__name__)") == "ConnectHandler"
 
 
 def test_loading_a_fleet_leaves_netmiko_alone(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("inventory: {plugin: SimpleInventory}\n")
     (tmp_path / "hosts.yaml").write_text("a1: {}\n")
     load = f"import pathlib, sys; from nornir_upgrade.core import fleet; f = fleet.load(pathlib.Path({str(tmp_path)!r}, 'config.yaml'))"
-    assert said(f"{load}; print(f.names, 'netmiko' in sys.modules)") == "('a1',) False"
+    assert said(f"{load}; print(f.names, 'netmiko.linux' in sys.modules)") == "('a1',) False"
