@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeVar
 
-from .core.errors import InvalidInput
+from .cloud import cloud_of
 from .core.facts import HostFacts, Service
 from .scenario import CatalogueService, Scenario, Stage
 
@@ -64,14 +64,6 @@ def members(groups: Sequence[str], hosts: Iterable[Member]) -> tuple[str, ...]:
     """The hosts in any of `groups`: group by group, in the inventory's order."""
     known = tuple(hosts)
     return tuple(dict.fromkeys(host.name for group in groups for host in known if group in host.groups))
-
-
-def cloud_of(host: Member) -> str:
-    """The cloud that the host belongs to, as the inventory's data say; '' where they say nothing. Raises `InvalidInput`."""
-    cloud = host.data.get("cloud") or ""
-    if not isinstance(cloud, str):
-        raise InvalidInput(f"host {host.name}: cloud must be text, not {cloud!r}", hint="put it in quotes")
-    return cloud
 
 
 def clouds(hosts: Iterable[M]) -> dict[str, tuple[M, ...]]:

@@ -58,8 +58,8 @@ def apply(
 
     Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more.
     """
+    from nornir_upgrade.cloud import cloud_of
     from nornir_upgrade.controller import at_work
-    from nornir_upgrade.parts import cloud_of
     from nornir_upgrade.tally import tally
 
     from .back import go_back, needless
