@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from .core.escrow import Family, PackageFile, files_of
 from .core.facts import HostFacts
-from .core.packages import Package, standing_for
+from .core.packages import Package, by_name, standing_for
 from .core.plan import Plan
 from .steps.packages import SetPackages
 
@@ -48,9 +48,10 @@ def families(facts: Mapping[str, HostFacts]) -> dict[str, Family]:
 
 
 def _changed(step: SetPackages, present: tuple[Package, ...]) -> tuple[Package, ...]:
-    leave = set()
+    leave, named = set(), by_name(present)
     for want in step.want:
         stays = want.version if want.goal == "installed" else ""
-        key = standing_for(want, present) or want.key
-        leave |= {one for one in present if one.key == key and one.version != stays}
+        namesakes = named.get(want.name, ())
+        key = standing_for(want, namesakes) or want.key
+        leave |= {one for one in namesakes if one.key == key and one.version != stays}
     return tuple(one for one in present if one in leave)

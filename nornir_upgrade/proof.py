@@ -12,12 +12,13 @@ from .core.packages import (
     PackageChange,
     PackageWant,
     by_key,
+    by_name,
     implied,
     standing_for,
 )
 from .core.plan import Plan
 from .core.rehearsal import Rehearsed
-from .steps.packages import SetPackages, as_is, surprises
+from .steps.packages import SetPackages, as_they_are, surprises
 from .steps.repositories import SetRepository
 
 Verdict = Literal["reversible", "reversible from escrow", "no way back"]
@@ -85,31 +86,25 @@ def questions(plan: Plan, facts: Mapping[str, HostFacts]) -> dict[str, Question]
 
 def _question(facts: HostFacts, want: Sequence[PackageWant], files: Mapping[str, str]) -> Question:
     family: Family = "rpm" if facts.os.family == "rpm" else "deb"
-    return Question(family, files, facts.packages, after(facts.packages, want), back(facts.packages, want))
-
-
-def back(present: Sequence[Package], want: Iterable[PackageWant]) -> tuple[PackageWant, ...]:
-    """What undoes `want`: each of its packages as it is now."""
-    keys = {standing_for(one, present) or one.key for one in want}
-    return tuple(one for key in sorted(keys) for one in as_is(key, present))
+    return Question(family, files, facts.packages, after(facts.packages, want), as_they_are(want, facts.packages))
 
 
 def after(present: Sequence[Package], want: Iterable[PackageWant]) -> tuple[Package, ...]:
     """The packages once `want` is true. Of one that is removed its configuration is left, where it is to be, as if it had any."""
-    found = list(present)
+    found, named = by_key(present), by_name(present)
+    come: list[Package] = []
     for key, ones in by_key(want).items():
-        stood = standing_for(ones[0], found) or key
-        now = [one for one in found if one.key == stood]
+        stood = standing_for(ones[0], named.get(key.name, ())) or key
+        now = found.get(stood, [])
         stay = [one for one in ones if one.goal == "installed"]
         leave = {one.version for one in ones if one.goal != "installed"}
-        for one in now:
-            if stay or leave & {"", one.version}:
-                found.remove(one)
+        found[stood] = [one for one in now if not stay and not leave & {"", one.version}]
         if stay:
-            found += [_installed(one) for one in stay]
+            come += [_installed(one) for one in stay]
         elif any(one.goal == "config-files" for one in ones):
-            found += [_configuration(one) for one in now[:1]]
-    return tuple(sorted(found, key=lambda one: (one.name, one.arch, one.version)))
+            come += [_configuration(one) for one in now[:1]]
+    every = (*(one for ones in found.values() for one in ones), *come)
+    return tuple(sorted(every, key=lambda one: (one.name, one.arch, one.version)))
 
 
 def _installed(one: PackageWant) -> Package:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from .core.errors import NoSolution
 from .core.facts import HostFacts
 from .core.families import Name
-from .core.packages import Goal, Package, PackageChange, PackageWant, Transaction, standing_for
+from .core.packages import Goal, Package, PackageChange, PackageWant, Transaction, by_name, standing_for
 from .parts import Member, Part, Unit, awaited, clouds, parts, switched, units
 from .scenario import Scenario, Stage
 
@@ -115,16 +115,27 @@ def _wants(
 ) -> tuple[PackageWant, ...]:
     """Every package of the transaction, pinned, and what stays beside it in another version."""
     unpacked = [package for package in facts.packages if package.unpacked]
+    named, former = by_name(unpacked), _former(unpacked, scenario)
     wants = [
-        _want(change, asked, unpacked, scenario) if change.new else _removed(change, unpacked, facts.os.family)
+        _want(change, asked, named.get(change.name, ()), former.get(change.name, ()))
+        if change.new
+        else _removed(change, named.get(change.name, ()), facts.os.family)
         for change in changes
     ]
     return tuple(sorted((*wants, *_beside(changes, unpacked)), key=lambda one: (one.name, one.arch)))
 
 
-def _removed(change: PackageChange, unpacked: Sequence[Package], family: str) -> PackageWant:
+def _former(unpacked: Iterable[Package], scenario: Scenario) -> dict[str, list[Package]]:
+    """The packages that have another name in the new release, by that name."""
+    found: dict[str, list[Package]] = {}
+    for package in unpacked:
+        found.setdefault(scenario.renamed(package.name), []).append(package)
+    return found
+
+
+def _removed(change: PackageChange, namesakes: Sequence[Package], family: str) -> PackageWant:
     """Its version is told where the package stands in others too."""
-    several = sum((one.name, one.arch) == (change.name, change.arch) for one in unpacked) > 1
+    several = sum((one.name, one.arch) == (change.name, change.arch) for one in namesakes) > 1
     return PackageWant(change.name, change.arch, change.old if several else "", _REMOVED[family])
 
 
@@ -137,14 +148,16 @@ def _beside(changes: Iterable[PackageChange], unpacked: Iterable[Package]) -> It
             yield PackageWant(one.name, one.arch, one.version, "installed", one.auto, one.hold)
 
 
-def _want(change: PackageChange, asked: Sequence[str], unpacked: Sequence[Package], scenario: Scenario) -> PackageWant:
+def _want(
+    change: PackageChange, asked: Sequence[str], namesakes: Sequence[Package], former: Sequence[Package]
+) -> PackageWant:
     """A package that is there keeps its marks, one under a new name takes over the mark, and any other new one is automatic
     unless it was asked for."""
     want = PackageWant(change.name, change.arch, change.new, "installed", auto=change.name not in asked)
-    by_key = {package.key: package for package in unpacked}
-    if same := standing_for(want, unpacked):
+    by_key = {package.key: package for package in namesakes}
+    if same := standing_for(want, namesakes):
         return replace(want, auto=by_key[same].auto, hold=by_key[same].hold)
-    if former := [package for package in unpacked if scenario.renamed(package.name) == change.name]:
+    if former:
         return replace(want, auto=all(package.auto for package in former))
     return want
 

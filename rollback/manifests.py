@@ -7,7 +7,7 @@ from urllib.parse import quote as percent
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.apt import Apt
-from nornir_upgrade.core.dnf import Dnf
+from nornir_upgrade.core.dnf import Dnf, handed
 from nornir_upgrade.core.errors import Drift, InvalidInput, UnknownName
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.host import quote
@@ -97,9 +97,8 @@ def dnf_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
 
 
 def _piped(argv: Sequence[str]) -> str:
-    """The command without the script around it, which waits for locks and hands over the plan, its last argument."""
-    begin = argv.index("dnf")
-    return f"printf %s {quote(argv[begin - 1 : begin])} | {quote(argv[begin:])}"
+    """The command without the script around it, which waits for locks and hands over the plan."""
+    return f"printf %s {quote((handed(argv),))} | {quote(argv[argv.index('dnf') :])}"
 
 
 def _asked(manifest: Manifest, now: HostFacts, family: str, tool: str) -> tuple[PackageWant, ...]:

@@ -17,7 +17,7 @@ from . import dnf_history, dnf_table, nevra, rpmquery
 from .dnf_locks import LIST, parse_list
 from .errors import InvalidInput
 from .evr import Key, parse, sort_key
-from .packages import Package, PackageName, PackageWant, Transaction, by_key, moved, standing_for
+from .packages import Package, PackageName, PackageWant, Transaction, by_key, by_name, moved, standing_for
 from .sections import Section
 
 # Nothing comes along or goes that is not named, a kernel leaves the others alone, and nobody waits in silence (dnf.conf(5)).
@@ -33,9 +33,18 @@ OPTIONS = tuple(
     )
 )
 
+# Linux takes no argument longer than 128 KiB (execve(2)), and a plan of a thousand packages is longer: it comes as so many pieces.
+_PIECE = 1 << 16
+_TAKE = """\
+pieces=$1 plan=; shift
+while [ "$pieces" -gt 0 ]; do
+  plan=$plan$1 pieces=$((pieces - 1)); shift
+done
+"""
+
 # Told to say no, dnf ends with status 1, and its last words tell that from a failure.
-SIMULATE = """\
-plan=$1; shift
+SIMULATE = f"""\
+{_TAKE}\
 said=$(printf '%s' "$plan" | "$@" 2>&1); status=$?
 printf '%s\\n' "$said"
 case $status:$said in
@@ -46,7 +55,8 @@ exit $status
 
 # dnf(8): status 200 is somebody else's lock; nothing was done then. The comment tells in dnf's own history whose transaction it was.
 CHANGE = f"""\
-left=$1 plan=$2; shift 2
+left=$1; shift
+{_TAKE}\
 while :; do
   printf '%s' "$plan" | "$@" --comment="{dnf_history.COMMENT} ${{NORNIR_UPGRADE_JOB-}}"; status=$?
   [ $status -eq 200 ] && [ $left -gt 0 ] || exit $status
@@ -99,14 +109,15 @@ def moves(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[Move
     """What leads from `present` to `want`: afterwards a package stands in exactly the versions that are wanted installed, or
     without those that are to go; where one came from another architecture or from none, without that one.
     """
-    names = by_key(want)
-    every = (_move(name, ones, names.keys(), present) for name, ones in names.items())
+    names, named = by_key(want), by_name(present)
+    every = (_move(name, ones, names.keys(), named.get(name.name, ())) for name, ones in names.items())
     return tuple(move for group in every for move in group if move.gone or move.new or move.again)
 
 
 def _move(
     name: PackageName, want: Sequence[PackageWant], named: Iterable[PackageName], present: Sequence[Package]
 ) -> Iterator[Move]:
+    """`present` are the packages of that name."""
     now = [one for one in present if one.key == name]
     gone, new = moved(want, [one.version for one in now])
     stay = [one.version for one in want if one.goal == "installed"]
@@ -139,7 +150,7 @@ class Dnf:
         return parse_parts(rpmquery.sections(text))
 
     def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
-        return ("sh", "-c", SIMULATE, "sh", _plan(want, present), *self._replay("--assumeno", want, present))
+        return ("sh", "-c", SIMULATE, "sh", *pieces(_plan(want, present)), *self._replay("--assumeno", want, present))
 
     def parse_simulation(self, text: str, present: Sequence[Package]) -> Transaction:
         return dnf_table.parse(text, present)
@@ -158,7 +169,7 @@ class Dnf:
         ]
         replay = tuple(self._replay("-y", want, present))
         replays = (
-            ("sh", "-c", CHANGE, "sh", str(wait), _document(rows), *replay)
+            ("sh", "-c", CHANGE, "sh", str(wait), *pieces(_document(rows)), *replay)
             for rows in plans
             if rows or rows is plans[0]
         )
@@ -178,6 +189,19 @@ def _plan(want: Sequence[PackageWant], present: Sequence[Package]) -> str:
 def _document(rows: Sequence[Mapping[str, str]]) -> str:
     """What `dnf history replay` reads."""
     return json.dumps({"version": "0.0", "rpms": rows})
+
+
+def pieces(plan: str) -> tuple[str, ...]:
+    """`plan` as `SIMULATE` and `CHANGE` take it: the number of its pieces, and these."""
+    found = tuple(plan[at : at + _PIECE] for at in range(0, len(plan), _PIECE))
+    return (str(len(found)), *found)
+
+
+def handed(argv: Sequence[str]) -> str:
+    """The plan in a call of `SIMULATE` or `CHANGE`, which it has from `pieces`."""
+    end = argv.index("dnf")
+    begin = next(at for at in range(end - 1, 0, -1) if argv[at] == str(end - 1 - at))
+    return "".join(argv[begin + 1 : end])
 
 
 def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:

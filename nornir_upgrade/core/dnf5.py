@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from . import dnf_table, nevra, rpmquery
-from .dnf import CHANGE, OPTIONS, SIMULATE, full_name, in_the_way, moves, naming
+from .dnf import CHANGE, OPTIONS, SIMULATE, full_name, in_the_way, moves, naming, pieces
 from .dnf_locks import TOML, parse_toml
 from .errors import InvalidInput
 from .packages import Package, PackageWant, Transaction
@@ -42,7 +42,7 @@ class Dnf5:
         return rpmquery.parse(parts, why, parse_toml(parts["locks"].succeeded().text))
 
     def simulate(self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool) -> tuple[str, ...]:
-        return ("sh", "-c", SIMULATE, "sh", "", *self._do("--assumeno", want, present))
+        return ("sh", "-c", SIMULATE, "sh", *pieces(""), *self._do("--assumeno", want, present))
 
     def parse_simulation(self, text: str, present: Sequence[Package]) -> Transaction:
         return dnf_table.parse(text, present)
@@ -51,7 +51,7 @@ class Dnf5:
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
     ) -> tuple[tuple[str, ...], ...]:
         """The locks off, one transaction, then the marks, as all that is named becomes the user's, and the locks."""
-        do = ("sh", "-c", CHANGE, "sh", str(wait), "", *self._do("-y", want, present))
+        do = ("sh", "-c", CHANGE, "sh", str(wait), *pieces(""), *self._do("-y", want, present))
         held = in_the_way(want, present)
         unlock = (("dnf5", "versionlock", "delete", *held),) if held else ()
         lock = naming(("dnf5", "versionlock", "add"), (one for one in want if one.goal == "installed" and one.hold))

@@ -5,12 +5,12 @@ headings and with long rows and its header broken in two, after its source and t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import nevra
 from .errors import InvalidInput
-from .packages import Package, PackageName, Transaction, paired
+from .packages import Package, PackageName, Transaction, by_name, paired
 
 _HEADER = re.compile(r" ?Package +Arch(itecture)? +Version +Repository( +Size)? *")
 _SUMMARY = re.compile(r"Transaction Summary:?")
@@ -37,7 +37,8 @@ class _Row:
 def parse(text: str, present: Sequence[Package]) -> Transaction:
     """What the table says; no table, no change. Raises `InvalidInput` with line and reason."""
     moves: dict[PackageName, tuple[set[str], set[str]]] = {}
-    for key, version, comes in (one for row in _rows(text) for one in _moves(row, present)):
+    named = by_name(present)
+    for key, version, comes in (one for row in _rows(text) for one in _moves(row, named)):
         moves.setdefault(key, (set(), set()))[comes].add(version)
     changes = [change for key, (gone, new) in moves.items() for change in paired(key, gone, new)]
     return Transaction(tuple(sorted(changes, key=lambda one: (one.name, one.arch, one.old, one.new))))
@@ -73,7 +74,7 @@ def _table(text: str) -> Iterator[tuple[int, str]]:
         raise InvalidInput(f"simulation, line {len(text.splitlines())}: the table is cut off")
 
 
-def _moves(row: _Row, present: Sequence[Package]) -> Iterator[tuple[PackageName, str, bool]]:
+def _moves(row: _Row, present: Mapping[str, Sequence[Package]]) -> Iterator[tuple[PackageName, str, bool]]:
     """Each version of a package that goes (false) or comes (true)."""
     name, arch, version = _columns(row)
     if row.act in ("Skipping packages", "Changing reason"):
@@ -113,11 +114,11 @@ def _replaced(words: list[str], row: _Row) -> nevra.Nevra:
     raise _refusal(row.line, " ".join(words))
 
 
-def _old(row: _Row, name: str, arch: str, present: Sequence[Package]) -> str:
+def _old(row: _Row, name: str, arch: str, present: Mapping[str, Sequence[Package]]) -> str:
     """The version that the row's package takes the place of; '' where it is installed beside all that stands."""
     if row.act == "Installing":
         return ""
-    alike = [one for one in present if one.name == name]
+    alike = present.get(name, ())
     mine = [one.version for one in alike if one.arch == arch] or [one.version for one in alike]
     if not mine:
         raise InvalidInput(f"simulation, line {row.line}: {name} is not installed, so nothing of it can be changed")

@@ -160,10 +160,11 @@ class PackageManager(Protocol):
 def implied(want: Iterable[PackageWant], present: Sequence[Package]) -> Transaction:
     """The transaction that leads from `present` to `want` and does nothing else."""
     now = by_key(package for package in present if package.unpacked)
+    named = by_name(present)
     changes = [
         change
         for key, ones in by_key(want).items()
-        for change in _changes(key, ones, now.get(standing_for(ones[0], present) or key, []))
+        for change in _changes(key, ones, now.get(standing_for(ones[0], named.get(key.name, ())) or key, []))
     ]
     return Transaction(tuple(sorted(changes, key=lambda change: (change.name, change.arch))))
 
@@ -200,6 +201,14 @@ def by_key(ones: Iterable[T]) -> dict[PackageName, list[T]]:
     found: dict[PackageName, list[T]] = {}
     for one in ones:
         found.setdefault(one.key, []).append(one)
+    return found
+
+
+def by_name(present: Iterable[Package]) -> dict[str, list[Package]]:
+    """Packages by name alone, of whatever architecture: what `standing_for` need look at."""
+    found: dict[str, list[Package]] = {}
+    for one in present:
+        found.setdefault(one.name, []).append(one)
     return found
 
 

@@ -1,6 +1,6 @@
 """Packages: each at its exact version, or gone, with its marks; all of them in one transaction of the host's own package manager."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from ..core.packages import (
     PackageName,
     PackageWant,
     by_key,
+    by_name,
     differences,
     implied,
     standing_for,
@@ -58,9 +59,8 @@ class SetPackages(Step, kind="packages"):
 
     def observe(self, host: Host, store: Store) -> Step:
         present = self._present(host)
-        keys = {standing_for(one, present) or one.key for one in self.want}
-        want = [one for key in sorted(keys) for one in as_is(key, present)]
-        return SetPackages(tuple(want), self.keep_stopped, downgrade=True, family=self.family)
+        want = as_they_are(self.want, present)
+        return SetPackages(want, self.keep_stopped, downgrade=True, family=self.family)
 
     def apply(self, host: Host, store: Store) -> str:
         host.follow(JOB)  # of a controller that is no more
@@ -150,6 +150,13 @@ def surprises(
         *(f"would also change {doing[goal]}" for goal in sorted(doing.keys() - due.keys())),
         *(f"would not change {due[goal]}" for goal in sorted(due.keys() - doing.keys())),
     )
+
+
+def as_they_are(want: Iterable[PackageWant], present: Iterable[Package]) -> tuple[PackageWant, ...]:
+    """What undoes `want`: each of its packages as it is in `present`."""
+    named = by_name(present)
+    keys = {standing_for(one, named.get(one.name, ())) or one.key for one in want}
+    return tuple(one for key in sorted(keys) for one in as_is(key, named.get(key.name, ())))
 
 
 def as_is(key: PackageName, present: Sequence[Package]) -> tuple[PackageWant, ...]:

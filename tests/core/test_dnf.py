@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nornir_upgrade import proof
 from nornir_upgrade.core import dnf, dnf5, dnf_locks, dnf_table, nevra, rpmquery
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.families import Rpm
+from nornir_upgrade.core.jobs import commands_text
 from nornir_upgrade.core.packages import Package, PackageChange, PackageName, PackageWant, differences, implied
-from nornir_upgrade.steps.packages import surprises
+from nornir_upgrade.steps.packages import as_they_are, surprises
 
 CASES = Path(__file__).parent.parent / "cases" / "dnf"
 DNF, DNF5 = dnf.Dnf(), dnf5.Dnf5()
@@ -44,8 +49,7 @@ def back() -> tuple[PackageWant, ...]:
 
 
 def rows(argv: tuple[str, ...]) -> set[tuple[str, str, str]]:
-    plan = next(word for word in argv if word.startswith("{"))
-    return {(row["action"], row["nevra"], row["reason"]) for row in json.loads(plan)["rpms"]}
+    return {(row["action"], row["nevra"], row["reason"]) for row in json.loads(dnf.handed(argv))["rpms"]}
 
 
 # ---------------------------------------------------------------------- the list of packages
@@ -222,6 +226,38 @@ def test_the_way_back_is_one_transaction_with_every_removal_named() -> None:
     assert not any("lab-base" in nevra for _, nevra, _ in plan)
 
 
+def many() -> tuple[list[Package], list[PackageWant]]:
+    """Three thousand packages, and their old versions."""
+    now = [package(f"openstack-package-{number}", "2014.1-11.el7") for number in range(3000)]
+    return now, [want(one.name, "2013.2-9.el6") for one in now]
+
+
+def test_what_three_thousand_packages_need_is_said_in_seconds() -> None:
+    """It took minutes when each package was looked for among all of them."""
+    now, past = many()
+    begun = time.process_time()
+    assert len(DNF.change(past, now, downgrade=True, wait=0)) == 1
+    assert len(implied(past, now).changes) == len(as_they_are(past, now)) == len(proof.after(now, past)) == 3000
+    assert time.process_time() - begun < 15
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_plan_of_three_thousand_packages_comes_whole(tmp_path: Path, status: int) -> None:
+    """Linux takes no argument of more than 128 KiB, and so large a plan is five times as long."""
+    dnf_there = tmp_path / "dnf"
+    dnf_there.write_text(f"#!/bin/sh\ncat >{tmp_path}/plan\nexit {status}\n")
+    dnf_there.chmod(0o755)
+    now, past = many()
+    simulate, change = DNF.simulate(past, now, downgrade=True), DNF.change(past, now, downgrade=True, wait=0)[0]
+    for argv in (simulate, change, Rpm().commands((change,), ("nova-api",), downgrade=True)[0]):
+        assert max(map(len, argv)) < 1 << 17 < len(dnf.handed(argv))
+    for argv in (simulate, change):
+        text = commands_text((argv,))  # as a job runs it
+        ended = subprocess.run(("sh",), input=text, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+        assert ended.returncode == status and (tmp_path / "plan").read_text() == dnf.handed(argv)
+    assert len(json.loads(dnf.handed(change))["rpms"]) == 6000
+
+
 def test_a_duplicate_that_a_killed_rpm_left_goes() -> None:
     two = (package("libbeta", "1.0-1"), package("libbeta", "2.0-1"))
     assert rows(DNF.simulate([want("libbeta", "1.0-1")], two, downgrade=True)) == {
@@ -273,7 +309,7 @@ def test_dnf_5_is_told_what_comes_and_what_goes_in_one_command() -> None:
     wanted = [want("nova", "2.0-1", auto=True), want("neutron", "2-1"), want("quantum")]
     unlock, do, user, dependency = DNF5.change(wanted, now, downgrade=False, wait=7)
     assert unlock == ("dnf5", "versionlock", "delete", "nova")
-    assert do[3:8] == ("sh", "7", "", "dnf5", "-y")
+    assert do[3:8] == ("sh", "7", "0", "dnf5", "-y")
     assert do[do.index("do") :] == (
         *("do", "--allowerasing", "--action=install", "nova-2.0-1.noarch", "neutron-2-1.noarch"),
         *("--action=remove", "quantum-1-1.noarch"),

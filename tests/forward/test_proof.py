@@ -19,14 +19,13 @@ from nornir_upgrade.proof import (
     Question,
     Reason,
     after,
-    back,
     judge,
     questions,
     refuse_no_way_back,
     unoffered,
 )
 from nornir_upgrade.proving import prove
-from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.packages import SetPackages, as_they_are
 from nornir_upgrade.steps.repositories import SetRepository
 from tests.fake import hosts
 from tests.fake.fleet import FakeFleet
@@ -181,7 +180,7 @@ def test_forward_and_back_leads_to_where_it_began(present: list[Package], want: 
     wanted = {(one.name, one.arch, one.version) for one in want if one.goal == "installed"}
     assert wanted <= {(one.name, one.arch, one.version) for one in then if one.unpacked}
     assert not any(one.unpacked and one.key in {w.key for w in want if w.goal != "installed"} for one in then)
-    again = after(then, back(present, want))
+    again = after(then, as_they_are(want, present))
     assert {one for one in again if one.unpacked} == set(present)
 
 
