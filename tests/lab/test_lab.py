@@ -25,6 +25,14 @@ def boot_id(lab: Lab, name: str) -> bytes:
     return lab.run(name, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout
 
 
+def prepared(lab: Lab, name: str) -> dict[Path, tuple[int, int]]:
+    """What a host that is down is given before it boots: by path, which file it is and when it last changed."""
+    place = lab.directory / "hosts" / name
+    files = [path for part in ("lower", "identity") for path in (place / part).rglob("*")]
+    assert len(files) > 3
+    return {path: (path.lstat().st_ino, path.lstat().st_ctime_ns) for path in files}
+
+
 def ssh(lab: Lab, destination: str, *command: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[bytes]:
     argv = ["ssh", "-F", str(lab.ssh_config), *options, destination, "--", *command]
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
@@ -34,9 +42,9 @@ def ssh(lab: Lab, destination: str, *command: str, options: tuple[str, ...] = ()
 
 
 def test_up_twice_is_the_same(nodes: Lab) -> None:
-    before = nodes.status(), boot_id(nodes, "h1"), nodes.known_hosts.read_text()
+    before = nodes.status(), boot_id(nodes, "h1"), nodes.known_hosts.read_text(), prepared(nodes, "h1")
     nodes.up(NODES)
-    assert (nodes.status(), boot_id(nodes, "h1"), nodes.known_hosts.read_text()) == before
+    assert (nodes.status(), boot_id(nodes, "h1"), nodes.known_hosts.read_text(), prepared(nodes, "h1")) == before
 
 
 def test_every_host_boots_without_a_failed_unit(nodes: Lab) -> None:
