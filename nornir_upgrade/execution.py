@@ -14,6 +14,7 @@ from .core.errors import Irreversible, RunStopped, UndoFailed, Unwound
 from .core.facts import package_digest
 from .core.journal import Journal
 from .core.run import Run, unwind
+from .keeping import mend_copies
 from .recap import Recap, recap
 from .recap_text import recap_in_text, ways_in_text
 from .screen import Screen
@@ -34,6 +35,7 @@ def carry_out(controller: Controller, run: Run, policy: Policy, screen: Screen) 
 
     A second signal journals what was interrupted and ends this process.
     """
+    mend_copies(controller, run.plan)
     with progress.following(controller.journal, run, screen) as follower:
 
         def first() -> None:

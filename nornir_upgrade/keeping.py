@@ -3,12 +3,14 @@
 from collections.abc import Collection, Mapping
 
 from .controller import Controller
-from .core.collect import Collected, Progress, collect
+from .core.collect import Collected, Progress
 from .core.errors import Blocked, DiskFull, Unreachable
-from .core.escrow import Escrow
+from .core.escrow import Escrow, Family
 from .core.facts import HostFacts
+from .core.holdings import mend
 from .core.plan import Plan
-from .needs import Needs, families, needs
+from .core.sharing import share
+from .needs import Needs, downgraded, families, needs
 from .screen import Screen
 from .tally import tally
 from .words import in_bytes
@@ -25,18 +27,36 @@ def keep_old_packages(
     if controller.settings.keep == "none":
         return
     wanted = needs(plan, facts)
-    with tally(screen, "Kept for the way back") as tell:
-
-        def told(progress: Progress) -> None:
-            tell(*in_text(progress))
-
-        found = collect(controller.fleet, families(facts), wanted, Escrow.beside(controller.store), told)
+    found = fetch(controller, families(facts), wanted, screen, "Kept for the way back")
     for failure in found.failures.values():
         if isinstance(failure, DiskFull | Unreachable):
             raise failure
     if found.kept:
         screen.note(f"Kept {len(found.kept)} package files for the way back, {in_bytes(found.bytes)}")
+    for host, reason in sorted(found.without.items()):
+        screen.warn(f"{host} keeps no copies of its own, the controller has all: {reason}")
     _refuse_missing(found, wanted, consent)
+
+
+def fetch(
+    controller: Controller, families: Mapping[str, Family], wanted: Needs, screen: Screen, what: str
+) -> Collected:
+    """What came of bringing `wanted` to where the settings keep things, else to the controller; tells of `what`."""
+    keep = controller.settings.keep
+    with tally(screen, what) as tell:
+
+        def told(progress: Progress) -> None:
+            tell(*in_text(progress))
+
+        escrow = Escrow.beside(controller.store)
+        return share(controller.fleet, families, wanted, escrow, "controller" if keep == "none" else keep, told)
+
+
+def mend_copies(controller: Controller, plan: Plan) -> None:
+    """Afterwards what `plan` takes back and hosts alone keep is whole on each host, as far as any of them has it."""
+    escrow = Escrow.beside(controller.store)
+    if escrow.holders.list():
+        mend(controller.fleet, controller.fleet.names, escrow, downgraded(plan))
 
 
 def in_text(progress: Progress) -> tuple[str, str]:

@@ -23,6 +23,20 @@ def needs(plan: Plan, facts: Mapping[str, HostFacts]) -> Needs:
     return {host: tuple(sorted(files)) for host, files in found.items()}
 
 
+def downgraded(plan: Plan) -> Needs:
+    """For every host, the files of old versions that `plan` installs there."""
+    found: dict[str, dict[PackageFile, None]] = {}
+    for _, host, step in plan.steps():
+        if isinstance(step, SetPackages) and step.downgrade:
+            files = (
+                PackageFile(step.family, one.name, one.arch, one.version)
+                for one in step.want
+                if one.goal == "installed"
+            )
+            found.setdefault(host, {}).update(dict.fromkeys(files))
+    return {host: tuple(files) for host, files in found.items()}
+
+
 def lost(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> Needs:
     """For every host that both know, the files of what was installed then and is not now."""
     found = {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from .controller import ask_all
 from .core.escrow import Escrow, Kept, PackageFile, files_of
 from .core.facts import HostFacts
+from .core.holdings import whole
 from .core.host import Host
 from .core.plan import Plan
 from .core.rehearsal import Rehearsed, rehearse
@@ -39,16 +40,22 @@ def prove(
 
     said = ask_all(fleet, tuple(asked), ask)
     due = {file for name, one in asked.items() for file in unoffered(one, said[name])}
-    kept = _kept(escrow, due) if due else {}
-    whole = _whole(facts) if keeping and due else frozenset()
-    return tuple(judge(name, one, said[name], kept, whole) for name, one in asked.items())
+    kept = _kept(fleet, escrow, due) if due else {}
+    obtainable = _obtainable(facts) if keeping and due else frozenset()
+    return tuple(judge(name, one, said[name], kept, obtainable) for name, one in asked.items())
 
 
-def _kept(escrow: Escrow, files: Iterable[PackageFile]) -> dict[PackageFile, Kept]:
-    return {file: kept for file in files if escrow.has_whole(file) and (kept := escrow.find(file))}
+def _kept(fleet: "NornirFleet", escrow: Escrow, files: Iterable[PackageFile]) -> dict[PackageFile, Kept]:
+    """What is kept of `files` undamaged: here, or on a host."""
+    found = {file: kept for file in files if (kept := escrow.find(file))}
+    away = {
+        kept.digest for file, kept in found.items() if escrow.holders.of(kept.digest) and not escrow.has_whole(file)
+    }
+    there = set().union(*whole(fleet, fleet.names, escrow, away).values()) if away else set()
+    return {file: kept for file, kept in found.items() if kept.digest in there or escrow.has_whole(file)}
 
 
-def _whole(facts: Mapping[str, HostFacts]) -> frozenset[PackageFile]:
+def _obtainable(facts: Mapping[str, HostFacts]) -> frozenset[PackageFile]:
     """What is wholly installed somewhere can be had: at worst its file is made anew there."""
     return frozenset(
         file

@@ -3,9 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 from .core.errors import InvalidInput
 
+Keep = Literal["controller", "host", "both", "none"]
+PLACES: tuple[Keep, ...] = get_args(Keep)
 DEFAULT_CONFIG = "config.yaml"
 
 
@@ -16,7 +19,8 @@ class Settings:
     `state` holds journal and store; `scenarios` local scenarios; `lab` the lab. All three are absolute here, and relative to
     config.yaml in the file. `workers` is how many hosts are worked on at once; 0 leaves it to Nornir's runner options.
     `reconnect` is how many seconds a host that was there may take to come back; None leaves it to the fleet.
-    `keep` says where the old packages of a run are kept: on the controller, or nowhere (`none`).
+    `keep` says where the old packages of a run are kept: on the `controller`, on the `host` that would need them, on `both`, or
+    nowhere (`none`).
     `given` is config.yaml's path as it was given, fit for a command to be typed.
     """
 
@@ -27,7 +31,7 @@ class Settings:
     lab: Path
     workers: int = 0
     reconnect: int | None = None
-    keep: str = "controller"
+    keep: Keep = "controller"
 
     @property
     def journal(self) -> Path:
@@ -69,7 +73,9 @@ def read(config: Path) -> Settings:
         lab=directory("lab", ".lab"),
         workers=given["workers"].number(0, _MOST_WORKERS) if "workers" in given else 0,
         reconnect=given["reconnect"].number(0, _LONGEST_PATIENCE) if "reconnect" in given else None,
-        keep=given["keep"].text("controller|none", what="controller or none") if "keep" in given else "controller",
+        keep=cast(Keep, given["keep"].text("|".join(PLACES), what=f"one of {', '.join(PLACES)}"))
+        if "keep" in given
+        else "controller",
     )
 
 

@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nornir_upgrade.core.errors import DigestMismatch, Unobtainable
+from nornir_upgrade.core.errors import DigestMismatch, Failure, Unobtainable, Unreachable
 from nornir_upgrade.doors import FLEET, GENERAL, Flags, Verbs, flags
 from nornir_upgrade.screen import Screen
 from nornir_upgrade.words import in_bytes
 
 if TYPE_CHECKING:
     from nornir_upgrade.controller import Controller
-    from nornir_upgrade.core.collect import Collected, Progress
+    from nornir_upgrade.core.collect import Collected
     from nornir_upgrade.core.escrow import Escrow
     from nornir_upgrade.core.facts import HostFacts
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.needs import Needs
+
+    from .inspection import Inspection
 
 
 @click.group(cls=Verbs)
@@ -35,7 +38,7 @@ Examples:
 )
 @flags(*GENERAL)
 def list_(flags: Flags) -> None:
-    """What is kept: package files with where they came from, and what runs captured."""
+    """What is kept: package files with where they came from and where they are, and what runs captured."""
     from nornir_upgrade.captures import captures
     from nornir_upgrade.core import codec
 
@@ -45,13 +48,20 @@ def list_(flags: Flags) -> None:
         captured = captures(journal.runs())
         packages, objects = kept.list(), tuple(kept.store.digests())
         sizes = {digest: kept.store.size(digest) for digest in objects}
+
+    def places(digest: str) -> tuple[str, ...]:
+        return (*(["controller"] if digest in sizes else []), *kept.holders.of(digest))
+
     document = {
-        "packages": [codec.to_builtins(one) for one in packages],
+        "packages": [
+            codec.to_builtins(one) | {"controller": one.digest in sizes, "hosts": list(kept.holders.of(one.digest))}
+            for one in packages
+        ],
         "captures": [codec.to_builtins(one) | {"size": sizes.get(one.digest)} for one in captured],
         "objects": len(objects),
         "bytes": sum(sizes.values()),
     }
-    parts = [text for text in (escrow_text.packages(packages), escrow_text.captures(captured, sizes)) if text]
+    parts = [text for text in (escrow_text.packages(packages, places), escrow_text.captures(captured, sizes)) if text]
     parts.append(f"{len(objects)} objects, {in_bytes(sum(sizes.values()))}.")
     Screen(flags).result(document, "\n\n".join(parts))
 
@@ -61,7 +71,8 @@ def list_(flags: Flags) -> None:
 Examples:
   rollback escrow verify
 
-Everything is read to its end. Exit 22 where anything is damaged or lost; nothing is ever restored from that."""
+Everything is read to its end, on hosts that keep copies too. Exit 22 where anything is damaged or lost; nothing is ever
+restored from that. Exit 30 where a host's copies could not be read, and nothing else is wrong."""
 )
 @flags(*GENERAL)
 def verify(flags: Flags) -> int:
@@ -69,18 +80,18 @@ def verify(flags: Flags) -> int:
     from nornir_upgrade.captures import captures
     from nornir_upgrade.core import codec
 
+    from . import escrow_text
     from .inspection import inspect
     from .keeping import restorable
     from .snapshot import snapshots
 
     with _reading(flags) as (kept, journal):
         needed, _ = restorable(journal.runs(), snapshots(journal))
-        found = inspect(kept, captures(needed))
-    said = f"{found.objects} objects, {in_bytes(found.bytes)}: " + (
-        "all whole." if not found.faults else "NOT all whole:"
-    )
-    Screen(flags).result(codec.to_builtins(found), "\n".join((said, *found.faults)))
-    return DigestMismatch.exit_code if found.faults else 0
+        found = _with_copies(flags, kept, inspect(kept, captures(needed)))
+    Screen(flags).result(codec.to_builtins(found), escrow_text.inspected(found))
+    if found.faults:
+        return DigestMismatch.exit_code
+    return Unreachable.exit_code if found.silent else 0
 
 
 @escrow.command(
@@ -92,7 +103,7 @@ Examples:
 
 Without --plan, --run and --snapshot: what is installed now and matches PATTERN, all of it where there is none.
 Each file comes once for the whole fleet: from a host's cache, through its repositories, or rebuilt from the installed
-files. Cut off, it goes on where it ended. Exit 21 where something cannot be had."""
+files; to where `keep` in config.yaml says. Cut off, it goes on where it ended. Exit 21 where something cannot be had."""
 )
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @click.option(
@@ -106,13 +117,10 @@ files. Cut off, it goes on where it ended. Exit 21 where something cannot be had
 )
 @flags(*GENERAL, *FLEET)
 def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, snapshot: str) -> int:
-    """Bring package files of the hosts into escrow. Changes nothing on the hosts."""
+    """Bring package files of the hosts into escrow. Installs and removes nothing on them."""
+    from nornir_upgrade import keeping
     from nornir_upgrade.controller import at_work, gather_all
-    from nornir_upgrade.core.collect import collect
-    from nornir_upgrade.core.escrow import Escrow
-    from nornir_upgrade.keeping import in_text
     from nornir_upgrade.needs import families
-    from nornir_upgrade.tally import tally
 
     if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
         raise click.UsageError("PATTERN, --plan, and --run or --snapshot each say what is fetched: give one")
@@ -120,13 +128,7 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     with at_work(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as controller:
         facts = gather_all(controller.fleet)
         wanted = _wanted(controller, facts, patterns, plan, run, snapshot)
-        with tally(screen, "fetched") as tell:
-
-            def told(progress: "Progress") -> None:
-                tell(*in_text(progress))
-
-            kept = Escrow.beside(controller.store)
-            found = collect(controller.fleet, families(facts), wanted, kept, told)
+        found = keeping.fetch(controller, families(facts), wanted, screen, "fetched")
     return _conclude(screen, found, sum(len(files) for files in wanted.values()))
 
 
@@ -137,13 +139,15 @@ Examples:
   rollback escrow prune --yes -o json
 
 Kept is what a way back from any run may need that is neither undone nor untouched, every snapshot that was taken for itself,
-and package files that were fetched since the last run began."""
+and package files that were fetched since the last run began. What goes of what hosts keep is removed there; who does not
+answer is told, and asked again by the next prune."""
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @flags(*GENERAL)
 def prune(flags: Flags) -> None:
     """Remove what no way back needs any more: shows it, and asks."""
     from nornir_upgrade.controller import at_work
+    from nornir_upgrade.core import codec
     from nornir_upgrade.core.escrow import Escrow
 
     from . import escrow_text
@@ -154,24 +158,63 @@ def prune(flags: Flags) -> None:
     # While nobody else works: what a run has just kept stands in no event yet.
     with at_work(flags.config, "rollback escrow prune") as controller:
         kept, journal = Escrow.beside(controller.store), controller.journal
-        found = waste(journal.runs(), snapshots(journal), kept.list(), tuple(kept.store.digests()))
+        objects, holdings = tuple(kept.store.digests()), kept.holders.list()
+        found = waste(journal.runs(), snapshots(journal), kept.list(), objects, holdings)
         size = sum(map(kept.store.size, found.objects))
         document: dict[str, Any] = {
             "packages": [str(one.file) for one in found.packages],
             "objects": list(found.objects),
             "bytes": size,
+            "copies": codec.to_builtins(found.copies),
         }
-        if not found.objects and not found.packages:
+        if not found:
             screen.result(document, "Nothing to remove: all that is kept is needed.")
             return
         screen.require_consent()
-        screen.note("\n".join(escrow_text.waste(found)))
-        screen.confirm(f"Remove {len(found.objects)} objects, {in_bytes(size)}?")
+        screen.note("\n".join(escrow_text.waste(found, kept.list())))
+        screen.confirm(f"Remove {escrow_text.amount(found, size)}?")
+        document["left"] = left = _dropped(controller, kept, found.copies)
+        for host, reason in left.items():
+            screen.warn(f"{host} keeps its copies: {reason}")
         kept.drop({one.file for one in found.packages})
         for digest in found.objects:
             kept.store.remove(digest)
         kept.store.sweep()
-        screen.result(document, f"Removed {len(found.objects)} objects, {in_bytes(size)}.")
+        with kept.passing():
+            """What one who was killed left there goes."""
+        done = replace(found, copies={host: ones for host, ones in found.copies.items() if host not in left})
+        screen.result(document, f"Removed {escrow_text.amount(done, size)}.")
+
+
+def _with_copies(flags: Flags, kept: "Escrow", found: "Inspection") -> "Inspection":
+    """`found`, and what was found of the copies on hosts. Where no host keeps any, no host is asked."""
+    from nornir_upgrade.controller import looking
+
+    from .inspection import inspect_copies
+
+    if not kept.holders.list():
+        return found
+    with looking(flags.config) as fleet:
+        more = inspect_copies(kept, fleet, fleet.names)
+    return replace(found, faults=(*found.faults, *more.faults), copies=more.copies, silent=more.silent)
+
+
+def _dropped(controller: "Controller", kept: "Escrow", going: "Mapping[str, Sequence[str]]") -> dict[str, str]:
+    """Afterwards hosts do not hold the copies that are `going`; returns who still does, and why."""
+    from nornir_upgrade.core import copies
+
+    fleet = controller.fleet
+    asked = [host for host in going if host in fleet.names]
+    answers = fleet.each(asked, lambda host: copies.drop(host, going[host.name])) if asked else {}
+    left = {host: "it is not in the inventory" for host in going if host not in fleet.names}
+    for host, answer in answers.items():
+        if isinstance(answer, Failure):
+            left[host] = answer.message
+        elif isinstance(answer, Exception):
+            raise answer
+        else:
+            kept.holders.remove(host, going[host])
+    return left
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What is kept for a way back, as people read it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from nornir_upgrade.captures import Capture
 from nornir_upgrade.core.collect import Collected
@@ -8,15 +8,28 @@ from nornir_upgrade.core.escrow import Kept
 from nornir_upgrade.screen import columns
 from nornir_upgrade.words import in_bytes
 
+from .inspection import Inspection
 from .keeping import Waste
 
+_HOSTS_SHOWN = 4
 
-def packages(kept: Iterable[Kept]) -> str:
-    """A table of package files; '' where there are none."""
+
+def packages(kept: Iterable[Kept], places: Callable[[str], tuple[str, ...]]) -> str:
+    """A table of package files, with the `places` where each digest is; '' where there are none."""
     rows = [
-        (f"{k.file.name}:{k.file.arch}", k.file.version, in_bytes(k.size), k.source, k.checked, k.host) for k in kept
+        (
+            f"{k.file.name}:{k.file.arch}",
+            k.file.version,
+            in_bytes(k.size),
+            k.source,
+            k.checked,
+            k.host,
+            _some(places(k.digest)),
+        )
+        for k in kept
     ]
-    return columns(("package", "version", "size", "source", "checked by", "from"), rows) if rows else ""
+    head = ("package", "version", "size", "source", "checked by", "from", "kept on")
+    return columns(head, rows) if rows else ""
 
 
 def captures(captured: Iterable[Capture], sizes: Mapping[str, int]) -> str:
@@ -37,11 +50,34 @@ def captures(captured: Iterable[Capture], sizes: Mapping[str, int]) -> str:
     return columns(("captured", "of", "size", "host", "run"), rows) if rows else ""
 
 
-def waste(found: Waste) -> Iterator[str]:
-    """What would go, a line each."""
+def waste(found: Waste, kept: Iterable[Kept]) -> Iterator[str]:
+    """What would go, a line each; of copies on hosts one for each file."""
     yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in found.packages)
     if others := len(set(found.objects) - {one.digest for one in found.packages}):
         yield f"{others} objects of runs that are undone, or of nothing"
+    files = {one.digest: str(one.file) for one in kept}
+    hosts: dict[str, list[str]] = {}
+    for host, digests in sorted(found.copies.items()):
+        for digest in digests:
+            hosts.setdefault(files.get(digest, digest), []).append(host)
+    yield from (f"the copy on {_some(names)}: {file}" for file, names in sorted(hosts.items()))
+
+
+def amount(found: Waste, size: int) -> str:
+    """How much would go."""
+    copies = sum(map(len, found.copies.values()))
+    more = f" and {copies} copies on {len(found.copies)} hosts" if copies else ""
+    return f"{len(found.objects)} objects, {in_bytes(size)}{more}"
+
+
+def inspected(found: Inspection) -> str:
+    """What came of reading everything."""
+    copies = f", {found.copies} copies on hosts" if found.copies else ""
+    verdict = (
+        "NOT all whole:" if found.faults else "all whole." if not found.silent else "all whole that could be read."
+    )
+    silent = [f"{host}: NOT read: {why}" for host, why in sorted(found.silent.items())]
+    return "\n".join((f"{found.objects} objects, {in_bytes(found.bytes)}{copies}: {verdict}", *found.faults, *silent))
 
 
 def fetched(found: Collected, wanted: int) -> str:
@@ -52,7 +88,15 @@ def fetched(found: Collected, wanted: int) -> str:
         text = "Nothing to fetch: no package is asked for."
     elif not found.kept and not found.missing:
         text = "Nothing to fetch: all is in escrow."
-    return "\n".join((text, *(f"NOT to be had: {file}: {why}" for file, why in sorted(found.missing.items()))))
+    lines = [f"NOT to be had: {file}: {why}" for file, why in sorted(found.missing.items())]
+    lines += [f"No copies on {host}: {why}" for host, why in sorted(found.without.items())]
+    return "\n".join((text, *lines))
+
+
+def _some(names: Collection[str]) -> str:
+    shown = ", ".join(list(names)[:_HOSTS_SHOWN])
+    more = f" and {len(names) - _HOSTS_SHOWN} more" if len(names) > _HOSTS_SHOWN else ""
+    return f"{shown}{more}" or "nowhere"
 
 
 def _size(digests: Iterable[str], sizes: Mapping[str, int]) -> str:

@@ -1,6 +1,8 @@
 """What the escrow offers: its package files as candidates, with what they demand of others, read from the files themselves."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from io import BytesIO
+from types import MappingProxyType
 from typing import BinaryIO
 
 from debian.debfile import DebFile
@@ -13,12 +15,29 @@ from .catalog import ESCROW, Candidate, Control, control_of
 from .rpmheader import control_of_file
 from .universe import fields_of
 
+_NONE: Mapping[str, bytes] = MappingProxyType({})
 
-def candidates(escrow: Escrow, files: Collection[PackageFile]) -> Iterator[Candidate]:
-    """Those of `files` that are kept, by name. Raises `DigestMismatch` for a damaged one: it cannot be had."""
+
+def candidates(
+    escrow: Escrow, files: Collection[PackageFile], heads: Mapping[str, bytes] = _NONE
+) -> Iterator[Candidate]:
+    """Those of `files` that are kept, by name: here, or on hosts, which told their `heads` (by digest).
+
+    Raises `DigestMismatch` for a damaged one: it cannot be had.
+    """
     for file in sorted(files):
-        if kept := escrow.find(file):
-            yield _candidate(escrow, kept)
+        kept = escrow.find(file)
+        if kept and kept.digest in heads:
+            yield _candidate(kept, BytesIO(heads[kept.digest]))
+        elif kept and kept.digest in escrow.store:
+            with escrow.store.open(kept.digest) as opened:
+                yield _candidate(kept, opened)
+
+
+def elsewhere(escrow: Escrow, files: Collection[PackageFile]) -> frozenset[str]:
+    """The digests of those of `files` that hosts may hold, and that are lost or damaged here."""
+    found = (kept for file in files if (kept := escrow.find(file)) and escrow.holders.of(kept.digest))
+    return frozenset(kept.digest for kept in found if escrow.store.damaged(kept.digest))
 
 
 def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:
@@ -29,10 +48,10 @@ def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:
     return frozenset(PackageFile(family, one.name, one.arch, one.version) for one in gone)
 
 
-def _candidate(escrow: Escrow, kept: Kept) -> Candidate:
+def _candidate(kept: Kept, opened: BinaryIO) -> Candidate:
+    """Of the package file that is `opened`, to the end of its head at least."""
     file = kept.file
-    with escrow.store.open(kept.digest) as opened:
-        control = _deb(opened, str(file)) if file.family == "deb" else control_of_file(opened.read(), str(file))
+    control = _deb(opened, str(file)) if file.family == "deb" else control_of_file(opened.read(), str(file))
     return Candidate(file.name, file.arch, file.version, ESCROW, kept.digest, kept.size, control)
 
 

@@ -1,10 +1,11 @@
 """Keeping: which objects of the store a way back still needs, and which nobody does. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.escrow import Kept, PackageFile
+from nornir_upgrade.core.escrow import Kept, PackageFile, files_of
+from nornir_upgrade.core.holders import Holding
 from nornir_upgrade.core.run import Run
 
 from .snapshot import Snapshot
@@ -15,10 +16,15 @@ _DIGEST = 64  # hexadecimal digits of a SHA-256
 
 @dataclass(frozen=True, slots=True)
 class Waste:
-    """What no restorable run needs: package files, and objects (theirs among them)."""
+    """What no restorable run needs: package files, objects (theirs among them), and copies on hosts (host -> digests)."""
 
     packages: tuple[Kept, ...]
     objects: tuple[str, ...]
+    copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.packages or self.objects or self.copies)
 
 
 def restorable(runs: Sequence[Run], snapshots: Iterable[Snapshot]) -> tuple[tuple[Run, ...], tuple[Snapshot, ...]]:
@@ -38,24 +44,51 @@ def restorable(runs: Sequence[Run], snapshots: Iterable[Snapshot]) -> tuple[tupl
     return needed, tuple(one for one in by_age if not one.run or one.run in ids)
 
 
-def waste(runs: Sequence[Run], snapshots: Iterable[Snapshot], kept: Iterable[Kept], objects: Collection[str]) -> Waste:
-    """What of `kept` and of the store's `objects` can go. What was fetched since the last run began may be for one to come."""
+def waste(
+    runs: Sequence[Run],
+    snapshots: Iterable[Snapshot],
+    kept: Collection[Kept],
+    objects: Collection[str],
+    holdings: Iterable[Holding] = (),
+) -> Waste:
+    """What of `kept`, of the store's `objects` and of what hosts hold can go; of the last what is not for a host's own way back.
+
+    What was fetched since the last run began may be for one to come.
+    """
     needed, led_to = restorable(runs, snapshots)
     last = max(map(_begun, runs), default="")
-    wanted = {
-        PackageFile("rpm" if facts.os.family == "rpm" else "deb", one.name, one.arch, one.version)
-        for snapshot in led_to
-        for facts in snapshot.hosts
-        for one in facts.packages
-        if one.unpacked and one.version
-    }
+    by_host = _wanted(led_to)
+    wanted = set().union(*by_host.values())
     packages, stay = [], _digests(needed)
     for one in kept:
         if one.file in wanted or one.at >= last:
             stay.add(one.digest)
         else:
             packages.append(one)
-    return Waste(tuple(packages), tuple(digest for digest in sorted(objects) if digest not in stay))
+    gone = {
+        one.host: tuple(sorted(set(one.digests) - _digests_of(kept, by_host.get(one.host, set()))))
+        for one in holdings
+        if one.at < last
+    }
+    return Waste(
+        tuple(packages),
+        tuple(digest for digest in sorted(objects) if digest not in stay),
+        {host: digests for host, digests in gone.items() if digests},
+    )
+
+
+def _wanted(snapshots: Iterable[Snapshot]) -> dict[str, set[PackageFile]]:
+    """The package files of what was installed in any of `snapshots`, by host."""
+    found: dict[str, set[PackageFile]] = {}
+    for snapshot in snapshots:
+        for facts in snapshot.hosts:
+            files = files_of(facts.os.family, (one for one in facts.packages if one.version))
+            found.setdefault(facts.host, set()).update(files)
+    return found
+
+
+def _digests_of(kept: Iterable[Kept], files: Collection[PackageFile]) -> set[str]:
+    return {one.digest for one in kept if one.file in files}
 
 
 def _digests(runs: Iterable[Run]) -> set[str]:

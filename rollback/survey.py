@@ -9,6 +9,7 @@ from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.escrow import Escrow, PackageFile
 from nornir_upgrade.core.facts import HostFacts, gather
+from nornir_upgrade.core.holdings import heads
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
@@ -17,7 +18,7 @@ from nornir_upgrade.steps.repositories import SetRepository
 
 from .catalog import Catalog, catalog
 from .enquiry import Wanted
-from .escrowed import candidates, due
+from .escrowed import candidates, due, elsewhere
 from .foretold import foretell
 from .nearest import Nearest
 from .resolve import Manifest, exact
@@ -74,7 +75,8 @@ def survey(
     anywhere.
 
     Two round trips a host: its facts, and, where a package is not as it was, which indexes its repositories have with the old
-    ones back; what is in them is fetched once for all hosts. Raises `InvalidInput` where the snapshot knows none of `names`,
+    ones back; what is in them is fetched once for all hosts. Of `names` those are asked too that alone keep an old
+    version. Raises `InvalidInput` where the snapshot knows none of `names`,
     `Unreachable` naming every host that is.
     """
     runs = runs_since(journal, snapshot)
@@ -90,7 +92,7 @@ def survey(
 
     escrow, old = Escrow.beside(store), {host: due(snapshot.of(host), now[host]) for host in changed}
     offered = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
-    catalogs = _with_kept(escrow, offered, old)
+    catalogs = _with_kept(fleet, names, escrow, offered, old)
     questions = {host: Question(snapshot.of(host), now[host], catalogs[host], to) for host in catalogs}
     solved = solve_all(solver, questions, progress=progress)
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
@@ -129,14 +131,20 @@ def known_databases(journal: Journal, hosts: "Iterable[FleetHost]") -> dict[str,
 
 
 def _with_kept(
-    escrow: Escrow, offered: Mapping[str, Catalog], old: Mapping[str, frozenset[PackageFile]]
+    fleet: Fleet,
+    names: Sequence[str],
+    escrow: Escrow,
+    offered: Mapping[str, Catalog],
+    old: Mapping[str, frozenset[PackageFile]],
 ) -> dict[str, Catalog]:
     """What is `offered`, and of the `old` files what only the escrow has; each is read once for all hosts."""
     lost = {
         host: {file for file in old[host] if not one.find(file.name, file.arch, file.version)}
         for host, one in offered.items()
     }
-    had = {(one.name, one.arch, one.version): one for one in candidates(escrow, set().union(*lost.values()))}
+    files = set().union(*lost.values())
+    told = heads(fleet, names, escrow, elsewhere(escrow, files))
+    had = {(one.name, one.arch, one.version): one for one in candidates(escrow, files, told)}
     keys = {host: [(file.name, file.arch, file.version) for file in sorted(files)] for host, files in lost.items()}
     return {host: one.with_more({key: had[key] for key in keys[host] if key in had}) for host, one in offered.items()}
 

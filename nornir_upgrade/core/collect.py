@@ -41,11 +41,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What came of it: what was kept now, which of the needed files cannot be had, and what hosts failed in."""
+    """What came of it: what was kept now, which of the needed files cannot be had, what hosts failed in, and which go without
+    copies of their own, in words."""
 
     kept: tuple[Kept, ...]
     missing: Mapping[PackageFile, str]
     failures: Mapping[str, Exception]
+    without: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -195,7 +197,7 @@ class _Collection:
             return
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         kept = Kept(file, digest, self.escrow.store.size(digest), host.name, source, held.check, at)
-        self.escrow.keep(kept)
+        self.escrow.replace(kept)
         with self._lock:
             self.kept.append(kept)
             self.due.discard(file)

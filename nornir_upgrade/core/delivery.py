@@ -9,15 +9,17 @@ What was found by running it (apt 2.6.1, dnf 4.14):
   what `dnf install ./file.rpm` calls). `--repofrompath` would need an index made on the host, and checks signatures as
   repositories do: what was rebuilt has none. Signatures of files are the host's to ask for (`localpkg_gpgcheck` in dnf.conf(5)); we
   set nothing.
-Whatever is delivered was verified on the way out of the store, and is once more on the host, by digest.
+Whatever is delivered was verified on the way out of the store, and is once more on the host, by digest. Of what the host keeps itself
+nothing is sent.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from . import copies
 from .collect import look
-from .errors import CommandFailed, DigestMismatch, Failure, InvalidInput, TimedOut, Unreachable
+from .errors import CommandFailed, DigestMismatch, Failure, InvalidInput, TimedOut, Unobtainable, Unreachable
 from .escrow import Escrow, Family, Kept, PackageFile
 from .host import FileState, Host
 from .packages import Package, PackageWant
@@ -158,16 +160,18 @@ def _due(family: Family, want: Iterable[PackageWant], present: Iterable[Package]
 def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Delivered:
     """Afterwards `files` stand on `host`, each with the digest that it has in escrow, and no other package files beside them.
 
-    What stands there already is not sent again. Raises `Unobtainable` where the escrow does not hold one, `DigestMismatch` where it
-    is damaged, `InvalidInput` for files of two families.
+    What stands there already is not sent again, nor what the host holds an undamaged copy of. Raises `Unobtainable` where the escrow
+    does not hold one, `DigestMismatch` where it is damaged, `InvalidInput` for files of two families.
     """
     kept = {f"{DIRECTORY}/{file.file_name}": escrow.require(file) for file in files}
     families = {one.file.family for one in kept.values()}
     if len(families) > 1:
         raise InvalidInput(f"{host.name}: package files of two families")
     here = _emptied(host, kept)
-    for path, one in kept.items():
-        if here.get(path) != one.digest:
+    due = {path: one for path, one in kept.items() if here.get(path) != one.digest}
+    lent = _lent(host, {path: one.digest for path, one in due.items() if host.name in escrow.holders.of(one.digest)})
+    for path, one in due.items():
+        if path not in lent:
             _send(host, escrow, path, one)
     _verify(host, kept)
     family: Family = families.pop() if families else "deb"
@@ -189,6 +193,14 @@ def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
     return found
 
 
+def _lent(host: Host, places: Mapping[str, str]) -> frozenset[str]:
+    """The paths at which there stands now what should, of the host's own copies."""
+    if not places:
+        return frozenset()
+    copies.lend(host, places)
+    return frozenset(state.path for state in host.stat(tuple(places)) if state.digest == places[state.path])
+
+
 def _send(host: Host, escrow: Escrow, path: str, one: Kept) -> None:
     try:
         with escrow.store.open(one.digest) as source:
@@ -196,6 +208,12 @@ def _send(host: Host, escrow: Escrow, path: str, one: Kept) -> None:
     except DigestMismatch as damage:
         raise DigestMismatch(
             f"{one.file}: {damage.message}",
+            hint="rollback escrow verify; rollback escrow fetch brings it anew, if it is to be had",
+        ) from None
+    except Unobtainable:
+        where = ", ".join(escrow.holders.of(one.digest))
+        raise Unobtainable(
+            f"the escrow holds no {one.file} for {host.name}: the copies on {where} are lost or damaged",
             hint="rollback escrow verify; rollback escrow fetch brings it anew, if it is to be had",
         ) from None
 

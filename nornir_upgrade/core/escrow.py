@@ -1,11 +1,13 @@
 """The escrow: which package file is which object of the store, where it came from, and what it was checked against.
 
 Each entry is an object too, in a store of its own beside: it is private, whole or absent, and a flipped bit in it is found, by
-nothing but what the store does already. An entry is kept after its bytes, so that what it names was there.
+nothing but what the store does already. An entry is kept after its bytes, so that what it names was there: here, or on hosts
+that hold copies (`holders`).
 """
 
 import threading
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +15,7 @@ from typing import Literal
 from . import codec, debname, nevra
 from .errors import InvalidInput, Unobtainable
 from .evr import check_arch, check_name, check_version
+from .holders import Holders
 from .packages import Package
 from .store import Store
 
@@ -71,36 +74,60 @@ class Kept:
 
 
 class Escrow:
-    """Package files in `store`; `root` holds the entries. Thread-safe."""
+    """Package files in `store` and on `holders`; `root` holds the entries. Thread-safe."""
 
-    def __init__(self, store: Store, root: Path) -> None:
+    def __init__(self, store: Store, root: Path, holders: Holders) -> None:
         self.store = store
         self.entries = Store(root)
+        self.holders = holders
         self._lock = threading.Lock()
         self._kept: dict[PackageFile, Kept] | None = None
 
     @classmethod
     def beside(cls, store: Store) -> "Escrow":
         """The escrow whose files are in `store`."""
-        return cls(store, store.root.parent / "escrow")
+        return cls(store, store.root.parent / "escrow", Holders(store.root.parent / "holders"))
+
+    @contextmanager
+    def passing(self) -> "Iterator[Escrow]":
+        """Another escrow, of what only passes through here: it has what one who was killed left there, and is empty afterwards."""
+        root = self.store.root.parent / "passing"
+        through = Escrow(Store(root / "store"), root / "escrow", self.holders)
+        try:
+            yield through
+        finally:
+            for store in (through.entries, through.store):
+                store.sweep()
+                for digest in tuple(store.digests()):
+                    store.remove(digest)
 
     def keep(self, kept: Kept) -> None:
         """Afterwards it is known, durably, that the bytes are kept. Raises `Unobtainable` where they are not."""
-        if kept.digest not in self.store:
+        if not self._anywhere(kept):
             raise Unobtainable(f"{kept.file}: the store holds no object {kept.digest}")
         self.entries.put(codec.dumps(kept).encode())
         with self._lock:
             known = self._read()
             known[kept.file] = _better(known.get(kept.file), kept)
 
+    def replace(self, kept: Kept) -> None:
+        """As `keep`, in place of what was known of the file, whose bytes are lost or damaged: it must not count any more."""
+        if self.known(kept.file):
+            self.drop({kept.file})
+        self.keep(kept)
+
     def find(self, file: PackageFile) -> Kept | None:
-        """What is kept of `file`, bytes and all, or `None`."""
+        """What is kept of `file`, bytes and all, here or on a host, or `None`."""
+        kept = self.known(file)
+        return kept if kept is not None and self._anywhere(kept) else None
+
+    def known(self, file: PackageFile) -> Kept | None:
+        """What is known of `file`, whether its bytes are anywhere or not."""
         with self._lock:
-            kept = self._read().get(file)
-        return kept if kept is not None and kept.digest in self.store else None
+            return self._read().get(file)
 
     def has_whole(self, file: PackageFile) -> bool:
-        """Whether `file` is kept and undamaged: it is read to its end."""
+        """Whether `file` is kept here and undamaged: it is read to its end."""
         kept = self.find(file)
         return kept is not None and not self.store.damaged(kept.digest)
 
@@ -116,11 +143,14 @@ class Escrow:
             return tuple(sorted(self._read().values(), key=lambda kept: kept.file))
 
     def damage(self) -> Iterator[str]:
-        """What is wrong with entries and with the bytes of packages, one line each; entries that are damaged name themselves."""
+        """What is wrong with entries and with the bytes of packages here, one line each; entries that are damaged name themselves."""
         for digest in self.entries.digests():
             if said := self.entries.damaged(digest):
                 yield f"entry of the escrow: {said}"
+        yield from self.holders.damage()
         for kept in self.list():
+            if kept.digest not in self.store and self.holders.of(kept.digest):
+                continue
             if said := self.store.damaged(kept.digest):
                 yield f"{kept.file}: {said}"
 
@@ -131,6 +161,9 @@ class Escrow:
                 self.entries.remove(digest)
         with self._lock:
             self._kept = {file: kept for file, kept in self._read().items() if file not in files}
+
+    def _anywhere(self, kept: Kept) -> bool:
+        return kept.digest in self.store or bool(self.holders.of(kept.digest))
 
     def _read(self) -> dict[PackageFile, Kept]:
         if self._kept is None:

@@ -105,7 +105,10 @@ def test_nobody_to_ask(site: Site, argv: list[str]) -> None:
         ("user_defined:\n  workers: -1\n", "config.yaml, line 2: user_defined.workers: "),
         ("user_defined:\n  reconnect: 9999\n", "config.yaml, line 2: user_defined.reconnect: "),
         ("user_defined:\n  state: 3\n", "config.yaml, line 2: user_defined.state: must be the name of a directory"),
-        ("user_defined:\n  keep: moon\n", "config.yaml, line 2: user_defined.keep: must be controller or none"),
+        (
+            "user_defined:\n  keep: moon\n",
+            "config.yaml, line 2: user_defined.keep: must be one of controller, host, both, none",
+        ),
         ("user_defined:\n  state: ''\n", "config.yaml, line 2: user_defined.state: "),
         ("user_defined: [state]\n", "config.yaml, line 1: user_defined: must hold keys and values"),
         ("user_defined:\n  state: a\n  state: b\n", "config.yaml, line 3: not YAML: found duplicate key"),

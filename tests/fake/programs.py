@@ -11,6 +11,7 @@ from nornir_upgrade.steps import databases as database_step
 from nornir_upgrade.steps import repositories
 
 from . import answers, apt, database, dpkg, files, systemd
+from .copies import SCRIPTS as COPIES
 from .index import MIGRATIONS
 from .state import NOTHING_DONE, File, HostState
 
@@ -350,6 +351,7 @@ SCRIPTS: dict[str, Program] = {
     EXIT: _exit,
     database_step._FROM_FILE: _from_file,
     database_step._PRIVATELY: _privately,
+    **COPIES,
 }
 OPERATIONS: dict[str, Callable[..., tuple[int, bytes]]] = {
     "sleep": _slept,
