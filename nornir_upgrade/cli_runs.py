@@ -8,6 +8,7 @@ import click
 from .core.errors import InvalidInput, UnfinishedRun
 from .doors import ASSENT, CONSENT, GENERAL, STOPPING, WORKERS, Flags, flags
 from .screen import Screen, columns
+from .streams import put
 from .words import one_line
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def report(flags: Flags, run: str, out: str | None) -> None:
         found = journal.run(run)
         page = render(found, flags.config, journal.runs())
     if out == "-":
-        click.echo(page, nl=False)
+        put(page, end=False)
         return
     path = Path(out or f"report-{found.id}.html")
     write(path, page)

@@ -17,6 +17,7 @@ import click
 from . import interrupt
 from .core.errors import Failure
 from .settings import DEFAULT_CONFIG
+from .streams import abandon, complete, say
 from .words import printable
 
 CLOSED_PIPE = 141  # what a shell sees of a program that SIGPIPE ended: 128 + 13
@@ -58,6 +59,7 @@ class Door(Verbs):
     """
 
     def main(self, args: Any = None, prog_name: str | None = None, *rest: Any, **more: Any) -> NoReturn:
+        complete()
         with interrupt.leaving():
             code = self._exit_code(args, prog_name, **more)
             gc.freeze()  # Python would look for circles among the facts of a fleet once more, in a process that is over
@@ -68,8 +70,7 @@ class Door(Verbs):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:  # `… | head` has seen enough
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            abandon()
             raise click.exceptions.Exit(CLOSED_PIPE) from None
         return result
 
@@ -79,17 +80,18 @@ class Door(Verbs):
         try:
             return int(super().main(args, name, **more) or 0)
         except click.ClickException as error:
-            error.show()
+            with suppress(OSError):
+                error.show()
             return 2
         except (click.Abort, KeyboardInterrupt):
-            click.echo(f"{name}: interrupted", err=True)
+            say(f"{name}: interrupted")
             return INTERRUPTED
         except Failure as failure:
             tell(name, failure)
             return failure.exit_code
         except Exception:
-            traceback.print_exc()
-            click.echo(f"{name}: this is a bug; what was done until here stands in the journal", err=True)
+            say(traceback.format_exc(), colour=False)
+            say(f"{name}: this is a bug; what was done until here stands in the journal")
             return 1
 
 
@@ -97,9 +99,9 @@ def tell(name: str, failure: Failure) -> None:
     """One message on stderr: what is wrong and where, and what to do."""
     label = click.style("error:", fg="red", bold=True)
     colour = None if colourful() else False
-    click.echo(f"{name}: {label} {printable(failure.message)}", err=True, color=colour)
+    say(f"{name}: {label} {printable(failure.message)}", colour=colour)
     if failure.hint:
-        click.echo(f"  {printable(failure.hint)}", err=True, color=colour)
+        say(f"  {printable(failure.hint)}", colour=colour)
 
 
 def enter(door: Door) -> NoReturn:

@@ -108,9 +108,11 @@ def _conclude(controller: Controller, name: str, screen: Screen, code: int, undo
     document = codec.to_builtins(found[0]) | {"exit_code": code}
     if undoing:
         document["undoing"] = codec.to_builtins(found[1])
-    screen.result(document, "\n\n".join(recap_in_text(one) for one in found))
-    if code and (ways := ways_in_text(found[0])):
-        screen.warn(ways)
+    try:
+        screen.result(document, "\n\n".join(recap_in_text(one) for one in found), code=code)
+    finally:
+        if code and (ways := ways_in_text(found[0])):
+            screen.warn(ways)
     return code
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .doors import Flags, colourful
+from .streams import OutputLost, put, say
 from .words import printable
 
 
@@ -25,14 +26,21 @@ class Screen:
         """Whether stderr is a terminal that can be painted over."""
         return self.colour and not self.quiet and sys.stderr.isatty()
 
-    def result(self, document: Any, text: str) -> None:
-        """Print the verb's result: `document` (what the codec knows) as JSON, or `text`. Once a verb."""
+    def result(self, document: Any, text: str, *, code: int = 0) -> None:
+        """Print the verb's result: `document` (what the codec knows) as JSON, or `text`. Once a verb.
+
+        Raises `OutputLost` where that cannot be written; where the verb ends with another `code` than 0 anyway, it is only told.
+        """
         if self.json:
             from .core import codec
 
-            click.echo(codec.dumps(document, indent=2))
-        else:
-            click.echo(text, color=None if self.colour else False)
+            text = codec.dumps(document, indent=2)
+        try:
+            put(text, colour=None if self.colour and not self.json else False)
+        except OutputLost as lost:
+            if not code:
+                raise
+            self.warn(lost.message)
 
     def note(self, text: str) -> None:
         """Tell on stderr what is going on, unless asked to be quiet."""
@@ -41,7 +49,7 @@ class Screen:
 
     def warn(self, text: str) -> None:
         """Tell on stderr what must be known."""
-        click.echo(text, err=True, color=None if self.colour else False)
+        say(text, colour=None if self.colour else False)
 
     def require_consent(self) -> None:
         """Raises `UsageError` where nobody can be asked: better before the work than after it."""

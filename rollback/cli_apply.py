@@ -153,8 +153,10 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
     proof = returned.proof
     if proof is None:
         stands = recap(journal.run(returned.run), flags.config, journal.runs())
-        screen.result(codec.to_builtins(stands) | document, recap_in_text(stands))
-        screen.warn(ways_in_text(stands))
+        try:
+            screen.result(codec.to_builtins(stands) | document, recap_in_text(stands), code=returned.exit_code)
+        finally:
+            screen.warn(ways_in_text(stands))
         return returned.exit_code
     parts = [table(proof)]
     for title, differences in (
@@ -171,5 +173,6 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
             "expected": codec.to_builtins(proof.expected),
         },
         "\n\n".join(parts),
+        code=returned.exit_code,
     )
     return returned.exit_code
