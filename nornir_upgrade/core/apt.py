@@ -173,12 +173,12 @@ def parse_package(line: str) -> Package | None:
 
 def marked(packages: Sequence[Package], auto: Iterable[str]) -> tuple[Package, ...]:
     """`packages` with apt's marks: `name`, or `name:arch`, where the host's own architecture is that of `all` as well."""
-    archs: dict[str, list[str]] = {}
-    for package in packages:
-        archs.setdefault(package.name, []).append(package.arch)
     own = native(packages)
+    # What a name alone means, as `_arch` has it: the first of its architectures, or rather the first that is this host's.
+    meant = {package.name: package.arch for package in reversed(packages)}
+    meant |= {package.name: package.arch for package in reversed(packages) if package.arch in ("all", own)}
     words = (word.partition(":")[::2] for word in auto)
-    marks = {(name, _arch(archs.get(name, ()) if arch in ("", own) else [arch], own)) for name, arch in words}
+    marks = {(name, meant.get(name) if arch in ("", own) else arch) for name, arch in words}
     return tuple(_automatic(p) if (p.name, p.arch) in marks and p.unpacked else p for p in packages)
 
 

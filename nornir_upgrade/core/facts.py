@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from . import apt, facts_deb, facts_rpm, rpmquery
 from .dnf import Dnf
@@ -167,19 +168,8 @@ _PARTS = ("os", "kernel", "machine", "units", "links", "files")
 
 def _system(sections: Mapping[str, Section], packaged: Packaged) -> OperatingSystem:
     """os-release(5): `KEY=value`, quoted as a shell would."""
-    values: dict[str, str] = {}
     section = sections["os"].succeeded()
-    for offset, line in section.lines():
-        if line.startswith("#"):
-            continue
-        key, equals, value = line.partition("=")
-        try:
-            words = shlex.split(value)
-        except ValueError:
-            words = [value, ""]
-        if not equals or len(words) > 1:
-            raise section.fail(f"no KEY=value: {line!r}", offset)
-        values[key] = "".join(words)
+    values = dict(_setting(section, offset, line) for offset, line in section.lines() if not line.startswith("#"))
     return OperatingSystem(
         id=values.get("ID", ""),
         version=values.get("VERSION_ID", ""),
@@ -189,6 +179,23 @@ def _system(sections: Mapping[str, Section], packaged: Packaged) -> OperatingSys
         kernel=sections["kernel"].succeeded().text.strip(),
         machine_id=sections["machine"].text.strip(),
     )
+
+
+def _setting(section: Section, offset: int, line: str) -> tuple[str, str]:
+    key, equals, value = line.partition("=")
+    words = _words(value)
+    if not equals or len(words) > 1:
+        raise section.fail(f"no KEY=value: {line!r}", offset)
+    return key, "".join(words)
+
+
+@lru_cache(maxsize=1 << 10)
+def _words(value: str) -> tuple[str, ...]:
+    """The shell words of a value; two where it is none."""
+    try:
+        return tuple(shlex.split(value))
+    except ValueError:
+        return (value, "")
 
 
 def _databases(sections: Iterable[Section]) -> Iterable[Database]:

@@ -5,6 +5,7 @@ Never read: dpkg's status file, which lies after a crash.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from operator import attrgetter
 
 from . import apt
@@ -22,18 +23,28 @@ _SOURCES = re.compile(
 )
 _CONFFILE = re.compile(r" (?P<path>/.*) (?:[0-9a-f]{32}|newconffile)(?P<obsolete> obsolete)?(?: remove-on-upgrade)?")
 
-# `$format` is `FORMAT`.
+# Passes dpkg-query's answer on, and tells on stderr the architecture that dpkg itself is of, and after it all conffiles.
+_PICK = r"""
+NF { print }
+/^ / { sub(/ remove-on-upgrade$/, ""); sub(/ obsolete$/, ""); sub(/ [^ ]*$/, ""); files = files "\n" substr($0, 2) }
+/^dpkg\t/ { native = $2 }
+END { print native files > "/dev/stderr" }
+"""
+
+# `$format` is `FORMAT`. A shell takes longer to read the list than dpkg-query to make it; awk is on every host (Debian Policy 3.8,
+# base-files pre-depends on it).
 SCRIPT = (
-    """\
-list=$(dpkg-query --show --showformat "$format"); status=$?
-printf '%s\\n' "$list"; mark packages $status
+    f"""\
+exec 3>&1
+picked=$({{ dpkg-query --show --showformat "$format"; mark packages $?; }} | awk -F '\t' '{_PICK}' 2>&1 >&3)
+exec 3>&-
 """
     # One process for all digests, which would read standard input if there were no name at all. A path that is not there is told
     # on stderr, and is simply not listed.
     + """\
-files=/dev/null
 IFS='
 '
+native=${picked%%"$IFS"*} files=/dev/null
 below() {
   for path do
     if [ -d "$path" ] && [ ! -L "$path" ]; then
@@ -46,25 +57,19 @@ below() {
 below /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/preferences /etc/apt/preferences.d /etc/apt/keyrings \\
   /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d /usr/share/keyrings
 set -f
-tab=$(printf '\\t') native=
-for line in $list; do
-  case $line in
-    ' '*)
-      line=${line% remove-on-upgrade}; line=${line% obsolete}; line=${line% *}
-      files=$files$IFS${line# } ;;
-    dpkg"$tab"*)
-      native=${line#*"$tab"}; native=${native%%"$tab"*} ;;
-  esac
-done
-sha256sum -z -- $files 2>/dev/null; mark digests $?
+sha256sum -z -- $files ${picked#"$native"} 2>/dev/null; mark digests $?
 set +f; unset IFS
 """
     # The file is where apt keeps its marks (apt-mark(8), FILES), replaced as a whole: asking apt-mark would cost a host ten times as
-    # much. Where no architecture was ever added, apt need not start dpkg to be told of them (dpkg(1), --add-architecture).
+    # much. Where no other architecture was ever added, apt need not start dpkg to be told of them: dpkg(1), --add-architecture, and
+    # the file of which it says so has the host's own first, where there is one.
     + """\
 states=/var/lib/apt/extended_states
 if [ -f $states ]; then cat $states; mark states $?; mark auto 0; else mark states 0; apt-mark showauto; mark auto $?; fi
-[ ! -e /var/lib/dpkg/arch ] || native=
+if [ -e /var/lib/dpkg/arch ]; then
+  { read -r one; read -r other; } < /var/lib/dpkg/arch
+  [ "$one$other" = "$native" ] || native=
+fi
 apt-cache ${native:+"-oAPT::Architectures=$native"} policy; mark policy $?
 """
 )
@@ -90,21 +95,24 @@ def _packages(section: Section, known: Mapping[str, str]) -> tuple[tuple[Package
 
     Two architectures of one package share their conffiles: each is there once.
     """
-    lines = section.text.split("\n")
-    # Without their lines the packages keep their line numbers, so that a refusal names the right one.
     packages, owner, conffiles = [], "", set()
-    for offset, line in enumerate(lines):
-        if line.startswith(" "):
-            if not (match := _CONFFILE.fullmatch(line)):
-                raise section.fail(f"no conffile: {line!r}", offset)
-            path = match["path"]
-            conffiles.add(Conffile(path, owner, known.get(path, ""), bool(match["obsolete"])))
-        elif line:
-            try:
-                package = apt.parse_package(line)
-            except InvalidInput as refusal:
-                raise section.fail(refusal.message, offset) from None
-            owner = line.partition("\t")[0]
-            if package:
-                packages.append(package)
+    for offset, line in enumerate(section.text.split("\n")):
+        try:
+            if line.startswith(" "):
+                path, obsolete = _conffile(line)
+                conffiles.add(Conffile(path, owner, known.get(path, ""), obsolete))
+            elif line:
+                package, owner = apt.parse_package(line), line.partition("\t")[0]
+                if package:
+                    packages.append(package)
+        except InvalidInput as refusal:
+            raise section.fail(refusal.message, offset) from None
     return apt.in_order(packages), conffiles
+
+
+@lru_cache(maxsize=1 << 16)
+def _conffile(line: str) -> tuple[str, bool]:
+    """The path, and whether it is obsolete. The hosts of a fleet have most lines in common: each is read once."""
+    if not (match := _CONFFILE.fullmatch(line)):
+        raise InvalidInput(f"no conffile: {line!r}")
+    return match["path"], bool(match["obsolete"])

@@ -1,12 +1,13 @@
 """Facts: read from a recorded answer of a host, and refused when it is anything else."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_upgrade.core import facts
+from nornir_upgrade.core import facts, facts_deb
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts import Conffile, Database, HostFacts
 from nornir_upgrade.core.sections import split
@@ -57,6 +58,21 @@ def test_a_conffile_that_is_gone_has_no_digest_and_flags_are_read() -> None:
     conffiles = parse(changed(line, line + more)).conffiles
     assert Conffile("/etc/with space.conf", "adduser", "", False) in conffiles
     assert Conffile("/etc/old.conf", "adduser", "", True) in conffiles
+
+
+def test_the_host_picks_its_architecture_and_its_conffiles_from_the_list() -> None:
+    packages = "adduser\tall\t3.134\tinstall\tok\tinstalled\n", "dpkg\tamd64\t1.21.22\tinstall\tok\tinstalled\n"
+    digest = "cc3493ecd2d09837ffdcc3e25fdfff18"
+    files = (
+        f" /etc/a {digest}\n",
+        f" /etc/b c newconffile\n /etc/{digest} {digest} obsolete\n /etc/e {digest} remove-on-upgrade\n",
+    )
+    marked = f"\n{BOUNDARY} packages 0\n"
+    listed = f"{packages[0]}{files[0]}\n{packages[1]}{files[1]}\n{marked}"
+    argv = ["awk", "-F", "\t", facts_deb._PICK]
+    done = subprocess.run(argv, input=listed, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{packages[0]}{files[0]}{packages[1]}{files[1]}{marked[1:]}"
+    assert done.stderr.splitlines() == ["amd64", "/etc/a", "/etc/b c", f"/etc/{digest}", "/etc/e"]
 
 
 def test_services_are_those_that_can_be_enabled(known: HostFacts) -> None:
