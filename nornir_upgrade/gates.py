@@ -5,11 +5,12 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
-from .core.errors import GateFailed
+from .core.errors import CommandFailed, GateFailed, StateDiffers
 from .core.families import Name, family_of
 from .core.host import Host, quote
 from .core.step import Step
 from .core.store import Store
+from .steps.databases import dumped
 
 _PAUSE = 0.5  # seconds between two looks
 _CONNECT = 'exec 3<>"/dev/tcp/$1/$2"'  # bash(1), Redirection
@@ -26,13 +27,13 @@ class Gate(Step):
 
     def apply(self, host: Host, store: Store) -> None:
         end = time.monotonic() + self.timeout
-        while trouble := self.trouble(host):
+        while trouble := self.trouble(host, store):
             if time.monotonic() >= end:
                 raise GateFailed(f"{host.name}: {trouble}", hint=f"waited {self.timeout:g} s for: {self.describe()}")
             time.sleep(_PAUSE)
 
     @abstractmethod
-    def trouble(self, host: Host) -> str:
+    def trouble(self, host: Host, store: Store) -> str:
         """What is wrong now, in words; empty when the gate passes."""
 
 
@@ -44,7 +45,7 @@ class ServiceActive(Gate, kind="gate_service"):
     timeout: float = 30.0
     kind: Literal["gate_service"] = "gate_service"
 
-    def trouble(self, host: Host) -> str:
+    def trouble(self, host: Host, store: Store) -> str:
         result = host.run(("systemctl", "is-active", "--", f"{self.service}.service"), check=False)
         return "" if result.status == 0 else f"service {self.service} is {result.text.strip() or 'not there'}"
 
@@ -61,7 +62,7 @@ class PortOpen(Gate, kind="gate_port"):
     timeout: float = 30.0
     kind: Literal["gate_port"] = "gate_port"
 
-    def trouble(self, host: Host) -> str:
+    def trouble(self, host: Host, store: Store) -> str:
         argv = ("timeout", "5", "bash", "-c", _CONNECT, "bash", self.address, str(self.port))
         return "" if host.run(argv, check=False).status == 0 else f"nothing listens on {self.address} port {self.port}"
 
@@ -79,7 +80,7 @@ class HttpStatus(Gate, kind="gate_http"):
     timeout: float = 30.0
     kind: Literal["gate_http"] = "gate_http"
 
-    def trouble(self, host: Host) -> str:
+    def trouble(self, host: Host, store: Store) -> str:
         argv = ("curl", "--silent", "--show-error", "--max-time", "10", "--write-out", "\n%{http_code}", "--", self.url)
         result = host.run(argv, check=False)
         body, _, status = result.text.rpartition("\n")
@@ -101,7 +102,7 @@ class AuditClean(Gate, kind="gate_audit"):
     family: Name = "deb"
     kind: Literal["gate_audit"] = "gate_audit"
 
-    def trouble(self, host: Host) -> str:
+    def trouble(self, host: Host, store: Store) -> str:
         return family_of(self.family).audit(host)
 
     def describe(self) -> str:
@@ -116,9 +117,32 @@ class CommandSucceeds(Gate, kind="gate_command"):
     timeout: float = 30.0
     kind: Literal["gate_command"] = "gate_command"
 
-    def trouble(self, host: Host) -> str:
+    def trouble(self, host: Host, store: Store) -> str:
         result = host.run(self.argv, check=False)
         return "" if result.status == 0 else f"{quote(self.argv)} ended with status {result.status}"
 
     def describe(self) -> str:
         return f"{quote(self.argv)} succeeds"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseDumps(Gate, kind="gate_dump"):
+    """A dump of `database` comes out whole: the login is right, and there is room for it on the host and in the store.
+
+    The dump stays in the store, where one of the same content takes no second place. Nothing is ever restored from it: rows are
+    written after it.
+    """
+
+    database: str
+    defaults_file: str = ""
+    timeout: float = 0.0
+    kind: Literal["gate_dump"] = "gate_dump"
+
+    def trouble(self, host: Host, store: Store) -> str:
+        try:
+            return "" if dumped(host, store, self.database, self.defaults_file) else f"no database {self.database!r}"
+        except (CommandFailed, StateDiffers) as failure:
+            return failure.message.removeprefix(f"{host.name}: ")
+
+    def describe(self) -> str:
+        return f"database {self.database} can be dumped"

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from . import beforehand
 from .core.facts import HostFacts
 from .core.packages import PackageChange, implied
 from .core.plan import Plan, Wave
@@ -12,6 +13,7 @@ from .proof import Proof, Reason, Verdict
 from .scenario import Scenario
 from .steps.commands import RunCommand
 from .steps.databases import DumpDatabase
+from .steps.downloads import DownloadPackages
 from .steps.files import CaptureFiles
 from .steps.packages import SetPackages
 from .steps.repositories import SetRepository
@@ -20,6 +22,8 @@ from .words import in_bytes, printable
 
 _HOSTS_SHOWN = 8
 _NO_RETURN = "!"
+_OF_WAVES = {beforehand.NAME: (beforehand.OUTAGE, beforehand.WAY_BACK)}
+"""The words for waves that are no stage's."""
 _OPEN_UNTIL = "as long as the run is in the journal, and what it needs from escrow is kept"
 
 
@@ -60,7 +64,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class WaveOutline:
-    """A wave. `outage` and `way_back` are the stage's words for it."""
+    """A wave. `outage` and `way_back` are the stage's words for it, if it is of one."""
 
     name: str
     outage: str
@@ -150,7 +154,8 @@ def _wave(wave: Wave, facts: Mapping[str, HostFacts], scenario: Scenario | None)
         steps = tuple(_step(step, facts.get(work.host)) for step in work.steps)
         shared.setdefault((steps, gates.get(work.host, ())), []).append(work.host)
     groups = tuple(Shared(tuple(hosts), steps, checks) for (steps, checks), hosts in shared.items())
-    return WaveOutline(wave.name, stage.outage if stage else "", stage.way_back if stage else "", groups)
+    outage, way_back = (stage.outage, stage.way_back) if stage else _OF_WAVES.get(wave.name, ("", ""))
+    return WaveOutline(wave.name, outage, way_back, groups)
 
 
 def _step(step: Step, facts: HostFacts | None) -> StepOutline:
@@ -162,7 +167,7 @@ def _symbol(step: Step) -> str:
     if step.point_of_no_return:
         return _NO_RETURN
     match step:
-        case DumpDatabase() | CaptureFiles():
+        case DumpDatabase() | CaptureFiles() | DownloadPackages():
             return " "
         case SetRepository():
             return "-" if step.text is None and not step.digest else "+"

@@ -2,13 +2,14 @@
 
 A stage with a database goes in step: stop and capture everywhere, dump, packages and edits, migrate once, start, verify; clouds
 do so side by side, each with its own database. A stage without goes host by host, in batches. Captures come before whatever
-they cover; the old repository goes last of all.
+they cover; the old repository goes last of all. Before all of that comes what can fail without touching a service (`beforehand`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import waves
+from .beforehand import NAME, beforehand
 from .core.errors import InvalidInput
 from .core.facts import HostFacts
 from .core.families import Name
@@ -70,7 +71,8 @@ def plan_upgrade(
         found += (
             _in_step(scenario, draft, hosts, facts) if draft.stage.database else _by_batches(scenario, draft, hosts)
         )
-    return Plan("forward", scenario.name, _guarded((*found, *_last(scenario, due, hosts, facts)), facts))
+    found += _last(scenario, due, hosts, facts)
+    return Plan("forward", scenario.name, _guarded((*beforehand(found), *found), facts))
 
 
 # ---------------------------------------------------------------------- a stage's waves
@@ -200,7 +202,9 @@ def _has(facts: HostFacts, path: str) -> bool:
 
 
 def _guarded(found: Iterable[Wave], facts: Mapping[str, HostFacts]) -> tuple[Wave, ...]:
-    """The first work of each host assumes the packages that it was planned for; what comes after changes them."""
+    """The first work of each host assumes the packages that it was planned for; what comes after changes them. What is done
+    beforehand changes none, and long after it a run may go on: it is assumed there as well.
+    """
     seen: set[str] = set()
     guarded = []
     for wave in found:
@@ -208,7 +212,7 @@ def _guarded(found: Iterable[Wave], facts: Mapping[str, HostFacts]) -> tuple[Wav
             Work(one.host, one.steps, "" if one.host in seen else digest_of_packages(facts[one.host].packages))
             for one in wave.work
         )
-        seen.update(wave.hosts)
+        seen.update(wave.hosts if wave.name != NAME else ())
         guarded.append(replace(wave, work=work))
     return tuple(guarded)
 

@@ -112,6 +112,11 @@ class Apt:
         )
         return tuple(command for command in commands if command is install or len(command) > 2)
 
+    def download(self, want: Sequence[PackageWant], present: Sequence[Package], *, wait: int) -> tuple[str, ...]:
+        """What apt-get is told so that it fetches what `change` would, and does nothing with it."""
+        timeout = ("-o", f"DPkg::Lock::Timeout={wait}")
+        return (*timeout, "--download-only", *self._transaction(want, present, downgrade=False))
+
     def _transaction(
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool
     ) -> Iterable[str]:

@@ -13,6 +13,9 @@ DIRECTORY = "/var/lib/nornir-upgrade/gathered"
 RESERVE = 16 << 20
 """Bytes that gathering leaves free on a host, for others."""
 
+FULL = ("No space left on device", "You don't have enough free space in ")
+"""The words of a disk that is full: of the kernel and of all that ask it, and of apt-get before it fetches anything."""
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHECKS: Mapping[str, Check] = {"index": "index", "signature": "signature", "name": "name"}
 
@@ -22,6 +25,16 @@ umask 077
 mkdir -p -- "$1" && cd -- "$1" || exit
 free=$(df --output=avail -B1 . | tail -n 1)
 [ "$free" -ge "$2" ] || { echo "No space left on device: $1 has $free bytes free, $2 are needed"; exit 1; }
+"""
+# A job that downloads into `$cache`: it begins with room left there, and where it failed and there is none, it says so. What fails with
+# a disk that is full says so in words of its own: curl's, dpkg's, apt's.
+SPACE = f"""\
+room() {{
+  free=$(df --output=avail -B1 "$1" | tail -n 1)
+  [ "${{free:-{RESERVE}}}" -ge {RESERVE} ] || echo "No space left on device: $1 has $free bytes free, {RESERVE} are to be left"
+}}
+short() {{ room "$cache"; room /var/tmp; exit "$1"; }}
+said=$(room "$cache"; room /var/tmp); [ -z "$said" ] || {{ echo "$said"; exit 1; }}
 """
 
 

@@ -42,6 +42,8 @@ while [ "$pieces" -gt 0 ]; do
 done
 """
 
+_NO_LOCKS = "--disableplugin=versionlock"
+
 # Told to say no, dnf ends with status 1, and its last words tell that from a failure.
 SIMULATE = f"""\
 {_TAKE}\
@@ -175,10 +177,14 @@ class Dnf:
         )
         return (*replays, *_marks(want, present), *locks(("dnf",), want, present))
 
+    def download(self, want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, str]:
+        """The plugin of which dnf must do without, '' for none, and the transaction of `change`, as data."""
+        return (_NO_LOCKS if in_the_way(want, present) else "", _plan(want, present))
+
     def _replay(self, answer: str, want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[str]:
         yield from ("dnf", answer, *OPTIONS)
         if in_the_way(want, present):
-            yield "--disableplugin=versionlock"
+            yield _NO_LOCKS
         yield from ("history", "replay", "/dev/stdin")
 
 

@@ -159,7 +159,7 @@ class _Execution:
 
     def _work(self, number: int, work: Work, host: Host) -> None:
         self._settle(host)
-        self._refuse_drift(work, host)
+        self._refuse_drift(number, work, host)
         for index, step in enumerate(work.steps):
             if Place(number, work.host, index) not in self.done:
                 if self.policy.stopping.is_set():
@@ -172,8 +172,8 @@ class _Execution:
             host.follow(f"{self.run.parent}.")
             self.settled.add(host.name)
 
-    def _refuse_drift(self, work: Work, host: Host) -> None:
-        untouched = not any(place.host == work.host for place in self.begun)
+    def _refuse_drift(self, number: int, work: Work, host: Host) -> None:
+        untouched = not any(place.host == work.host and place.wave == number for place in self.begun)
         if work.assumes and untouched and self.digest_of_packages(host) != work.assumes:
             raise Drift(
                 f"{work.host}: the packages are not what they were when the plan was made",

@@ -35,9 +35,7 @@ APT::Update::Error-Mode "any";
 """
 
 # Only new indexes are fetched, since the present ones are copied. apt fetches as another user, who must get at the directory.
-PRIVATE = (
-    SHELL
-    + f"""\
+HOME = f"""\
 export LC_ALL=C
 format=$1 files=$2; shift 2
 umask 022
@@ -55,6 +53,13 @@ while [ "$files" -gt 0 ]; do
 done
 cat > "$root/apt.conf" <<EOF
 {APT_CONF}EOF
+"""
+"""The private copy, `$root`, for a script whose arguments begin with `FORMAT`, the number of files, and name and text of each."""
+
+PRIVATE = (
+    SHELL
+    + HOME
+    + """\
 mark begin 0
 apt-get -q -c "$root/apt.conf" update 2>&1; status=$?; mark update $status
 """

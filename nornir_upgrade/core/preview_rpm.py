@@ -23,9 +23,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+[.]repo", re.ASCII)
 
 # A host that works with half of its repositories would answer something else than is asked. What stands in the way of what is asked
 # may go, as with apt: it is told, and in the plan. Told to say no, dnf ends with status 1.
-PRIVATE = (
-    SHELL
-    + f"""\
+HOME = f"""\
 export LC_ALL=C
 files=$2; shift 2
 umask 077
@@ -34,7 +32,7 @@ trap 'rm -rf "$root"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$root/repos" "$root/cache" "$root/persist" "$root/log" "$root/plugins"
 cp -a /etc/yum.repos.d/. "$root/repos/" 2>/dev/null
-cp -a --reflink=auto /var/cache/dnf/. "$root/cache/" 2>/dev/null
+(cd /var/cache/dnf && find . -name packages -prune -o -type f -exec cp -a --reflink=auto --parents -t "$root/cache" {{}} +) 2>/dev/null
 cp -a /var/lib/dnf/. "$root/persist/" 2>/dev/null
 cp -a /etc/dnf/plugins/. "$root/plugins/" 2>/dev/null
 # This one writes to the host's own cache, whatever cachedir is.
@@ -49,11 +47,19 @@ dnf() {{
   command dnf --setopt=reposdir="$root/repos" --setopt=cachedir="$root/cache" --setopt=persistdir="$root/persist" \\
     --setopt=logdir="$root/log" --setopt=pluginconfpath="$root/plugins" --setopt='*.skip_if_unavailable=False' {quote(dnf.OPTIONS)} "$@"
 }}
+"""
+"""The private copies, below `$root`, for a script whose arguments begin with `FORMAT`, the number of files, and name and text of
+each. `dnf` is private."""
+
+PRIVATE = (
+    SHELL
+    + HOME
+    + """\
 mark begin 0
 dnf --refresh makecache 2>&1; status=$?; mark update $status
 """
 )
-"""The head of a script whose arguments begin with `FORMAT`, the number of files, and name and text of each. `dnf` is private."""
+"""The head of a script whose arguments begin as those of `HOME`."""
 
 SCRIPT = (
     PRIVATE

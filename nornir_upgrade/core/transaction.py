@@ -48,9 +48,15 @@ stop() {
   done
 }
 """
+# Any write of dpkg's merges the journal that a killed dpkg left in /var/lib/dpkg/updates, without which apt-get refuses to work.
+# Configuring is left to the transaction: where it goes back, the new version's scripts must not run first.
+MERGE = "dpkg --set-selections </dev/null"
 QUIET = f"""\
 {HOLDERS}{SCRIPTS}{WAIT}\
-if [ -z "$pids" ] && grep -qsxF '{_MARK}' {POLICY}; then rm -f {POLICY}; fi
+[ -z "$pids" ] || exit 0
+if grep -qsxF '{_MARK}' {POLICY}; then rm -f {POLICY}; fi
+set -- /var/lib/dpkg/updates/[0-9]*
+if [ -e "$1" ]; then {MERGE}; fi
 """
 
 # invoke-rc.d(8), deb-systemd-invoke(1p): a policy-rc.d that exits with 101 denies the action. One that the administrator made is
@@ -73,10 +79,6 @@ trap 'rm -f {POLICY}' EXIT
 trap 'exit 1' HUP INT TERM
 "$@"
 """
-
-# Any write of dpkg's merges the journal that a killed dpkg left in /var/lib/dpkg/updates, without which apt-get refuses to work.
-# Configuring is left to the transaction: where it goes back, the new version's scripts must not run first.
-MERGE = "dpkg --set-selections </dev/null"
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.][A-Za-z0-9:_.@-]*", re.ASCII)
 _POLICY_TEXT = """\
@@ -102,7 +104,8 @@ _MISSING = re.compile(
 
 
 def wait_until_quiet(host: Host) -> None:
-    """Afterwards nobody changes packages on `host`, and no policy of ours is left from a transaction that was cut off.
+    """Afterwards nobody changes packages on `host`, and of a transaction that was cut off neither our policy is left nor the journal of
+    its dpkg.
 
     Raises `PackageManagerLocked`, which names who is still at work after `LOCK_WAIT` seconds. Nobody is ended, no lock removed.
     """

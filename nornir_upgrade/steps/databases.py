@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.errors import CommandFailed, InvalidInput, StateDiffers
+from ..core.depot import FULL
+from ..core.errors import CommandFailed, DiskFull, InvalidInput, StateDiffers
 from ..core.host import Host
 from ..core.step import Step, absolute
 from ..core.store import Store
@@ -103,14 +104,19 @@ class RestoreDatabase(Step, kind="restore_database"):
 def dumped(host: Host, store: Store, database: str, defaults_file: str = "") -> str:
     """Dump `database` into the store; returns the dump's digest, or '' where there is no such database.
 
-    A dump counts only when its client ended well and its last line says that it is whole.
+    A dump counts only when its client ended well and its last line says that it is whole. Raises `DiskFull` where it does not fit,
+    and leaves nothing of it then.
     """
     if not _exists(host, _checked(database), defaults_file):
         return ""
     path = _file(host, f"{database}.sql")
     host.forget("dump")  # a dump left by a controller that died is older than the present
-    _succeed(host, "dump", ("sh", "-c", _PRIVATELY, "sh", *_dumper(database, defaults_file, path)))
-    digest = store.fill(lambda sink: host.download(path, sink))
+    try:
+        _succeed(host, "dump", ("sh", "-c", _PRIVATELY, "sh", *_dumper(database, defaults_file, path)))
+        digest = store.fill(lambda sink: host.download(path, sink))
+    except (CommandFailed, DiskFull):
+        host.run(("rm", "-f", "--", path))  # half of it would fill a disk that others write to
+        raise
     host.run(("rm", "-f", "--", path))
     with store.open(digest) as file:
         file.seek(max(0, file.seek(0, 2) - 200))
@@ -142,6 +148,8 @@ def _credentials(defaults_file: str) -> tuple[str, ...]:
 def _succeed(host: Host, name: str, argv: tuple[str, ...]) -> None:
     result = host.job(name, (argv,))
     if result.status != 0:
+        if any(words in result.text for words in FULL):
+            raise DiskFull(f"{host.name}: {result.text.strip()}", hint="make room there, then resume the run")
         raise CommandFailed(host.name, f"{name} of a database", result.status, result.text)
 
 

@@ -207,7 +207,7 @@ def test_a_run_that_fails_in_the_midst_and_is_unwound(havana: Site, monkeypatch:
 
 
 def test_unwinding_names_the_databases_that_are_restored(havana: Site) -> None:
-    assert havana.call("run", NAME, "--yes", "--stop-after", "1").exit_code == 3
+    assert havana.call("run", NAME, "--yes", "--stop-after", "2").exit_code == 3
     before = havana.call("unwind", "--yes")
     assert before.exit_code == 0
     assert "restored from the dumps that it made: keystone on ctl1" in before.stderr

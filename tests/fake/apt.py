@@ -192,10 +192,10 @@ def simulated(state: HostState, solution: Solution) -> bytes:
     for name in _in_order(state, solution):
         version = solution.changes[name]
         old = f"[{state.packages[name].version}] " if _present(state, name) else ""
-        lines.append(f"Inst {name} {old}({version} Lab Cloud:stable [{_arch(name, version or '')}])")
+        lines.append(f"Inst {name} {old}({version} Lab Cloud:stable [{arch_of(name, version or '')}])")
     for name in _in_order(state, solution):
         lines.append(
-            f"Conf {name} ({solution.changes[name]} Lab Cloud:stable [{_arch(name, solution.changes[name] or '')}])"
+            f"Conf {name} ({solution.changes[name]} Lab Cloud:stable [{arch_of(name, solution.changes[name] or '')}])"
         )
     return "\n".join(lines).encode() + b"\n"
 
@@ -264,7 +264,7 @@ def _in_order(state: HostState, solution: Solution) -> list[str]:
     return done
 
 
-def _arch(name: str, version: str) -> str:
+def arch_of(name: str, version: str) -> str:
     """A package that was cut off at its first unpacking has an architecture, and no version yet."""
     offer = offer_of(name, version)
     known = any(name in offers(release) for release in VERSIONS)
@@ -274,7 +274,7 @@ def _arch(name: str, version: str) -> str:
 def package_lines(state: HostState) -> list[str]:
     """The lines of `apt.FORMAT`."""
     return [
-        "\t".join((name, _arch(name, one.version), one.version, one.selection, _flag(one), one.state))
+        "\t".join((name, arch_of(name, one.version), one.version, one.selection, _flag(one), one.state))
         for name, one in sorted(state.packages.items())
     ]
 

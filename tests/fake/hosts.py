@@ -13,6 +13,7 @@ SOURCE = "deb [signed-by=/usr/share/keyrings/lab-archive.gpg] http://10.99.0.1:8
 DIRECTORIES = (
     "/etc/apt/sources.list.d",
     "/usr/sbin",
+    "/var/cache/apt/archives",
     "/run",
     "/tmp",
     "/root",

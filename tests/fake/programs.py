@@ -5,12 +5,21 @@ from dataclasses import dataclass
 
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
-from nornir_upgrade.core import debdepot, facts, inspection, preview_deb, rehearsal_deb, transaction, whole
+from nornir_upgrade.core import (
+    debdepot,
+    download_deb,
+    facts,
+    inspection,
+    preview_deb,
+    rehearsal_deb,
+    transaction,
+    whole,
+)
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 from nornir_upgrade.steps import repositories
 
-from . import answers, apt, database, dpkg, files, systemd
+from . import answers, apt, cache, database, dpkg, files, systemd
 from .copies import SCRIPTS as COPIES
 from .index import MIGRATIONS
 from .state import NOTHING_DONE, File, HostState
@@ -267,7 +276,7 @@ def _quiet(state: HostState, call: Call) -> Result:
     """Nobody is at work: jobs that were running have ended when a fake host is looked at."""
     if dpkg.POLICY in state.files:
         dpkg.policy(state, "")
-    return OK
+    return _merge(state, call)
 
 
 def _merge(state: HostState, call: Call) -> Result:
@@ -301,6 +310,22 @@ def _look(state: HostState, call: Call) -> Result:
     """Of the package files asked for, those that repositories offer; the cache is empty."""
     words = call.stdin[: int(call.argv[0])].decode().split()
     return Result(0, apt.shown(state, words).encode() + b"== cache\n/var/cache/apt/archives\n== end\n", b"")
+
+
+def _cached(state: HostState, call: Call) -> Result:
+    return Result(0, cache.listed(state, call.stdin.decode().split()).encode(), b"")
+
+
+def _drop_cached(state: HostState, call: Call) -> Result:
+    cache.drop(state, call.stdin.decode().split())
+    return OK
+
+
+def _download(state: HostState, call: Call) -> Result | Work:
+    try:
+        return Work(cache.downloads(state, call.argv))
+    except apt.Refusal as refusal:
+        return apt.refused(refusal)
 
 
 def _inspection(state: HostState, call: Call) -> Result:
@@ -339,6 +364,9 @@ SCRIPTS: dict[str, Program] = {
     facts.DIGEST: _listed,
     facts.SCRIPT: _facts,
     debdepot.LOOK: _look,
+    download_deb.LIST: _cached,
+    download_deb.DROP: _drop_cached,
+    download_deb.DOWNLOAD: _download,
     repositories._FORGET: _forget_indexes,
     inspection.SCRIPTS["deb"]: _inspection,
     preview_deb.SCRIPT: _preview,
@@ -360,6 +388,8 @@ OPERATIONS: dict[str, Callable[..., tuple[int, bytes]]] = {
     "db-dump": database.dump,
     "db-widen": database.widen,
     "db-convert": database.convert,
+    "fetch": cache.fetch,
+    "full": cache.full,
     "begin": dpkg.begin,
     "unpack": dpkg.unpack,
     "configure": dpkg.configure,

@@ -187,15 +187,15 @@ class TestWhateverTheFleet:
             assert _wants(order[place - 1][2], "nova-conductor", False)
             assert _wants(order[place + 1][2], "nova-conductor", True)
 
-    def test_the_first_work_of_each_host_assumes_its_packages(self, world: World) -> None:
+    def test_each_host_is_assumed_to_have_its_packages_beforehand_and_when_it_is_touched(self, world: World) -> None:
         plan, facts = world.plan(), world.facts
         assumed: dict[str, list[str]] = {}
         for wave in plan.waves:
             for work in wave.work:
                 assumed.setdefault(work.host, []).append(work.assumes)
-        for host, digests in assumed.items():
-            assert digests[0] == digest_of_packages(facts[host].packages)
-            assert not any(digests[1:])
+        for host, (beforehand, first, *later) in assumed.items():
+            assert beforehand == first == digest_of_packages(facts[host].packages)
+            assert not any(later)
 
     def test_there_is_a_way_back_from_every_step(self, world: World) -> None:
         assert world.plan().points_of_no_return == ()
@@ -222,7 +222,7 @@ def _wants(step: Step, service: str, active: bool) -> bool:
 
 def test_one_controller_makes_one_wave_a_stage() -> None:
     names = [wave.name for wave in lab().plan().waves]
-    assert names[:4] == ["identity", "image", "compute-control", "network: stop"]
+    assert names[:5] == ["prepare", "identity", "image", "compute-control", "network: stop"]
 
 
 def test_compute_nodes_go_in_growing_waves() -> None:

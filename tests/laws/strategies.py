@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from nornir_upgrade import gates
+from nornir_upgrade.core import debname
 from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
+from nornir_upgrade.steps.downloads import DownloadPackages, NewRepository
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
-from tests.fake import apt, dpkg, files, hosts
+from tests.fake import apt, cache, dpkg, files, hosts
 from tests.fake.database import text_of
 from tests.fake.index import MIGRATIONS, PORTS
 from tests.fake.state import Database, File, HostState
@@ -200,6 +202,24 @@ def packages(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     )
 
 
+def download(draw: st.DrawFn, host: HostState, store: Store) -> Step:
+    """What icehouse would change; some of it was downloaded by somebody before."""
+    path = hosts.SOURCES.format(release="icehouse")
+    asked = draw(st.sets(st.sampled_from([*_SERVICES[:3], "cinder-volume"]), min_size=1))
+    changes = apt.solve(host, _request(dict.fromkeys(sorted(asked), ""))).changes
+    want = tuple(_want(draw, name, version) for name, version in sorted(changes.items()))
+    coming = [one for one in want if one.goal == "installed"]
+    for one in draw(st.sets(st.sampled_from(coming), max_size=2)) if coming else ():
+        cache.fetch(host, debname.file_name(one.name, one.version, one.arch))
+    return DownloadPackages(want, (NewRepository(path, hosts.SOURCE.format(release="icehouse")),))
+
+
+def download_of_what_is_new(draw: st.DrawFn, host: HostState, store: Store) -> Step:
+    """The same for a host that does not know icehouse yet."""
+    del host.files[hosts.SOURCES.format(release="icehouse")]
+    return download(draw, host, store)
+
+
 def _request(words: dict[str, str | None]) -> apt.Request:
     return apt.Request(words, frozenset(("--allow-downgrades", "--allow-change-held-packages")), ("havana", "icehouse"))
 
@@ -234,11 +254,16 @@ def gate_audit(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     return gates.AuditClean(NOW)
 
 
+def gate_dump(draw: st.DrawFn, host: HostState, store: Store) -> Step:
+    return gates.DatabaseDumps(draw(st.sampled_from([*DATABASES, "absent-one"])))
+
+
 def gate_command(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     return gates.CommandSucceeds(draw(st.sampled_from([("true",), ("false",)])), NOW)
 
 
 STRATEGIES: dict[str, tuple[Draw, ...]] = {
+    "download": (download, download_of_what_is_new),
     "packages": (packages,),
     "repository": (repository,),
     "capture_files": (capture_files,),
@@ -253,6 +278,7 @@ STRATEGIES: dict[str, tuple[Draw, ...]] = {
     "gate_http": (gate_http,),
     "gate_audit": (gate_audit,),
     "gate_command": (gate_command,),
+    "gate_dump": (gate_dump,),
 }
 
 

@@ -26,7 +26,7 @@ from tests.fake.state import HostState, Service
 from .strategies import DATABASES, STRATEGIES, worlds
 
 # One of each at most, so that no two steps of a plan fight over one thing.
-MIXED = ("packages", "repository", "capture_files", "restore_files", "ini", "services", "dump_database", "restore_database",
+MIXED = ("download", "packages", "repository", "capture_files", "restore_files", "ini", "services", "dump_database", "restore_database",
          "command")  # fmt: skip
 CONFIGURATION = tuple(f"/etc/{project.name}" for projects in PROJECTS.values() for project in projects)
 LAWS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,0 +1,74 @@
+"""Downloads: what later transactions will install is fetched before any service stops, into the host's own package manager's cache."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ..core.download import cached, download, drop, names_of
+from ..core.errors import DiskFull, InvalidInput
+from ..core.families import Name, family_of
+from ..core.host import Host
+from ..core.packages import Package, PackageWant
+from ..core.step import Step
+from ..core.store import Store
+
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~^%-]*\.(deb|rpm)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRepository:
+    """A file of repositories that the host does not have yet."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadPackages(Step, kind="download"):
+    """Transactions that together lead to `want` find every file in the cache once `repositories` are the host's; and no file
+    called one of `gone` stands there.
+
+    The host's package manager knows the repositories for this one call alone. Undone, what came goes again. A file that goes is not
+    brought back by undoing that: nobody is promised what stands in a cache.
+    """
+
+    want: tuple[PackageWant, ...]
+    repositories: tuple[NewRepository, ...] = ()
+    gone: tuple[str, ...] = ()
+    family: Name = "deb"
+    kind: Literal["download"] = "download"
+
+    def __post_init__(self) -> None:
+        """Refuses what is no name, architecture, version or file name before anything hears of it. Raises `InvalidInput`."""
+        for one in self.want:
+            family_of(self.family).check(one)
+        for name in self.gone:
+            if not _FILE.fullmatch(name):
+                raise InvalidInput(f"{name!r} is no name of a package file")
+
+    def observe(self, host: Host, store: Store) -> Step:
+        names = {*self.gone, *names_of(self.family, self.want, self._present(host))}
+        return DownloadPackages((), gone=tuple(sorted(names - cached(host, self.family, names))), family=self.family)
+
+    def apply(self, host: Host, store: Store) -> str:
+        drop(host, self.family, self.gone)
+        present = self._present(host)
+        names = names_of(self.family, self.want, present)
+        if not names:
+            return ""
+        before = cached(host, self.family, names)
+        try:
+            download(host, self.family, {one.path: one.text for one in self.repositories}, self.want, present)
+        except DiskFull:
+            drop(host, self.family, set(names) - before)  # whatever runs there needs the room now
+            raise
+        return f"{len(cached(host, self.family, names) - before)} files came"
+
+    def _present(self, host: Host) -> tuple[Package, ...]:
+        manager = family_of(self.family).manager
+        return manager.parse_query(host.run(manager.query()).text) if self.want else ()
+
+    def describe(self) -> str:
+        if not self.want:
+            return f"drop {len(self.gone)} downloaded package files"
+        return f"download {sum(one.goal == 'installed' for one in self.want)} packages"
