@@ -42,6 +42,11 @@ class Tool:
     of_dpkg: str
 
 
+# As a user has it. What tells Python not to keep what it compiled would have this program, which is run from its sources, compiled
+# anew each round, and not its peers, which pip compiled when it installed them.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def run(directory: Path, cache: Path) -> Mapping[str, measure.Sample]:
     """Bring up the hosts, measure every tool in turn, round by round; medians by tool."""
     lab = Lab(directory / "lab", prefix="127.99.8", progress=lambda line: print(line, file=sys.stderr))
@@ -52,7 +57,7 @@ def run(directory: Path, cache: Path) -> Mapping[str, measure.Sample]:
         samples: dict[str, list[measure.Sample]] = {name: [] for name in tools}
         for number in range(ROUNDS + 1):  # the first round warms the hosts and does not count
             for name, tool in tools.items():
-                sample, printed = measure.once(tool.argv, directory=tool.folder, environment=dict(os.environ))
+                sample, printed = measure.once(tool.argv, directory=tool.folder, environment=ENVIRONMENT)
                 _check(name, tool, printed, targets)
                 print(
                     f"   round {number}: {name}: {sample.wall:.2f} s, {sample.cpu:.2f} s of processor", file=sys.stderr

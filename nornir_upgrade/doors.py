@@ -22,6 +22,8 @@ from .words import printable
 
 CLOSED_PIPE = 141  # what a shell sees of a program that SIGPIPE ended: 128 + 13
 INTERRUPTED = 130
+_CIRCLES = 100_000
+"""New objects after which Python looks for circles: the facts of a fleet are many more than its usual 700, and have none."""
 EXIT_CODES = """\b
 Exit codes:
   0    the goal holds on every host, or there was nothing to do
@@ -106,6 +108,7 @@ def tell(name: str, failure: Failure) -> None:
 
 def enter(door: Door) -> NoReturn:
     """The console script. Threads that still talk to a host do not keep an interrupted program alive."""
+    gc.set_threshold(_CIRCLES)
     try:
         door.main()
     except SystemExit as end:
