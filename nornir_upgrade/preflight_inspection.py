@@ -6,6 +6,7 @@ from .core.facts import HostFacts
 from .core.host import quote
 from .core.inspection import Inspection, Worker
 from .core.packages import PackageChange
+from .core.transaction import LOCK_WAIT
 from .finding import Finding, some
 from .parts import Member, database_host, parts
 from .remedies import REMEDIES
@@ -86,7 +87,7 @@ def _at_work(found: Inspection) -> Iterable[Finding]:
     holders, scripts, tools = by_kind.values()
     pids = {one.pid for one in holders}
     if holders:
-        text = f"packages are being changed there by {_told(holders)}"
+        text = f"packages are being changed there by {_told(holders)}; a run waits {LOCK_WAIT} s for it, and then stops"
         yield Finding("package-manager-locked", found.host, "advisory", text, f"wait for it to end: {_watch(holders)}")
     elif scripts:
         text = f"a maintainer script runs there without its package manager: {_told(scripts)}"

@@ -113,11 +113,12 @@ CASES = (
     Case(
         "inodes", "cmp1", "blocking", "/ has 9 inodes free", "du --inodes -x /", told("rooms", ROOM.format(10**12, 9))
     ),
+    Case("inodes", "cmp1", "advisory", "by estimate", "du --inodes -x /", told("rooms", ROOM.format(10**12, 9000))),
     Case(
         "database-too-big",
         "ctl1",
         "blocking",
-        "are free for its dump",
+        "has about 10000000 MB, and",
         "du -x /var",
         told("databases", "".join(f"{one}\t{10**13}\n" for one in hosts.DATABASES)),
     ),
