@@ -8,7 +8,8 @@ from nornir_upgrade.lab.lab import Lab
 Picture = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Host -> area -> name -> what is true of it."""
 
-# Whole directories, not only what facts speak of. Not compared: what a running system writes by itself.
+# Whole directories, not only what facts speak of. Not compared: what a running system writes by itself. Which units are enabled
+# is told by their files and the links to them in /etc; `systemctl list-unit-files` would cost as much as all else here.
 _SCRIPT = r"""
 export LC_ALL=C
 if [ -e /var/lib/dpkg/status ]; then
@@ -25,14 +26,14 @@ fi
 echo '== etc'; find /etc -xdev ! -type f -printf '%p\t%y %m %u %g %l\n' | sort
 find /etc -xdev -type f -printf '%p\t%m %u %g\n' | sort
 echo '== contents'; find /etc -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sed -E 's/^([0-9a-f]{64})  (.*)/\2\t\1/'
-echo '== enabled'; systemctl list-unit-files --type=service --no-legend | sed -E 's/^(\S+) +(\S+).*/\1\t\2/'
+echo '== units'; find /usr/lib/systemd/system -name '*.service' -printf '%p\t%m %u %g %l\n'
 echo '== active'; systemctl list-units --type=service --state=active --plain --no-legend | sed -E 's/^(\S+).*/\1/' |
   grep -vE '^(user|user-runtime-dir)@|^systemd-'
 echo '== ours'; find /usr/sbin/policy-rc.d* /var/lib/nornir-upgrade /var/tmp/nornir-upgrade* ! -type d 2>/dev/null
 echo '== answers'
-for port in 5000 9292 8774 18001 18002 18003 9696 18004 18005 8776 18006; do
-  printf '%s\t%s\n' $port "$(curl -s --max-time 10 http://localhost:$port/)"
-done
+curl -s --max-time 10 --write-out '\n%{url_effective}\n' \
+  $(printf 'http://localhost:%s/ ' 5000 9292 8774 18001 18002 18003 9696 18004 18005 8776 18006) |
+  awk '/^http:\/\/localhost:[0-9]+\/$/ { split($0, part, /[:\/]/); print part[5] "\t" said; said = ""; next } { said = said $0 }'
 if command -v mariadb-dump >/dev/null; then
   echo '== rows'
   mariadb-dump --skip-dump-date --order-by-primary --routines --triggers --events --databases "$@" | nl -ba -w 6
