@@ -1,6 +1,7 @@
 """Fixtures that several parts of the tests share.
 
-There is one lab for all tests of a session. Where it cannot run the tests that want it fail: they do not skip.
+There is one lab for all tests of a session, and of each of pytest-xdist's workers. Where it cannot run the tests that want it fail:
+they do not skip.
 """
 
 import os
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from nornir_upgrade.core.ssh import SshHost
 from nornir_upgrade.lab import provision, rpm_provision
+from nornir_upgrade.lab.base import only_one
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 
@@ -65,9 +67,17 @@ def arena(tmp_path: Path) -> Iterator[Path]:
 
 # ---------------------------------------------------------------------- the lab
 
-PREFIX = os.environ.get("TEST_LAB_PREFIX", "127.99.7")
+
+def _this_workers(prefix: str) -> str:
+    """The prefix for this one of pytest-xdist's workers: 127.99.7, 127.98.7, …; for a session without workers as it is."""
+    first, second, third = prefix.split(".")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return f"{first}.{int(second) - int(worker)}.{third}"
+
+
+PREFIX = _this_workers(os.environ.get("TEST_LAB_PREFIX", "127.99.7"))
 """Loopback addresses of the tests' lab: another prefix than a user's lab has; name one to run two sessions at once."""
-OWN = os.environ.get("TEST_LAB_OWN_PREFIX", "127.99.6")
+OWN = _this_workers(os.environ.get("TEST_LAB_OWN_PREFIX", "127.99.6"))
 """Those of the labs that tests of the lab itself take up and down."""
 NODES = (LabHost("h1", 101), LabHost("h2", 102))
 
@@ -100,14 +110,16 @@ def nodes(lab: Lab) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def fleet(lab: Lab) -> Lab:
     """The lab with the fleet of the example inventory, running Havana. Who changes it resets it."""
-    provision.up(lab)
+    with only_one(lab.cache / "tests"):  # the first worker provisions, the others start from what it kept
+        provision.up(lab)
     return lab
 
 
 @pytest.fixture(scope="session")
 def rpm_fleet(lab: Lab) -> Lab:
     """The lab with the RPM hosts of the example inventory, running Havana. Who changes them resets them."""
-    rpm_provision.up(lab)
+    with only_one(lab.cache / "tests"):
+        rpm_provision.up(lab)
     return lab
 
 
