@@ -81,14 +81,18 @@ class Journal:
         self.path = path
         self._lock = threading.Lock()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise _unusable(path, error.strerror) from None
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(path)),
             poolclass=sa.pool.StaticPool,
             connect_args={"check_same_thread": False},
         )
         sa.event.listen(self._engine, "connect", _make_durable)
-        self._connection = self._engine.connect()
+        with self._whole():
+            self._connection = self._engine.connect()
         self._prepare()
         self.watchers: list[Callable[[Event], None]] = []
 
@@ -112,20 +116,22 @@ class Journal:
 
     @contextmanager
     def _durably(self) -> Iterator[None]:
-        """What the block writes is on disk when it ends. Raises `InvalidInput` where the file is no whole journal, `DiskFull`."""
+        """What the block writes is on disk when it ends. Raises as `_whole`."""
+        with self._whole(), self._connection.begin():
+            yield
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Raises `InvalidInput` where what the block asks of the file shows that it is no whole journal, `DiskFull`."""
         try:
-            with self._connection.begin():
-                yield
+            yield
         except sa.exc.DBAPIError as error:
             if getattr(error.orig, "sqlite_errorcode", 0) in _FULL:
                 raise DiskFull(
                     f"{self.path}: no space left on the disk",
                     hint="make room there, then go on: what was written is whole",
                 ) from None
-            raise InvalidInput(
-                f"the journal {self.path} is damaged or cannot be used: {error.orig}",
-                hint="mend the disk, or put a copy of the state directory in its place",
-            ) from None
+            raise _unusable(self.path, error.orig) from None
 
     def close(self) -> None:
         """Afterwards the file is closed."""
@@ -139,10 +145,10 @@ class Journal:
 
         Returns the run, with its first event.
         """
-        run = Run(new_id(), parent, plan, (), comment)
+        run = Run(new_id(), parent, plan, (), _writable(comment))
         with self._transaction():
             self._connection.execute(
-                _runs.insert().values(id=run.id, parent=parent, comment=comment, plan=codec.dumps(plan))
+                _runs.insert().values(id=run.id, parent=parent, comment=run.comment, plan=codec.dumps(plan))
             )
             if snapshot:
                 self._insert_snapshot(snapshot, run.id, "")
@@ -156,6 +162,7 @@ class Journal:
 
     def append(self, run: str, what: What, **fields: Any) -> Event:
         """Afterwards the event is on disk (F08); watchers are told after that. Fields are those of `Event`."""
+        fields |= {name: _writable(fields[name]) for name in ("text", "error") if name in fields}
         event = Event(0, now(), run, what, **fields)
         row = {name: getattr(event, name) for name in ("at", "run", "what", "wave", "host", "index", "text", "error")}
         row["before"] = codec.dumps(event.before) if event.before is not None else ""
@@ -195,7 +202,9 @@ class Journal:
 
     def _insert_snapshot(self, document: str, run: str, label: str) -> str:
         found = new_id()
-        self._connection.execute(_snapshots.insert().values(id=found, run=run, label=label, document=document))
+        self._connection.execute(
+            _snapshots.insert().values(id=found, run=run, label=_writable(label), document=document)
+        )
         return found
 
     def snapshot_rows(self) -> tuple[tuple[str, str, str, str], ...]:
@@ -204,6 +213,18 @@ class Journal:
         with self._transaction():
             rows = self._connection.execute(sa.select(*columns).order_by(_snapshots.c.number)).all()
         return tuple((row.id, row.run, row.label, row.document) for row in rows)
+
+
+def _unusable(path: Path, reason: object) -> InvalidInput:
+    return InvalidInput(
+        f"the journal {path} is damaged or cannot be used: {reason}",
+        hint="mend the disk, or put a copy of the state directory in its place",
+    )
+
+
+def _writable(text: str) -> str:
+    """`text` in UTF-8, which what hosts and users say need not be: other bytes are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def pick(kind: str, name: str, ids: list[str]) -> str:

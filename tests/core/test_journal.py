@@ -98,6 +98,29 @@ def test_a_journal_of_a_newer_version_is_refused(journal: Journal) -> None:
         Journal(journal.path)
 
 
+@pytest.mark.parametrize("content", [b"no database at all\n", None, "directory"])
+def test_a_file_that_is_no_whole_journal_is_refused_in_words(tmp_path: Path, content: bytes | str | None) -> None:
+    path = tmp_path / "journal.db"
+    if content == "directory":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        made = Journal(path)
+        made.open_run(PLAN)
+        made.close()
+        path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(InvalidInput, match=r"journal\.db is damaged or cannot be used: "):
+        Journal(path)
+
+
+def test_what_a_host_or_a_user_says_in_no_utf_8_is_kept_all_the_same(journal: Journal) -> None:
+    run = journal.open_run(PLAN, comment="caf\udce9")
+    journal.append(run.id, "host_failed", host="a", error="postinst: na\udcefve")
+    found = journal.run(run.id)
+    assert (found.comment, found.failures[0].error) == ("caf\\udce9", "postinst: na\\udcefve")
+
+
 def test_snapshots_are_kept_in_order(journal: Journal) -> None:
     ids = [journal.keep_snapshot(f'{{"n": {n}}}', run=f"r{n}", label=f"l{n}") for n in range(3)]
     assert journal.snapshot_rows() == tuple((ids[n], f"r{n}", f"l{n}", f'{{"n": {n}}}') for n in range(3))
