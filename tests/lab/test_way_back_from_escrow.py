@@ -1,13 +1,18 @@
 """The old release is gone from the archive, and seven hosts go back to it all the same: out of escrow. Judged by `picture`."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from nornir_upgrade.lab.rpm_archive import spec
+from nornir_upgrade.lab.rpm_releases import HAVANA_RPM
 from tests.conftest import Say
 from tests.lab.picture import differences, take
 from tests.lab.site import BOTH, ONE, SCENARIO, Site
@@ -17,11 +22,19 @@ pytestmark = pytest.mark.lab
 
 RELEASES = ("havana", "rpm/havana")
 EMPTY = "apt-get clean 2>/dev/null; find /var/cache/dnf /var/cache/apt/archives -type f -delete 2>/dev/null"
-# A version that was only ever built on the host itself.
+# Versions that were only ever built on the hosts themselves.
 LOCAL = """\
 set -e
 cd /root && apt-get -qq download nova-compute && dpkg-deb -R nova-compute_*.deb local && rm nova-compute_*.deb
 sed -i 's/^Version: .*/&+local1/' local/DEBIAN/control && dpkg-deb -b local local.deb && dpkg -i local.deb && rm -r local*
+"""
+RPM = HAVANA_RPM.package("openstack-nova-compute")
+LOCAL_RPM = f"""\
+set -e
+cd /root && mkdir -p stage/{RPM.name} && cat > local.spec
+rpm -ql {RPM.name} | tar --no-recursion -cf - -T - 2>/dev/null | tar -xf - -C stage/{RPM.name}
+rpmbuild --quiet -bb --define '_rpmdir /root' --define 'stage /root/stage' local.spec
+rpm -U noarch/{RPM.name}-*.rpm && rm -r stage noarch local.spec
 """
 
 
@@ -68,15 +81,17 @@ def deleted(site: Site) -> Iterator[None]:
     ],
 )
 def test_seven_hosts_go_back_though_the_old_release_is_deleted(both: Site, say: Say, case: str) -> None:
-    if case == "never in a repository":
+    local = case == "never in a repository"
+    if local:
         both.lab.run("cmp1", ["sh", "-c", LOCAL])
+        both.lab.run("rcmp1", ["sh", "-c", LOCAL_RPM], spec(replace(RPM, evr=f"{RPM.evr}.local1"), HAVANA_RPM).encode())
     before = take(both.lab, BOTH)
     assert versions(before) == OLD
     both.forward()
     assert versions(take(both.lab, BOTH)) == NEW
     kept = both.rollback("escrow", "list", "-o", "json").document["packages"]
-    rebuilt = [one["file"]["version"] for one in kept if one["source"] == "rebuilt"]
-    assert len(rebuilt) == (case == "never in a repository") and all(one.endswith("+local1") for one in rebuilt)
+    rebuilt = {one["file"]["name"]: one["file"]["version"][-7:] for one in kept if one["source"] == "rebuilt"}
+    assert rebuilt == ({"nova-compute": "+local1", RPM.name: ".local1"} if local else {})
     if case == "caches emptied":
         for host in BOTH:
             both.lab.run(host, ["sh", "-c", EMPTY], check=False)
@@ -103,14 +118,22 @@ def test_a_failed_run_is_undone_though_the_old_release_is_deleted(both: Site) ->
 
 
 def test_a_full_disk_of_a_host_stops_the_run_before_anything_is_touched(small: Site) -> None:
+    """The preflight finds it; where the scenario waives that, the keeping of old packages meets it."""
     before, place = take(small.lab, ["cmp1"]), "/var/lib/nornir-upgrade"
+    shipped = files("nornir_upgrade.scenarios").joinpath(f"{SCENARIO}.yaml").read_text()
+    (small.directory / "scenarios").mkdir()
+    (small.directory / "scenarios/bold.yaml").write_text(
+        shipped.replace(f"name: {SCENARIO}", "name: bold") + "waive: [disk-space]\n"
+    )
     small.lab.run("cmp1", ["sh", "-c", f"mkdir -p {place} && mount -t tmpfs -o size=12m tmpfs {place}"])
     try:
-        stopped = small.start("nornir-upgrade", "run", SCENARIO, "--yes", *ONE).end()
+        found = small.forward(*ONE, status=24)
+        met = small.upgrade("run", "bold", "--yes", *ONE, status=3)
     finally:
         small.lab.run("cmp1", ["umount", place])
-    assert stopped.status in (3, 24) and "cmp1" in stopped.err and small.runs() == [], stopped.said
-    assert differences(before, take(small.lab, ["cmp1"])) == []
+    assert re.search(r"blocking: cmp1: /var/lib/nornir-upgrade has .* \[disk-space\]", found.err)
+    assert "cmp1: No space left on device" in met.err
+    assert small.runs() == [] and differences(before, take(small.lab, ["cmp1"])) == []
     small.rollback("escrow", "verify")
     small.forward(*ONE)
 
