@@ -125,11 +125,10 @@ def refuse_unfinished(journal: Journal, config: Path) -> None:
 
 
 def refuse_strangers(plan: Plan, names: Collection[str]) -> None:
-    """Raises `UnknownName` where the plan has work for a host that the inventory does not hold."""
+    """Raises `UnknownName` where the plan is about a host that the inventory does not hold."""
     for wave in plan.waves:
-        for work in (*wave.work, *wave.gates):
-            if work.host not in names:
-                raise UnknownName("host", work.host, sorted(names))
+        if strangers := sorted(wave.concerned.difference(names)):
+            raise UnknownName("host", strangers[0], sorted(names))
 
 
 def refuse_drift(plan: Plan, facts: Mapping[str, HostFacts]) -> None:

@@ -36,6 +36,8 @@ def loads(text: str | bytes, kind: type[T], *, source: str = "JSON") -> T:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{source}: not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidInput(f"{source}: nested too deep") from None
     return from_builtins(value, kind, source=source)
 
 

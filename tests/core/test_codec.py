@@ -43,6 +43,7 @@ def test_a_step_is_told_by_its_kind() -> None:
         ('"kind":"absent"', '"kind":"gone"', "entries"),
         ('"kind":"absent"', '"kind":"absent","size":0', ".waves[0].work[1].steps[0].entries[0].size"),
         ('{"direction', '{{"direction', "not JSON"),
+        ('{"direction', "[" * 10000, "nested too deep"),
     ],
 )
 def test_what_is_not_exactly_right_is_refused_with_its_place(old: str, new: str, told: str) -> None:
