@@ -20,6 +20,7 @@ _PACKED = 4  # a package is seldom smaller than this part of what it unpacks to
 _INODES, _INODES_SAFE = 1000, 10_000  # dpkg and rpm keep a package's old files beside its new ones until it is unpacked
 _INODES_EACH, _INODES_EACH_SAFE = 10, 100
 _HEXADECIMAL = 2  # digits that a dump takes for a byte of a blob (mariadb-dump(1), --hex-blob)
+_DUMPS = 2  # that the controller keeps of a database, where rows are written between the one on trial and the one that counts
 _CACHES = {"deb": "/var/cache/apt/archives", "rpm": "/var/cache/dnf"}
 
 
@@ -67,7 +68,7 @@ def on_controller(
         packages = sum(files.values())
         needs = [
             _Need("escrow", room.path, packages // _PACKED, packages),
-            _Need("dumps", room.path, dumps, _HEXADECIMAL * dumps),
+            _Need("dumps", room.path, dumps, _DUMPS * _HEXADECIMAL * dumps),
         ]
         yield from _too_small("", room, needs, f"on the controller: rollback escrow prune; {_find(room.mount)}")
 
