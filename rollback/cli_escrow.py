@@ -266,6 +266,7 @@ def _conclude(screen: Screen, found: "Collected", wanted: int) -> int:
         "fetched": [codec.to_builtins(one) for one in found.kept],
         "bytes": size,
         "missing": [{"package": str(file), "reason": reason} for file, reason in sorted(found.missing.items())],
+        "without": dict(found.without),
         "failures": {host: str(failure) for host, failure in sorted(found.failures.items())},
     }
     screen.result(document, escrow_text.fetched(found, wanted))

@@ -92,6 +92,7 @@ class Escrow:
     def passing(self) -> "Iterator[Escrow]":
         """Another escrow, of what only passes through here: it has what one who was killed left there, and is empty afterwards."""
         root = self.store.root.parent / "passing"
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         through = Escrow(Store(root / "store"), root / "escrow", self.holders)
         try:
             yield through

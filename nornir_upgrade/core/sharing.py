@@ -109,8 +109,6 @@ def _had(needs: Needs, home: Mapping[PackageFile, Kept], through: Escrow, escrow
 def _stock(host: Host, families: Mapping[str, Family], files: Collection[PackageFile], escrow: Escrow) -> _Stock:
     known = {file: kept.digest for file in files if (kept := escrow.known(file))}
     stands = copies.whole(host, known.values()) if known else frozenset()
-    if stands:  # of one who was cut off before that was written down
-        escrow.holders.add(host.name, stands)
     rest = [file for file in files if known.get(file) not in stands]
     offers = look(host, families[host.name], rest) if rest else {}
     return _Stock(stands, {file: offer.cached for file, offer in offers.items() if offer.cached})

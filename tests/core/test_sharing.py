@@ -97,6 +97,43 @@ def test_without_room_it_ends_and_that_host_has_no_more_than_before(escrow: Escr
     assert full.copies() == digests(A, B) and places(escrow)[A] == ("full", "other")
 
 
+def test_a_disk_that_fills_on_the_way_is_left_as_it_was(escrow: Escrow) -> None:
+    """Others took the room while copies were being sent."""
+    host = Keeper("one", repositories={A, B}, stolen=150)
+    found = kept(escrow, host, needs={"one": {A, B}})
+    with pytest.raises(DiskFull, match=r"one: .*No space left"):
+        found.require()
+    assert host.copies() == set() and places(escrow) == {}
+    host.stolen = 0
+    assert not kept(escrow, host, needs={"one": {A, B}}).missing and host.copies() == digests(A, B)
+
+
+def test_what_is_damaged_here_does_not_go_to_a_host(escrow: Escrow) -> None:
+    one, two = Keeper("one", repositories={A}), Keeper("two")
+    kept(escrow, one, needs={"one": {A}}, place="controller")
+    (escrow.store.root / DIGESTS[A][:2] / DIGESTS[A]).write_bytes(b"damaged")
+    found = kept(escrow, one, two, needs={"two": {A}})
+    assert not found.missing and two.copies() == digests(A)
+
+
+def test_what_the_controller_does_not_remember_is_found_where_it_stands(escrow: Escrow) -> None:
+    host = Keeper("one", cache={A})
+    kept(escrow, host, needs={"one": {A}})
+    Escrow.beside(escrow.store).holders.remove("one", digests(A))
+    assert kept(escrow, host, needs={"one": {A}}) == Collected((), {}, {}) and places(escrow) == {A: ("one",)}
+
+
+def test_what_stands_in_for_a_lost_file_counts_before_it(escrow: Escrow) -> None:
+    """Rebuilt, its digest is its own; the archive's own file, which would count before it, is no more."""
+    host = Keeper("one", cache={A})
+    kept(escrow, host, needs={"one": {A}}, place="controller")
+    escrow.store.remove(DIGESTS[A])
+    host.cache, host.installed, host.size = set(), {A}, 200
+    (rebuilt,) = kept(escrow, host, needs={"one": {A}}, place="controller").kept
+    assert rebuilt.rebuilt and rebuilt.digest != DIGESTS[A]
+    assert Escrow.beside(escrow.store).find(A) == rebuilt and not list(Escrow.beside(escrow.store).damage())
+
+
 def test_a_damaged_copy_comes_from_another_host_and_else_from_where_it_is_to_be_had(escrow: Escrow) -> None:
     one, two = Keeper("one", repositories={A, B}), Keeper("two")
     needs = {"one": {A, B}, "two": {A}}

@@ -1,6 +1,7 @@
 """The proof: what is foretold of the packages, what each host is asked, and the verdicts."""
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nornir_upgrade import plan_text, scenario_file
+from nornir_upgrade.core import copies
 from nornir_upgrade.core.errors import Blocked, Unobtainable
 from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
 from nornir_upgrade.core.facts import gather
 from nornir_upgrade.core.packages import Package, PackageChange, PackageWant, Transaction
 from nornir_upgrade.core.rehearsal import Rehearsed, rehearse
-from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.proof import (
     Proof,
     Question,
@@ -45,6 +47,14 @@ QUESTION = Question(
 CHANGE = PackageChange("tool", "all", "2", "1")
 DOES = Rehearsed(frozenset({FILE}), Transaction((CHANGE,)))
 KEPT = Kept(FILE, "0" * 64, 7, "h1", "repository", "index", "2026-01-01")
+
+
+class NamedFleet(FakeFleet):
+    """As the command line knows a fleet."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.hosts)
 
 
 def placed(directory: Path) -> dict[str, FakeHost]:
@@ -91,6 +101,29 @@ def test_what_no_repository_has_is_kept_or_there_is_no_way_back(tmp_path: Path, 
     named = {name for reason in proofs["cmp1"].reasons for name in reason.packages}
     named |= {file.name for found in proofs.values() for file in found.to_keep}
     assert named == {"nova-compute", "nova-common", "python-nova", "python-novaclient"}
+
+
+@pytest.mark.parametrize("state", ["whole", "damaged", "unknown"])
+def test_what_a_host_keeps_whole_counts(tmp_path: Path, state: str) -> None:
+    fleet, plan = NamedFleet(placed(tmp_path).values()), lab().plan()
+    del fleet.hosts["cmp1"].state.files[OLD_SOURCE]
+    fleet.hosts["cmp1"].save()
+    facts = {name: gather(host) for name, host in fleet.hosts.items()}
+    escrow = Escrow.beside(Store(tmp_path / "store"))
+    lacking = prove(fleet, plan, facts, escrow, print, keeping=True)  # type: ignore[arg-type]
+    for file in next(one.to_keep for one in lacking if one.host == "cmp1"):
+        data = str(file).encode()
+        copies.take(fleet.hosts["cmp2"], {}, len(data))
+        copies.receive(fleet.hosts["cmp2"], BytesIO(data), digest_of(data))
+        escrow.holders.add("cmp2", {digest_of(data)})
+        escrow.keep(Kept(file, digest_of(data), len(data), "cmp2", "cache", "index", "2026-01-01"))
+        if state == "damaged":
+            fleet.hosts["cmp2"].write(f"{copies.DIRECTORY}/{digest_of(data)}", b"damaged")
+        elif state == "unknown":
+            escrow.holders.remove("cmp2", {digest_of(data)})
+    proofs = {one.host: one for one in prove(fleet, plan, facts, escrow, print, keeping=False)}  # type: ignore[arg-type]
+    assert proofs["cmp1"].verdict == ("reversible from escrow" if state == "whole" else "no way back")
+    assert len(proofs["cmp1"].kept) == (4 if state == "whole" else 0)
 
 
 def test_a_manager_that_refuses_the_way_back_is_quoted(tmp_path: Path) -> None:

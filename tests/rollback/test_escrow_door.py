@@ -1,6 +1,7 @@
 """`rollback escrow` over a journal and a store as a run leaves them: what is told, what is found, and what may go."""
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,19 @@ import pytest
 from nornir_upgrade import controller
 from nornir_upgrade.captures import captures
 from nornir_upgrade.core import collect as module
-from nornir_upgrade.core.errors import DiskFull
+from nornir_upgrade.core import copies
+from nornir_upgrade.core.errors import DiskFull, Unreachable
 from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
 from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.holders import Holding
 from nornir_upgrade.core.packages import PackageWant
-from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.needs import installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.words import in_bytes
 from rollback.keeping import restorable, waste
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
+from tests.fake.host import FakeHost
 
 from . import factory
 from .conftest import Site
@@ -146,6 +150,103 @@ def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_p
     assert [one.file.version for one in found.packages] == ["0", "2"] and found.objects == ("0" * 64, "2" * 64)
     own = replace(taken[0], run="", id="snapshot-3")  # somebody took one before both
     assert [run.id for run in restorable(runs, [own])[0]] == [undone.id, stands.id]
+
+
+# ---------------------------------------------------------------------- on hosts
+
+
+def keep_there(site: Site, escrow: Escrow, host: str, file: PackageFile, at: str = LONG_AGO) -> Kept:
+    """Kept by the host alone."""
+    there = site.fleet.hosts[host]
+    data, digest = content(file), digest_of(content(file))
+    copies.take(there, {}, len(data))
+    copies.receive(there, BytesIO(data), digest)
+    escrow.holders.add(host, {digest})
+    one = Kept(file, digest, len(data), host, "cache", "index", at)
+    escrow.keep(one)
+    return one
+
+
+def silence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Afterwards that host cannot be reached."""
+    real = FakeHost.run
+
+    def run(self: FakeHost, *argv: Any, **more: Any) -> Any:
+        if self.name == name:
+            raise Unreachable(f"{name}: no answer")
+        return real(self, *argv, **more)
+
+    monkeypatch.setattr(FakeHost, "run", run)
+
+
+def test_list_tells_where_a_file_is(site: Site, escrow: Escrow) -> None:
+    keep(escrow, STRANGER), keep_there(site, escrow, "ctl1", NOVA), keep_there(site, escrow, "cmp1", NOVA)
+    found = {one["file"]["name"]: (one["controller"], one["hosts"]) for one in site.json("escrow", "list")["packages"]}
+    assert found == {"nova-common": (False, ["cmp1", "ctl1"]), "stranger": (True, [])}
+    nova, stranger = site.call("escrow", "list").stdout.splitlines()[1:3]
+    assert nova.endswith("cmp1, ctl1") and stranger.endswith("controller")
+
+
+def test_verify_reads_what_hosts_keep_and_tells_who_did_not_answer(
+    site: Site, escrow: Escrow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keep_there(site, escrow, "cmp1", NOVA)
+    keep_there(site, escrow, "ctl1", NOVA)
+    assert "2 copies on hosts: all whole." in site.call("escrow", "verify").stdout
+    site.fleet.hosts["cmp1"].write(f"{copies.DIRECTORY}/{kept.digest}", b"damaged")
+    said = f"cmp1: {NOVA}: copy {kept.digest} is damaged or lost"
+    assert site.json("escrow", "verify", code=22)["faults"] == [said]
+    silence(monkeypatch, "cmp1")
+    result = site.call("escrow", "verify", code=30)
+    assert "cmp1: NOT read: cmp1: no answer" in result.stdout and "all whole that could be read" in result.stdout
+    assert site.json("escrow", "verify", code=30)["silent"] == {"cmp1": "cmp1: no answer"}
+
+
+def test_where_no_host_keeps_anything_no_host_is_asked(
+    site: Site, escrow: Escrow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(escrow, NOVA)
+    silence(monkeypatch, "cmp1"), silence(monkeypatch, "ctl1")
+    for verb in ("list", "verify", "prune"):
+        site.call("escrow", verb)
+
+
+def test_prune_drops_what_a_hosts_own_way_back_does_not_need(
+    site: Site, escrow: Escrow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = keep_there(site, escrow, "cmp1", NOVA)
+    strange = keep_there(site, escrow, "cmp1", STRANGER)
+    keep_there(site, escrow, "ctl1", STRANGER)
+    site.go_forward()
+    with monkeypatch.context() as patched:
+        silence(patched, "ctl1")
+        result = site.call("escrow", "prune", "--yes")
+    assert "the copy on cmp1, ctl1: stranger:all 1.0-1" in result.stderr
+    assert "ctl1 keeps its copies: ctl1: no answer" in result.stderr and "1 copies on 1 hosts" in result.stdout
+    cmp1, ctl1 = (site.fleet.hosts[name] for name in ("cmp1", "ctl1"))
+    both = (needed.digest, strange.digest)
+    assert copies.whole(cmp1, both) == {needed.digest} and copies.whole(ctl1, both) == {strange.digest}
+    document = site.json("escrow", "prune", "--yes")
+    assert document["copies"] == {"ctl1": [strange.digest]} and document["left"] == {}
+    assert copies.whole(ctl1, both) == set() and ctl1.stat((copies.DIRECTORY,))[0].kind == "absent"
+    assert "all that is kept is needed" in site.call("escrow", "prune").stdout
+    assert [one.file for one in Escrow.beside(escrow.store).list()] == [NOVA]
+
+
+def test_what_hosts_got_since_the_last_run_stays_and_what_another_host_needs_goes(tmp_path: Path) -> None:
+    diary = factory.Diary(tmp_path)
+    step = SetPackages((PackageWant("nova-common", "all", "2", "installed"),))
+    run = diary.went(factory.plan(("one", {"ctl1": [step]})), {(0, "ctl1", 0): step}, ended="succeeded")
+    facts = factory.facts("ctl1", [factory.package("nova-common", "1")])
+    file = PackageFile("deb", "nova-common", "all", "1")
+    one = Kept(file, "1" * 64, 1, "ctl1", "cache", "index", LONG_AGO)
+
+    def copies_to_go(at: str) -> object:
+        holdings = [Holding(host, ("1" * 64, "2" * 64), at) for host in ("ctl1", "cmp1")]
+        return waste((run,), [factory.snapshot(facts, run=run.id)], [one], [], holdings).copies
+
+    assert copies_to_go(LONG_AGO) == {"ctl1": ("2" * 64,), "cmp1": ("1" * 64, "2" * 64)}
+    assert copies_to_go(LATER) == {}
 
 
 # ---------------------------------------------------------------------- fetch
