@@ -10,6 +10,7 @@ from nornir_upgrade.core.run import Place, Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import RestoreDatabase
+from nornir_upgrade.steps.downloads import DownloadPackages
 from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
@@ -111,10 +112,12 @@ def _started(step: Step) -> Iterable[str]:
 
 
 def _resource(step: Step, before: Step) -> Resource | None:
-    """What `before` is about; `None` where the state now decides, not the journal."""
+    """What `before` is about; `None` where the state now decides, or nothing does, and not the journal."""
     match before:
         case SetPackages() | SetServices():
             return None
+        case DownloadPackages():
+            return None  # what stands in a package manager's cache is no state of the host
         case SetRepository():
             return ("repository", before.path)
         case RestoreDatabase():

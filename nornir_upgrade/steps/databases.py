@@ -17,6 +17,7 @@ from ..core.store import Store
 _NAME = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*")
 DIRECTORY = "/var/lib/nornir-upgrade/dumps"
 _END = b"-- Dump completed"
+_FULL = (*FULL, "errno 28", "Errcode: 28")  # mariadb-dump and mariadbd tell the number alone (errno(3), ENOSPC)
 # mariadb-dump(1). One transaction, so that writers need not stop; no dates, sorted rows: equal content gives equal bytes.
 _OPTIONS = (
     "--single-transaction",
@@ -148,8 +149,11 @@ def _credentials(defaults_file: str) -> tuple[str, ...]:
 def _succeed(host: Host, name: str, argv: tuple[str, ...]) -> None:
     result = host.job(name, (argv,))
     if result.status != 0:
-        if any(words in result.text for words in FULL):
-            raise DiskFull(f"{host.name}: {result.text.strip()}", hint="make room there, then resume the run")
+        if any(words in result.text for words in _FULL):
+            raise DiskFull(
+                f"{host.name}: no space left for the {name} of a database: {result.text.strip()}",
+                hint="make room there, then resume the run",
+            )
         raise CommandFailed(host.name, f"{name} of a database", result.status, result.text)
 
 

@@ -19,6 +19,7 @@ from nornir_upgrade.core.store import Store
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
+from nornir_upgrade.steps.downloads import DownloadPackages
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
@@ -129,6 +130,26 @@ def test_packages_go_up_and_come_back_with_marks_and_holds(pair: Pair, icehouse:
 
     pair.done_and_undone(step, pair.compute, check)
     assert state_of(gather(pair.compute)) == state_of(start)
+
+
+def test_packages_are_downloaded_from_a_repository_that_the_host_does_not_have_and_go_again(pair: Pair) -> None:
+    packages = compact.download(pair.compute, compact.COMPUTE_PACKAGES)
+    start, before = gather(pair.compute), packages.observe(pair.compute, pair.store)
+    assert isinstance(before, DownloadPackages)
+    names = [one.rpartition("_")[0] for one in before.gone]
+    assert "nova-compute_1%3a2014.1-0ubuntu1~cloud0" in names and len(names) == len(before.gone) >= 4
+
+    def check() -> None:
+        there = packages.observe(pair.compute, pair.store)
+        assert isinstance(there, DownloadPackages) and not there.gone
+        assert state_of(gather(pair.compute)) == state_of(start)
+
+    pair.done_and_undone(packages, pair.compute, check)
+
+
+def test_what_no_index_has_cannot_be_downloaded(pair: Pair) -> None:
+    with pytest.raises(Failure, match="nova-compute"):
+        pair.apply(DownloadPackages((want("nova-compute", "9:9"),)), pair.compute)
 
 
 def test_versions_go_down_only_where_that_was_said(pair: Pair, icehouse: None) -> None:
@@ -358,6 +379,7 @@ def test_a_database_that_is_not_there_cannot_be_dumped(pair: Pair) -> None:
 PASSING = (
     gates.ServiceActive("keystone", 20),
     gates.PortOpen(5000, timeout=20),
+    gates.DatabaseDumps("keystone"),
     gates.HttpStatus("http://127.0.0.1:5000/", contains=HAVANA, timeout=20),
     gates.AuditClean(),
     gates.CommandSucceeds(("true",)),
@@ -369,6 +391,7 @@ FAILING = (
     gates.HttpStatus("http://127.0.0.1:5000/", 404, timeout=0),
     gates.HttpStatus("http://127.0.0.1:5000/", contains="no such words", timeout=0),
     gates.CommandSucceeds(("false",), 0),
+    gates.DatabaseDumps("nobody_has_it"),
 )
 
 

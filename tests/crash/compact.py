@@ -11,9 +11,10 @@ from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.preview import preview
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.gates import AuditClean, CommandSucceeds, HttpStatus, PortOpen, ServiceActive
+from nornir_upgrade.gates import AuditClean, CommandSucceeds, DatabaseDumps, HttpStatus, PortOpen, ServiceActive
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
+from nornir_upgrade.steps.downloads import DownloadPackages, NewRepository
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
@@ -30,11 +31,16 @@ NOTES = "/srv/compact"
 _MARKER = f"{NOTES}/marker"
 
 
-def plan(control: Host, compute: Host, store: Store, *, together: bool = False) -> Plan:
+def plan(control: Host, compute: Host, store: Store, *, together: bool = False, beforehand: bool = True) -> Plan:
     """The plan for these hosts, as their own apt would have it; what it wants to put on them is in `store` afterwards.
 
-    `together`: both hosts at once, in one wave.
+    `together`: both hosts at once, in one wave. `beforehand`: with the wave in which nothing is touched.
     """
+    prepare = Wave(
+        "prepare",
+        (Work(control.name, ()), Work(compute.name, (download(compute, COMPUTE_PACKAGES),))),
+        (Work(control.name, (DatabaseDumps(DATABASE),)),),
+    )
     first = Wave(
         "control",
         (Work(control.name, _control_steps(_packages(control, CONTROL_PACKAGES, _KEYSTONE, ("keystone",)), store)),),
@@ -48,7 +54,14 @@ def plan(control: Host, compute: Host, store: Store, *, together: bool = False) 
     old = SetRepository(SOURCES.format(release="havana"))
     last = Wave("old repository", tuple(Work(host.name, (old,)) for host in (control, compute)))
     both = Wave("both", (*first.work, *second.work), (*first.gates, *second.gates))
-    return Plan("forward", "compact", (both, last) if together else (first, second, last))
+    touching = (both, last) if together else (first, second, last)
+    return Plan("forward", "compact", (prepare, *touching) if beforehand else touching)
+
+
+def download(host: Host, names: tuple[str, ...]) -> DownloadPackages:
+    """What these packages need at their candidates, from icehouse, which the host need not know yet."""
+    repository = NewRepository(SOURCES.format(release="icehouse"), SOURCE.format(release="icehouse"))
+    return DownloadPackages(_packages(host, names, "").want, (repository,))
 
 
 def _control_steps(packages: SetPackages, store: Store) -> tuple[Step, ...]:

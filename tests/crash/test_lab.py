@@ -1,7 +1,7 @@
 """F01 on real hosts: the compact plan's controller killed with SIGKILL, then resumed and undone, then unwound.
 
-`make test` takes a spread of ten boundaries, `make soak` all of them. What a host is must be all the same to the byte: facts,
-rows of databases, and every file that the plan has to do with.
+`make test` takes a spread of ten boundaries, of a plan without the wave that touches nothing; `make soak` all of them. What a host is
+must be all the same to the byte: facts, rows of databases, and every file that the plan has to do with.
 """
 
 import subprocess
@@ -82,14 +82,15 @@ class Site:
 
 
 @pytest.fixture
-def site(fleet: Lab, tmp_path: Path) -> Iterator[Site]:
+def site(fleet: Lab, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     """The lab's controller and a compute node as they were provisioned, with a scratch database besides."""
+    whole = request.node.get_closest_marker("soak") is not None
     fleet.reset(CONTROL, COMPUTE)
     fleet.run(CONTROL, ["mariadb"], _SCRATCH.encode())
     (tmp_path / "config.yaml").write_text(_CONFIG)
     (tmp_path / "hosts.yaml").write_text("".join(_entry(fleet, name) for name in (CONTROL, COMPUTE)))
     hosts = (connect(fleet, CONTROL), connect(fleet, COMPUTE))
-    plan = compact.plan(*hosts, Store(tmp_path / "store"))
+    plan = compact.plan(*hosts, Store(tmp_path / "store"), beforehand=whole)
     (tmp_path / "plan.json").write_text(codec.dumps(plan))
     yield Site(tmp_path, hosts)
     for host in hosts:

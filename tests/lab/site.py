@@ -21,7 +21,7 @@ GROUPS = {"ctl1": ("control", "db"), "net1": ("network",), "cmp1": ("compute",),
 RPM_GROUPS = {"rctl1": ("control", "db", "rpm"), "rcmp1": ("compute", "rpm"), "rcmp2": ("compute", "rpm")}
 BOTH = GROUPS | RPM_GROUPS
 ONE = ("--limit", "cmp1")
-"""A run of two waves on one host, which is over in five seconds."""
+"""A run of three waves on one host, which is over in a few seconds."""
 NOT_KEPT = {"keep": "none"}
 """Settings with which what is gone from the archive is gone."""
 
