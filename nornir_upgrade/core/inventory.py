@@ -47,6 +47,8 @@ def check(files: Files) -> None:
             place = Place(files[name], documents[name], (), key)
             if not isinstance(key, str):
                 raise place.wrong(f"must be text, not {key!r}", hint="put it in quotes")
+            if not key.strip() or not key.isprintable():
+                raise place.wrong(f"{key!r} is no name: it must be one line of text")
             _check_element(place, documents[name][key], _ELEMENT, groups)
     if "defaults" in files:
         whole = CommentedMap({"": documents["defaults"]})
@@ -69,7 +71,7 @@ class Place:
             line = f", line {self._mapping.lc.key(self._key)[0] + 1}"
         except (AttributeError, KeyError, TypeError):
             line = ""
-        path = ".".join(part for part in (*self._above, str(self._key)) if part)
+        path = ".".join(part for part in (*self._above, str(self._key)) if part and part.isprintable())
         return InvalidInput(f"{self.file}{line}: {path}: {what}" if path else f"{self.file}{line}: {what}", hint=hint)
 
 

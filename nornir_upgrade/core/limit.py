@@ -12,6 +12,8 @@ def chosen(limit: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[
     Terms are separated by commas: names, globs, `@group`, and any of these behind `!`, which takes hosts out again. A term that
     means nothing is refused, for it is a misspelling: `UnknownName`; so is a limit that means no host: `InvalidInput`.
     """
+    if not groups_of:
+        raise InvalidInput("the inventory holds no host")
     terms = [term.strip() for term in limit.split(",") if term.strip()]
     if limit and not terms:
         raise InvalidInput(f"the limit {limit!r} names nothing")
@@ -21,9 +23,7 @@ def chosen(limit: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[
     names = tuple(name for name in groups_of if name in inside and not any(name in out for out in unwanted))
     if not names:
         there = ", ".join([*groups_of, *(f"@{group}" for group in groups)])
-        raise InvalidInput(
-            f"the limit {limit!r} leaves no host" if limit else "there is no host", hint=f"there is: {there}"
-        )
+        raise InvalidInput(f"the limit {limit!r} leaves no host", hint=f"there is: {there}")
     return names
 
 
