@@ -165,7 +165,8 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
 Examples:
   nornir-upgrade run plan.json
   nornir-upgrade run service-by-service --yes --on-failure unwind
-  nornir-upgrade run service-by-service --serial 1,50% --stop-after 1"""
+  nornir-upgrade run plan.json --stop-after 1           # prepare, and touch no service yet
+  nornir-upgrade run service-by-service --serial 1,50% --stop-after 2"""
 )
 @click.argument("target", metavar="PLAN.json|SCENARIO")
 @setting
