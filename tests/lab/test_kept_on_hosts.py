@@ -57,6 +57,11 @@ def test_a_host_goes_back_out_of_what_it_keeps_alone(small_rpm: Site) -> None:
         (computed,) = small_rpm.rollback("compute", *only, "-o", "json").document["manifests"]
         came = [one for one in computed["changes"] if one["action"] in ("downgrade", "install")]
         assert came and all(one["from_escrow"] for one in came)
+        place = f"{DIRECTORY}/{found[0]['digest']}"
+        small_rpm.lab.run("rcmp1", ["mv", place, "/root/aside"])
+        lost = small_rpm.rollback("compute", *only, status=21)
+        assert found[0]["file"]["name"] in lost.err
+        small_rpm.lab.run("rcmp1", ["mv", "/root/aside", place])
         small_rpm.rollback("apply", "--yes", *only)
     assert_as_before(small_rpm, "rcmp1", before)
 
@@ -78,6 +83,30 @@ def test_a_flipped_bit_on_a_host_is_found_and_the_controller_helps_out(small: Si
         small.rollback("apply", "--yes", *ONE)
     assert_as_before(small, "cmp1", before)
     small.upgrade("check", SCENARIO, *ONE)
+
+
+@pytest.mark.soak
+def test_what_is_damaged_on_one_host_comes_from_another_and_where_there_is_none_it_is_said(site: Site) -> None:
+    site.configure(ours={"keep": "host"})
+    computes = ("cmp1", "cmp2")
+    before, only = take(site.lab, computes), ("--limit", ",".join(computes))
+    site.forward(*only)
+    shared = [one["digest"] for one in kept(site) if one["hosts"] == list(computes)]
+    assert len(shared) > 1
+    first, second = (f"{DIRECTORY}/{digest}" for digest in shared[:2])
+    spoil = 'for file; do cp "$file" /root/aside; printf x | dd of="$file" bs=1 seek=99 conv=notrunc 2>/dev/null; done'
+    site.lab.run("cmp1", ["sh", "-c", spoil, "sh", first, second])
+    site.lab.run("cmp2", ["sh", "-c", spoil, "sh", second])
+    assert len(site.rollback("escrow", "verify", "-o", "json", status=22).document["faults"]) == 3
+    with deleted(site):
+        site.rollback("apply", "--yes", *only, status=21)
+        site.lab.run("cmp2", ["mv", "/root/aside", second])
+        site.rollback("compute", "--limit", "cmp1", status=21)  # cmp2 may not be asked
+        site.rollback("apply", "--yes", *only)
+        site.lab.run("cmp1", ["rm", "/root/aside"])
+    for host in computes:
+        assert_as_before(site, host, {host: before[host]})
+    assert "all whole" in site.rollback("escrow", "verify").out
 
 
 def test_no_room_on_a_host_ends_it_or_is_told_where_the_controller_keeps_all(small: Site) -> None:
