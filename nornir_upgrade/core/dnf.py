@@ -177,9 +177,9 @@ class Dnf:
         )
         return (*replays, *_marks(want, present), *locks(("dnf",), want, present))
 
-    def download(self, want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, str]:
-        """The plugin of which dnf must do without, '' for none, and the transaction of `change`, as data."""
-        return (_NO_LOCKS if in_the_way(want, present) else "", _plan(want, present))
+    def download(self, want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
+        """The option that keeps a plugin out of the way, '' for none, and the transaction of `change` as data, in pieces."""
+        return (_NO_LOCKS if in_the_way(want, present) else "", *pieces(_plan(want, present))[1:])
 
     def _replay(self, answer: str, want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[str]:
         yield from ("dnf", answer, *OPTIONS)

@@ -18,8 +18,6 @@ from .packages import Package, PackageWant
 FORMAT = preview_rpm.FORMAT
 file_name = preview_rpm.file_name
 
-_PIECE = 1 << 16  # Linux takes 128 KiB as one argument (execve(2))
-
 # Names stand on standard input, a line each.
 LIST = """\
 while IFS= read -r name; do
@@ -46,17 +44,16 @@ for data in "$root"/cache/*/repodata; do
   here=${{data%/repodata}}
   mkdir -p "$cache/${{here##*/}}/packages" && ln -s "$cache/${{here##*/}}/packages" "$here/packages" || short $?
 done
-plugin=$1; shift
+option=$1; shift
 printf '%s' "$@" |
-  dnf -y --setopt=keepcache=True --downloadonly ${{plugin:+"$plugin"}} history replay /dev/stdin || short $?
+  dnf -y --setopt=keepcache=True --downloadonly ${{option:+"$option"}} history replay /dev/stdin || short $?
 """
-"""Arguments as those of `preview_rpm.HOME`, then a plugin to do without, and a transaction as data, in pieces."""
+"""Arguments as those of `preview_rpm.HOME`, then an option or '', and a transaction as data, in pieces."""
 
 
 def words(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
     """The last arguments of `DOWNLOAD`."""
-    plugin, plan = dnf.Dnf().download(want, present)
-    return (plugin, *(plan[at : at + _PIECE] for at in range(0, len(plan), _PIECE)))
+    return dnf.Dnf().download(want, present)
 
 
 def failure(host: str, result: Result) -> Failure:
