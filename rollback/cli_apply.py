@@ -63,6 +63,7 @@ def apply(
     from nornir_upgrade.tally import tally
 
     from .back import go_back, needless
+    from .manifests import refuse_unmatched
     from .planner import plan_rollback
     from .survey import survey
 
@@ -75,6 +76,7 @@ def apply(
         where = target(journal, run, snapshot)
         with tally(screen, FOUND) as progress:
             found = survey(fleet, fleet.names, journal, controller.store, where, solver=solver, progress=progress)
+        refuse_unmatched(found.manifests.values(), only)
         found = _agreed(_with_given(found, manifest), missing is not None or manifest is not None)
         plan = plan_rollback(
             found.snapshot,

@@ -81,7 +81,7 @@ def compute(
     from nornir_upgrade.settings import read
     from nornir_upgrade.tally import tally
 
-    from .manifests import reasons, write_all
+    from .manifests import reasons, refuse_unmatched, write_all
     from .survey import survey
 
     screen, solver = Screen(flags), policy(missing, texts.only)
@@ -90,6 +90,7 @@ def compute(
         with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet, tally(screen, FOUND) as progress:
             store = Store(read(flags.config).store)
             found = survey(fleet, fleet.names, journal, store, where, solver=solver, progress=progress)
+    refuse_unmatched(found.manifests.values(), texts.only)
     if out is not None:
         write_all(found.manifests, out)
     if explain:

@@ -14,7 +14,7 @@ def from_release(flags: Flags, given: Texts, out: Path | None, explain: str) -> 
     from nornir_upgrade.controller import looking
     from nornir_upgrade.settings import make_private, read
 
-    from .manifests import reasons, write_all
+    from .manifests import reasons, refuse_unmatched, write_all
     from .offline import Aim, rename
     from .release import ways
     from .resolve import document
@@ -27,6 +27,7 @@ def from_release(flags: Flags, given: Texts, out: Path | None, explain: str) -> 
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         found = ways(fleet, fleet.names, aim, Shelf(state / "indexes"))
     manifests = {host: checked.manifest for host, (checked, _) in found.items()}
+    refuse_unmatched(manifests.values(), given.only)
     if out is not None:
         write_all(manifests, out)
     if explain:

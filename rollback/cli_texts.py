@@ -107,13 +107,14 @@ def texts(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> None:
     """The manifest of the one machine that the files tell of goes to stdout, what is wrong with it to stderr."""
-    from .manifests import reasons, write_all
+    from .manifests import reasons, refuse_unmatched, write_all
     from .resolve import document
 
     screen = Screen(flags)
     native = given.arch or _DEBIAN.get(platform.machine(), platform.machine())
     checked = _manifest(screen, given, native)
     manifest = checked.manifest
+    refuse_unmatched((manifest,), given.only)
     if out is not None:
         write_all({manifest.host: manifest}, out)
     if explain:

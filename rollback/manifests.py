@@ -1,6 +1,8 @@
 """Manifests as files and as text: a directory with one manifest a host and an index, `name=version` lines, reasons."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent
@@ -18,6 +20,7 @@ from .resolve import FORMAT, STAYS, Change, Manifest, document, read
 from .wants import wants
 
 INDEX = "index.json"
+_SHOWN = 20
 
 
 def write_all(manifests: Mapping[str, Manifest], directory: Path) -> None:
@@ -121,7 +124,7 @@ def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
     ]
     if not found:
         known = sorted({change.name for manifest in everything for change in manifest.changes})
-        raise UnknownName("package", package, [name for name in known if package[:3] in name])
+        raise UnknownName("package", package, get_close_matches(package, known, 5, 0.5) or known[:_SHOWN])
     shared = dict.fromkeys(
         f"{manifest.host}: {problem.text}"
         for manifest in everything
@@ -129,6 +132,16 @@ def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
         if package in problem.packages
     )
     return (*(f"{host}: {_reason(change)}" for host, change in found), *shared)
+
+
+def refuse_unmatched(manifests: Iterable[Manifest], only: Iterable[str]) -> None:
+    """Raises `InvalidInput` where one of the patterns `only` is for no package of any host: it is a misspelling."""
+    names = {name for one in manifests for change in one.changes for name in (change.name, change.target_name)}
+    for pattern in only:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise InvalidInput(
+                f"--only {pattern!r} is for no package", hint="see which there are: rollback compute -o json"
+            )
 
 
 def _reason(change: Change) -> str:

@@ -96,6 +96,7 @@ def test_an_index_and_an_older_list(desk: Desk) -> None:
     desk.put("installed", (CASES / "query_letters.txt").read_text())
     desk.put("target", "acme-held\t0.9-1\nacme-half\t0.8\nlibacme1:amd64\t1:1.0-1\n")
     argv = ("--installed", "installed", "--index", "Packages.gz", "--target", "target", "--arch", "amd64")
+    assert "--only 'lob*' is for no package" in desk.call("compute", *argv, "--only", "lob*", code=10).stderr
     result = desk.call("compute", *argv, "--only", "acme-h*", "--only", "lib*")
     assert result.stdout == "acme-half=0.8\nacme-held=0.9-1\nlibacme1:i386-\nlibacme1=1:1.0-1\n"
 

@@ -166,6 +166,9 @@ def test_only_through_a_manifest_is_only(site: Site) -> None:
 def test_a_pattern_that_can_match_nothing_is_wrong_usage(site: Site) -> None:
     site.go_forward()
     site.call("compute", "--only", "nova python", code=2)
+    for verb in (("compute",), ("compute", "--release", "icehouse"), ("apply", "--yes")):
+        told = site.call(*verb, "--only", "nova*", "--only", "novva*", code=10).stderr
+        assert "--only 'novva*' is for no package" in told
 
 
 # ---------------------------------------------------------------------- to a release, without a snapshot
