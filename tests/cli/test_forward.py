@@ -211,3 +211,16 @@ def test_unwinding_names_the_databases_that_are_restored(havana: Site) -> None:
     before = havana.call("unwind", "--yes")
     assert before.exit_code == 0
     assert "restored from the dumps that it made: keystone on ctl1" in before.stderr
+
+
+def test_a_run_can_be_prepared_and_gone_on_with_later(havana: Site) -> None:
+    services = {name: made.services for name, made in present(havana).items()}
+    assert havana.call("run", NAME, "--yes", "--stop-after", "1").exit_code == 3
+    assert {name: made.services for name, made in present(havana).items()} == services
+    first, second, *_ = havana.json("status")["waves"]
+    assert (first["name"], first["state"], first["done"], first["steps"]) == ("prepare", "done", 4, 4)
+    assert (second["name"], second["state"]) == ("identity", "waiting")
+    havana.call("report", "--out", "page.html")
+    page = (havana.directory / "page.html").read_text()
+    assert "download 26 packages" in page and "database keystone can be dumped" in page
+    assert havana.call("resume", "--yes").exit_code == 0

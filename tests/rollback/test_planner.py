@@ -16,6 +16,7 @@ from nornir_upgrade.core.step import Step
 from nornir_upgrade.gates import AuditClean, ServiceActive
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
+from nornir_upgrade.steps.downloads import DownloadPackages
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
@@ -311,3 +312,10 @@ def test_cautions_name_every_database_that_stays_migrated_or_loses_rows(diary: D
     assert "ctl1: what was written to database quantum since" in lost
     (unknown,) = cautions(snapshot(*THEN.values()), NOW, (), MANIFESTS, restore_db=True)
     assert "no run since the snapshot dumped it" in unknown
+
+
+def test_what_stands_in_a_cache_is_left_there(diary: Diary) -> None:
+    prepare = DownloadPackages(UPGRADE.want)
+    begun = {(0, "ctl1", 0): DownloadPackages((), gone=("neutron_2_all.deb",))}
+    prepared = diary.went(plan(("prepare", {"ctl1": (prepare,)})), begun, ended="stopped")
+    assert not any(isinstance(step, DownloadPackages) for step in steps(back(prepared, whole(diary)), "ctl1"))
