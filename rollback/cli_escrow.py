@@ -179,9 +179,7 @@ def prune(flags: Flags) -> None:
         kept.drop({one.file for one in found.packages})
         for digest in found.objects:
             kept.store.remove(digest)
-        kept.store.sweep()
-        with kept.passing():
-            """What one who was killed left there goes."""
+        kept.sweep()
         done = replace(found, copies={host: ones for host, ones in found.copies.items() if host not in left})
         screen.result(document, f"Removed {escrow_text.amount(done, size)}.")
 

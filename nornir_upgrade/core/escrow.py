@@ -93,14 +93,19 @@ class Escrow:
         """Another escrow, of what only passes through here: it has what one who was killed left there, and is empty afterwards."""
         root = self.store.root.parent / "passing"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        through = Escrow(Store(root / "store"), root / "escrow", self.holders)
         try:
-            yield through
+            yield Escrow(Store(root / "store"), root / "escrow", self.holders)
         finally:
-            for store in (through.entries, through.store):
-                store.sweep()
-                for digest in tuple(store.digests()):
-                    store.remove(digest)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Afterwards nothing is left of what passed through, nor of what never became an object. As `Store.sweep`."""
+        root = self.store.root.parent / "passing"
+        for store in (Store(root / "escrow"), Store(root / "store")):
+            store.sweep()
+            for digest in tuple(store.digests()):
+                store.remove(digest)
+        self.store.sweep()
 
     def keep(self, kept: Kept) -> None:
         """Afterwards it is known, durably, that the bytes are kept. Raises `Unobtainable` where they are not."""

@@ -12,7 +12,7 @@ from nornir_upgrade.core import copies
 from nornir_upgrade.core.copies import DIRECTORY
 from nornir_upgrade.core.delivery import DIRECTORY as DELIVERED
 from nornir_upgrade.core.delivery import deliver, withdraw
-from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, InvalidInput, Unobtainable
+from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, InvalidInput, Unobtainable
 from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.store import Store
@@ -62,6 +62,14 @@ def test_a_file_of_the_host_becomes_a_copy_only_where_it_is_what_it_should_be(ho
     assert copies.whole(host, DIGESTS) == {DIGESTS[0]}
     assert [one.path for one in host.tree((DIRECTORY,))] == [DIRECTORY, f"{DIRECTORY}/{DIGESTS[0]}"]
     assert host.stat((f"{DIRECTORY}/{DIGESTS[0]}",))[0].mode == "0600"
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(host: Host, scratch: str) -> None:
+    one = place(host)
+    host.write(f"{scratch}/other", OTHER)
+    with pytest.raises(DiskFull, match=f"{host.name}: No space left on device: {DIRECTORY}"):
+        copies.take(host, {DIGESTS[1]: f"{scratch}/other"}, 1 << 50)
+    assert copies.whole(host, DIGESTS) == {one}
 
 
 def test_what_is_dropped_is_gone_and_the_last_takes_the_directory_along(host: Host) -> None:

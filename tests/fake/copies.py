@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .programs import Call
 
 
+_DISK = 1 << 40
+
+
 def look(state: HostState, call: "Call") -> Result:
     lines = [
         f"{sha256(file.data).hexdigest()}  {digest}\n"
@@ -25,8 +28,10 @@ def look(state: HostState, call: "Call") -> Result:
 
 
 def take(state: HostState, call: "Call") -> Result:
-    """Room there is."""
-    directory, _ = call.argv
+    """Room there is for whatever is no nonsense."""
+    directory, size = call.argv
+    if int(size) > _DISK:
+        return Result(1, f"No space left on device: {directory}\n".encode(), b"")
     files.make_directories(state, directory)
     files.make_directory(state, directory, "0700", "root", "root")
     for digest, path in _pairs(call):
