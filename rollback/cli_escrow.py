@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nornir_upgrade.core.errors import DigestMismatch, Failure, Unobtainable, Unreachable
+from nornir_upgrade.core.errors import DigestMismatch, Unobtainable, Unreachable
 from nornir_upgrade.doors import FLEET, GENERAL, Flags, Verbs, flags
 from nornir_upgrade.screen import Screen
 from nornir_upgrade.words import in_bytes
@@ -48,10 +48,6 @@ def list_(flags: Flags) -> None:
         captured = captures(journal.runs())
         packages, objects = kept.list(), tuple(kept.store.digests())
         sizes = {digest: kept.store.size(digest) for digest in objects}
-
-    def places(digest: str) -> tuple[str, ...]:
-        return (*(["controller"] if digest in sizes else []), *kept.holders.of(digest))
-
     document = {
         "packages": [
             codec.to_builtins(one) | {"controller": one.digest in sizes, "hosts": list(kept.holders.of(one.digest))}
@@ -61,7 +57,9 @@ def list_(flags: Flags) -> None:
         "objects": len(objects),
         "bytes": sum(sizes.values()),
     }
-    parts = [text for text in (escrow_text.packages(packages, places), escrow_text.captures(captured, sizes)) if text]
+    parts = [
+        text for text in (escrow_text.packages(packages, kept.places), escrow_text.captures(captured, sizes)) if text
+    ]
     parts.append(f"{len(objects)} objects, {in_bytes(sum(sizes.values()))}.")
     Screen(flags).result(document, "\n\n".join(parts))
 
@@ -147,7 +145,7 @@ answer is told, and asked again by the next prune."""
 def prune(flags: Flags) -> None:
     """Remove what no way back needs any more: shows it, and asks."""
     from nornir_upgrade.controller import at_work
-    from nornir_upgrade.core import codec
+    from nornir_upgrade.core import codec, holdings
     from nornir_upgrade.core.escrow import Escrow
 
     from . import escrow_text
@@ -158,8 +156,8 @@ def prune(flags: Flags) -> None:
     # While nobody else works: what a run has just kept stands in no event yet.
     with at_work(flags.config, "rollback escrow prune") as controller:
         kept, journal = Escrow.beside(controller.store), controller.journal
-        objects, holdings = tuple(kept.store.digests()), kept.holders.list()
-        found = waste(journal.runs(), snapshots(journal), kept.list(), objects, holdings)
+        objects = tuple(kept.store.digests())
+        found = waste(journal.runs(), snapshots(journal), kept.list(), objects, kept.holders.list())
         size = sum(map(kept.store.size, found.objects))
         document: dict[str, Any] = {
             "packages": [str(one.file) for one in found.packages],
@@ -173,7 +171,7 @@ def prune(flags: Flags) -> None:
         screen.require_consent()
         screen.note("\n".join(escrow_text.waste(found, kept.list())))
         screen.confirm(f"Remove {escrow_text.amount(found, size)}?")
-        document["left"] = left = _dropped(controller, kept, found.copies)
+        document["left"] = left = holdings.drop(controller.fleet, controller.fleet.names, kept, found.copies)
         for host, reason in left.items():
             screen.warn(f"{host} keeps its copies: {reason}")
         kept.drop({one.file for one in found.packages})
@@ -195,24 +193,6 @@ def _with_copies(flags: Flags, kept: "Escrow", found: "Inspection") -> "Inspecti
     with looking(flags.config) as fleet:
         more = inspect_copies(kept, fleet, fleet.names)
     return replace(found, faults=(*found.faults, *more.faults), copies=more.copies, silent=more.silent)
-
-
-def _dropped(controller: "Controller", kept: "Escrow", going: "Mapping[str, Sequence[str]]") -> dict[str, str]:
-    """Afterwards hosts do not hold the copies that are `going`; returns who still does, and why."""
-    from nornir_upgrade.core import copies
-
-    fleet = controller.fleet
-    asked = [host for host in going if host in fleet.names]
-    answers = fleet.each(asked, lambda host: copies.drop(host, going[host.name])) if asked else {}
-    left = {host: "it is not in the inventory" for host in going if host not in fleet.names}
-    for host, answer in answers.items():
-        if isinstance(answer, Failure):
-            left[host] = answer.message
-        elif isinstance(answer, Exception):
-            raise answer
-        else:
-            kept.holders.remove(host, going[host])
-    return left
 
 
 @contextmanager

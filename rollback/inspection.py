@@ -4,9 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from nornir_upgrade.captures import Capture
-from nornir_upgrade.core import copies
+from nornir_upgrade.core import copies, holdings
 from nornir_upgrade.core.engine import Fleet
-from nornir_upgrade.core.errors import Failure
 from nornir_upgrade.core.escrow import Escrow
 
 
@@ -49,15 +48,10 @@ def inspect_copies(escrow: Escrow, fleet: Fleet, names: Collection[str]) -> Insp
     asked = [host for host in holding if host in names]
     answers = fleet.each(asked, lambda host: copies.whole(host, holding[host.name])) if asked else {}
     silent = {host: "it is not in the inventory" for host in holding if host not in names}
-    faults: list[str] = []
-    for host, answer in answers.items():
-        if isinstance(answer, Failure):
-            silent[host] = answer.message
-        elif isinstance(answer, Exception):
-            raise answer
-        else:
-            faults += _missing(escrow, host, holding[host] - answer)
-    return Inspection(0, 0, tuple(faults), sum(len(holding[host]) for host in asked if host not in silent), silent)
+    found, failures = holdings.parted(answers)
+    silent |= {host: failure.message for host, failure in failures.items()}
+    faults = [line for host, whole in found.items() for line in _missing(escrow, host, holding[host] - whole)]
+    return Inspection(0, 0, tuple(faults), sum(len(holding[host]) for host in found), silent)
 
 
 def _missing(escrow: Escrow, host: str, digests: Collection[str]) -> Iterator[str]:

@@ -168,8 +168,12 @@ class Escrow:
         with self._lock:
             self._kept = {file: kept for file, kept in self._read().items() if file not in files}
 
+    def places(self, digest: str) -> tuple[str, ...]:
+        """Where it is: the controller, then hosts by name."""
+        return (*(("controller",) if digest in self.store else ()), *self.holders.of(digest))
+
     def _anywhere(self, kept: Kept) -> bool:
-        return kept.digest in self.store or bool(self.holders.of(kept.digest))
+        return bool(self.places(kept.digest))
 
     def _read(self) -> dict[PackageFile, Kept]:
         if self._kept is None:

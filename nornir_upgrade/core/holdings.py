@@ -3,7 +3,7 @@
 Only those hosts are asked that the controller knows as holders: where there is none, nobody is. Who does not answer has nothing.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from . import copies
@@ -55,6 +55,16 @@ def mend(fleet: Fleet, names: Collection[str], escrow: Escrow, needs: Mapping[st
         _told(fleet, {host: ones for host, ones in errands.items() if ones}, lambda host: _send(host, through, errands))
 
 
+def drop(fleet: Fleet, names: Collection[str], escrow: Escrow, going: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Afterwards hosts do not hold the copies that are `going` (host -> digests); returns who may hold them still, and why."""
+    asked = [host for host in going if host in names]
+    answers = fleet.each(asked, lambda host: copies.drop(host, going[host.name])) if asked else {}
+    done, failures = parted(answers)
+    for host in done:
+        escrow.holders.remove(host, going[host])
+    return {host: str(failures.get(host, "it is not in the inventory")) for host in going if host not in done}
+
+
 def _absent(escrow: Escrow, files: Collection[PackageFile]) -> list[Kept]:
     """What is kept of `files`, and not here."""
     return [kept for file in files if (kept := escrow.find(file)) and kept.digest not in escrow.store]
@@ -82,12 +92,18 @@ def _errands(stand: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
 def _told(fleet: Fleet, asked: Mapping[str, object], question: Callable[[Host], T]) -> dict[str, T]:
     """What the hosts in `asked` answer, but for those that fail: they are asked again, and told of, where they are needed."""
     answers = fleet.each(tuple(asked), question) if asked else {}
+    return {name: answer for name, answer in parted(answers)[0].items() if answer}
+
+
+def parted(answers: Mapping[str, T | Exception]) -> tuple[dict[str, T], dict[str, Failure]]:
+    """What hosts answered, and what others failed in. Raises what is no `Failure`."""
     found: dict[str, T] = {}
+    failures: dict[str, Failure] = {}
     for name, answer in answers.items():
         if isinstance(answer, Failure):
-            continue
-        if isinstance(answer, Exception):
+            failures[name] = answer
+        elif isinstance(answer, Exception):
             raise answer
-        if answer:
+        else:
             found[name] = answer
-    return found
+    return found, failures

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import BinaryIO, Literal, TypeVar
+from typing import BinaryIO, Literal
 
 from . import copies, holdings
 from .collect import Collected, Progress, collect, look, silent
@@ -18,7 +18,6 @@ from .errors import DigestMismatch, DiskFull, Failure, Unreachable
 from .escrow import Escrow, Family, Kept, PackageFile
 from .host import Host
 
-T = TypeVar("T")
 Place = Literal["controller", "host", "both"]
 Needs = Mapping[str, Collection[PackageFile]]
 
@@ -73,7 +72,7 @@ def _on_hosts(
 ) -> Collected:
     asked = {host: files for host, files in needs.items() if files}
     answers = fleet.each(tuple(asked), lambda host: _stock(host, families, asked[host.name], escrow)) if asked else {}
-    stocks, failures = _parted(answers)
+    stocks, failures = holdings.parted(answers)
     failures = {host: failure for host, failure in failures.items() if not _trusted(host, failure, asked[host], escrow)}
     needs = {host: asked[host] for host in stocks}
     home = _at_home(needs, stocks, escrow)
@@ -146,7 +145,7 @@ def _kept(file: PackageFile, host: str, held: Held) -> Kept:
 
 def _settle(
     fleet: Fleet, families: Mapping[str, Family], wanted: Mapping[str, Sequence[Kept]], *escrows: Escrow
-) -> dict[str, Exception]:
+) -> dict[str, Failure]:
     """Afterwards each host holds what is `wanted` of it, out of its cache, or of a store of `escrows`; returns the failures."""
 
     def settle(host: Host) -> None:
@@ -155,7 +154,7 @@ def _settle(
         escrows[0].holders.add(host.name, held)
 
     asked = [host for host, ones in wanted.items() if ones]
-    return _parted(fleet.each(asked, settle) if asked else {})[1]
+    return holdings.parted(fleet.each(asked, settle) if asked else {})[1]
 
 
 def _held(host: Host, family: Family, wanted: Mapping[str, Kept], escrows: Sequence[Escrow]) -> frozenset[str]:
@@ -191,17 +190,3 @@ def _opened(digest: str, escrows: Sequence[Escrow]) -> Iterator[BinaryIO]:
     store = next((one.store for one in escrows if digest in one.store), escrows[0].store)
     with store.open(digest) as source:
         yield source
-
-
-def _parted(answers: Mapping[str, T | Exception]) -> tuple[dict[str, T], dict[str, Exception]]:
-    """What hosts answered, and what others failed in. Raises what is no `Failure`."""
-    found: dict[str, T] = {}
-    failures: dict[str, Exception] = {}
-    for name, answer in answers.items():
-        if not isinstance(answer, Exception):
-            found[name] = answer
-        elif isinstance(answer, Failure):
-            failures[name] = answer
-        else:
-            raise answer
-    return found, failures
