@@ -23,21 +23,28 @@ _SOURCES = re.compile(
 )
 _CONFFILE = re.compile(r" (?P<path>/.*) (?:[0-9a-f]{32}|newconffile)(?P<obsolete> obsolete)?(?: remove-on-upgrade)?")
 
-# Passes dpkg-query's answer on, and tells on stderr the architecture that dpkg itself is of, and after it all conffiles.
+# Passes dpkg-query's answer on, and then the file after it. Tells on stderr the architecture that dpkg itself is of, and below it
+# every conffile.
 _PICK = r"""
+NR > FNR { print; next }
 NF { print }
 /^ / { sub(/ remove-on-upgrade$/, ""); sub(/ obsolete$/, ""); sub(/ [^ ]*$/, ""); files = files "\n" substr($0, 2) }
 /^dpkg\t/ { native = $2 }
 END { print native files > "/dev/stderr" }
 """
 
-# `$format` is `FORMAT`. A shell takes longer to read the list than dpkg-query to make it; awk is on every host (Debian Policy 3.8,
-# base-files pre-depends on it).
+# `$format` is `FORMAT`. A shell takes longer to read the list than dpkg-query to make it; awk is on every host, as base-files
+# pre-depends on it. The file is where apt keeps its marks (apt-mark(8), FILES), replaced as a whole: asking apt-mark would cost a host
+# ten times as much.
 SCRIPT = (
     f"""\
+states=/var/lib/apt/extended_states
+[ -f $states ] || states=
 exec 3>&1
-picked=$({{ dpkg-query --show --showformat "$format"; mark packages $?; }} | awk -F '\t' '{_PICK}' 2>&1 >&3)
+picked=$({{ dpkg-query --show --showformat "$format"; mark packages $?; }} | awk -F '\t' '{_PICK}' - $states 2>&1 >&3)
+mark states $?
 exec 3>&-
+if [ "$states" ]; then mark auto 0; else apt-mark showauto; mark auto $?; fi
 """
     # One process for all digests, which would read standard input if there were no name at all. A path that is not there is told
     # on stderr, and is simply not listed.
@@ -60,12 +67,12 @@ set -f
 sha256sum -z -- $files ${picked#"$native"} 2>/dev/null; mark digests $?
 set +f; unset IFS
 """
-    # The file is where apt keeps its marks (apt-mark(8), FILES), replaced as a whole: asking apt-mark would cost a host ten times as
-    # much. Where no other architecture was ever added, apt need not start dpkg to be told of them: dpkg(1), --add-architecture, and
-    # the file of which it says so has the host's own first, where there is one.
+    # Where no other architecture was ever added, apt need not start dpkg to be told of them: dpkg(1), --add-architecture, and the
+    # file that it keeps them in has the host's own first, where there is one.
     + """\
-states=/var/lib/apt/extended_states
-if [ -f $states ]; then cat $states; mark states $?; mark auto 0; else mark states 0; apt-mark showauto; mark auto $?; fi
+case $native in
+  *[!a-z0-9-]*) native= ;;
+esac
 if [ -e /var/lib/dpkg/arch ]; then
   { read -r one; read -r other; } < /var/lib/dpkg/arch
   [ "$one$other" = "$native" ] || native=

@@ -13,6 +13,8 @@ from .host import FileState, Result, checked
 ENVIRONMENT = ("LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 """What every command finds in its environment."""
 
+_EXPORT = f"export {' '.join(ENVIRONMENT)}\n"
+
 OUTPUT = 64 << 20
 """Bytes of output that a command may have when it is kept in memory; files of any size are downloaded in pieces."""
 
@@ -21,6 +23,13 @@ _TRANSFER = 3600.0  # seconds: dumps of databases
 
 Sink = Callable[[bytes], object]
 """Takes the next piece of standard output."""
+
+
+def with_environment(argv: Sequence[str]) -> tuple[str, ...]:
+    """`argv` with `ENVIRONMENT`. A script sets it itself: that is a program less to start."""
+    if tuple(argv[:2]) == ("sh", "-c"):
+        return ("sh", "-c", _EXPORT + argv[2], *argv[3:])
+    return ("env", *ENVIRONMENT, *argv)
 
 
 class RemoteHost(ABC):

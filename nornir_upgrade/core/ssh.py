@@ -17,7 +17,7 @@ from .feeder import Feeder
 from .host import quote
 from .jobs import PATIENCE
 from .login import Login, UnknownKey
-from .remote import ENVIRONMENT, RemoteHost, Sink
+from .remote import RemoteHost, Sink, with_environment
 from .store import CHUNK
 from .sudo import Sudo, refusal
 
@@ -141,7 +141,7 @@ class SshHost(RemoteHost):
 
     def _command(self, argv: Sequence[str], *, root: bool) -> tuple[bytes, bytes]:
         """What sshd gives to the login's shell, and what standard input begins with."""
-        argv = ("env", *ENVIRONMENT, *argv)
+        argv = with_environment(argv)
         command, before = quote(argv).encode("utf-8", "surrogateescape"), b""
         if len(command) > _LONGEST:
             before = command

@@ -60,7 +60,7 @@ def test_a_conffile_that_is_gone_has_no_digest_and_flags_are_read() -> None:
     assert Conffile("/etc/old.conf", "adduser", "", True) in conffiles
 
 
-def test_the_host_picks_its_architecture_and_its_conffiles_from_the_list() -> None:
+def test_the_host_picks_its_architecture_and_its_conffiles_from_the_list(tmp_path: Path) -> None:
     packages = "adduser\tall\t3.134\tinstall\tok\tinstalled\n", "dpkg\tamd64\t1.21.22\tinstall\tok\tinstalled\n"
     digest = "cc3493ecd2d09837ffdcc3e25fdfff18"
     files = (
@@ -69,9 +69,10 @@ def test_the_host_picks_its_architecture_and_its_conffiles_from_the_list() -> No
     )
     marked = f"\n{BOUNDARY} packages 0\n"
     listed = f"{packages[0]}{files[0]}\n{packages[1]}{files[1]}\n{marked}"
-    argv = ["awk", "-F", "\t", facts_deb._PICK]
+    (states := tmp_path / "extended_states").write_text("Package: dpkg\nArchitecture: amd64\n\nPackage: less\n")
+    argv = ["awk", "-F", "\t", facts_deb._PICK, "-", str(states)]
     done = subprocess.run(argv, input=listed, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{packages[0]}{files[0]}{packages[1]}{files[1]}{marked[1:]}"
+    assert done.stdout == f"{packages[0]}{files[0]}{packages[1]}{files[1]}{marked[1:]}{states.read_text()}"
     assert done.stderr.splitlines() == ["amd64", "/etc/a", "/etc/b c", f"/etc/{digest}", "/etc/e"]
 
 
