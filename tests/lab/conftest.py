@@ -39,6 +39,18 @@ def small(fleet: Lab, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
+def control(fleet: Lab, tmp_path: Path) -> Iterator[Site]:
+    """As `site`, for tests that change nothing but ctl1."""
+    yield from _site(fleet, tmp_path, ("ctl1",))
+
+
+@pytest.fixture
+def rpm_small(rpm_fleet: Lab, tmp_path: Path) -> Iterator[Site]:
+    """As `rpm_site`, for tests that change nothing but rcmp1."""
+    yield from _site(rpm_fleet, tmp_path, ("rcmp1",), RPM_GROUPS)
+
+
+@pytest.fixture
 def rpm_site(rpm_fleet: Lab, tmp_path: Path) -> Iterator[Site]:
     """A controller's directory for the RPM hosts alone."""
     yield from _site(rpm_fleet, tmp_path, tuple(RPM_GROUPS), RPM_GROUPS)

@@ -210,9 +210,9 @@ def test_it_is_found_on_a_debian_host(small: Site, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", RPM_CASES, ids=str)
-def test_it_is_found_on_an_rpm_host(rpm_site: Site, case: Case) -> None:
-    with brought_about(rpm_site, "rcmp1", case):
-        _holds(rpm_site, "rcmp1", RPM_ONE, case)
+def test_it_is_found_on_an_rpm_host(rpm_small: Site, case: Case) -> None:
+    with brought_about(rpm_small, "rcmp1", case):
+        _holds(rpm_small, "rcmp1", RPM_ONE, case)
 
 
 def _holds(site: Site, host: str, limit: tuple[str, ...], case: Case) -> None:
@@ -254,9 +254,9 @@ def _holds(site: Site, host: str, limit: tuple[str, ...], case: Case) -> None:
     ],
     ids=str,
 )
-def test_it_is_found_on_a_database_host(site: Site, case: Case) -> None:
-    with brought_about(site, "ctl1", case):
-        _holds(site, "ctl1", (), case)
+def test_it_is_found_on_a_database_host(control: Site, case: Case) -> None:
+    with brought_about(control, "ctl1", case):
+        _holds(control, "ctl1", (), case)
 
 
 # ---------------------------------------------------------------------- the way in

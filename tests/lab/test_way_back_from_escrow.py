@@ -114,6 +114,23 @@ def test_a_failed_run_is_undone_though_the_old_release_is_deleted(both: Site) ->
         assert_as_before(both, before)
 
 
+def test_a_run_whose_escrow_was_damaged_goes_on_only_once_it_is_mended_or_with_consent(small: Site) -> None:
+    small.plant("cmp1", "fail-nova-compute", "icehouse")
+    small.forward(*ONE, status=3)
+    small.mend("cmp1")
+    packages = small.rollback("escrow", "list", "-o", "json").document["packages"]
+    (digest,) = (one["digest"] for one in packages if one["file"]["name"] == "nova-compute")
+    (small.state / "store" / digest[:2] / digest).write_bytes(b"rotten")
+    small.lab.run("cmp1", ["apt-get", "clean"])
+    done = small.transactions("cmp1")
+    with deleted(small):
+        refused = small.upgrade("resume", "--yes", status=24)
+    assert re.search(r"cmp1: no way back: nova-compute:all 1:2013.2.*\n.*--accept-no-way-back cmp1", refused.err)
+    assert small.transactions("cmp1") == done
+    assert "Kept 1 package files" in small.upgrade("resume", "--yes").err
+    small.rollback("escrow", "verify")
+
+
 # ---------------------------------------------------------------------- a full disk
 
 
