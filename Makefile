@@ -7,6 +7,9 @@ LAB_PACKAGES := mmdebstrap openssh-client iproute2 apt-utils gnupg
 # What tests ask besides: an sshd of their own, and the tools that are the measure: of versions, and of what a package manager does.
 TEST_PACKAGES := openssh-server sudo dpkg-dev python3-apt python3-rpm dnf rpm createrepo-c
 
+# The tests start our two programs hundreds of times: what Python compiled is kept between two starts, and sessions, whoever asked for less.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup lab-packages test-packages demo test check soak bench clean
 help:
 	@echo "make setup   the environment in $(VENV)"
@@ -45,7 +48,7 @@ check: setup
 
 test: test-packages check
 	$(BIN)/pytest -n 2 -m crash
-	$(BIN)/pytest -m "lab and not soak"
+	$(BIN)/pytest -n 2 --dist worksteal -m "lab and not soak"
 
 soak: setup test-packages
 	$(BIN)/pytest -m soak
