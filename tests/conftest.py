@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from nornir_upgrade.core.ssh import SshHost
-from nornir_upgrade.lab import provision, rpm_provision
+from nornir_upgrade.lab import machine, provision, rpm_provision
 from nornir_upgrade.lab.base import only_one
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
@@ -79,6 +79,8 @@ PREFIX = _this_workers(os.environ.get("TEST_LAB_PREFIX", "127.99.7"))
 """Loopback addresses of the tests' lab: another prefix than a user's lab has; name one to run two sessions at once."""
 OWN = _this_workers(os.environ.get("TEST_LAB_OWN_PREFIX", "127.99.6"))
 """Those of the labs that tests of the lab itself take up and down."""
+_HOSTS = 15
+"""As many as all labs of one worker have at a time: what the machine must allow is for all workers together."""
 NODES = (LabHost("h1", 101), LabHost("h2", 102))
 
 
@@ -90,6 +92,7 @@ def lab() -> Iterator[Lab]:
     """
     lab = Lab(Path(tempfile.gettempdir()) / f"nornir-upgrade-tests-{PREFIX}", prefix=PREFIX)
     lab.down()
+    machine.check(_HOSTS * int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     try:
         lab.up([])
         yield lab
