@@ -1,25 +1,16 @@
 """Hosts that keep what their own way back needs go back out of it, though the archive and the controller have lost it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nornir_upgrade.core.copies import DIRECTORY
-from nornir_upgrade.lab.lab import Lab
-from tests.lab.conftest import _site
 from tests.lab.picture import differences, take
-from tests.lab.site import ONE, RPM_GROUPS, SCENARIO, Site
+from tests.lab.site import ONE, SCENARIO, Site
 from tests.lab.test_way_back_from_escrow import deleted
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture
-def small_rpm(rpm_fleet: Lab, tmp_path: Path) -> Iterator[Site]:
-    """The RPM hosts, for tests that change nothing but rcmp1."""
-    yield from _site(rpm_fleet, tmp_path, ("rcmp1",), RPM_GROUPS)
 
 
 def kept(site: Site) -> list[dict[str, Any]]:
@@ -43,22 +34,22 @@ def assert_as_before(site: Site, host: str, before: Any) -> None:
     assert differences(before, now) == []
 
 
-def test_a_host_goes_back_out_of_what_it_keeps_alone(small_rpm: Site) -> None:
-    small_rpm.configure(ours={"keep": "host"})
-    before, only = take(small_rpm.lab, ["rcmp1"]), ("--limit", "rcmp1")
-    small_rpm.forward(*only, "--set", "group_network=")
-    found = kept(small_rpm)
+def test_a_host_goes_back_out_of_what_it_keeps_alone(rpm_small: Site) -> None:
+    rpm_small.configure(ours={"keep": "host"})
+    before, only = take(rpm_small.lab, ["rcmp1"]), ("--limit", "rcmp1")
+    rpm_small.forward(*only, "--set", "group_network=")
+    found = kept(rpm_small)
     assert len(found) > 2 and all((one["controller"], one["hosts"]) == (False, ["rcmp1"]) for one in found)
-    assert not any(object_of(small_rpm, one["digest"]).exists() for one in found)
-    assert standing(small_rpm, "rcmp1") == {one["digest"] for one in found}
-    assert small_rpm.text("rcmp1", "stat", "-c", "%a %U", DIRECTORY) == "700 root\n"
-    assert f"{len(found)} copies on hosts: all whole" in small_rpm.rollback("escrow", "verify").out
-    with deleted(small_rpm):
-        (computed,) = small_rpm.rollback("compute", *only, "-o", "json").document["manifests"]
+    assert not any(object_of(rpm_small, one["digest"]).exists() for one in found)
+    assert standing(rpm_small, "rcmp1") == {one["digest"] for one in found}
+    assert rpm_small.text("rcmp1", "stat", "-c", "%a %U", DIRECTORY) == "700 root\n"
+    assert f"{len(found)} copies on hosts: all whole" in rpm_small.rollback("escrow", "verify").out
+    with deleted(rpm_small):
+        (computed,) = rpm_small.rollback("compute", *only, "-o", "json").document["manifests"]
         came = [one for one in computed["changes"] if one["action"] in ("downgrade", "install")]
         assert came and all(one["from_escrow"] for one in came)
-        small_rpm.rollback("apply", "--yes", *only)
-    assert_as_before(small_rpm, "rcmp1", before)
+        rpm_small.rollback("apply", "--yes", *only)
+    assert_as_before(rpm_small, "rcmp1", before)
 
 
 def test_a_flipped_bit_on_a_host_is_found_and_the_controller_helps_out(small: Site) -> None:
