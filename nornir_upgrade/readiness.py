@@ -1,6 +1,6 @@
 """Readiness: whether what is left of a run can be gone on with, and gone back from; looked at before anything more is touched."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .captures import Capture, captures
@@ -23,13 +23,15 @@ def refuse_unready(controller: Controller, run: Run, consent: Collection[str], m
     """Returns where the hosts that `run` still has work for answer, and all that its way back takes from here is kept and whole.
 
     What was lost of old packages is kept again as far as it is to be had. Raises `RunStopped` where so many hosts do not answer
-    that the run would stop for them, and `Blocked` naming what was lost of every host that has not
-    consented, then or now. Nothing is changed on a host.
+    that the run would stop for them, and `Blocked` naming what was lost of every host that has not consented, then or now. The packages
+    of hosts that do not answer are not looked at. Nothing is changed on a host.
     """
-    _refuse_unreached(controller.fleet, ahead(run), max_fail)
+    silent = _silent(controller.fleet, run.plan.hosts)
+    _refuse_silent({name: silent[name] for name in ahead(run) if name in silent}, max_fail)
     agreed = run.consent | frozenset(consent)
     _refuse_lost(captures((run,)), controller.store, agreed)
-    keep_old_packages(controller, run.plan, _facts_before(controller.journal, run), agreed, screen)
+    before = {name: facts for name, facts in _facts_before(controller.journal, run).items() if name not in silent}
+    keep_old_packages(controller, run.plan, before, agreed, screen)
 
 
 def ahead(run: Run) -> tuple[str, ...]:
@@ -43,12 +45,17 @@ def ahead(run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys(left))
 
 
-def _refuse_unreached(fleet: "NornirFleet", hosts: Sequence[str], max_fail: int) -> None:
+def _silent(fleet: "NornirFleet", hosts: Sequence[str]) -> dict[str, Unreachable]:
+    """The hosts that do not answer."""
+
     def knock(host: Host) -> None:
         host.run(("true",))
 
-    answers = fleet.each(hosts, knock) if hosts else {}
-    lost = {name: answer for name, answer in answers.items() if isinstance(answer, Unreachable)}
+    answers = fleet.each(hosts, knock)
+    return {name: answer for name, answer in answers.items() if isinstance(answer, Unreachable)}
+
+
+def _refuse_silent(lost: Mapping[str, Unreachable], max_fail: int) -> None:
     if len(lost) >= max_fail:
         remedies = dict.fromkeys(failure.hint for failure in lost.values() if failure.hint)
         ways = f"see to {', '.join(lost)}, and resume again; or let them fail, with --max-fail {len(lost) + 1}"
