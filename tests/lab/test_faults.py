@@ -143,7 +143,7 @@ def test_a_second_controller_is_refused_by_name(small: Site) -> None:
 
 def test_the_first_interrupt_lets_the_step_finish_and_the_run_can_go_on(small: Site) -> None:
     before = small.transactions("cmp1", "nova-compute")
-    small.plant("cmp1", f"slow-{LIBRARY}", "3")
+    small.plant("cmp1", f"slow-{LIBRARY}", "5")
     run = small.start("nornir-upgrade", *RUN)
     small.await_script("cmp1", LIBRARY)
     run.interrupt()
