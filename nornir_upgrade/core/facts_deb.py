@@ -85,36 +85,42 @@ apt-cache ${native:+"-oAPT::Architectures=$native"} policy; mark policy $?
 def parse(sections: Mapping[str, Section]) -> Packaged:
     """What the script's parts tell. Raises `InvalidInput` with line and reason."""
     known = digests(sections["digests"])
-    packages, conffiles = _packages(sections["packages"].succeeded(), known)
-    auto = (*sections["auto"].succeeded().text.split(), *apt.parse_states(sections["states"]))
+    packages, owned = _packages(sections["packages"], sections["auto"], sections["states"])
+    conffiles = {Conffile(path, owner, known.get(path, ""), obsolete) for path, owner, obsolete in owned}
     return Packaged(
         family="deb",
         arch=apt.native(packages),
-        packages=apt.marked(packages, auto),
+        packages=packages,
         conffiles=tuple(sorted(conffiles, key=attrgetter("path", "package"))),
         sources=tuple(Source(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
         repositories=apt.parse_policy(sections["policy"].succeeded()),
     )
 
 
-def _packages(section: Section, known: Mapping[str, str]) -> tuple[tuple[Package, ...], set[Conffile]]:
-    """Lines of `apt.FORMAT`, each followed by its package's conffiles: ` path md5[ obsolete]`.
+_Owned = tuple[str, str, bool]
+"""A conffile's path, the package that it is of, and whether it is obsolete."""
 
-    Two architectures of one package share their conffiles: each is there once.
+
+@lru_cache(maxsize=64)
+def _packages(section: Section, auto: Section, states: Section) -> tuple[tuple[Package, ...], tuple[_Owned, ...]]:
+    """Lines of `apt.FORMAT`, each followed by its package's conffiles: ` path md5[ obsolete]`; and apt's marks.
+
+    Two architectures of one package share their conffiles. Hosts that were set up alike tell the same to the byte: it is read once.
     """
-    packages, owner, conffiles = [], "", set()
-    for offset, line in enumerate(section.text.split("\n")):
+    packages, owner, owned = [], "", []
+    for offset, line in enumerate(section.succeeded().text.split("\n")):
         try:
             if line.startswith(" "):
                 path, obsolete = _conffile(line)
-                conffiles.add(Conffile(path, owner, known.get(path, ""), obsolete))
+                owned.append((path, owner, obsolete))
             elif line:
                 package, owner = apt.parse_package(line), line.partition("\t")[0]
                 if package:
                     packages.append(package)
         except InvalidInput as refusal:
             raise section.fail(refusal.message, offset) from None
-    return apt.in_order(packages), conffiles
+    marks = (*auto.succeeded().text.split(), *apt.parse_states(states))
+    return apt.marked(apt.in_order(packages), marks), tuple(owned)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from netmiko.linux.linux_ssh import LinuxSSH
-from paramiko import MissingHostKeyPolicy, PKey, RejectPolicy, SSHClient, SSHConfig, SSHException, Transport
+from paramiko import Message, MissingHostKeyPolicy, PKey, RejectPolicy, SSHClient, SSHConfig, SSHException, Transport
+from paramiko.common import MSG_IGNORE
 from paramiko.hostkeys import HostKeyEntry
 
 from . import known_hosts
@@ -109,13 +110,27 @@ class Login(LinuxSSH):
             self.proxy.close()
 
 
+class _Transport(Transport):  # type: ignore[misc]
+    """paramiko's, and what the host announces once we are logged in (its keys, as a rule) is acknowledged at once, by a message that
+    it ignores (RFC 4253, 11.2): until the first command sshd keeps to Nagle's algorithm, and what it says next, that our channel is
+    open, would wait 40 ms for our delayed acknowledgement (tcp(7)).
+    """
+
+    def _parse_global_request(self, message: Message) -> None:
+        super()._parse_global_request(message)
+        ignored = Message()
+        ignored.add_byte(bytes([MSG_IGNORE]))
+        ignored.add_string(b"")
+        self._send_message(ignored)
+
+
 def _transport(sock: Any, **options: Any) -> Transport:
     """paramiko's transport, without the 40 ms that Nagle's algorithm and delayed acknowledgements cost each command (tcp(7)), and
     with the elliptic curves first, of which OpenSSL computes P-256 in a fraction of the time that sshd takes for its own Curve25519.
     """
     if getattr(sock, "family", None) in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    transport = Transport(sock, **options)
+    transport = _Transport(sock, **options)
     security = transport.get_security_options()
     security.kex = tuple(sorted(security.kex, key=lambda name: (name != _CURVE, not name.startswith("curve25519"))))
     return transport

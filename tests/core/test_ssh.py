@@ -65,6 +65,19 @@ def test_one_connection_serves_all_commands(own: Sshd, fragile: SshHost) -> None
     assert own.logins == 1
 
 
+def test_the_first_command_does_not_wait_for_a_delayed_acknowledgement(shared: Sshd) -> None:
+    def opening() -> float:
+        host = host_of(shared)
+        transport = host._connected()
+        begin = time.monotonic()
+        transport.open_session(timeout=10).close()
+        taken = time.monotonic() - begin
+        host.close()
+        return taken
+
+    assert min(opening() for _ in range(8)) < 0.04  # seconds: what Linux delays one by, at least
+
+
 def test_an_unknown_host_key_is_refused_and_told_how_to_add(shared: Sshd, tmp_path: Path) -> None:
     empty = tmp_path / "known"
     empty.write_text("")
