@@ -23,12 +23,19 @@ from . import codec
 from .errors import DiskFull, InvalidInput, JournalLocked, UnknownName
 from .plan import Plan
 from .run import Event, Run, What
+from .seal import check, damaged, seal
 from .step import Step
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no seals
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _FLOCK = "hhqqi0q"  # struct flock (fcntl(2)): type, whence, start, length, process
 _tables = sa.MetaData()
+
+
+def _sealed() -> sa.Column[str]:
+    return sa.Column("seal", sa.Text, nullable=False, server_default="")
+
+
 _meta = sa.Table("meta", _tables, sa.Column("schema", sa.Integer, nullable=False))
 _runs = sa.Table(
     "runs",
@@ -38,6 +45,7 @@ _runs = sa.Table(
     sa.Column("parent", sa.Text, nullable=False),
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("plan", sa.Text, nullable=False),
+    _sealed(),
 )
 _events = sa.Table(
     "events",
@@ -52,6 +60,14 @@ _events = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("before", sa.Text, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
+    _sealed(),
+)
+# The seal of a run's last event: that none is missing after it.
+_heads = sa.Table(
+    "heads",
+    _tables,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("seal", sa.Text, nullable=False),
 )
 _snapshots = sa.Table(
     "snapshots",
@@ -61,7 +77,10 @@ _snapshots = sa.Table(
     sa.Column("run", sa.Text, nullable=False),
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
+    _sealed(),
 )
+_NEW_HEAD = _heads.insert().prefix_with("OR REPLACE")
+_FIELDS = ("at", "run", "what", "wave", "host", "index", "text", "before", "error")
 
 
 def now() -> str:
@@ -80,6 +99,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._last: dict[str, str] = {}
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -107,6 +127,10 @@ class Journal:
                     f"{self.path} was written by a newer version of this program (format {schema}, this one knows {SCHEMA})",
                     hint="use that version; nothing was changed",
                 )
+            elif schema < SCHEMA:
+                for table in ("runs", "events", "snapshots"):
+                    self._connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN seal TEXT NOT NULL DEFAULT ''")
+                self._connection.execute(_meta.update().values(schema=SCHEMA))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -133,6 +157,13 @@ class Journal:
                 ) from None
             raise _unusable(self.path, error.orig) from None
 
+    def require_whole(self) -> None:
+        """Raises `InvalidInput` where the file is damaged; seals do not tell of rows that cannot be found any more."""
+        with self._transaction():
+            told = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if told != "ok":
+            raise _unusable(self.path, told)
+
     def close(self) -> None:
         """Afterwards the file is closed."""
         self._connection.close()
@@ -147,9 +178,8 @@ class Journal:
         """
         run = Run(new_id(), parent, plan, (), _writable(comment))
         with self._transaction():
-            self._connection.execute(
-                _runs.insert().values(id=run.id, parent=parent, comment=run.comment, plan=codec.dumps(plan))
-            )
+            row = {"id": run.id, "parent": parent, "comment": run.comment, "plan": codec.dumps(plan)}
+            self._connection.execute(_runs.insert(), row | {"seal": seal("", row.values())})
             if snapshot:
                 self._insert_snapshot(snapshot, run.id, "")
         self.append(run.id, "run_opened", text=f"{plan.direction} {plan.origin}")
@@ -168,22 +198,38 @@ class Journal:
         row["before"] = codec.dumps(event.before) if event.before is not None else ""
         with self._lock:
             with self._durably():
+                head = self._last.get(run) or self._head(run)
+                row["seal"] = seal(head, [row[name] for name in _FIELDS])
                 inserted = self._connection.execute(_events.insert(), row)
+                self._connection.execute(_NEW_HEAD, {"run": run, "seal": row["seal"]})
+            self._last[run] = row["seal"]
             (seq,) = inserted.inserted_primary_key or (0,)
             event = Event(seq, event.at, run, what, **fields)
             for watch in self.watchers:
                 watch(event)
         return event
 
+    def _head(self, run: str) -> str:
+        """The seal of the run's last event, or of the run itself where it has none yet."""
+        last = self._connection.execute(sa.select(_heads.c.seal).where(_heads.c.run == run)).scalar()
+        return last or self._connection.execute(sa.select(_runs.c.seal).where(_runs.c.id == run)).scalar() or ""
+
     def run(self, name: str) -> Run:
-        """The run called `name`: an id, an unambiguous beginning of one, `last`, or `last-N`. Raises `UnknownName`."""
+        """The run called `name`: an id, an unambiguous beginning of one, `last`, or `last-N`. Raises `UnknownName`.
+
+        Raises `DigestMismatch` where it is not what was written.
+        """
         with self._transaction():
             ids = self._connection.execute(sa.select(_runs.c.id).order_by(_runs.c.number)).scalars().all()
             found = pick("run", name, list(ids))
-            row = self._connection.execute(sa.select(_runs).where(_runs.c.id == found)).one()
+            row = self._connection.execute(sa.select(_runs).where(_runs.c.id == found)).one_or_none()
             rows = self._connection.execute(
                 sa.select(_events).where(_events.c.run == found).order_by(_events.c.seq)
             ).all()
+            head = self._head(found)
+        if row is None:
+            raise damaged(f"run {found}")
+        _check_run(row, rows, head)
         plan = codec.loads(row.plan, Plan, source=f"run {found}")
         return Run(found, row.parent, plan, tuple(_event(row) for row in rows), row.comment)
 
@@ -202,17 +248,28 @@ class Journal:
 
     def _insert_snapshot(self, document: str, run: str, label: str) -> str:
         found = new_id()
-        self._connection.execute(
-            _snapshots.insert().values(id=found, run=run, label=_writable(label), document=document)
-        )
+        row = {"id": found, "run": run, "label": _writable(label), "document": document}
+        self._connection.execute(_snapshots.insert(), row | {"seal": seal("", row.values())})
         return found
 
     def snapshot_rows(self) -> tuple[tuple[str, str, str, str], ...]:
-        """(id, run, label, document) of each snapshot, oldest first."""
-        columns = (_snapshots.c.id, _snapshots.c.run, _snapshots.c.label, _snapshots.c.document)
+        """(id, run, label, document) of each snapshot, oldest first. Raises `DigestMismatch` where one is not what was written."""
+        columns = (_snapshots.c.id, _snapshots.c.run, _snapshots.c.label, _snapshots.c.document, _snapshots.c.seal)
         with self._transaction():
             rows = self._connection.execute(sa.select(*columns).order_by(_snapshots.c.number)).all()
+        for row in rows:
+            check(f"snapshot {row.id}", "", row[:4], row.seal)
         return tuple((row.id, row.run, row.label, row.document) for row in rows)
+
+
+def _check_run(row: Any, events: Iterable[Any], head: str) -> None:
+    """Raises `DigestMismatch` at the first row of the run that is not what was written."""
+    last = check(f"run {row.id}", "", (row.id, row.parent, row.comment, row.plan), row.seal)
+    for event in events:
+        fields = [event._mapping[name] for name in _FIELDS]
+        last = check(f"event {event.seq} of run {row.id}", last, fields, event.seal)
+    if last != head:
+        raise damaged(f"the end of run {row.id}")
 
 
 def _unusable(path: Path, reason: object) -> InvalidInput:
@@ -259,6 +316,7 @@ def owned(path: Path, command: str) -> Iterator[Journal]:
         os.pwrite(handle, json.dumps(owner).encode(), 0)
         journal = Journal(path)
         try:
+            journal.require_whole()
             yield journal
         finally:
             journal.close()

@@ -5,12 +5,16 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from nornir_upgrade.core.errors import DiskFull, Failure, InvalidInput, JournalLocked, UnknownName
+from nornir_upgrade.core.errors import DigestMismatch, DiskFull, Failure, InvalidInput, JournalLocked, UnknownName
 from nornir_upgrade.core.journal import Journal, owned, pick
 from nornir_upgrade.core.run import Event
 
@@ -121,6 +125,86 @@ def test_what_a_host_or_a_user_says_in_no_utf_8_is_kept_all_the_same(journal: Jo
     assert (found.comment, found.failures[0].error) == ("caf\\udce9", "postinst: na\\udcefve")
 
 
+# ---------------------------------------------------------------------- F34, F44: what is read is what was written
+
+
+def _content(path: Path) -> object:
+    with owned(path, "test") as journal:
+        return journal.runs(), journal.snapshot_rows()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, object]:
+    """A journal as bytes, and what is in it."""
+    path = tmp_path_factory.mktemp("kept") / "journal.db"
+    made = Journal(path)
+    for number in range(3):
+        run = made.open_run(PLAN, comment="a comment", snapshot=f'[{{"host": "a{number}"}}]')
+        for _ in range(20):
+            made.append(run.id, "step_started", host="a", text="a step", before=Note("/tmp/1", "old"))
+    made.close()
+    return path.read_bytes(), _content(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_bit_that_flipped_is_told_or_makes_no_difference(kept: tuple[bytes, object], data: st.DataObject) -> None:
+    whole, content = kept
+    bit = data.draw(st.integers(0, 8 * len(whole) - 1))
+    damaged = bytearray(whole)
+    damaged[bit // 8] ^= 1 << bit % 8
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "journal.db"
+        path.write_bytes(damaged)
+        with suppress(InvalidInput, DigestMismatch):
+            assert _content(path) == content
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE events SET text = 'other' WHERE seq = 2", "event 2 of run"),
+        ("UPDATE events SET error = 'x', seal = '' WHERE seq = 2", "event 3 of run"),
+        ("DELETE FROM events WHERE seq = 2", "event 3 of run"),
+        ("DELETE FROM events WHERE seq = 4", "the end of run"),
+        ("UPDATE runs SET plan = replace(plan, '/tmp/1', '/tmp/2')", "run 2"),
+        ("UPDATE snapshots SET document = '[]'", "snapshot 2"),
+    ],
+)
+def test_a_journal_that_somebody_changed_is_refused_where_it_was_changed(
+    tmp_path: Path, change: str, told: str
+) -> None:
+    path = tmp_path / "journal.db"
+    made = Journal(path)
+    run = made.open_run(PLAN, snapshot='[{"host": "a"}]')
+    for number in range(3):
+        made.append(run.id, "gate_passed", text=f"gate {number}")
+    with made._connection.begin():
+        made._connection.exec_driver_sql(change)
+    made.close()
+    with pytest.raises(DigestMismatch, match=f"^{told}.* in the journal is not what was written"):
+        _content(path)
+
+
+def test_a_journal_without_seals_is_read_and_goes_on_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    made = Journal(path)
+    run = made.open_run(PLAN, snapshot="[]")
+    with made._connection.begin():
+        for table in ("runs", "events", "snapshots"):
+            made._connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN seal")
+        made._connection.exec_driver_sql("DROP TABLE heads")
+        made._connection.exec_driver_sql("UPDATE meta SET schema = 1")
+    made.close()
+    with owned(path, "test") as journal:
+        journal.append(run.id, "gate_passed", text="later")
+        assert [event.text for event in journal.run("last").events] == ["forward toy", "later"]
+        with journal._connection.begin():
+            journal._connection.exec_driver_sql("UPDATE events SET text = 'other' WHERE seq = 2")
+        with pytest.raises(DigestMismatch, match="event 2 of run"):
+            journal.run("last")
+
+
 def test_snapshots_are_kept_in_order(journal: Journal) -> None:
     ids = [journal.keep_snapshot(f'{{"n": {n}}}', run=f"r{n}", label=f"l{n}") for n in range(3)]
     assert journal.snapshot_rows() == tuple((ids[n], f"r{n}", f"l{n}", f'{{"n": {n}}}') for n in range(3))
@@ -212,7 +296,7 @@ def test_a_torn_last_write_is_ignored_and_older_events_are_whole(tmp_path: Path,
     log = path.with_name("journal.db-wal")
     whole = log.read_bytes()
     seen = set()
-    for back in range(1, len(whole) - 32, 997):
+    for back in range(1, len(whole) - 32, 1999):
         head = whole[:-back]
         tail = {"cut": b"", "garbled": bytes(255 - byte for byte in whole[-back:]), "zeroed": bytes(back)}[harm]
         for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
