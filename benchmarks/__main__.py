@@ -29,12 +29,15 @@ def main(chosen: Sequence[str]) -> None:
         console.print(part)
 
 
-def _facts(directory: Path) -> Iterator[Table]:
+def _facts(directory: Path) -> Iterator[Table | str]:
     from nornir_upgrade.lab.machine import default_cache
 
     medians = facts.run(directory, default_cache())
     title = f"facts of {facts.HOSTS} hosts, median of {facts.ROUNDS} rounds, fresh connections each"
     yield _beside(title, medians, medians[_OURS])
+    for name, floor in facts.FLOORS.items():
+        times = medians[name].wall / medians[_OURS].wall
+        yield _floor(f"{name} takes {times:.2f} times as long", times >= floor)
 
 
 def _guide(directory: Path) -> Iterator[Table]:

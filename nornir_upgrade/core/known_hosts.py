@@ -1,8 +1,9 @@
-"""Which lines of a known_hosts file are about one host: only they are read, where paramiko compares every key with every other."""
+"""Which lines of a known_hosts file are about one host: their keys are read, where paramiko compares every key with every other."""
 
 import base64
 import hmac
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 _HASHED = "|1|"
@@ -15,16 +16,32 @@ def place(host: str, port: int) -> str:
 
 def lines(path: Path, name: str) -> Iterator[str]:
     """The lines that begin with `name`, be it among others or hashed; `names type key`. Raises `OSError`."""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    file = path.stat()
+    plain, hashed = _read(path, (file.st_ino, file.st_size, file.st_mtime_ns))
+    found = dict(plain.get(name, ())) | {number: line for number, word, line in hashed if _is(word, name)}
+    return (found[number] for number in sorted(found))
+
+
+_Numbered = tuple[int, str]
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _version: object) -> tuple[dict[str, list[_Numbered]], list[tuple[int, str, str]]]:
+    """The file's lines, numbered, by name, and those of hashed names: read once for a fleet while it is of that version."""
+    plain: dict[str, list[_Numbered]] = {}
+    hashed = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):
         fields = line.split(None, 3)
-        if len(fields) >= 3 and any(_is(word, name) for word in fields[0].split(",")):
-            yield " ".join(fields[:3])
+        for word in fields[0].split(",") if len(fields) >= 3 else ():
+            if word.startswith(_HASHED):
+                hashed.append((number, word, " ".join(fields[:3])))
+            else:
+                plain.setdefault(word, []).append((number, " ".join(fields[:3])))
+    return plain, hashed
 
 
 def _is(word: str, name: str) -> bool:
     """Hashed: `|1|salt|HMAC-SHA1 of the name`, both in base64."""
-    if not word.startswith(_HASHED):
-        return word == name
     salt, _, digest = word.removeprefix(_HASHED).partition("|")
     try:
         return hmac.digest(base64.b64decode(salt), name.encode(), "sha1") == base64.b64decode(digest)

@@ -56,3 +56,12 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_hash_that_is_not_even_ascii_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / "known").write_bytes(b"|1|\xff|AAAA ssh-ed25519 AAAA\n")
     assert not list(known_hosts.lines(tmp_path / "known", "h1"))
+
+
+def test_lines_come_in_the_files_order_and_a_changed_file_is_read_anew(file: Path) -> None:
+    file.write_text(f"a1 {KEY}\n")
+    subprocess.run(["ssh-keygen", "-H", "-f", str(file)], capture_output=True, check=True)
+    file.write_text(file.read_text() + f"a1 {KEY[:-1]}2\n")
+    assert [line.rpartition(" ")[2][-1] for line in known_hosts.lines(file, "a1")] == ["1", "2"]
+    file.write_text(f"a1 {KEY}\n")
+    assert list(known_hosts.lines(file, "a1")) == [f"a1 {KEY}"]
