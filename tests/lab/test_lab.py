@@ -52,6 +52,14 @@ def test_every_host_boots_without_a_failed_unit(nodes: Lab) -> None:
         assert nodes.run(name, ["systemctl", "is-system-running"], check=False).stdout == b"running\n"
 
 
+def test_of_systemds_generators_only_that_for_init_scripts_is_started(nodes: Lab) -> None:
+    there, masked = (
+        set(nodes.run("h1", ["ls", f"{place}/systemd/system-generators"]).stdout.decode().split())
+        for place in ("/usr/lib", "/run")
+    )
+    assert there - masked == {"systemd-sysv-generator"} and masked < there
+
+
 def test_ssh_by_loopback_address_with_strict_host_keys(nodes: Lab) -> None:
     for user in ("root", "ops"):
         assert ssh(nodes, f"{user}@{PREFIX}.102", "hostname; whoami").stdout.split() == [b"h2", user.encode()]
