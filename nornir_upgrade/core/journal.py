@@ -21,66 +21,15 @@ import sqlalchemy as sa
 
 from . import codec
 from .errors import DiskFull, InvalidInput, JournalLocked, UnknownName
+from .journal_tables import EVENTS, HEADS, RUNS, SEALED_FIELDS, SNAPSHOTS, check_run, prepare
 from .plan import Plan
 from .run import Event, Run, What
 from .seal import check, damaged, seal
 from .step import Step
 
-SCHEMA = 2  # 1 had no seals
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _FLOCK = "hhqqi0q"  # struct flock (fcntl(2)): type, whence, start, length, process
-_tables = sa.MetaData()
-
-
-def _sealed() -> sa.Column[str]:
-    return sa.Column("seal", sa.Text, nullable=False, server_default="")
-
-
-_meta = sa.Table("meta", _tables, sa.Column("schema", sa.Integer, nullable=False))
-_runs = sa.Table(
-    "runs",
-    _tables,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("id", sa.Text, unique=True, nullable=False),
-    sa.Column("parent", sa.Text, nullable=False),
-    sa.Column("comment", sa.Text, nullable=False),
-    sa.Column("plan", sa.Text, nullable=False),
-    _sealed(),
-)
-_events = sa.Table(
-    "events",
-    _tables,
-    sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("run", sa.Text, nullable=False, index=True),
-    sa.Column("what", sa.Text, nullable=False),
-    sa.Column("wave", sa.Integer, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("index", sa.Integer, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("before", sa.Text, nullable=False),
-    sa.Column("error", sa.Text, nullable=False),
-    _sealed(),
-)
-# The seal of a run's last event: that none is missing after it.
-_heads = sa.Table(
-    "heads",
-    _tables,
-    sa.Column("run", sa.Text, primary_key=True),
-    sa.Column("seal", sa.Text, nullable=False),
-)
-_snapshots = sa.Table(
-    "snapshots",
-    _tables,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("id", sa.Text, unique=True, nullable=False),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("label", sa.Text, nullable=False),
-    sa.Column("document", sa.Text, nullable=False),
-    _sealed(),
-)
-_NEW_HEAD = _heads.insert().prefix_with("OR REPLACE")
-_FIELDS = ("at", "run", "what", "wave", "host", "index", "text", "before", "error")
+_NEW_HEAD = HEADS.insert().prefix_with("OR REPLACE")
 
 
 def now() -> str:
@@ -118,19 +67,7 @@ class Journal:
 
     def _prepare(self) -> None:
         with self._transaction():
-            _tables.create_all(self._connection)
-            schema = self._connection.execute(sa.select(_meta.c.schema)).scalar()
-            if schema is None:
-                self._connection.execute(_meta.insert().values(schema=SCHEMA))
-            elif schema > SCHEMA:
-                raise InvalidInput(
-                    f"{self.path} was written by a newer version of this program (format {schema}, this one knows {SCHEMA})",
-                    hint="use that version; nothing was changed",
-                )
-            elif schema < SCHEMA:
-                for table in ("runs", "events", "snapshots"):
-                    self._connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN seal TEXT NOT NULL DEFAULT ''")
-                self._connection.execute(_meta.update().values(schema=SCHEMA))
+            prepare(self._connection, self.path)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -179,7 +116,7 @@ class Journal:
         run = Run(new_id(), parent, plan, (), _writable(comment))
         with self._transaction():
             row = {"id": run.id, "parent": parent, "comment": run.comment, "plan": codec.dumps(plan)}
-            self._connection.execute(_runs.insert(), row | {"seal": seal("", row.values())})
+            self._connection.execute(RUNS.insert(), row | {"seal": seal("", row.values())})
             if snapshot:
                 self._insert_snapshot(snapshot, run.id, "")
         self.append(run.id, "run_opened", text=f"{plan.direction} {plan.origin}")
@@ -199,8 +136,8 @@ class Journal:
         with self._lock:
             with self._durably():
                 head = self._last.get(run) or self._head(run)
-                row["seal"] = seal(head, [row[name] for name in _FIELDS])
-                inserted = self._connection.execute(_events.insert(), row)
+                row["seal"] = seal(head, [row[name] for name in SEALED_FIELDS])
+                inserted = self._connection.execute(EVENTS.insert(), row)
                 self._connection.execute(_NEW_HEAD, {"run": run, "seal": row["seal"]})
             self._last[run] = row["seal"]
             (seq,) = inserted.inserted_primary_key or (0,)
@@ -211,8 +148,8 @@ class Journal:
 
     def _head(self, run: str) -> str:
         """The seal of the run's last event, or of the run itself where it has none yet."""
-        last = self._connection.execute(sa.select(_heads.c.seal).where(_heads.c.run == run)).scalar()
-        return last or self._connection.execute(sa.select(_runs.c.seal).where(_runs.c.id == run)).scalar() or ""
+        last = self._connection.execute(sa.select(HEADS.c.seal).where(HEADS.c.run == run)).scalar()
+        return last or self._connection.execute(sa.select(RUNS.c.seal).where(RUNS.c.id == run)).scalar() or ""
 
     def run(self, name: str) -> Run:
         """The run called `name`: an id, an unambiguous beginning of one, `last`, or `last-N`. Raises `UnknownName`.
@@ -220,23 +157,21 @@ class Journal:
         Raises `DigestMismatch` where it is not what was written.
         """
         with self._transaction():
-            ids = self._connection.execute(sa.select(_runs.c.id).order_by(_runs.c.number)).scalars().all()
+            ids = self._connection.execute(sa.select(RUNS.c.id).order_by(RUNS.c.number)).scalars().all()
             found = pick("run", name, list(ids))
-            row = self._connection.execute(sa.select(_runs).where(_runs.c.id == found)).one_or_none()
-            rows = self._connection.execute(
-                sa.select(_events).where(_events.c.run == found).order_by(_events.c.seq)
-            ).all()
+            row = self._connection.execute(sa.select(RUNS).where(RUNS.c.id == found)).one_or_none()
+            rows = self._connection.execute(sa.select(EVENTS).where(EVENTS.c.run == found).order_by(EVENTS.c.seq)).all()
             head = self._head(found)
         if row is None:
             raise damaged(f"run {found}")
-        _check_run(row, rows, head)
+        check_run(row, rows, head)
         plan = codec.loads(row.plan, Plan, source=f"run {found}")
         return Run(found, row.parent, plan, tuple(_event(row) for row in rows), row.comment)
 
     def runs(self) -> tuple[Run, ...]:
         """All runs, oldest first."""
         with self._transaction():
-            ids = self._connection.execute(sa.select(_runs.c.id).order_by(_runs.c.number)).scalars().all()
+            ids = self._connection.execute(sa.select(RUNS.c.id).order_by(RUNS.c.number)).scalars().all()
         return tuple(self.run(one) for one in ids)
 
     # ------------------------------------------------------------------ snapshots
@@ -249,27 +184,17 @@ class Journal:
     def _insert_snapshot(self, document: str, run: str, label: str) -> str:
         found = new_id()
         row = {"id": found, "run": run, "label": _writable(label), "document": document}
-        self._connection.execute(_snapshots.insert(), row | {"seal": seal("", row.values())})
+        self._connection.execute(SNAPSHOTS.insert(), row | {"seal": seal("", row.values())})
         return found
 
     def snapshot_rows(self) -> tuple[tuple[str, str, str, str], ...]:
         """(id, run, label, document) of each snapshot, oldest first. Raises `DigestMismatch` where one is not what was written."""
-        columns = (_snapshots.c.id, _snapshots.c.run, _snapshots.c.label, _snapshots.c.document, _snapshots.c.seal)
+        columns = (SNAPSHOTS.c.id, SNAPSHOTS.c.run, SNAPSHOTS.c.label, SNAPSHOTS.c.document, SNAPSHOTS.c.seal)
         with self._transaction():
-            rows = self._connection.execute(sa.select(*columns).order_by(_snapshots.c.number)).all()
+            rows = self._connection.execute(sa.select(*columns).order_by(SNAPSHOTS.c.number)).all()
         for row in rows:
             check(f"snapshot {row.id}", "", row[:4], row.seal)
         return tuple((row.id, row.run, row.label, row.document) for row in rows)
-
-
-def _check_run(row: Any, events: Iterable[Any], head: str) -> None:
-    """Raises `DigestMismatch` at the first row of the run that is not what was written."""
-    last = check(f"run {row.id}", "", (row.id, row.parent, row.comment, row.plan), row.seal)
-    for event in events:
-        fields = [event._mapping[name] for name in _FIELDS]
-        last = check(f"event {event.seq} of run {row.id}", last, fields, event.seal)
-    if last != head:
-        raise damaged(f"the end of run {row.id}")
 
 
 def _unusable(path: Path, reason: object) -> InvalidInput:
