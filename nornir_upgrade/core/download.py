@@ -66,6 +66,7 @@ def download(
     result = host.job(JOB, (("sh", "-c", cache.DOWNLOAD, "sh", cache.FORMAT, str(len(repositories)), *files, *words),))
     if result.status != 0:
         raise _full(host, result) or cache.failure(host.name, result)
+    host.forget(JOB)  # the host may be one that nothing else of the run comes to
 
 
 def _full(host: Host, result: Result) -> DiskFull | None:

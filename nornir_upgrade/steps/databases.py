@@ -116,14 +116,20 @@ def dumped(host: Host, store: Store, database: str, defaults_file: str = "") -> 
         _succeed(host, "dump", ("sh", "-c", _PRIVATELY, "sh", *_dumper(database, defaults_file, path)))
         digest = store.fill(lambda sink: host.download(path, sink))
     except (CommandFailed, DiskFull):
-        host.run(("rm", "-f", "--", path))  # half of it would fill a disk that others write to
+        _clear(host, path)  # half of it would fill a disk that others write to
         raise
-    host.run(("rm", "-f", "--", path))
+    _clear(host, path)
     with store.open(digest) as file:
         file.seek(max(0, file.seek(0, 2) - 200))
         if _END not in file.read():
             raise StateDiffers(f"{host.name}: the dump of database {database} is cut off")
     return digest
+
+
+def _clear(host: Host, path: str) -> None:
+    """Afterwards nothing of a dump is left on the host."""
+    host.run(("rm", "-f", "--", path))
+    host.forget("dump")
 
 
 def _exists(host: Host, database: str, defaults_file: str) -> bool:

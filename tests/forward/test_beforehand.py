@@ -115,6 +115,7 @@ def test_it_brings_files_into_caches_and_dumps_into_the_store_and_changes_nothin
     for made in after.values():
         made.files = {path: file for path, file in made.files.items() if not path.startswith(f"{cache.DIRECTORY}/")}
     assert after == site.before
+    assert not any(host.state.jobs for host in site.fleet.hosts.values())
     assert len(list(site.store.digests())) == len(hosts.DATABASES)
     assert site.undone() == site.before
 
