@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ HOSTS = 30
 ROUNDS = 5
 FLOORS = {"Ansible package_facts": 8.0, "pyinfra DebPackages": 1.0}
 """How many times as long the others are to take, at least."""
+_SETTLE = 1.0  # seconds in which hosts end the sessions of one tool, which the next would pay for
 CONFIG = """\
 inventory:
   plugin: SimpleInventory
@@ -67,6 +69,7 @@ def run(directory: Path, cache: Path) -> Mapping[str, measure.Sample]:
                 if number:
                     samples[name].append(sample)
                 _forget_connections(tool.folder)
+                time.sleep(_SETTLE)
         return {name: measure.median(taken) for name, taken in samples.items()}
     finally:
         lab.down()
