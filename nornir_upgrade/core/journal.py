@@ -159,9 +159,9 @@ class Journal:
         with self._transaction():
             ids = self._connection.execute(sa.select(RUNS.c.id).order_by(RUNS.c.number)).scalars().all()
             found = pick("run", name, list(ids))
+            head = self._head(found)  # first: who owns the journal may go on meanwhile
             row = self._connection.execute(sa.select(RUNS).where(RUNS.c.id == found)).one_or_none()
             rows = self._connection.execute(sa.select(EVENTS).where(EVENTS.c.run == found).order_by(EVENTS.c.seq)).all()
-            head = self._head(found)
         if row is None:
             raise damaged(f"run {found}")
         check_run(row, rows, head)

@@ -186,6 +186,21 @@ def test_a_journal_that_somebody_changed_is_refused_where_it_was_changed(
         _content(path)
 
 
+def test_a_run_that_goes_on_while_it_is_read_is_whole(journal: Journal) -> None:
+    run = journal.open_run(PLAN)
+    reader = Journal(journal.path)
+    asked = reader._head
+
+    def slowly(name: str) -> str:
+        head = asked(name)
+        journal.append(run.id, "gate_passed", text="meanwhile")
+        return head
+
+    reader._head = slowly  # type: ignore[method-assign]
+    assert [len(reader.run("last").events) for _ in range(3)] == [2, 3, 4]
+    reader.close()
+
+
 def test_a_journal_without_seals_is_read_and_goes_on_with_them(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     made = Journal(path)
