@@ -107,7 +107,14 @@ def test_a_killed_sshd_does_not_end_the_job(nodes: Lab) -> None:
 def test_a_job_that_a_power_failure_ended_is_run_anew(nodes: Lab) -> None:
     host = connect(nodes, "h1")
     append = ("sh", "-c", 'printf x >>"$1"; sync "$1"', "sh", "/root/log")
-    threading.Timer(1.0, lambda: (nodes.kill("h1"), nodes.start("h1"))).start()
+
+    def lose_power_once_it_is_under_way() -> None:
+        while nodes.run("h1", ["test", "-s", "/root/log"], check=False).returncode != 0:
+            time.sleep(0.1)
+        nodes.kill("h1")
+        nodes.start("h1")
+
+    threading.Thread(target=lose_power_once_it_is_under_way, daemon=True).start()
     assert host.job("j", (append, ("sleep", "30"))).status == 137
     assert host.job("j", (append,)).status == 0
     assert host.read("/root/log") == b"xx"
