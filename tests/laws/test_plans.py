@@ -39,8 +39,9 @@ def works(draw: st.DrawFn, name: str, store: Store) -> tuple[HostState, list[Ste
     host.name = name
     steps: list[Step] = []
     kinds = draw(st.lists(st.sampled_from(MIXED), unique=True, min_size=1, max_size=5))
-    # A source that goes goes last, as in every scenario: what is to come back must be obtainable.
-    for kind in sorted(kinds, key=lambda kind: kind == "repository"):
+    # As in every plan, a download goes first, for it is of what the packages that were found there need, and a source that goes
+    # goes last: what is to come back must be obtainable.
+    for kind in sorted(kinds, key=lambda kind: (kind == "repository") - (kind == "download")):
         step = STRATEGIES[kind][0](draw, host, store)
         # What a command stops by itself only a capture of services would know how to start.
         assume(not (isinstance(step, RunCommand) and step.argv[0] == "systemctl"))
