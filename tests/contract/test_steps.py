@@ -9,6 +9,7 @@ import pytest
 from nornir_upgrade import gates
 from nornir_upgrade.core import engine
 from nornir_upgrade.core.apt import Apt
+from nornir_upgrade.core.download import drop, names_of
 from nornir_upgrade.core.errors import CommandFailed, Failure, GateFailed, SimulationDiffers, Unobtainable
 from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
 from nornir_upgrade.core.facts import HostFacts, gather
@@ -134,7 +135,9 @@ def test_packages_go_up_and_come_back_with_marks_and_holds(pair: Pair, icehouse:
 
 def test_packages_are_downloaded_from_a_repository_that_the_host_does_not_have_and_go_again(pair: Pair) -> None:
     packages = compact.download(pair.compute, compact.COMPUTE_PACKAGES)
-    start, before = gather(pair.compute), packages.observe(pair.compute, pair.store)
+    start = gather(pair.compute)
+    drop(pair.compute, "deb", names_of("deb", packages.want, start.packages))  # what an upgrade left there before
+    before = packages.observe(pair.compute, pair.store)
     assert isinstance(before, DownloadPackages)
     names = [one.rpartition("_")[0] for one in before.gone]
     assert "nova-compute_1%3a2014.1-0ubuntu1~cloud0" in names and len(names) == len(before.gone) >= 4
