@@ -48,7 +48,7 @@ check: setup
 
 test: test-packages check
 	$(BIN)/pytest -n 2 -m crash
-	$(BIN)/pytest -n 2 --dist worksteal -m "lab and not soak"
+	$(BIN)/pytest -n 2 --dist loadfile -m "lab and not soak"
 
 soak: setup test-packages
 	$(BIN)/pytest -m soak
