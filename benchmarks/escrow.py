@@ -71,7 +71,7 @@ def _fleet(directory: Path, lab: Lab, chosen: Sequence[Target]) -> Fleet:
     needs = {one.name: _files(number) for number, one in enumerate(chosen)}
     distinct = frozenset[PackageFile]().union(*needs.values())
     escrow = Escrow.beside(Store(directory / "store"))
-    fleet = load(inventory(directory, lab, list(chosen)))
+    fleet = load(inventory(directory, lab, chosen))
     try:
         before, begin = _sent(lab, chosen), time.monotonic()
         found = collect(fleet, dict.fromkeys(needs, "deb"), needs, escrow)

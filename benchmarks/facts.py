@@ -5,36 +5,19 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from nornir_upgrade.lab.fleet import extra_hosts
 from nornir_upgrade.lab.lab import Lab
 
 from . import measure, peers
+from .hosts import Target, hosts, inventory, targets
 
 HOSTS = 30
 ROUNDS = 5
 FLOORS = {"Ansible package_facts": 8.0, "pyinfra DebPackages": 1.0}
 """How many times as long the others are to take, at least."""
 _SETTLE = 1.0  # seconds in which hosts end the sessions of one tool, which the next would pay for
-CONFIG = """\
-inventory:
-  plugin: SimpleInventory
-  options: {host_file: hosts.yaml, group_file: groups.yaml, defaults_file: defaults.yaml}
-runner: {plugin: threaded, options: {num_workers: %d}}
-logging: {enabled: false}
-user_defined: {state: state}
-"""
-GROUP = """\
-lab:
-  username: root
-  port: %d
-  connection_options:
-    netmiko:
-      platform: linux
-      extras: {use_keys: true, key_file: %s, alt_host_keys: true, alt_key_file: %s, ssh_strict: true}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +36,14 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 
 def run(directory: Path, cache: Path) -> Mapping[str, measure.Sample]:
     """Bring up the hosts, measure every tool in turn, round by round; medians by tool."""
-    lab = Lab(directory / "lab", prefix="127.99.8", progress=lambda line: print(line, file=sys.stderr))
-    try:
-        lab.up([replace(host, base="bench") for host in extra_hosts(HOSTS)])
-        targets = [peers.Target(s.name, s.address, s.port) for s in lab.status()]
-        tools = _tools(directory, cache, lab, targets)
+    with hosts(directory, HOSTS) as lab:
+        chosen = targets(lab)
+        tools = _tools(directory, cache, lab, chosen)
         samples: dict[str, list[measure.Sample]] = {name: [] for name in tools}
         for number in range(ROUNDS + 1):  # the first round warms the hosts and does not count
             for name, tool in tools.items():
                 sample, printed = measure.once(tool.argv, directory=tool.folder, environment=ENVIRONMENT)
-                _check(name, tool, printed, targets)
+                _check(name, tool, printed, chosen)
                 print(
                     f"   round {number}: {name}: {sample.wall:.2f} s, {sample.cpu:.2f} s of processor", file=sys.stderr
                 )
@@ -71,27 +52,25 @@ def run(directory: Path, cache: Path) -> Mapping[str, measure.Sample]:
                 _forget_connections(tool.folder)
                 time.sleep(_SETTLE)
         return {name: measure.median(taken) for name, taken in samples.items()}
-    finally:
-        lab.down()
 
 
-def _check(name: str, tool: Tool, printed: str, targets: Sequence[peers.Target]) -> None:
+def _check(name: str, tool: Tool, printed: str, chosen: Sequence[Target]) -> None:
     """Raises `measure.Failed` where the tool did not print the packages of every host."""
-    missing = [target.name for target in targets if not re.search(rf"\b{target.name}\b", printed)]
-    if missing or printed.count(tool.of_dpkg) != len(targets):
+    missing = [target.name for target in chosen if not re.search(rf"\b{target.name}\b", printed)]
+    if missing or printed.count(tool.of_dpkg) != len(chosen):
         raise measure.Failed(
             f"{name} printed packages of {printed.count(tool.of_dpkg)} hosts, and nothing of {missing}"
         )
 
 
-def _tools(directory: Path, cache: Path, lab: Lab, targets: Sequence[peers.Target]) -> Mapping[str, Tool]:
+def _tools(directory: Path, cache: Path, lab: Lab, chosen: Sequence[Target]) -> Mapping[str, Tool]:
     programs = peers.environment(cache / "peers")
     folders = {name: directory / name for name in ("ours", "pyinfra", "ansible", "tuned")}
     for folder in folders.values():
         folder.mkdir(parents=True)
-    _inventory(folders["ours"], lab, targets)
-    peer = {name: (programs, folder, targets, lab.key, lab.known_hosts) for name, folder in folders.items()}
-    ours = [sys.executable, "-m", "benchmarks.ours", str(folders["ours"] / "config.yaml")]
+    config = inventory(folders["ours"], lab, chosen)
+    peer = {name: (programs, folder, chosen, lab.key, lab.known_hosts) for name, folder in folders.items()}
+    ours = [sys.executable, "-m", "benchmarks.ours", str(config)]
     return {
         "nornir-upgrade": Tool(ours, Path.cwd(), '"name":"dpkg"'),
         "pyinfra DebPackages": Tool(peers.pyinfra(*peer["pyinfra"]), folders["pyinfra"], '"dpkg": ['),
@@ -100,15 +79,6 @@ def _tools(directory: Path, cache: Path, lab: Lab, targets: Sequence[peers.Targe
             peers.ansible(*peer["tuned"], tuned=True), folders["tuned"], '"dpkg": ['
         ),
     }
-
-
-def _inventory(folder: Path, lab: Lab, targets: Sequence[peers.Target]) -> None:
-    (folder / "config.yaml").write_text(CONFIG % len(targets))
-    (folder / "groups.yaml").write_text(GROUP % (targets[0].port, lab.key, lab.known_hosts))
-    (folder / "defaults.yaml").write_text("{}\n")
-    (folder / "hosts.yaml").write_text(
-        "".join(f"{t.name}: {{hostname: {t.address}, groups: [lab]}}\n" for t in targets)
-    )
 
 
 def _forget_connections(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Real hosts to measure on: a lab of its own, and an inventory of it as this program's users write one."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +54,7 @@ def targets(lab: Lab) -> list[Target]:
     return [Target(host.name, host.address, host.port) for host in lab.status()]
 
 
-def inventory(folder: Path, lab: Lab, chosen: list[Target]) -> Path:
+def inventory(folder: Path, lab: Lab, chosen: Sequence[Target]) -> Path:
     """Afterwards `folder` holds a configuration of these hosts; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(_CONFIG % len(chosen))

@@ -4,19 +4,11 @@ import subprocess
 import sys
 import venv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from .hosts import Target
+
 PINNED = ("ansible-core==2.19.14", "pyinfra==3.10.0")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A host to measure on, as ssh reaches it."""
-
-    name: str
-    address: str
-    port: int
 
 
 def environment(directory: Path) -> Path:
