@@ -4,8 +4,9 @@ import gc
 import sys
 from pathlib import Path
 
-from nornir_upgrade.core import facts, fleet
+from nornir_upgrade.core import fleet
 from nornir_upgrade.core.host import Host
+from nornir_upgrade.ending import end
 
 
 def main(config: str) -> int:
@@ -18,16 +19,19 @@ def main(config: str) -> int:
         if isinstance(result, bytes):
             sys.stdout.buffer.write(result)
     print("failed:", failed, file=sys.stderr)
-    gc.freeze()  # as the doors do
     return 1 if failed else 0
 
 
 def _told(host: Host) -> bytes:
     """The facts of one host as a line of JSON, made while others are still being asked."""
+    from nornir_upgrade.core import facts
+
+    known = facts.gather(host)
+
     import msgspec
 
-    return msgspec.json.encode(facts.gather(host)) + b"\n"
+    return msgspec.json.encode(known) + b"\n"
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    end(main(sys.argv[1]))  # as the doors do

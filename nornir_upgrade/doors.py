@@ -4,7 +4,6 @@ import functools
 import gc
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ import click
 
 from . import interrupt
 from .core.errors import Failure
+from .ending import end, working
 from .settings import DEFAULT_CONFIG
 from .streams import abandon, complete, say
 from .words import printable
@@ -63,9 +63,7 @@ class Door(Verbs):
     def main(self, args: Any = None, prog_name: str | None = None, *rest: Any, **more: Any) -> NoReturn:
         complete()
         with interrupt.leaving():
-            code = self._exit_code(args, prog_name, **more)
-            gc.freeze()  # Python would look for circles among the facts of a fleet once more, in a process that is over
-            sys.exit(code)
+            sys.exit(self._exit_code(args, prog_name, **more))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -111,14 +109,11 @@ def enter(door: Door) -> NoReturn:
     gc.set_threshold(_CIRCLES)
     try:
         door.main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-        waited_for = any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread())
-        if waited_for and code in (INTERRUPTED, 143):
-            with suppress(OSError):
-                sys.stdout.flush()
-            os._exit(code)
-        raise
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+        if any(working()) and code not in (INTERRUPTED, 143):
+            raise
+        end(code)
 
 
 def colourful() -> bool:

@@ -6,7 +6,7 @@ No option here ever weakens apt's checks of signatures.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -190,31 +190,6 @@ def marked(packages: Sequence[Package], auto: Iterable[str]) -> tuple[Package, .
 @lru_cache(maxsize=1 << 16)
 def _automatic(package: Package) -> Package:
     return replace(package, auto=True)
-
-
-def parse_states(section: Section) -> Iterator[str]:
-    """The packages that apt's extended_states marks as automatic, `name:arch`, where the architecture of `all` is the host's own.
-
-    Raises `InvalidInput` with the line where it is no such file.
-    """
-    line = 0
-    for stanza in section.succeeded().text.split("\n\n"):
-        try:
-            marked = _marked(stanza)
-        except InvalidInput as refusal:
-            raise section.fail(refusal.message, line) from None
-        if marked:
-            yield marked
-        line += stanza.count("\n") + 2
-
-
-@lru_cache(maxsize=1 << 16)
-def _marked(stanza: str) -> str:
-    """Of which package it is the mark, '' for one that is not automatic. The hosts of a fleet have most of them in common."""
-    fields = dict(line.partition(": ")[::2] for line in stanza.splitlines())
-    if not all(fields.values()) or (fields and not fields.keys() >= {"Package", "Architecture"}):
-        raise InvalidInput(f"no mark of a package: {stanza!r}")
-    return f"{fields['Package']}:{fields['Architecture']}" if fields.get("Auto-Installed") == "1" else ""
 
 
 def native(present: Iterable[Package]) -> str:

@@ -1,6 +1,5 @@
 """What an administrator locked at its version: the lists of yum's and dnf 4's plugins, and the file of dnf 5's command. Pure."""
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -61,6 +60,8 @@ def _forms(package: Package) -> Iterator[str]:
 
 def parse_toml(text: str) -> Locked:
     """A table `packages` a lock, each with conditions that must all hold. Raises `InvalidInput` for anything else."""
+    import tomllib  # of which only dnf 5 makes use
+
     try:
         locks = tomllib.loads(text).get("packages", [])
         for lock in locks:

@@ -52,7 +52,8 @@ else
 fi
 units='/etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system'
 [ -L /lib ] || units="$units /lib/systemd/system"
-find $units /run/systemd/generator -maxdepth 2 -name '*.service' -type l -printf '%p\\t%l\\n' 2>/dev/null; mark links 0
+find $units /run/systemd/generator -maxdepth 2 -path '*/lib/systemd/system/*' -type d -prune -o \\
+  -name '*.service' -type l -printf '%p\\t%l\\n' 2>/dev/null; mark links 0
 services=
 for directory in $units; do services="$services $directory/*.service"; done
 grep -lsE '^\\[Install\\]' -- $services

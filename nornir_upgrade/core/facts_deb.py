@@ -4,7 +4,7 @@ Never read: dpkg's status file, which lies after a crash.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from operator import attrgetter
 
@@ -15,17 +15,22 @@ from .packages import Package
 from .sections import Section
 
 FORMAT = apt.FORMAT + r"${Conffiles}\n"
-PARTS = ("packages", "states", "auto", "policy", "digests")
+PARTS = ("packages", "auto", "policy", "digests")
 """The parts of the answer that are needed."""
 
 _SOURCES = re.compile(
     r"/etc/apt/(sources\.list|preferences|trusted\.gpg)(\.d/.*)?|/etc/apt/keyrings/.*|/usr/share/keyrings/.*"
 )
+_MARK = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?", re.ASCII)
 _CONFFILE = re.compile(r" (?P<path>/.*) (?:[0-9a-f]{32}|newconffile)(?P<obsolete> obsolete)?(?: remove-on-upgrade)?")
 
-# Passes dpkg-query's answer on, and then the file after it. Tells on stderr the architecture that dpkg itself is of, and below it
-# every conffile.
+# Passes dpkg-query's answer on, and then tells as apt-mark would what the file after it marks; a line that is none of such a file's
+# comes as it is. Tells on stderr the architecture that dpkg itself is of, and below it every conffile.
 _PICK = r"""
+NR > FNR && /^Package: ./ { name = substr($0, 10); next }
+NR > FNR && /^Architecture: ./ { arch = substr($0, 15); next }
+NR > FNR && /^Auto-Installed: 1$/ { print name ":" arch; next }
+NR > FNR && /^([A-Z][A-Za-z-]*: .+)?$/ { next }
 NR > FNR { print; next }
 NF { print }
 /^ / { sub(/ remove-on-upgrade$/, ""); sub(/ obsolete$/, ""); sub(/ [^ ]*$/, ""); files = files "\n" substr($0, 2) }
@@ -42,9 +47,10 @@ states=/var/lib/apt/extended_states
 [ -f $states ] || states=
 exec 3>&1
 picked=$({{ dpkg-query --show --showformat "$format"; mark packages $?; }} | awk -F '\t' '{_PICK}' - $states 2>&1 >&3)
-mark states $?
+status=$?
 exec 3>&-
-if [ "$states" ]; then mark auto 0; else apt-mark showauto; mark auto $?; fi
+if [ ! "$states" ] && [ $status = 0 ]; then apt-mark showauto; status=$?; fi
+mark auto $status
 """
     # One process for all digests, which would read standard input if there were no name at all. A path that is not there is told
     # on stderr, and is simply not listed.
@@ -85,7 +91,7 @@ apt-cache ${native:+"-oAPT::Architectures=$native"} policy; mark policy $?
 def parse(sections: Mapping[str, Section]) -> Packaged:
     """What the script's parts tell. Raises `InvalidInput` with line and reason."""
     known = digests(sections["digests"])
-    packages, owned = _packages(sections["packages"], sections["auto"], sections["states"])
+    packages, owned = _packages(sections["packages"], sections["auto"])
     conffiles = {Conffile(path, owner, known.get(path, ""), obsolete) for path, owner, obsolete in owned}
     return Packaged(
         family="deb",
@@ -102,7 +108,7 @@ _Owned = tuple[str, str, bool]
 
 
 @lru_cache(maxsize=64)
-def _packages(section: Section, auto: Section, states: Section) -> tuple[tuple[Package, ...], tuple[_Owned, ...]]:
+def _packages(section: Section, auto: Section) -> tuple[tuple[Package, ...], tuple[_Owned, ...]]:
     """Lines of `apt.FORMAT`, each followed by its package's conffiles: ` path md5[ obsolete]`; and apt's marks.
 
     Two architectures of one package share their conffiles. Hosts that were set up alike tell the same to the byte: it is read once.
@@ -119,8 +125,15 @@ def _packages(section: Section, auto: Section, states: Section) -> tuple[tuple[P
                     packages.append(package)
         except InvalidInput as refusal:
             raise section.fail(refusal.message, offset) from None
-    marks = (*auto.succeeded().text.split(), *apt.parse_states(states))
-    return apt.marked(apt.in_order(packages), marks), tuple(owned)
+    return apt.marked(apt.in_order(packages), _marks(auto)), tuple(owned)
+
+
+def _marks(section: Section) -> Iterator[str]:
+    """`name` or `name:arch` a line. The architecture of `all` is the host's own."""
+    for offset, line in section.succeeded().lines():
+        if not _MARK.fullmatch(line):
+            raise section.fail(f"no mark of a package: {line!r}", offset)
+        yield line
 
 
 @lru_cache(maxsize=1 << 16)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nornir.core import Nornir
 from nornir.core.configuration import Config
-from nornir.core.inventory import ConnectionOptions
+from nornir.core.inventory import ConnectionOptions, Inventory
 from nornir.core.inventory import Host as Entry
 from nornir.core.plugins.connections import ConnectionPluginRegister
+from nornir.core.plugins.runners import RunnerPlugin
 from nornir.core.state import GlobalState
 from nornir.core.task import Task
 from nornir.init_nornir import load_inventory, load_runner
+from nornir.plugins.inventory import SimpleInventory
 from nornir.plugins.runners import ThreadedRunner
 
 from . import inventory
@@ -34,6 +36,7 @@ T = TypeVar("T")
 CONNECTION = "nornir_upgrade"
 """Our connection plugin's name. Its options are those of the `netmiko` connection."""
 
+_AHEAD = 10  # connections that are begun before netmiko is there
 _SIMPLE = ("SimpleInventory", "YAMLInventory")  # of nornir and of nornir-utils: the same files
 _OPTIONS = {"hosts": "host_file", "groups": "group_file", "defaults": "defaults_file"}
 _SECTIONS = ("core", "inventory", "logging", "runner", "ssh", "user_defined")
@@ -89,9 +92,12 @@ class NornirFleet:
         return {name: _outcome(results[name].result) for name in names}
 
     def _dial(self, names: Sequence[str]) -> None:
-        """Begin the connections of those whose turn is first: they are made while netmiko is still being imported."""
+        """Begin the connections of those whose turn is first: they are made while netmiko is still being imported.
+
+        The others' are made while those log in.
+        """
         fresh = [name for name in names if CONNECTION not in self._nornir.inventory.hosts[name].connections]
-        for name in fresh[: getattr(self._nornir.runner, "num_workers", 1)]:
+        for name in fresh[: min(_AHEAD, getattr(self._nornir.runner, "num_workers", 1))]:
             options = self._options[name]
             if name not in self._dials and _direct(options, self._nornir.config):
                 self._dials[name] = Dial(options.hostname or name, options.port or 22)
@@ -215,14 +221,23 @@ def _initialised(config: Path) -> Nornir:
     # As InitNornir, which would import the connection plugins of all that is installed as well: ours is the one that is used.
     try:
         settings = Config.from_dict(**sections)
-        return Nornir(
-            inventory=load_inventory(settings),
-            runner=load_runner(settings),
-            config=settings,
-            data=GlobalState(),
-        )
+        return Nornir(inventory=_inventory(settings), runner=_runner(settings), config=settings, data=GlobalState())
     except Exception as error:  # plugins are anybody's code
         raise InvalidInput(f"{config}: Nornir does not take it: {type(error).__name__}: {error}") from error
+
+
+def _inventory(settings: Config) -> Inventory:
+    """What nornir's load_inventory returns, which would import the inventory plugins of all that is installed first."""
+    chosen = settings.inventory
+    if chosen.plugin == "SimpleInventory" and not chosen.transform_function:
+        return SimpleInventory(**chosen.options).load()
+    return load_inventory(settings)
+
+
+def _runner(settings: Config) -> RunnerPlugin:
+    """What nornir's load_runner returns, which would look for the runners of all that is installed first."""
+    chosen = settings.runner
+    return ThreadedRunner(**chosen.options) if chosen.plugin == "threaded" else load_runner(settings)
 
 
 def _inventory_section(section: dict[str, Any], home: Path) -> dict[str, Any]:

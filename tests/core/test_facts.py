@@ -60,7 +60,7 @@ def test_a_conffile_that_is_gone_has_no_digest_and_flags_are_read() -> None:
     assert Conffile("/etc/old.conf", "adduser", "", True) in conffiles
 
 
-def test_the_host_picks_its_architecture_and_its_conffiles_from_the_list(tmp_path: Path) -> None:
+def test_the_host_picks_its_architecture_and_its_conffiles_from_the_list() -> None:
     packages = "adduser\tall\t3.134\tinstall\tok\tinstalled\n", "dpkg\tamd64\t1.21.22\tinstall\tok\tinstalled\n"
     digest = "cc3493ecd2d09837ffdcc3e25fdfff18"
     files = (
@@ -69,11 +69,20 @@ def test_the_host_picks_its_architecture_and_its_conffiles_from_the_list(tmp_pat
     )
     marked = f"\n{BOUNDARY} packages 0\n"
     listed = f"{packages[0]}{files[0]}\n{packages[1]}{files[1]}\n{marked}"
-    (states := tmp_path / "extended_states").write_text("Package: dpkg\nArchitecture: amd64\n\nPackage: less\n")
-    argv = ["awk", "-F", "\t", facts_deb._PICK, "-", str(states)]
+    argv = ["awk", "-F", "\t", facts_deb._PICK, "-"]
     done = subprocess.run(argv, input=listed, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{packages[0]}{files[0]}{packages[1]}{files[1]}{marked[1:]}{states.read_text()}"
+    assert done.stdout == f"{packages[0]}{files[0]}{packages[1]}{files[1]}{marked[1:]}"
     assert done.stderr.splitlines() == ["amd64", "/etc/a", "/etc/b c", f"/etc/{digest}", "/etc/e"]
+
+
+def test_the_host_picks_what_apt_marks_as_automatic(tmp_path: Path) -> None:
+    (states := tmp_path / "extended_states").write_text(
+        "Package: dpkg\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: less\nArchitecture: i386\nAuto-Installed: 0\n\n"
+        "Package: nano\nArchitecture: i386\nX-Later: yes\nAuto-Installed: 1\n\nPackage less\nAuto-Installed:\n"
+    )
+    argv = ["awk", "-F", "\t", facts_deb._PICK, "-", str(states)]
+    done = subprocess.run(argv, input="dpkg\tamd64\n", capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["dpkg\tamd64", "dpkg:amd64", "nano:i386", "Package less", "Auto-Installed:"]
 
 
 def test_services_are_those_that_can_be_enabled(known: HostFacts) -> None:
@@ -128,9 +137,8 @@ def test_an_answer_that_is_cut_off_anywhere_is_refused(length: int) -> None:
         (f"{BOUNDARY} packages 0", f"{BOUNDARY} packages 2", "line 21: packages: the command ended with status 2"),
         (f"{BOUNDARY} auto 0", f"{BOUNDARY} auto 100", "auto: the command ended with status 100"),
         (f"{BOUNDARY} digests 0", f"{BOUNDARY} digests 127", "digests: .* 127"),
-        ("Auto-Installed: 1\n", "Auto-Installed 1\n", "states: no mark of a package: .*Auto-Installed 1"),
-        ("Package: mariadb-client\n", "", "states: no mark of a package"),
-        (f"{BOUNDARY} states 0", f"{BOUNDARY} states 1", "states: the command ended with status 1"),
+        ("mariadb-client:amd64\n", "Auto-Installed 1\n", "line [0-9]+: auto: no mark of a package: 'Auto-Installed 1'"),
+        ("mariadb-client:amd64\n", ":amd64\n", "auto: no mark of a package"),
         (f"{BOUNDARY} auto 0", f"{BOUNDARY} auto", "no end of a section"),
         (f"{BOUNDARY} auto 0", f"{BOUNDARY} kernel 0", "no end of a section"),
         (f"{BOUNDARY} database keystone 0", f"{BOUNDARY} database keystone 2", "keystone: .* status 2"),
