@@ -1,25 +1,16 @@
 """`nornir-upgrade`: takes a fleet forward. Verbs about runs are in `cli_runs`, those of the lab in `cli_lab`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
 from .cli_lab import lab
 from .cli_runs import history, policy, report, resume, status, unwind, write
-from .core.errors import Blocked, InvalidInput, Unreachable
+from .core.errors import Blocked, Unreachable
 from .core.host import quote
 from .doors import CONSENT, EXIT_CODES, FLEET, GENERAL, STOPPING, WAVES, Door, Flags, before_the_verb, enter, flags
 from .screen import Screen, columns
-from .words import printable
-
-if TYPE_CHECKING:
-    from .core.facts import HostFacts
-    from .core.fleet import NornirFleet
-    from .core.plan import Plan
-    from .finding import Finding
-    from .proof import Proof
-    from .scenario import Scenario
 
 SOMETHING_TO_DO = 100
 
@@ -68,14 +59,14 @@ def scenarios(flags: Flags, name: str) -> None:
 
     Scenarios are shipped, or lie as YAML files in the directory `scenarios` beside config.yaml.
     """
-    from . import scenario_file, settings
+    from . import scenario_file, scenario_text, settings
     from .core import codec
 
     directory = settings.read(flags.config).scenarios
     screen = Screen(flags)
     if name:
         found = scenario_file.load(name, directory=directory)
-        screen.result(codec.to_builtins(found), scenario_in_text(found))
+        screen.result(codec.to_builtins(found), scenario_text.in_text(found))
         return
     every = [scenario_file.load(one, directory=directory) for one in scenario_file.names(directory)]
     documents = [{"name": one.name, "summary": one.summary, "source": one.source} for one in every]
@@ -99,13 +90,13 @@ def check(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
 
     Exit code 24 where a finding blocks, 30 where a host is not reached; advisory ones are told, and block nothing.
     """
-    from . import checking, settings
+    from . import checking, settings, targets
     from .controller import looking
     from .core import codec
     from .preparation import blocking, findings_in_text, summary
 
     screen = Screen(flags)
-    wanted = _saved(flags, target, assignments) or _scenario(flags, target, assignments)
+    wanted = targets.named(flags, target, assignments)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         found = checking.check(fleet, settings.read(flags.config), wanted, screen.note)
     in_the_way = blocking(found)
@@ -138,19 +129,21 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
 
     Hosts for which the same is planned are shown together; points of no return are marked.
     """
-    from . import settings
+    from . import settings, targets
+    from .announcing import Announcer
     from .controller import looking
     from .core import codec
     from .plan_text import outline, text
     from .preparation import prepare
 
     screen = Screen(flags)
-    wanted = _scenario(flags, name, assignments)
+    wanted = targets.scenario(flags, name, assignments)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         prepared = prepare(fleet, wanted, screen.note, settings.read(flags.config).state)
         made = prepared.allowed()
-        proofs = _proofs(flags, fleet, made, prepared.facts, screen)
-    _advise(screen, prepared.findings)
+        announcer = Announcer(flags, fleet, screen)
+        proofs = announcer.prove(made, prepared.facts)
+    announcer.advise(prepared.findings)
     shown = outline(made, prepared.facts, wanted, proofs)
     if out:
         write(out, codec.dumps(made, indent=2) + "\n")
@@ -179,21 +172,27 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
 
     A saved plan is executed verbatim, or refused where a host is no longer what it was planned for.
     """
-    from .controller import at_work, gather_all, keep_snapshot, refuse_drift, refuse_irreversible, refuse_unfinished
-    from .core.plan import Plan
+    from . import targets
+    from .announcing import Announcer
+    from .controller import (
+        at_work,
+        databases_before,
+        gather_all,
+        keep_snapshot,
+        refuse_drift,
+        refuse_irreversible,
+        refuse_unfinished,
+    )
     from .execution import go_forward
     from .keeping import keep_old_packages
     from .proof import refuse_no_way_back
 
     screen = Screen(flags)
     screen.require_consent()
-    wanted = _saved(flags, target, assignments) or _scenario(flags, target, assignments)
+    wanted = targets.named(flags, target, assignments)
     with at_work(flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers) as controller:
         refuse_unfinished(controller.journal, flags.config)
-        if isinstance(wanted, Plan):
-            made, proofs = _verbatim(flags, controller.fleet, wanted, screen)
-        else:
-            made, proofs = _fresh(flags, controller.fleet, wanted, screen)
+        made, proofs = Announcer(flags, controller.fleet, screen).announce(wanted)
         if not any(made.steps()):
             screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
             return 0
@@ -207,146 +206,6 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
         keep_snapshot(controller.journal, facts, opened)
         controller.journal.consent(opened.id, flags.accept)
         return go_forward(controller, opened, policy(flags, made), screen, or_unwind=flags.on_failure == "unwind")
-
-
-def databases_before(plan: "Plan", fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
-    """The databases whose content belongs to the snapshot before `plan`, by host: the inventory's, and those that it dumps."""
-    from .controller import databases_of
-    from .steps.databases import DumpDatabase
-
-    found = {host: dict.fromkeys(names) for host, names in databases_of(fleet).items()}
-    for _, host, step in plan.steps():
-        if isinstance(step, DumpDatabase):
-            found.setdefault(host, {})[step.database] = None
-    return {host: tuple(names) for host, names in found.items()}
-
-
-def scenario_in_text(scenario: "Scenario") -> str:
-    """A scenario in detail: its settings, then stage by stage what goes, how long it is away, and the way back."""
-    lines = [f"{scenario.name}: {scenario.summary}", f"({scenario.source})"]
-    if scenario.settings:
-        lines += ["", "settings (--set KEY=VALUE)"]
-    for one in scenario.settings:
-        lines += [f"  {one.name}={one.value}", f"      {one.text}"]
-    lines += ["", "repositories"]
-    lines += [f"  {one.family}: {one.new.path} comes, {one.old.path} goes" for one in scenario.repositories]
-    for number, stage in enumerate(scenario.stages, 1):
-        lines += ["", f"stage {number}/{len(scenario.stages)}  {stage.name}, on {', '.join(stage.groups)}"]
-        told = (
-            ("services", ", ".join(service.name for service in stage.services)),
-            ("outage", stage.outage),
-            ("way back", stage.way_back),
-        )
-        lines += [f"    {name + ':':<9} {value}" for name, value in told if value]
-    return printable("\n".join(lines))
-
-
-def _scenario(flags: Flags, name: str, assignments: tuple[str, ...]) -> "Scenario":
-    from . import scenario_file, settings
-
-    given = scenario_file.pairs(assignments) | ({"serial": flags.serial} if flags.serial else {})
-    return scenario_file.load(name, given, settings.read(flags.config).scenarios)
-
-
-def _saved(flags: Flags, target: str, assignments: tuple[str, ...]) -> "Plan | None":
-    """The saved plan that `target` names, None where it names a scenario."""
-    from . import vocabulary as vocabulary
-    from .core import codec
-    from .core.plan import FORMAT, Plan
-
-    if not target.endswith(".json"):
-        return None
-    if flags.limit or flags.serial or assignments:
-        raise click.UsageError("a saved plan is executed verbatim: --limit, --serial and --set belong to `plan`")
-    try:
-        text = Path(target).read_bytes()
-    except OSError as error:
-        raise InvalidInput(
-            f"{target}: {error.strerror}", hint="nornir-upgrade plan SCENARIO --out FILE saves one"
-        ) from None
-    found = codec.loads(text, Plan, source=target)
-    if found.format != FORMAT:
-        raise InvalidInput(f"{target}: a plan of format {found.format}; this program reads {FORMAT}", hint="plan again")
-    return found
-
-
-def _verbatim(flags: Flags, fleet: "NornirFleet", saved: "Plan", screen: Screen) -> "tuple[Plan, tuple[Proof, ...]]":
-    """The saved plan, shown, with the proof of its way back.
-
-    Raises `Drift`, and `Blocked` where the preflight of its scenario, if that still exists, says so.
-    """
-    from . import checking, settings
-    from .controller import gather_all, refuse_drift
-    from .preparation import Prepared, blocking
-
-    screen.note(f"Gathering facts from {len(fleet.names)} hosts")
-    facts = gather_all(fleet)
-    refuse_drift(saved, facts)
-    chosen = settings.read(flags.config)
-    if not (known := checking.scenario_of(saved, chosen)):
-        proofs = _proofs(flags, fleet, saved, facts, screen)
-        _show(flags, screen, saved, facts, None, proofs)
-        return saved, proofs
-    found = checking.of_plan(fleet, known, facts, chosen)
-    Prepared(known, facts, found, None if blocking(found) else saved).allowed()
-    _go_past(flags, screen, found)
-    proofs = _proofs(flags, fleet, saved, facts, screen)
-    _show(flags, screen, saved, facts, known, proofs)
-    return saved, proofs
-
-
-def _fresh(flags: Flags, fleet: "NornirFleet", wanted: "Scenario", screen: Screen) -> "tuple[Plan, tuple[Proof, ...]]":
-    """The plan of a scenario, shown, with the proof of its way back. Raises `Blocked`, `Unreachable`, and what the planner refuses."""
-    from . import settings
-    from .preparation import prepare
-
-    prepared = prepare(fleet, wanted, screen.note, settings.read(flags.config).state)
-    made = prepared.allowed()
-    _go_past(flags, screen, prepared.findings)
-    proofs = _proofs(flags, fleet, made, prepared.facts, screen)
-    _show(flags, screen, made, prepared.facts, wanted, proofs)
-    return made, proofs
-
-
-def _proofs(
-    flags: Flags, fleet: "NornirFleet", plan: "Plan", facts: "dict[str, HostFacts]", screen: Screen
-) -> "tuple[Proof, ...]":
-    from . import settings
-    from .core.escrow import Escrow
-    from .core.store import Store
-    from .proving import prove
-
-    escrow = Escrow.beside(Store(settings.read(flags.config).store))
-    return prove(fleet, plan, facts, escrow, screen.note, keeping=settings.read(flags.config).keep != "none")
-
-
-def _show(
-    flags: Flags,
-    screen: Screen,
-    plan: "Plan",
-    facts: "dict[str, HostFacts]",
-    scenario: "Scenario | None",
-    proofs: "tuple[Proof, ...]",
-) -> None:
-    from .plan_text import outline, text
-
-    screen.note(text(outline(plan, facts, scenario, proofs), full=flags.diff))
-
-
-def _go_past(flags: Flags, screen: Screen, findings: "tuple[Finding, ...]") -> None:
-    """Returns when nobody minds the advisory ones. Raises `Abort` otherwise."""
-    from .preparation import advisory, summary
-
-    _advise(screen, findings)
-    if advisory(findings) and not flags.force:
-        screen.confirm(f"Preflight: {summary(findings)}. Go on?")
-
-
-def _advise(screen: Screen, findings: "tuple[Finding, ...]") -> None:
-    from .preparation import findings_in_text
-
-    if findings:
-        screen.note(findings_in_text(findings))
 
 
 door.add_command(resume)

@@ -20,6 +20,7 @@ from .core.run import Run
 from .core.store import Store
 from .recap import unfinished, ways_out
 from .settings import Settings
+from .steps.databases import DumpDatabase
 
 if TYPE_CHECKING:  # nornir and netmiko take longer to import than most verbs need to run
     from .core.fleet import NornirFleet
@@ -83,6 +84,15 @@ def databases_of(fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
             raise InvalidInput(f"host {host.name}: databases must be a list of names, not {names!r}")
         found[host.name] = tuple(names)
     return found
+
+
+def databases_before(plan: Plan, fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
+    """The databases whose content belongs to the snapshot before `plan`, by host: the inventory's, and those that it dumps."""
+    found = {host: dict.fromkeys(names) for host, names in databases_of(fleet).items()}
+    for _, host, step in plan.steps():
+        if isinstance(step, DumpDatabase):
+            found.setdefault(host, {})[step.database] = None
+    return {host: tuple(names) for host, names in found.items()}
 
 
 def ask_all(fleet: Fleet, names: Sequence[str], question: Callable[[Host], T]) -> dict[str, T]:

@@ -1,0 +1,80 @@
+"""Announcing: what a run is to do, what stands against it, and how it would come back, told before anything is changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import checking, settings
+from .controller import gather_all, refuse_drift
+from .core.escrow import Escrow
+from .core.facts import HostFacts
+from .core.plan import Plan
+from .core.store import Store
+from .doors import Flags
+from .finding import Finding
+from .plan_text import outline, text
+from .preparation import Prepared, advisory, blocking, findings_in_text, prepare, summary
+from .proof import Proof
+from .proving import prove
+from .scenario import Scenario
+from .screen import Screen
+
+if TYPE_CHECKING:
+    from .core.fleet import NornirFleet
+
+
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """Tells on `screen` what is to be done to `fleet`."""
+
+    flags: Flags
+    fleet: "NornirFleet"
+    screen: Screen
+
+    def announce(self, target: Plan | Scenario) -> tuple[Plan, tuple[Proof, ...]]:
+        """The plan that `target` is or leads to, shown, with the proof of its way back; nobody minded what was found.
+
+        Raises `Blocked`, `Unreachable`, `Drift` for a saved plan, `Abort`, and what the planner refuses.
+        """
+        return self._verbatim(target) if isinstance(target, Plan) else self._fresh(target)
+
+    def prove(self, plan: Plan, facts: Mapping[str, HostFacts]) -> tuple[Proof, ...]:
+        """The proof of the way back from `plan`, host by host."""
+        chosen = settings.read(self.flags.config)
+        escrow = Escrow.beside(Store(chosen.store))
+        return prove(self.fleet, plan, facts, escrow, self.screen.note, keeping=chosen.keep != "none")
+
+    def advise(self, findings: Sequence[Finding]) -> None:
+        """Afterwards what was found has been told."""
+        if findings:
+            self.screen.note(findings_in_text(findings))
+
+    def _fresh(self, scenario: Scenario) -> tuple[Plan, tuple[Proof, ...]]:
+        prepared = prepare(self.fleet, scenario, self.screen.note, settings.read(self.flags.config).state)
+        made = prepared.allowed()
+        self._go_past(prepared.findings)
+        return made, self._shown(made, prepared.facts, scenario)
+
+    def _verbatim(self, saved: Plan) -> tuple[Plan, tuple[Proof, ...]]:
+        """The preflight is that of the plan's scenario, if it still exists."""
+        self.screen.note(f"Gathering facts from {len(self.fleet.names)} hosts")
+        facts = gather_all(self.fleet)
+        refuse_drift(saved, facts)
+        chosen = settings.read(self.flags.config)
+        known = checking.scenario_of(saved, chosen)
+        if known:
+            found = checking.of_plan(self.fleet, known, facts, chosen)
+            Prepared(known, facts, found, None if blocking(found) else saved).allowed()
+            self._go_past(found)
+        return saved, self._shown(saved, facts, known)
+
+    def _shown(self, plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None) -> tuple[Proof, ...]:
+        proofs = self.prove(plan, facts)
+        self.screen.note(text(outline(plan, facts, scenario, proofs), full=self.flags.diff))
+        return proofs
+
+    def _go_past(self, findings: Sequence[Finding]) -> None:
+        """Returns when nobody minds the advisory ones. Raises `Abort` otherwise."""
+        self.advise(findings)
+        if advisory(findings) and not self.flags.force:
+            self.screen.confirm(f"Preflight: {summary(findings)}. Go on?")
