@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from .debdepot import DebDepot
-from .depot import DIRECTORY, Depot, Held, Offer, parse_held
+from .depot import DIRECTORY, Depot, Held, Offer, full, parse_held
 from .engine import Fleet
 from .errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
 from .escrow import Escrow, Family, Kept, PackageFile, Source
@@ -25,7 +25,6 @@ DEPOTS: Mapping[Family, Depot] = {"deb": DebDepot(), "rpm": RpmDepot()}
 _LOOK_LIMIT = (
     600.0  # seconds; apt-cache takes 0.1 s for a thousand packages, a dnf that has to fetch its indexes far more
 )
-_FULL = "No space left on device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +242,9 @@ def _done(host: Host, argv: Sequence[str]) -> tuple[str, dict[str, Held]]:
     host.follow(JOB)  # of a controller that is no more
     host.forget(JOB)
     result = host.job(JOB, (argv,))
-    if result.status != 0 and _FULL in result.text:
+    if result.status != 0 and (line := full(result.text)):
         _clear(host)
-        line = next(line for line in result.text.splitlines() if _FULL in line)
-        raise DiskFull(f"{host.name}: {line.strip()}", hint="make room there, then do it again: what came is kept")
+        raise DiskFull(f"{host.name}: {line}", hint="make room there, then do it again: what came is kept")
     lines = [line for line in result.text.splitlines() if line.strip() and not line.startswith("held\t")]
     return lines[-1].strip() if lines else "nothing came", parse_held(result.text)
 

@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Collection, Iterable, Mapping
 from typing import BinaryIO
 
-from .depot import RESERVE, ROOM
+from .depot import RESERVE, ROOM, full
 from .errors import CommandFailed, DiskFull, InvalidInput
 from .host import FileState, Host
 
@@ -17,7 +17,6 @@ DIRECTORY = "/var/lib/nornir-upgrade/kept"
 """Where copies stand on a host; root's alone."""
 
 _LIMIT = 600.0  # seconds; all that a host keeps is read to its end
-_FULL = "No space left on device"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _END = "== end"
 
@@ -92,7 +91,7 @@ def take(host: Host, paths: Mapping[str, str], size: int) -> None:
     result = host.run(argv, stdin=lines.encode("utf-8", "surrogateescape"), timeout=_LIMIT, check=False)
     if result.status != 0:
         said = result.text.strip() or result.errors.strip()
-        raise _full(host, said) if _FULL in said else CommandFailed(host.name, "keeping copies", result.status, said)
+        raise _full(host, said) if full(said) else CommandFailed(host.name, "keeping copies", result.status, said)
 
 
 def receive(host: Host, source: BinaryIO, digest: str) -> None:
@@ -100,7 +99,7 @@ def receive(host: Host, source: BinaryIO, digest: str) -> None:
     try:
         host.upload(source, f"{DIRECTORY}/{_checked(digest)}")
     except CommandFailed as failure:
-        raise _full(host, failure.output.strip()) from None if _FULL in failure.output else failure
+        raise _full(host, failure.output.strip()) from None if full(failure.output) else failure
 
 
 def send(host: Host, digest: str, sink: BinaryIO) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from . import download_deb, download_rpm
-from .depot import FULL
+from .depot import full
 from .errors import DiskFull, Failure
 from .escrow import PackageFile
 from .families import Name, family_of
@@ -65,14 +65,11 @@ def download(
     host.forget(JOB)
     result = host.job(JOB, (("sh", "-c", cache.DOWNLOAD, "sh", cache.FORMAT, str(len(repositories)), *files, *words),))
     if result.status != 0:
-        raise _full(host, result) or cache.failure(host.name, result)
+        if line := full(result.text):
+            hint = "make room there, then resume the run: no service was touched"
+            raise DiskFull(f"{host.name}: {line}", hint=hint)
+        raise cache.failure(host.name, result)
     host.forget(JOB)  # the host may be one that nothing else of the run comes to
-
-
-def _full(host: Host, result: Result) -> DiskFull | None:
-    lines = [line.strip() for line in result.text.splitlines() if any(words in line for words in FULL)]
-    hint = "make room there, then resume the run: no service was touched"
-    return DiskFull(f"{host.name}: {lines[-1]}", hint=hint) if lines else None
 
 
 def _tell(host: Host, script: str, names: Iterable[str]) -> Result:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.depot import FULL
+from ..core.depot import full
 from ..core.errors import CommandFailed, DiskFull, InvalidInput, StateDiffers
 from ..core.host import Host
 from ..core.step import Step, absolute
@@ -17,7 +17,6 @@ from ..core.store import Store
 _NAME = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*")
 DIRECTORY = "/var/lib/nornir-upgrade/dumps"
 _END = b"-- Dump completed"
-_FULL = (*FULL, "errno 28", "Errcode: 28")  # mariadb-dump and mariadbd tell the number alone (errno(3), ENOSPC)
 # mariadb-dump(1). One transaction, so that writers need not stop; no dates, sorted rows: equal content gives equal bytes.
 _OPTIONS = (
     "--single-transaction",
@@ -155,7 +154,7 @@ def _credentials(defaults_file: str) -> tuple[str, ...]:
 def _succeed(host: Host, name: str, argv: tuple[str, ...]) -> None:
     result = host.job(name, (argv,))
     if result.status != 0:
-        if any(words in result.text for words in _FULL):
+        if full(result.text):
             raise DiskFull(
                 f"{host.name}: no space left for the {name} of a database: {result.text.strip()}",
                 hint="make room there, then resume the run",

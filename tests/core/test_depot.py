@@ -7,7 +7,7 @@ import pytest
 from nornir_upgrade.core.debdepot import DebDepot
 from nornir_upgrade.core.delivery import DIRECTORY as DELIVERED
 from nornir_upgrade.core.delivery import Delivered, unfetched
-from nornir_upgrade.core.depot import DIRECTORY, Depot, Held, Offer, parse_held
+from nornir_upgrade.core.depot import DIRECTORY, Depot, Held, Offer, full, parse_held
 from nornir_upgrade.core.errors import CommandFailed, InvalidInput
 from nornir_upgrade.core.escrow import Family, PackageFile
 from nornir_upgrade.core.rpmdepot import RpmDepot
@@ -153,3 +153,20 @@ def test_only_what_did_not_come_is_taken_for_not_fetched() -> None:
     assert unfetched(CommandFailed("cmp1", "apt-get", 100, apt))
     assert unfetched(CommandFailed("rcmp1", "dnf", 1, "Error: Error downloading packages:\n  Cannot download a-1.rpm"))
     assert not unfetched(CommandFailed("cmp1", "postinst of a", 1, "dpkg: error processing package a (--configure):"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dpkg-deb: error: copying failed: No space left on device",
+        "E: You don't have enough free space in /var/cache/apt/archives/.",
+        "mariadb-dump: Error writing file 'x' (errno 28 \"No space\")",
+        "ERROR 1021 (HY000): Disk full (/tmp); (Errcode: 28)",
+    ],
+)
+def test_the_last_line_that_tells_of_a_full_disk_is_found(line: str) -> None:
+    assert full(f"No space left on device: an earlier one\n  {line} \nE: Unable to fetch some archives") == line
+
+
+def test_other_failures_tell_of_no_full_disk() -> None:
+    assert full("E: Unable to locate package nova\nerrno 280") == ""
