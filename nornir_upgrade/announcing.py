@@ -10,8 +10,8 @@ from .core.escrow import Escrow
 from .core.facts import HostFacts
 from .core.plan import Plan
 from .core.store import Store
-from .doors import Flags
 from .finding import Finding
+from .flags import Flags
 from .plan_text import outline, text
 from .preparation import Prepared, advisory, blocking, findings_in_text, prepare, summary
 from .proof import Proof

@@ -9,7 +9,8 @@ from .cli_lab import lab
 from .cli_runs import history, policy, report, resume, status, unwind, write
 from .core.errors import Blocked, Unreachable
 from .core.host import quote
-from .doors import CONSENT, EXIT_CODES, FLEET, GENERAL, STOPPING, WAVES, Door, Flags, before_the_verb, enter, flags
+from .doors import EXIT_CODES, Door, enter
+from .flags import CONSENT, FLEET, GENERAL, STOPPING, WAVES, Flags, before_the_verb, flags
 from .screen import Screen, columns
 
 SOMETHING_TO_DO = 100

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from .core.errors import InvalidInput, UnknownName
-from .doors import GENERAL, Flags, Verbs, flags
+from .doors import Verbs
+from .flags import GENERAL, Flags, flags
 from .screen import Screen, columns
 from .words import printable
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .core.errors import InvalidInput, UnfinishedRun
-from .doors import ASSENT, CONSENT, GENERAL, STOPPING, WORKERS, Flags, flags
+from .flags import ASSENT, CONSENT, GENERAL, STOPPING, WORKERS, Flags, flags
 from .screen import Screen, columns
 from .streams import put
 from .words import one_line

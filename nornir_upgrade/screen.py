@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from .doors import Flags, colourful
-from .streams import OutputLost, put, say
+from .flags import Flags
+from .streams import OutputLost, colourful, put, say
 from .words import printable
 
 

@@ -28,6 +28,11 @@ def complete() -> None:
             setattr(sys, name, open(null, "w" if number else "r", errors="replace", closefd=False))  # noqa: SIM115 (never closed)
 
 
+def colourful() -> bool:
+    """Whether colour is wanted at all (https://no-color.org); a pipe gets none in any case."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def say(text: str, *, colour: bool | None = None) -> None:
     """Tell on stderr. What cannot be told there is no reason for any work to end."""
     with suppress(OSError):

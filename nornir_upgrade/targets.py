@@ -9,7 +9,7 @@ from . import vocabulary as vocabulary
 from .core import codec
 from .core.errors import InvalidInput
 from .core.plan import FORMAT, Plan
-from .doors import Flags
+from .flags import Flags
 from .scenario import Scenario
 
 

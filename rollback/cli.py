@@ -4,7 +4,8 @@ from typing import NoReturn
 
 import click
 
-from nornir_upgrade.doors import EXIT_CODES, FLEET, GENERAL, Door, Flags, before_the_verb, enter, flags
+from nornir_upgrade.doors import EXIT_CODES, Door, enter
+from nornir_upgrade.flags import FLEET, GENERAL, Flags, before_the_verb, flags
 from nornir_upgrade.screen import Screen, columns
 
 from .cli_apply import apply

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nornir_upgrade.doors import CONSENT, FLEET, GENERAL, Flags, flags
+from nornir_upgrade.flags import CONSENT, FLEET, GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
 from .cli_way import FOUND, MISSING, ONLY, TARGET, policy, target

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nornir_upgrade.doors import FLEET, GENERAL, Flags, flags
+from nornir_upgrade.flags import FLEET, GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
 from .cli_release import from_release

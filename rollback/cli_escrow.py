@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nornir_upgrade.core.errors import DigestMismatch, Unobtainable, Unreachable
-from nornir_upgrade.doors import FLEET, GENERAL, Flags, Verbs, flags
+from nornir_upgrade.doors import Verbs
+from nornir_upgrade.flags import FLEET, GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 from nornir_upgrade.words import in_bytes
 

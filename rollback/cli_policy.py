@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nornir_upgrade.doors import GENERAL, Flags, flags
+from nornir_upgrade.flags import GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
 from .cli_texts import FILE, read_policy

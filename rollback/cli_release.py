@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nornir_upgrade.doors import Flags
+from nornir_upgrade.flags import Flags
 from nornir_upgrade.screen import Screen
 
 from .cli_result import by_host, judge, words

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nornir_upgrade.doors import Flags
+from nornir_upgrade.flags import Flags
 from nornir_upgrade.screen import Screen
 
 from .cli_result import judge, words

@@ -7,7 +7,7 @@ import click
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.evr import Flavour, sort_key
-from nornir_upgrade.doors import GENERAL, Flags, flags
+from nornir_upgrade.flags import GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
 _STDIN = "-"

@@ -17,7 +17,7 @@ from nornir_upgrade import doors, settings
 from nornir_upgrade.cli import door
 from nornir_upgrade.core import errors
 from nornir_upgrade.core.errors import Failure, InvalidInput
-from nornir_upgrade.doors import Share
+from nornir_upgrade.flags import Share
 from tests.core.toys import Note, plan_of
 
 from .site import ROOT, Pause, Site

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.run import Event, Run
-from nornir_upgrade.doors import Flags
+from nornir_upgrade.flags import Flags
 from nornir_upgrade.progress import Table, following, in_words
 from nornir_upgrade.screen import Screen, columns
 from nornir_upgrade.words import masked, one_line, printable

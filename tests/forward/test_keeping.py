@@ -15,7 +15,7 @@ from nornir_upgrade.core.escrow import Escrow, PackageFile
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.doors import Flags
+from nornir_upgrade.flags import Flags
 from nornir_upgrade.keeping import keep_old_packages
 from nornir_upgrade.screen import Screen
 from nornir_upgrade.settings import Keep, Settings

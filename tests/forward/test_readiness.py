@@ -14,7 +14,7 @@ from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.doors import Flags
+from nornir_upgrade.flags import Flags
 from nornir_upgrade.readiness import ahead, refuse_unready
 from nornir_upgrade.screen import Screen
 from nornir_upgrade.settings import Settings

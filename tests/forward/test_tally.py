@@ -2,7 +2,7 @@
 
 import pytest
 
-from nornir_upgrade.doors import Flags
+from nornir_upgrade.flags import Flags
 from nornir_upgrade.screen import Screen
 from nornir_upgrade.tally import tally
 
