@@ -46,7 +46,7 @@ show /proc/sys/kernel/osrelease; mark kernel $?
     + f"{RPM_HOST}\n{facts_rpm.SCRIPT}else\n{facts_deb.SCRIPT}fi\n"
     + """\
 if [ -d /run/systemd/system ]; then
-  systemctl list-units --all --full --plain --no-legend '*.service'; mark units $?
+  systemctl list-units --state=active,reloading --full --plain --no-legend '*.service'; mark units $?
 else
   mark units 0
 fi

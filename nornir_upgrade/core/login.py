@@ -87,9 +87,11 @@ class Login(LinuxSSH):
     def _use_ssh_config(self, dict_arg: dict[str, Any]) -> dict[str, Any]:
         """As netmiko does, and what the inventory says counts in a way through other hosts (`%p`, `%r`) as well."""
         path = Path(self.ssh_config_file or "").expanduser().absolute()
+        if not path.is_file():
+            return dict_arg
         port = f"Port {dict_arg['port']}\n" if dict_arg["port"] != 22 else ""
         user = f"User {dict_arg['username']}\n" if dict_arg["username"] else ""
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        text = path.read_text(encoding="utf-8")
         found = SSHConfig.from_text(port + user + text).lookup(
             self.host
         )  # the first that is said counts, ssh_config(5)

@@ -28,7 +28,7 @@ def parse_services(sections: Mapping[str, Section]) -> tuple[Service, ...]:
 
 
 def _active(section: Section) -> set[str]:
-    """`systemctl list-units --plain --no-legend`: unit, load, active, sub, description."""
+    """`systemctl list-units --state=active,reloading --plain --no-legend`: unit, load, active, sub, description."""
     active = set()
     for offset, line in section.lines():
         words = line.split(None, 4)
