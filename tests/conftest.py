@@ -6,6 +6,7 @@ they do not skip.
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from nornir_upgrade.lab.lab import Lab
 # Tests assert no times: on a busy machine an example may take as long as it likes.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# Where a shell runs the tests in the background it has them ignore Ctrl-C, and all that they start would as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _MEMORY = Path("/dev/shm")
 _SAID, _ON_THE_LAB = "said", "on the lab"

@@ -185,8 +185,8 @@ def test_the_second_signal_stops_at_once_and_journals_what_was_interrupted(site:
     site.wait_for("begun")
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    while "Stopping" not in process.stderr.readline():
-        pass
+    while "Stopping" not in (line := process.stderr.readline()):
+        assert line, "it ended before"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
