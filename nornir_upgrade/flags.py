@@ -10,31 +10,22 @@ import click
 
 from .settings import DEFAULT_CONFIG
 from .streams import colourful
+from .waves import Size
+
+_ONE = Size(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A number of hosts, or a percentage of them."""
-
-    number: int
-    percent: bool = False
-
-    def of(self, total: int) -> int:
-        """How many of `total` hosts, rounded up, so that a percentage of few hosts is still one."""
-        return -(-total * self.number // 100) if self.percent else self.number
-
-
-class _ShareType(click.ParamType[Share]):
+class _SizeType(click.ParamType[Size]):
     name = "N|N%"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Share:
-        if isinstance(value, Share):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        if isinstance(value, Size):
             return value
         digits = str(value).removesuffix("%")
         percent = str(value).endswith("%")
         if not digits.isascii() or not digits.isdigit() or int(digits) < 1 or (percent and int(digits) > 100):
             self.fail(f"{value!r} is neither a number of hosts from 1 nor a percentage from 1% to 100%", param, ctx)
-        return Share(int(digits), percent)
+        return Size(int(digits), percent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +41,7 @@ class Flags:
     workers: int = 0
     serial: str = ""
     diff: bool = False
-    max_fail: Share = Share(1)
+    max_fail: Size = _ONE
     on_failure: str = "halt"
     stop_after: int = 0
     accept: tuple[str, ...] = ()
@@ -122,7 +113,7 @@ CONSENT: tuple[Option, ...] = (
 STOPPING: tuple[Option, ...] = (
     click.option(
         "--max-fail",
-        type=_ShareType(),
+        type=_SizeType(),
         default="1",
         show_default=True,
         help="Stop when this many hosts have failed; unreachable ones count.",

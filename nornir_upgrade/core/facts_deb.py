@@ -10,6 +10,7 @@ from operator import attrgetter
 
 from . import apt
 from .errors import InvalidInput
+from .evr import check_arch, check_name
 from .packaged import Conffile, Packaged, Source, digests
 from .packages import Package
 from .sections import Section
@@ -21,7 +22,6 @@ PARTS = ("packages", "auto", "policy", "digests")
 _SOURCES = re.compile(
     r"/etc/apt/(sources\.list|preferences|trusted\.gpg)(\.d/.*)?|/etc/apt/keyrings/.*|/usr/share/keyrings/.*"
 )
-_MARK = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?", re.ASCII)
 _CONFFILE = re.compile(r" (?P<path>/.*) (?:[0-9a-f]{32}|newconffile)(?P<obsolete> obsolete)?(?: remove-on-upgrade)?")
 
 # Passes dpkg-query's answer on, and then tells as apt-mark would what the file after it marks; a line that is none of such a file's
@@ -30,6 +30,7 @@ _PICK = r"""
 NR > FNR && /^Package: ./ { name = substr($0, 10); next }
 NR > FNR && /^Architecture: ./ { arch = substr($0, 15); next }
 NR > FNR && /^Auto-Installed: 1$/ { print name ":" arch; next }
+NR > FNR && /^$/ { name = arch = "" }
 NR > FNR && /^([A-Z][A-Za-z-]*: .+)?$/ { next }
 NR > FNR { print; next }
 NF { print }
@@ -131,8 +132,13 @@ def _packages(section: Section, auto: Section) -> tuple[tuple[Package, ...], tup
 def _marks(section: Section) -> Iterator[str]:
     """`name` or `name:arch` a line. The architecture of `all` is the host's own."""
     for offset, line in section.succeeded().lines():
-        if not _MARK.fullmatch(line):
-            raise section.fail(f"no mark of a package: {line!r}", offset)
+        name, colon, arch = line.partition(":")
+        try:
+            check_name(name, qualified=True)
+            if colon:
+                check_arch(arch)
+        except InvalidInput:
+            raise section.fail(f"no mark of a package: {line!r}", offset) from None
         yield line
 
 

@@ -17,7 +17,7 @@ from nornir_upgrade import doors, settings
 from nornir_upgrade.cli import door
 from nornir_upgrade.core import errors
 from nornir_upgrade.core.errors import Failure, InvalidInput
-from nornir_upgrade.flags import Share
+from nornir_upgrade.waves import Size
 from tests.core.toys import Note, plan_of
 
 from .site import ROOT, Pause, Site
@@ -277,9 +277,9 @@ def test_messages_from_hosts_move_no_cursor_and_tell_no_password() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "total", "number"), [(Share(3), 10, 3), (Share(10, True), 5, 1), (Share(50, True), 4, 2)]
+    ("share", "total", "number"), [(Size(3), 10, 3), (Size(10, True), 5, 1), (Size(50, True), 4, 2)]
 )
-def test_share_of_hosts(share: Share, total: int, number: int) -> None:
+def test_share_of_hosts(share: Size, total: int, number: int) -> None:
     assert share.of(total) == number
 
 

@@ -78,11 +78,19 @@ def test_the_host_picks_its_architecture_and_its_conffiles_from_the_list() -> No
 def test_the_host_picks_what_apt_marks_as_automatic(tmp_path: Path) -> None:
     (states := tmp_path / "extended_states").write_text(
         "Package: dpkg\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: less\nArchitecture: i386\nAuto-Installed: 0\n\n"
-        "Package: nano\nArchitecture: i386\nX-Later: yes\nAuto-Installed: 1\n\nPackage less\nAuto-Installed:\n"
+        "Package: nano\nArchitecture: i386\nX-Later: yes\nAuto-Installed: 1\n\nPackage less\nAuto-Installed:\n\n"
+        "Architecture: amd64\nAuto-Installed: 1\n"
     )
     argv = ["awk", "-F", "\t", facts_deb._PICK, "-", str(states)]
     done = subprocess.run(argv, input="dpkg\tamd64\n", capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["dpkg\tamd64", "dpkg:amd64", "nano:i386", "Package less", "Auto-Installed:"]
+    assert done.stdout.splitlines() == [
+        "dpkg\tamd64",
+        "dpkg:amd64",
+        "nano:i386",
+        "Package less",
+        "Auto-Installed:",
+        ":amd64",
+    ]
 
 
 def test_services_are_those_that_can_be_enabled(known: HostFacts) -> None:
