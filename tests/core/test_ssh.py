@@ -65,6 +65,33 @@ def test_one_connection_serves_all_commands(own: Sshd, fragile: SshHost) -> None
     assert own.logins == 1
 
 
+def test_connecting_beforehand_is_what_the_first_command_would_do(own: Sshd, fragile: SshHost) -> None:
+    fragile.connect()
+    assert own.logins == 1
+    assert fragile.run(("echo", "in")).text == "in\n" and own.logins == 1
+    own.stop()
+    fragile.close()
+    fragile.patience = 0.0
+    with pytest.raises(Unreachable):
+        fragile.connect()
+
+
+@pytest.mark.parametrize(
+    ("offered", "taken"),
+    [("+aes128-gcm@openssh.com", "aes128-gcm@openssh.com"), ("aes256-ctr,aes128-ctr", "aes128-ctr")],
+    ids=["sealing", "others"],
+)
+def test_the_cipher_is_one_that_seals_where_the_host_has_one(tmp_path: Path, offered: str, taken: str) -> None:
+    data = os.urandom(6 << 20)
+    with running(tmp_path / "own", Ciphers=offered, RekeyLimit="1M") as sshd:  # new keys on the way, sshd_config(5)
+        host = host_of(sshd)
+        assert host.run(("cat",), stdin=data).stdout == data
+        transport = host._connected()
+        assert (transport.local_cipher, transport.remote_cipher) == (taken, taken)
+        assert sshd.logins == 1
+        host.close()
+
+
 def test_the_first_command_does_not_wait_for_a_delayed_acknowledgement(shared: Sshd) -> None:
     def opening() -> float:
         host = host_of(shared)
