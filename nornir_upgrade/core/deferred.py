@@ -14,7 +14,10 @@ def defer(name: str, **known: object) -> None:
     A package's modules can be imported without it: they find what is `known` of it, and each other.
     """
     if name not in sys.modules:
-        sys.modules[name] = _Later(name, known)
+        sys.modules[name] = later = _Later(name, known)
+        package, _, module = name.rpartition(".")
+        if package:
+            setattr(import_module(package), module, later)  # as an import does
 
 
 class _Later(ModuleType):

@@ -1,5 +1,6 @@
 """The door itself: help, wrong usage, wrong configuration, exit codes."""
 
+import importlib.metadata
 import os
 import pty
 import signal
@@ -50,6 +51,13 @@ def test_help_lists_every_exit_code() -> None:
     output = CliRunner().invoke(door, ["--help"]).output
     codes = {str(one.exit_code) for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Failure)}
     assert codes <= {line.split()[0] for line in output.split("Exit codes:")[1].splitlines() if line.strip()}
+
+
+@pytest.mark.parametrize("package", ["nornir_upgrade", "rollback"])
+def test_a_program_tells_its_version(package: str) -> None:
+    argv = [sys.executable, "-c", f"from {package}.cli import main; main()", "--version"]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ended.stdout.endswith(f", version {importlib.metadata.version('nornir-upgrade')}\n"), ended.stderr
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
