@@ -6,7 +6,6 @@ Never read: dpkg's status file, which lies after a crash.
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from operator import attrgetter
 
 from . import apt
 from .errors import InvalidInput
@@ -93,12 +92,11 @@ def parse(sections: Mapping[str, Section]) -> Packaged:
     """What the script's parts tell. Raises `InvalidInput` with line and reason."""
     known = digests(sections["digests"])
     packages, owned = _packages(sections["packages"], sections["auto"])
-    conffiles = {Conffile(path, owner, known.get(path, ""), obsolete) for path, owner, obsolete in owned}
     return Packaged(
         family="deb",
         arch=apt.native(packages),
         packages=packages,
-        conffiles=tuple(sorted(conffiles, key=attrgetter("path", "package"))),
+        conffiles=tuple(Conffile(path, owner, known.get(path, ""), obsolete) for path, owner, obsolete in owned),
         sources=tuple(Source(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
         repositories=apt.parse_policy(sections["policy"].succeeded()),
     )
@@ -126,7 +124,7 @@ def _packages(section: Section, auto: Section) -> tuple[tuple[Package, ...], tup
                     packages.append(package)
         except InvalidInput as refusal:
             raise section.fail(refusal.message, offset) from None
-    return apt.marked(apt.in_order(packages), _marks(auto)), tuple(owned)
+    return apt.marked(apt.in_order(packages), _marks(auto)), tuple(sorted(set(owned)))
 
 
 def _marks(section: Section) -> Iterator[str]:
