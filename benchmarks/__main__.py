@@ -33,7 +33,10 @@ def _facts(directory: Path) -> Iterator[Table | str]:
     from nornir_upgrade.lab.machine import default_cache
 
     medians = facts.run(directory, default_cache())
-    title = f"facts of {facts.HOSTS} hosts, median of {facts.ROUNDS} rounds, fresh connections each"
+    title = (
+        f"facts of {facts.HOSTS} hosts, fresh connections each, median of {facts.ROUNDS} rounds,"
+        f" in which {' and '.join(facts.CLOSE)} were measured {facts.OFTEN} times each"
+    )
     yield _beside(title, medians, medians[_OURS])
     for name, floor in facts.FLOORS.items():
         times = medians[name].wall / medians[_OURS].wall
