@@ -3,7 +3,8 @@
 import gc
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
@@ -11,7 +12,7 @@ import click
 from . import interrupt
 from .core.errors import Failure
 from .ending import end, working
-from .streams import abandon, colourful, complete, say
+from .streams import abandon, colourful, complete, lost, say
 from .words import printable
 
 CLOSED_PIPE = 141  # what a shell sees of a program that SIGPIPE ended: 128 + 13
@@ -59,14 +60,15 @@ class Door(Verbs):
         with interrupt.leaving():
             sys.exit(self._exit_code(args, prog_name, **more))
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _speaking():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _speaking():
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:  # `… | head` has seen enough
-            abandon()
-            raise click.exceptions.Exit(CLOSED_PIPE) from None
-        return result
+            return result
 
     def _exit_code(self, args: Any, prog_name: str | None, **more: Any) -> int:
         more["standalone_mode"] = False
@@ -87,6 +89,20 @@ class Door(Verbs):
             say(traceback.format_exc(), colour=False)
             say(f"{name}: this is a bug; what was done until here stands in the journal")
             return 1
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """What click itself says, help and versions, is lost in the same words as what we say through `streams`."""
+    try:
+        yield
+    except BrokenPipeError:  # `… | head` has seen enough
+        abandon()
+        raise click.exceptions.Exit(CLOSED_PIPE) from None
+    except OSError as error:
+        if any(frame.f_code is click.echo.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
+            raise lost(error) from None
+        raise
 
 
 def tell(name: str, failure: Failure) -> None:

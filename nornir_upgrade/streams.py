@@ -47,8 +47,13 @@ def put(text: str, *, colour: bool | None = None, end: bool = True) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        abandon()
-        raise OutputLost(f"standard output: {error.strerror}", hint="what was to be said there is lost") from None
+        raise lost(error) from None
+
+
+def lost(error: OSError) -> OutputLost:
+    """The failure that `error` of a write to stdout is; afterwards nothing more is written there."""
+    abandon()
+    return OutputLost(f"standard output: {error.strerror}", hint="what was to be said there is lost")
 
 
 def abandon() -> None:

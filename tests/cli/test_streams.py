@@ -48,6 +48,23 @@ def test_a_result_that_cannot_be_written_is_told_and_what_failed_says_so(tmp_pat
     assert "go back with: nornir-upgrade unwind" in told
 
 
+@pytest.mark.parametrize("asked", ["--help", "--version", "plan --help", "lab up --help"])
+def test_help_that_cannot_be_written_is_told(tmp_path: Path, asked: str) -> None:
+    code, _, told = shell(Site(tmp_path), f"{asked} >/dev/full")
+    assert code == 10 and "standard output: No space left on device" in told
+
+
+@pytest.mark.parametrize("asked", ["--help", "status --help"])
+def test_help_that_nobody_reads_ends_as_other_programs_do(tmp_path: Path, asked: str) -> None:
+    """As one that SIGPIPE ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, "-m", "tests.cli.driver", *asked.split()]
+    ended = subprocess.run(argv, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 def test_nobody_is_asked_through_a_closed_standard_input(tmp_path: Path) -> None:
     site = Site(tmp_path)
     code, _, told = shell(site, f"run {site.write(PLAN)} <&-")
