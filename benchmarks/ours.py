@@ -24,11 +24,6 @@ def main(config: str) -> int:
 
 def _told(host: Host) -> bytes:
     """The facts of one host as a line of JSON, made while others are still being asked; imported while hosts work."""
-    from nornir_upgrade.core.ssh import SshHost
-
-    assert isinstance(host, SshHost)
-    host.connect()
-
     from nornir_upgrade.core import facts
 
     known = facts.gather(host)

@@ -73,11 +73,6 @@ class SshHost(RemoteHost):
         self._was_there = False
         self._lock = threading.RLock()
 
-    def connect(self) -> None:
-        """Afterwards there is a connection, which the first command would make. Raises `Unreachable`, and its kinds."""
-        with self._lock:
-            self._connected()
-
     def close(self) -> None:
         """Afterwards there is no connection. The next command makes a new one."""
         with self._lock:

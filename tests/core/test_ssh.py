@@ -65,17 +65,6 @@ def test_one_connection_serves_all_commands(own: Sshd, fragile: SshHost) -> None
     assert own.logins == 1
 
 
-def test_connecting_beforehand_is_what_the_first_command_would_do(own: Sshd, fragile: SshHost) -> None:
-    fragile.connect()
-    assert own.logins == 1
-    assert fragile.run(("echo", "in")).text == "in\n" and own.logins == 1
-    own.stop()
-    fragile.close()
-    fragile.patience = 0.0
-    with pytest.raises(Unreachable):
-        fragile.connect()
-
-
 @pytest.mark.parametrize(
     ("offered", "taken"),
     [("+aes128-gcm@openssh.com", "aes128-gcm@openssh.com"), ("aes256-ctr,aes128-ctr", "aes128-ctr")],
