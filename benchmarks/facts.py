@@ -25,11 +25,11 @@ _SETTLE = 1.0  # seconds in which hosts end the sessions of one tool, which the 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A command, where it runs, and what it prints of dpkg, a package that every host has."""
+    """A command, where it runs, and what it prints of dpkg, a package that every host has; '' where it prints no packages."""
 
     argv: list[str]
     folder: Path
-    of_dpkg: str
+    of_dpkg: str = ""
 
 
 # As a user has it. What tells Python not to keep what it compiled would have this program, which is run from its sources, compiled
@@ -65,12 +65,11 @@ def _turned(tools: Mapping[str, Tool], number: int) -> list[tuple[str, Tool]]:
 
 
 def _check(name: str, tool: Tool, printed: str, chosen: Sequence[Target]) -> None:
-    """Raises `measure.Failed` where the tool did not print the packages of every host."""
+    """Raises `measure.Failed` where the tool did not print every host's name, and the packages of each."""
     missing = [target.name for target in chosen if not re.search(rf"\b{target.name}\b", printed)]
-    if missing or printed.count(tool.of_dpkg) != len(chosen):
-        raise measure.Failed(
-            f"{name} printed packages of {printed.count(tool.of_dpkg)} hosts, and nothing of {missing}"
-        )
+    with_packages = printed.count(tool.of_dpkg) if tool.of_dpkg else len(chosen)
+    if missing or with_packages != len(chosen):
+        raise measure.Failed(f"{name} printed packages of {with_packages} hosts, and nothing of {missing}")
 
 
 def _tools(directory: Path, cache: Path, lab: Lab, chosen: Sequence[Target]) -> Mapping[str, Tool]:
@@ -81,8 +80,10 @@ def _tools(directory: Path, cache: Path, lab: Lab, chosen: Sequence[Target]) -> 
     config = inventory(folders["ours"], lab, chosen)
     peer = {name: (programs, folder, chosen, lab.key, lab.known_hosts) for name, folder in folders.items()}
     ours = [sys.executable, "-m", "benchmarks.ours", str(config)]
+    snapshot = [str(Path(sys.executable).with_name("rollback")), "snapshot", "--config", str(config)]
     return {
         "nornir-upgrade": Tool(ours, Path.cwd(), '"name":"dpkg"'),
+        "rollback snapshot, which keeps them": Tool(snapshot, folders["ours"]),
         "pyinfra DebPackages": Tool(peers.pyinfra(*peer["pyinfra"]), folders["pyinfra"], '"dpkg": ['),
         "Ansible package_facts": Tool(peers.ansible(*peer["ansible"]), folders["ansible"], '"dpkg": ['),
         "Ansible, as many forks as hosts, pipelining": Tool(

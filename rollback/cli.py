@@ -80,14 +80,20 @@ def snapshots(flags: Flags) -> None:
     """All snapshots, oldest first. `last` and `last-1` count from the end of this list."""
     from nornir_upgrade.controller import reading
 
-    from .snapshot import snapshots as every
+    from .snapshot import entries
 
     with reading(flags.config) as journal:
-        found = every(journal)
+        found = entries(journal)
     head = ("snapshot", "taken", "before run", "hosts", "label")
     rows = [(one.id, _local_time(one.taken_at), one.run or "-", len(one.hosts), one.label) for one in found]
     documents = [
-        {"snapshot": one.id, "taken_at": one.taken_at, "run": one.run, "label": one.label, "hosts": list(one.names)}
+        {
+            "snapshot": one.id,
+            "taken_at": one.taken_at,
+            "run": one.run,
+            "label": one.label,
+            "hosts": [h.host for h in one.hosts],
+        }
         for one in found
     ]
     Screen(flags).result({"snapshots": documents}, columns(head, rows) if rows else "No snapshot yet.")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,10 +83,10 @@ def verify(flags: Flags) -> int:
     from . import escrow_text
     from .inspection import inspect
     from .keeping import restorable
-    from .snapshot import snapshots
+    from .snapshot import entries
 
     with _reading(flags) as (kept, journal):
-        needed, _ = restorable(journal.runs(), snapshots(journal))
+        needed, _ = restorable(journal.runs(), entries(journal))
         found = _with_copies(flags, kept, inspect(kept, captures(needed)))
     Screen(flags).result(codec.to_builtins(found), escrow_text.inspected(found))
     if found.faults:
@@ -151,14 +152,15 @@ def prune(flags: Flags) -> None:
 
     from . import escrow_text
     from .keeping import waste
-    from .snapshot import snapshots
+    from .snapshot import entries, read
 
     screen = Screen(flags)
     # While nobody else works: what a run has just kept stands in no event yet.
     with at_work(flags.config, "rollback escrow prune") as controller:
         kept, journal = Escrow.beside(controller.store), controller.journal
         objects = tuple(kept.store.digests())
-        found = waste(journal.runs(), snapshots(journal), kept.list(), objects, kept.holders.list())
+        among = (kept.list(), objects, kept.holders.list())
+        found = waste(journal.runs(), entries(journal), partial(read, journal), *among)
         size = sum(map(kept.store.size, found.objects))
         document: dict[str, Any] = {
             "packages": [str(one.file) for one in found.packages],

@@ -1,6 +1,6 @@
 """Keeping: which objects of the store a way back still needs, and which nobody does. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nornir_upgrade.core import codec
@@ -8,7 +8,7 @@ from nornir_upgrade.core.escrow import Kept, PackageFile, files_of
 from nornir_upgrade.core.holders import Holding
 from nornir_upgrade.core.run import Run
 
-from .snapshot import Snapshot
+from .snapshot import Entry, Snapshot
 
 _RESTORABLE = ("open", "succeeded")
 _DIGEST = 64  # hexadecimal digits of a SHA-256
@@ -27,37 +27,37 @@ class Waste:
         return bool(self.packages or self.objects or self.copies)
 
 
-def restorable(runs: Sequence[Run], snapshots: Iterable[Snapshot]) -> tuple[tuple[Run, ...], tuple[Snapshot, ...]]:
+def restorable(runs: Sequence[Run], snapshots: Sequence[Entry]) -> tuple[tuple[Run, ...], tuple[Entry, ...]]:
     """The runs that a way back may still read, and the snapshots that one may lead to.
 
     From the first run on that is neither undone nor without any touch, everything counts: a way back reads every run since its
     snapshot. A snapshot that was taken for itself is somebody's, and counts with all runs since.
     """
-    by_age = tuple(snapshots)
     status = {run.id: run.status for run in runs}
-    own = [one.taken_at for one in by_age if not one.run]
+    own = [one.taken_at for one in snapshots if not one.run]
     since = [
         index for index, run in enumerate(runs) if status[run.id] in _RESTORABLE or any(at <= _begun(run) for at in own)
     ]
     needed = tuple(runs[since[0] :]) if since else ()
     ids = {run.id for run in needed}
-    return needed, tuple(one for one in by_age if not one.run or one.run in ids)
+    return needed, tuple(one for one in snapshots if not one.run or one.run in ids)
 
 
 def waste(
     runs: Sequence[Run],
-    snapshots: Iterable[Snapshot],
+    snapshots: Sequence[Entry],
+    read: Callable[[str], Snapshot],
     kept: Collection[Kept],
     objects: Collection[str],
     holdings: Iterable[Holding] = (),
 ) -> Waste:
     """What of `kept`, of the store's `objects` and of what hosts hold can go; of the last what is not for a host's own way back.
 
-    What was fetched since the last run began may be for one to come.
+    `read` gives the snapshot of an id; one at a time is held. What was fetched since the last run began may be for one to come.
     """
     needed, led_to = restorable(runs, snapshots)
     last = max(map(_begun, runs), default="")
-    by_host = _wanted(led_to)
+    by_host = _wanted(read(one.id) for one in led_to)
     wanted = set().union(*by_host.values())
     packages, stay = [], _digests(needed)
     for one in kept:

@@ -1,13 +1,13 @@
-"""Snapshots: the facts of a fleet at a moment. The journal keeps them; here they are found again, and compared."""
+"""Snapshots: the facts of a fleet at a moment. The journal keeps them; here they are listed, found again, and compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.compare import Difference, compare
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
-from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.facts import Database, HostFacts
 from nornir_upgrade.core.journal import Journal, pick
 from nornir_upgrade.core.run import Run
 
@@ -38,6 +38,26 @@ class Snapshot:
         raise UnknownName(f"host in snapshot {self.id}", host, self.names)
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Of a host in a snapshot: when it was looked at, and its databases."""
+
+    host: str
+    taken_at: str
+    databases: tuple[Database, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A snapshot in the list of all: as `Snapshot`, but of its hosts only what is read in no time, however many packages they have."""
+
+    id: str
+    label: str
+    taken_at: str
+    run: str
+    hosts: tuple[Recorded, ...]
+
+
 def keep(journal: Journal, hosts: Sequence[HostFacts], *, run: str = "", label: str = "") -> Snapshot:
     """Afterwards `hosts` are a snapshot in the journal; returns it."""
     facts = tuple(sorted(hosts, key=lambda one: one.host))
@@ -45,9 +65,13 @@ def keep(journal: Journal, hosts: Sequence[HostFacts], *, run: str = "", label: 
     return Snapshot(found, label, _moment(facts), run, facts)
 
 
-def snapshots(journal: Journal) -> tuple[Snapshot, ...]:
-    """Every snapshot, oldest first. Raises `InvalidInput` where one is damaged or of another version."""
-    return tuple(_read(*row) for row in journal.snapshot_rows())
+def entries(journal: Journal) -> tuple[Entry, ...]:
+    """The list of all snapshots, oldest first. Raises `InvalidInput` where one is none, `DigestMismatch` where one is damaged."""
+    found = []
+    for one, run, label, document in journal.snapshot_rows():
+        hosts = codec.skim(document, tuple[Recorded, ...], source=f"snapshot {one}")
+        found.append(Entry(one, label, _moment(hosts), run, hosts))
+    return tuple(found)
 
 
 def find(journal: Journal, name: str) -> Snapshot:
@@ -56,12 +80,16 @@ def find(journal: Journal, name: str) -> Snapshot:
 
     Raises `UnknownName`, listing the snapshots that there are.
     """
-    rows = journal.snapshot_rows()
-    for row in reversed(rows):
-        if name and name in (row[1], row[2]):
-            return _read(*row)
-    chosen = pick("snapshot", name, [row[0] for row in rows])
-    return _read(*next(row for row in rows if row[0] == chosen))
+    heads = [row[:3] for row in journal.snapshot_rows()]
+    called = [one for one, *names in heads if name and name in names]
+    return read(journal, called[-1] if called else pick("snapshot", name, [one for one, _, _ in heads]))
+
+
+def read(journal: Journal, found: str) -> Snapshot:
+    """The snapshot whose id is `found`, which there is. Raises `InvalidInput` where it is of another version."""
+    _, run, label, document = journal.snapshot_row(found)
+    hosts = codec.loads(document, tuple[HostFacts, ...], source=f"snapshot {found}")
+    return Snapshot(found, label, _moment(hosts), run, hosts)
 
 
 def before_run(journal: Journal, name: str) -> Snapshot:
@@ -70,7 +98,7 @@ def before_run(journal: Journal, name: str) -> Snapshot:
     So `last` goes on meaning the last run forward after a way back from it was begun and cut off.
     """
     run = journal.run(name)
-    taken = {row[1]: row for row in journal.snapshot_rows() if row[1]}
+    taken = {of: one for one, of, *_ in journal.snapshot_rows()}
     while run.id not in taken:
         if run.plan.direction == "rollback":
             return find(journal, run.plan.origin)
@@ -80,7 +108,7 @@ def before_run(journal: Journal, name: str) -> Snapshot:
                 hint="choose one with --snapshot; `rollback snapshots` lists them",
             )
         run = journal.run(run.parent)
-    return _read(*taken[run.id])
+    return read(journal, taken[run.id])
 
 
 def runs_since(journal: Journal, snapshot: Snapshot) -> tuple[Run, ...]:
@@ -100,10 +128,5 @@ def diff(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> tuple[D
     )
 
 
-def _read(found: str, run: str, label: str, document: str) -> Snapshot:
-    hosts = codec.loads(document, tuple[HostFacts, ...], source=f"snapshot {found}")
-    return Snapshot(found, label, _moment(hosts), run, hosts)
-
-
-def _moment(hosts: Sequence[HostFacts]) -> str:
-    return max((facts.taken_at for facts in hosts), default="")
+def _moment(hosts: Iterable[HostFacts | Recorded]) -> str:
+    return max((one.taken_at for one in hosts), default="")

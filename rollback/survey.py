@@ -24,7 +24,7 @@ from .nearest import Nearest
 from .resolve import Manifest, exact
 from .shelf import Shelf
 from .slots import flavour_of
-from .snapshot import Snapshot, runs_since, snapshots
+from .snapshot import Snapshot, entries, runs_since
 from .solving import Progress, Question, silent, solve_all
 from .stock import stock
 from .trail import trail
@@ -119,9 +119,7 @@ def facts_of(fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequenc
 def known_databases(journal: Journal, hosts: "Iterable[FleetHost]") -> dict[str, list[str]]:
     """The databases that the inventory names (`databases` in a host's data), earlier snapshots recorded or runs dumped, by host."""
     found = [(host.name, name) for host in hosts for name in host.data.get("databases", ())]
-    found += [
-        (facts.host, database.name) for one in snapshots(journal) for facts in one.hosts for database in facts.databases
-    ]
+    found += [(one.host, known.name) for taken in entries(journal) for one in taken.hosts for known in one.databases]
     for run in journal.runs():
         found += [(host, step.database) for _, host, step in run.plan.steps() if isinstance(step, DumpDatabase)]
     by_host: dict[str, list[str]] = {}

@@ -130,7 +130,7 @@ def test_what_a_host_or_a_user_says_in_no_utf_8_is_kept_all_the_same(journal: Jo
 
 def _content(path: Path) -> object:
     with owned(path, "test") as journal:
-        return journal.runs(), journal.snapshot_rows()
+        return journal.runs(), tuple(journal.snapshot_rows())
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +222,7 @@ def test_a_journal_without_seals_is_read_and_goes_on_with_them(tmp_path: Path) -
 
 def test_snapshots_are_kept_in_order(journal: Journal) -> None:
     ids = [journal.keep_snapshot(f'{{"n": {n}}}', run=f"r{n}", label=f"l{n}") for n in range(3)]
-    assert journal.snapshot_rows() == tuple((ids[n], f"r{n}", f"l{n}", f'{{"n": {n}}}') for n in range(3))
+    assert tuple(journal.snapshot_rows()) == tuple((ids[n], f"r{n}", f"l{n}", f'{{"n": {n}}}') for n in range(3))
 
 
 # ---------------------------------------------------------------------- F06: one owner

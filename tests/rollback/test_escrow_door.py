@@ -21,6 +21,7 @@ from nornir_upgrade.needs import installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.words import in_bytes
 from rollback.keeping import restorable, waste
+from rollback.snapshot import Entry
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 from tests.fake.host import FakeHost
 
@@ -140,15 +141,16 @@ def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_p
     old = factory.facts(packages=[factory.package("nova-common", "1")])
     older = factory.facts(packages=[factory.package("nova-common", "0")])
     taken = [factory.snapshot(older, run=undone.id), replace(factory.snapshot(old, run=stands.id), id="snapshot-2")]
-    needed, led_to = restorable(runs, taken)
-    assert [run.id for run in needed] == [stands.id] and led_to == (taken[1],)
+    listed = [Entry(one.id, "", one.taken_at, one.run, ()) for one in taken]
+    needed, led_to = restorable(runs, listed)
+    assert [run.id for run in needed] == [stands.id] and led_to == (listed[1],)
     kept = [
         Kept(PackageFile("deb", "nova-common", "all", version), version * 64, 1, "h", "cache", "index", LONG_AGO)
         for version in "012"
     ]
-    found = waste(runs, taken, kept, [one.digest for one in kept])
+    found = waste(runs, listed, {one.id: one for one in taken}.__getitem__, kept, [one.digest for one in kept])
     assert [one.file.version for one in found.packages] == ["0", "2"] and found.objects == ("0" * 64, "2" * 64)
-    own = replace(taken[0], run="", id="snapshot-3")  # somebody took one before both
+    own = replace(listed[0], run="", id="snapshot-3")  # somebody took one before both
     assert [run.id for run in restorable(runs, [own])[0]] == [undone.id, stands.id]
 
 
@@ -243,7 +245,9 @@ def test_what_hosts_got_since_the_last_run_stays_and_what_another_host_needs_goe
 
     def copies_to_go(at: str) -> object:
         holdings = [Holding(host, ("1" * 64, "2" * 64), at) for host in ("ctl1", "cmp1")]
-        return waste((run,), [factory.snapshot(facts, run=run.id)], [one], [], holdings).copies
+        return waste(
+            (run,), [Entry("s", "", LONG_AGO, run.id, ())], lambda _: factory.snapshot(facts), [one], [], holdings
+        ).copies
 
     assert copies_to_go(LONG_AGO) == {"ctl1": ("2" * 64,), "cmp1": ("1" * 64, "2" * 64)}
     assert copies_to_go(LATER) == {}

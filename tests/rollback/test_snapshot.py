@@ -1,17 +1,18 @@
 """Snapshots in the journal: kept, found by every name they have, and the runs since."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
+from nornir_upgrade.core.facts import Database
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
-from rollback import snapshot
-from rollback.snapshot import before_run, diff, find, keep, runs_since, snapshots
+from rollback.snapshot import Entry, Recorded, before_run, diff, entries, find, keep, read, runs_since
 
-from .factory import facts, package, running
+from .factory import MOMENT, facts, package, running
 
 FORWARD = Plan("forward", "a scenario", ())
 BACK = Plan("rollback", "a snapshot", ())
@@ -26,9 +27,26 @@ def journal(tmp_path: Path) -> Journal:
 def test_what_was_kept_is_read_back_whole(journal: Journal) -> None:
     hosts = (facts("b", (package("nova", "1", hold=True),), running("nova")), facts("a"))
     kept = keep(journal, hosts, run="r", label="before")
-    assert snapshots(journal) == (kept,)
+    assert read(journal, kept.id) == kept
     assert kept.names == ("a", "b")
     assert (kept.label, kept.run, kept.of("b")) == ("before", "r", hosts[0])
+
+
+def test_the_list_tells_of_hosts_all_that_it_promises(journal: Journal) -> None:
+    assert entries(journal) == ()
+    data = (Database("nova", "0" * 64),)
+    hosts = (facts("b", (package("nova", "1"),), databases=data, at=LATER), facts("a"))
+    one = keep(journal, hosts, run="r", label="before")
+    other = keep(journal, (facts("c"),))
+    assert entries(journal) == (
+        Entry(one.id, "before", LATER, "r", (Recorded("a", MOMENT), Recorded("b", LATER, data))),
+        Entry(other.id, "", MOMENT, "", (Recorded("c", MOMENT),)),
+    )
+
+
+def test_the_latest_snapshot_of_a_label_is_meant(journal: Journal) -> None:
+    _, later, _ = (keep(journal, (facts(),), label=label) for label in ("weekly", "weekly", "other"))
+    assert find(journal, "weekly").id == later.id
 
 
 def test_every_name_of_a_snapshot_finds_it(journal: Journal) -> None:
@@ -82,8 +100,9 @@ def test_runs_since_a_snapshot_of_its_own_are_those_opened_after_it(journal: Jou
 
 def test_a_snapshot_that_is_no_snapshot_is_refused_by_name(journal: Journal) -> None:
     found = journal.keep_snapshot('[{"host": "a"}]')
-    with pytest.raises(InvalidInput, match=f"snapshot {found}"):
-        snapshot.snapshots(journal)
+    for every in (entries, partial(read, found=found)):
+        with pytest.raises(InvalidInput, match=f"snapshot {found}"):
+            every(journal)
 
 
 def test_differences_are_told_of_the_hosts_that_both_sides_know() -> None:
