@@ -93,6 +93,8 @@ class Journal:
                     hint="make room there, then go on: what was written is whole",
                 ) from None
             raise _unusable(self.path, error.orig) from None
+        except UnicodeDecodeError as error:  # sqlite3's, where a message of SQLite quotes bytes that are no text
+            raise _unusable(self.path, error.object.decode("utf-8", "backslashreplace")) from None
 
     def require_whole(self) -> None:
         """Raises `InvalidInput` where the file is damaged; seals do not tell of rows that cannot be found any more."""

@@ -160,6 +160,13 @@ def test_a_bit_that_flipped_is_told_or_makes_no_difference(kept: tuple[bytes, ob
             assert _content(path) == content
 
 
+def test_damage_that_sqlite_itself_cannot_put_in_words_is_told(kept: tuple[bytes, object], tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(kept[0].replace(b"CREATE TABLE snapshots", b"CR\xc5ATE TABLE snapshots"))
+    with pytest.raises(InvalidInput, match=f"the journal {path} is damaged"):
+        _content(path)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

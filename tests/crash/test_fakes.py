@@ -17,6 +17,8 @@ from tests.fake import hosts
 from . import compact
 from .harness import Controller, Tally, after, boundaries, controller, copy, killed
 
+pytestmark = pytest.mark.crash
+
 Build = Callable[[Path], Plan]
 
 
@@ -66,8 +68,8 @@ def scenario_case(start: Path) -> Plan:
 # (plan, threads of the controller that is killed)
 CASES = [
     pytest.param(compact_case, 0, id="compact"),
-    pytest.param(compact_together, 4, id="compact, both hosts at once", marks=pytest.mark.crash),
-    pytest.param(scenario_case, 0, id="service-by-service", marks=pytest.mark.crash),
+    pytest.param(compact_together, 4, id="compact, both hosts at once"),
+    pytest.param(scenario_case, 0, id="service-by-service"),
 ]
 
 
