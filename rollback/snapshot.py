@@ -49,7 +49,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A snapshot in the list of all: as `Snapshot`, but of its hosts only what is read in no time, however many packages they have."""
+    """A snapshot in the list of all: as `Snapshot`, but of its hosts only what a list tells, so that their packages are not decoded."""
 
     id: str
     label: str

@@ -190,7 +190,7 @@ class Journal:
         return found
 
     def snapshot_rows(self) -> Iterator[tuple[str, str, str, str]]:
-        """Each snapshot as `snapshot_row` gives it, oldest first, one at a time: of a thousand hosts, one is some 200 MB."""
+        """Each snapshot as `snapshot_row` gives it, oldest first, one at a time: of a thousand hosts, one is some 130 MB."""
         with self._transaction():
             ids = self._connection.execute(sa.select(SNAPSHOTS.c.id).order_by(SNAPSHOTS.c.number)).scalars().all()
         return map(self.snapshot_row, ids)
