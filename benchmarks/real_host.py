@@ -10,8 +10,8 @@ from pathlib import Path
 from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.facts import HostFacts, OperatingSystem
 from nornir_upgrade.core.packages import Package, PackageWant, Transaction
+from nornir_upgrade.core.universe import FIELDS
 from rollback.catalog import Candidate, Catalog, catalog
-from rollback.universe import FIELDS
 
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITES = {

@@ -5,9 +5,9 @@ from functools import lru_cache
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.sections import Section
+from nornir_upgrade.core.universe import FIELDS
 
 from .catalog import Control, control_of
-from .universe import FIELDS
 
 _KEY = ("Package", "Architecture", "Version")
 STATUS_FIELDS = (*_KEY, "Status", *FIELDS)

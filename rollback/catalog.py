@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from nornir_upgrade.core.universe import FIELDS
+
 from .dnfconf import DNF, DnfConf
-from .universe import FIELDS
 
 ESCROW = "escrow"
 """The origin of what is kept by us."""

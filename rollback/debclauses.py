@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from nornir_upgrade.core import debrules
 from nornir_upgrade.core.evr import Flavour
+from nornir_upgrade.core.universe import Deb, Demand, deb
 
-from . import debrules
 from .encoding import Clause, Reason
-from .universe import Deb, Demand, deb
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from debian.debfile import DebFile
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.escrow import Escrow, Family, Kept, PackageFile
 from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.universe import fields_of
 
 from .catalog import ESCROW, Candidate, Control, control_of
 from .rpmheader import control_of_file
-from .universe import fields_of
 
 _NONE: Mapping[str, bytes] = MappingProxyType({})
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.evr import check_arch, check_name, check_version
+from nornir_upgrade.core.universe import fields_of
 
 from .catalog import Candidate, control_of
-from .universe import fields_of
 
 
 def candidates(data: bytes, source: str, names: Collection[str]) -> Iterator[Candidate]:

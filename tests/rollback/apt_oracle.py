@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from rollback.universe import Deb
+from nornir_upgrade.core.universe import Deb
 
 from .worlds import text_of
 

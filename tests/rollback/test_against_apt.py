@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from rollback import debrules
+from nornir_upgrade.core import debrules
+from nornir_upgrade.core.universe import Deb
 from rollback.debclauses import DebRules
 from rollback.encoding import encode
-from rollback.universe import Deb
 from tests.conftest import Say
 
 from .apt_oracle import AptOracle

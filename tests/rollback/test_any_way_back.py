@@ -8,12 +8,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName, State
+from nornir_upgrade.core.universe import Deb
 from rollback.debclauses import DebRules
 from rollback.encoding import encode
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest
 from rollback.scene import scene
-from rollback.universe import Deb
 
 from .factory import facts, package
 from .test_resolve import applied

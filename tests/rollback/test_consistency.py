@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nornir_upgrade.core.universe import Deb
 from rollback.consistency import Checked, checked_way
 from rollback.listing import Listed, Listing
 from rollback.offers import Offer, Offers, collect
 from rollback.offline import Aim, Rename, way_back
 from rollback.resolve import Manifest
-from rollback.universe import Deb
 
 from .worlds import NATIVE, debs, made, text_of
 

@@ -12,9 +12,9 @@ import pytest
 from nornir_upgrade.core.errors import NoSolution, Unobtainable
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import State
+from nornir_upgrade.core.universe import Deb
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest, document, require_solved
-from rollback.universe import Deb
 from rollback.wants import wants
 
 from .factory import facts

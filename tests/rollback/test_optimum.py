@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nornir_upgrade.core import evr
 from nornir_upgrade.core.packages import PackageName
+from nornir_upgrade.core.universe import Deb
 from rollback.aim import Aim
 from rollback.closure import closure
 from rollback.debclauses import DebRules
@@ -17,7 +18,6 @@ from rollback.explain import explain, met, minimal
 from rollback.optimum import nearest
 from rollback.rpmclauses import RpmRules
 from rollback.slots import Slots
-from rollback.universe import Deb
 from tests.conftest import Say
 
 from . import rpmworlds

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package
+from nornir_upgrade.core.universe import FIELDS, Deb, deb
 from rollback.catalog import Candidate, Catalog, catalog
-from rollback.universe import FIELDS, Deb, deb
 
 from .factory import facts, package
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packages import PackageName
+from .errors import InvalidInput
+from .packages import PackageName
 
 MultiArch = Literal["no", "same", "foreign", "allowed"]
 Operator = Literal["", "<<", "<=", "=", ">=", ">>"]

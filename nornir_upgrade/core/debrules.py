@@ -4,8 +4,7 @@ Debian Policy 7 and the Multi-Arch specification; each rule was put to `apt-get 
 are silent. `native` is the host's own architecture, which packages for all architectures count as.
 """
 
-from nornir_upgrade.core.debversion import sort_key
-
+from .debversion import sort_key
 from .universe import Deb, Relation
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from nornir_upgrade.core.debrules import excluded, satisfies, together
 from nornir_upgrade.core.errors import InvalidInput
-from rollback.debrules import excluded, satisfies, together
-from rollback.universe import Relation, deb, relations
+from nornir_upgrade.core.universe import Relation, deb, relations
 
 from .worlds import NATIVE, made
 
