@@ -5,8 +5,7 @@ import pytest
 from nornir_upgrade.core.debrules import excluded, satisfies, together
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.universe import Relation, deb, relations
-
-from .worlds import NATIVE, made
+from tests.rollback.worlds import NATIVE, made
 
 
 @pytest.mark.parametrize(
