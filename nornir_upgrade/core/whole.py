@@ -1,91 +1,277 @@
-"""A way back on which no package loses a file to one that goes or grows smaller.
+"""A transaction of dpkg on which no package loses a file to one that goes or grows smaller, and sshd goes on letting people in.
 
 Where a newer release moved a file from one package to another, dpkg forgets it on the way back in two cases. The package that has
 it now declares Replaces on the one that had it: while it is there, dpkg leaves that file out of the older package (policy 7.6.1), and
 then takes it away with the newer one (libssl3 and libssl3t64: libcrypto.so.3). Or the older package has it below /lib, the newer one
 below /usr/lib, which is the same place, and dpkg does not know that: it takes the newer path away when the older one has been
-unpacked there (libtirpc3). In its own direction an archive guards against both, not in the other. So apt is given a dpkg that looks
-after each call whether a file went that another package claims, and unpacks that package once more before anything else runs.
-What it knew when a host lost its power is on the disk, and is the first that the next transaction looks at.
+unpacked there (libtirpc3). In its own direction an archive guards against both, not in the other. So apt is given a dpkg that
+*releases* such files first: it strikes them from the list of the package that goes, and unpacks the other package once more, which
+takes them over by rename: at no moment is a file missing. What was missed is seen after each call, and unpacked again.
+
+An sshd whose files were exchanged refuses connections until it is started anew (its session program is another). So it is told to
+load itself again (SIGHUP, sshd(8)) as soon as the new one passes its own test (`sshd -t`).
+
+The script's tools are private copies with the libraries that they had when the transaction began (`tools`): it depends on
+nothing that it replaces. What it knew when a host lost its power is on the disk, and is the first that the next transaction looks at.
 """
 
 from collections.abc import Sequence
 
-_HOME = "/var/lib/nornir-upgrade/dpkg"
+HOME = "/var/lib/nornir-upgrade/dpkg"
+PLANNER_NAME = "nornir-upgrade"
 
-# Run by apt in place of dpkg. `sort` and the like are not used: theirs may be the library that just went. A package claims what its
-# list names, and what its md5sums name, from which dpkg strikes nothing; there, that the beginning of a path matches is enough.
+_TOOLS = "awk cat chmod dpkg-deb grep mv readlink rm sed tar"
+
+# ld.so(8) runs a program with libraries of its own; without one that does (no execution below /var), the host's own tools do.
+MAKE_TOOLS = f"""\
+rm -rf {HOME}/tools
+mkdir -p {HOME}/tools/bin {HOME}/tools/lib
+for loader in /lib64/ld-linux*.so.* /lib/ld-linux*.so.* /lib/*-linux-gnu*/ld-linux*.so.*; do
+  ! "$loader" --verify "$(readlink -f "$(command -v cat)")" 2>/dev/null || break
+done
+for tool in {_TOOLS}; do
+  path=$(readlink -f "$(command -v "$tool")") && cp "$path" "{HOME}/tools/bin/$tool" || exit 1
+  "$loader" --list "$path" 2>/dev/null
+done | sed -nE 's/^.* => (\\/[^ ]+) \\(0x[0-9a-f]+\\)$/\\1/p' | sort -u | while IFS= read -r library; do
+  cp -L "$library" {HOME}/tools/lib/ || exit 1
+done
+cp -L "$loader" {HOME}/tools/ld.so 2>/dev/null
+{HOME}/tools/ld.so --library-path {HOME}/tools/lib {HOME}/tools/bin/cat /dev/null 2>/dev/null || rm -f {HOME}/tools/ld.so
+"""
+
+# A path by the name that it has below /usr, and its directories. What md5sums name, a link to it may be called without its last parts.
+_CLAIMS = r"""
+function place(path) { return substr(path, 1, 5) == "/usr/" ? substr(path, 5) : path }
+function package(file) { sub(/^.*\//, "", file); sub(/\.(list|md5sums)$/, "", file); return file }
+function bare(word) { sub(/:.*$/, "", word); return word }
+FNR == 1 { owner = package(FILENAME); sums = FILENAME ~ /\.md5sums$/ }
+phase == 0 { names[$0] = 1; next }
+phase == 1 {
+  at = place($0)
+  if (substr(at, 1, 1) != "/" || at == "/.") next
+  own[at] = own[at] FILENAME "\t" $0 "\n"
+  sub(/\/[^\/]*$/, "", at); directory[at] = 1
+  next
+}
+bare(owner) in names { next }
+!sums { at = place($0); if (at in own && !(at in directory)) found("list", at); next }
+{
+  at = place("/" substr($0, 35))
+  while (at in own || at ~ /\.[^.\/]*$/) {
+    if (at in own && !(at in directory)) found("sums", at)
+    if (!sub(/\.[^.\/]*$/, "", at)) break
+  }
+}
+function found(kind, at,  lines, count, number) {
+  count = split(own[at], lines, "\n")
+  for (number = 1; number < count; number++) print kind "\t" owner "\t" lines[number]
+}
+"""
+
+# Run by apt in place of dpkg. A package claims what its list names, and what its md5sums name, from which dpkg strikes nothing.
 DPKG = f"""\
 #!/bin/sh
-# nornir-upgrade: dpkg, and no file lost
+# nornir-upgrade: dpkg, no file lost, and sshd as it is on the disk
 export LC_ALL=C
-home={_HOME} info=/var/lib/dpkg/info
+home={HOME} info=/var/lib/dpkg/info
+line='
+'
 case " $* " in
-' --mend ') [ -f "$home/before" ] || exit 0 ;;
+' --mend ') [ -f "$home/before" ] || [ -f "$home/again" ] || exit 0 ;;
 *' --unpack '* | *' --remove '* | *' --purge '*) ;;
 *) exec dpkg "$@" ;;
 esac
+tool() {{
+  if [ -x "$home/tools/ld.so" ]; then
+    name=$1; shift
+    "$home/tools/ld.so" --library-path "$home/tools/lib" "$home/tools/bin/$name" "$@"
+  else
+    "$@"
+  fi
+}}
 archives() {{
   for word do
     for archive in "$word" "$word"/*.deb; do
-      case $archive in *.deb) [ ! -f "$archive" ] || readlink -f -- "$archive" ;; esac
+      case $archive in *.deb) [ ! -f "$archive" ] || tool readlink -f -- "$archive" ;; esac
     done
   done
 }}
 names() {{
-  for word do printf '%s\\n' "${{word%%:*}}"; done
-  archives "$@" | while IFS= read -r archive; do archive=${{archive##*/}}; printf '%s\\n' "${{archive%%_*}}"; done
+  for word do
+    case $word in
+    *.deb) word=${{word##*/}}; printf '%s\\n' "${{word%%_*}}" ;;
+    -* | */*) ;;
+    *) printf '%s\\n' "${{word%%:*}}" ;;
+    esac
+  done
+}}
+lists() {{
+  while IFS= read -r name; do
+    for list in "$info/$name.list" "$info/$name":*.list; do [ ! -f "$list" ] || printf '%s\\n' "$list"; done
+  done < "$home/names"
 }}
 present() {{
-  names "$@" | while IFS= read -r name; do
-    for list in "$info/$name.list" "$info/$name":*.list; do [ ! -f "$list" ] || cat -- "$list"; done
-  done | while IFS= read -r path; do
+  lists | while IFS= read -r list; do tool cat -- "$list"; done | while IFS= read -r path; do
     if [ -d "$path" ]; then printf 'd%s\\n' "$path"; elif [ -e "$path" ] || [ -L "$path" ]; then printf 'f%s\\n' "$path"; fi
   done
 }}
-status=0
-if [ "$*" != --mend ]; then
-  archives "$@" >> "$home/archives"
-  present "$@" > "$home/before"
-  dpkg "$@"
-  status=$?
-fi
-while IFS= read -r line; do
-  path=${{line#?}}
-  [ -e "$path" ] || [ -L "$path" ] || printf '%s\\n' "$line"
-done < "$home/before" > "$home/gone"
-sed -E 's,^.(/usr/|/),/,; p; s,^,/usr,' "$home/gone" > "$home/paths"
-sed -nE 's,^f(/usr/|/),  ,; T; p; s,^  ,  usr/,; p' "$home/gone" > "$home/files"
-{{
-  [ ! -s "$home/paths" ] || grep -lxF -f "$home/paths" -- "$info"/*.list
-  [ ! -s "$home/files" ] || grep -lF -f "$home/files" -- "$info"/*.md5sums
-}} | while IFS= read -r owner; do owner=${{owner##*/}}; printf '%s\\n' "${{owner%.*}}"; done > "$home/owners"
-set --
-while IFS= read -r owner; do
-  case $owner in *:*) pattern="${{owner%%:*}}_*_${{owner#*:}}.deb" ;; *) pattern="${{owner}}_*.deb" ;; esac
-  while IFS= read -r archive; do
-    case ${{archive##*/}} in $pattern) set -- "$@" "$archive" ;; esac
-  done < "$home/archives"
-done < "$home/owners"
-[ $# -eq 0 ] || {{
-  echo "unpacked once more, for files that went with another package:" "$@"
-  dpkg --force-depends --force-confdef --force-confold --no-triggers --auto-deconfigure --unpack -- "$@" || status=$?
+of_packages() {{
+  while IFS= read -r owner; do
+    case $owner in *:*) pattern="${{owner%%:*}}_*_${{owner#*:}}.deb" ;; *) pattern="${{owner}}_*.deb" ;; esac
+    while IFS= read -r archive; do
+      case ${{archive##*/}} in $pattern) printf '%s\\n' "$archive"; break ;; esac
+    done < "$home/archives"
+  done
 }}
-rm -f "$home/before"
-exit $status
+contents() {{
+  while IFS= read -r archive; do tool dpkg-deb --fsys-tarfile "$archive" | tool tar -tf -; done |
+    tool sed -E 's,^\\./(usr/)?,/,; s,/$,,'
+}}
+again() {{
+  [ -s "$home/again" ] || return 0
+  set -- ; while IFS= read -r archive; do set -- "$@" "$archive"; done < "$home/again"
+  echo "unpacked once more, for files that another package had:" "$@"
+  configured=$(names "$@" | while IFS= read -r name; do
+    dpkg-query -W -f '${{db:Status-Status}} ${{binary:Package}}\\n' "$name"
+  done 2>/dev/null | tool sed -nE 's/^(installed|triggers-[a-z]*) //p')
+  dpkg --force-depends --force-breaks --force-confdef --force-confold --no-triggers --auto-deconfigure --unpack -- "$@" || return
+  [ -z "$configured" ] || dpkg --force-depends --force-confdef --force-confold --no-triggers --configure $configured
+}}
+owners() {{
+  tool awk -F '\\t' -v kind="$1" '$1 == kind && !($2 in seen) {{ seen[$2] = 1; print $2 }}' "$home/released"
+}}
+# Before: what the packages at hand are about to lose, and others claim, is struck from their lists. What another one's list
+# has by another name for the same place may stand elsewhere, diverted by the one that goes: it is unpacked again afterwards.
+release() {{
+  set +f
+  tool awk '{_CLAIMS}' phase=0 "$home/names" phase=1 $(lists) phase=2 "$info"/*.list "$info"/*.md5sums > "$home/claims"
+  set -f
+  [ -s "$home/claims" ] || return 0
+  tool awk -F '\\t' '$1 == "sums" && !($2 in seen) {{ seen[$2] = 1; print $2 }}' "$home/claims" | of_packages > "$home/takers"
+  contents < "$home/takers" > "$home/taken"
+  of_packages < "$home/names" | contents > "$home/kept"
+  tool awk -F '\\t' '
+    function place(path) {{ return substr(path, 1, 5) == "/usr/" ? substr(path, 5) : path }}
+    FILENAME ~ /taken$/ {{ taken[$0] = 1; next }}
+    FILENAME ~ /kept$/ {{ kept[$0] = 1; next }}
+    !(place($4) in kept) && ($1 == "list" || place($4) in taken) && !seen[$3 $4]++ {{ print $1 "\\t" $2 "\\t" $3 "\\t" $4 }}
+  ' "$home/taken" "$home/kept" "$home/claims" | while IFS= read -r claim; do
+    path=${{claim##*	}}
+    if [ -d "$path" ]; then [ ! -L "$path" ] || printf 'link\\t%s\\n' "${{claim#*	}}"; else printf '%s\\n' "$claim"; fi
+  done > "$home/released"
+  [ -s "$home/released" ] || return 0
+  owners sums | of_packages > "$home/again"
+  owners list | of_packages > "$home/later"
+  tool awk -F '\\t' '!($3 in seen) {{ seen[$3] = 1; print $3 }}' "$home/released" | while IFS= read -r list; do
+    tool awk -F '\\t' -v list="$list" '
+      FILENAME ~ /released$/ {{ if ($3 == list) gone[$4] = 1; next }}
+      !($0 in gone)
+    ' "$home/released" "$list" > "$list-new" && tool chmod 644 "$list-new" && tool mv -f "$list-new" "$list"
+  done
+  again && tool rm -f "$home/again"
+}}
+# After: what is gone nevertheless, and another package claims.
+mend() {{
+  while IFS= read -r word; do
+    path=${{word#?}}
+    [ -e "$path" ] || [ -L "$path" ] || printf '%s\\n' "$word"
+  done < "$home/before" > "$home/gone"
+  tool sed -E 's,^.(/usr/|/),/,; p; s,^,/usr,' "$home/gone" > "$home/paths"
+  tool sed -nE 's,^f(/usr/|/),  ,; T; p; s,^  ,  usr/,; p' "$home/gone" > "$home/files"
+  set +f
+  {{
+    [ ! -s "$home/paths" ] || tool grep -lxF -f "$home/paths" -- "$info"/*.list
+    [ ! -s "$home/files" ] || tool grep -lF -f "$home/files" -- "$info"/*.md5sums
+  }} | while IFS= read -r owner; do owner=${{owner##*/}}; printf '%s\\n' "${{owner%.*}}"; done | of_packages > "$home/again"
+  set -f
+  [ ! -f "$home/later" ] || tool cat "$home/later" >> "$home/again"
+  again && tool rm -f "$home/before" "$home/again" "$home/later"
+}}
+reload() {{
+  [ -f "$home/sshd" ] && /usr/sbin/sshd -t 2>/dev/null || return 0
+  pid=$(tool cat /run/sshd.pid 2>/dev/null) || pid=$(systemctl show --property=MainPID --value ssh.service 2>/dev/null)
+  case $(tool readlink "/proc/$pid/exe" 2>/dev/null) in */sshd*) kill -HUP "$pid" ;; esac
+  tool rm -f "$home/sshd"
+}}
+call() {{
+  names "$@" > "$home/names"
+  release || return
+  present > "$home/before"
+  dpkg $options "$@"
+  status=$?
+  mend || [ $status -ne 0 ] || status=1
+  reload
+  return $status
+}}
+set -f
+if [ "$*" = --mend ]; then
+  again || exit
+  [ ! -f "$home/before" ] || mend
+  exit
+fi
+case " $* " in *' --unpack '*) unpacking=1 ;; *) unpacking= ;; esac
+IFS=$line options= words= takes=
+for word do
+  case $takes$word in
+  --recursive) continue ;;
+  --status-fd) takes='its number: ' ;;
+  --*) ;;
+  'its number: '*) takes= ;;
+  *) words=$words$line$word; continue ;;
+  esac
+  options=$options$line$word
+done
+set -- $words
+if [ -z "$unpacking" ]; then call "$@"; exit; fi
+set +f; set -- $(archives "$@"); set -f
+for archive do printf '%s\\n' "$archive" >> "$home/archives"; done
+batch=
+for archive do
+  batch=$batch$line$archive
+  case ${{archive##*/}} in openssh-server_*) : > "$home/sshd" ;; esac
+  [ -f "$home/sshd" ] || continue
+  call $batch || exit
+  batch=
+done
+[ -z "$batch" ] || call $batch
+"""
+
+# A hook of apt (apt.conf(5), DPkg::Pre-Install-Pkgs): every file that will be unpacked, before the first one is.
+VERIFY = f"""\
+#!/bin/sh
+# nornir-upgrade: every package file is here, and can be read to its end
+while IFS= read -r archive; do
+  printf '%s\\n' "$archive" >> {HOME}/archives
+  dpkg-deb --fsys-tarfile "$archive" > /dev/null || {{ echo "$archive cannot be read" >&2; exit 1; }}
+done
 """
 
 SCRIPT = f"""\
-dpkg=$1; shift
-mkdir -p {_HOME} && printf '%s' "$dpkg" > {_HOME}/dpkg && chmod 755 {_HOME}/dpkg && {_HOME}/dpkg --mend || exit 1
-trap 'rm -rf {_HOME}' EXIT
+dpkg=$1 verify=$2 planner=$3; shift 3
+mkdir -p {HOME} || exit 1
+for name in dpkg verify {PLANNER_NAME}; do
+  case $name in dpkg) text=$dpkg ;; verify) text=$verify ;; *) text=$planner ;; esac
+  printf '%s' "$text" > {HOME}/$name && chmod 755 {HOME}/$name || exit 1
+done
+{HOME}/dpkg --mend || exit 1
+trap 'rm -rf {HOME}' EXIT
 trap 'exit 1' HUP INT TERM
-rm -f {_HOME}/archives
+rm -f {HOME}/archives {HOME}/sshd
+{MAKE_TOOLS}\
 "$@"
 """
 
+_GUARDED = ("-o", f"Dir::Bin::dpkg={HOME}/dpkg", "-o", f"DPkg::Pre-Install-Pkgs::={HOME}/verify")
+PLANNED = (
+    *("-o", f"APT::Planner={PLANNER_NAME}", "-o", f"Dir::Bin::Planners::={HOME}"),
+    *("-o", "APT::Planner::RunAsUser=root"),
+)
+"""Options that have apt ask our planner, which reads `ORDER`."""
+ORDER = f"{HOME}/order"
 
-def kept_whole(argv: Sequence[str]) -> tuple[str, ...]:
-    """The command that runs `argv`, an apt-get, with a dpkg that loses no file."""
+
+def kept_whole(argv: Sequence[str], planner: str, *, planned: bool = False) -> tuple[str, ...]:
+    """The command that runs `argv`, an apt-get, with a dpkg that loses no file; `planned`: in the order that `ORDER` has."""
     program, *arguments = argv
-    return ("sh", "-c", SCRIPT, "sh", DPKG, program, "-o", f"Dir::Bin::dpkg={_HOME}/dpkg", *arguments)
+    options = (*_GUARDED, *(PLANNED if planned else ()))
+    return ("sh", "-c", SCRIPT, "sh", DPKG, VERIFY, planner, program, *options, *arguments)

@@ -1,0 +1,336 @@
+"""The order of a transaction in which no program loses what it runs on: users of a library before the library where it goes down,
+after it where it goes up. Pure.
+
+Each slot that changes is exchanged at one moment: its old version goes and its new one comes. Relations of the versions say which
+of two exchanges is first (`precedences`). Exchanges that must each be first, as two packages that depend on each other's exact
+version, are a *lockstep*: they go right after each other, and within it the weaker reasons give way (`_RANKS`).
+"""
+
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .debrules import excluded
+from .transition import Action, Offers, Slot, Transition
+from .universe import Deb, Demand
+from .vital import protected
+
+Reason = Literal["twin", "breaks", "depends", "exact", "vital", "dpkg"]
+_RANKS: Mapping[Reason, int] = {"twin": 0, "breaks": 1, "depends": 2, "exact": 3, "vital": 4, "dpkg": 5}
+"""What gives way first where not every reason can be had. `dpkg` refuses to unpack without it."""
+
+Precedences = Mapping[Slot, Mapping[Slot, int]]
+"""A slot, those that are exchanged after it, and the rank of the reason."""
+
+
+def order(transition: Transition) -> tuple[Action, ...]:
+    """All actions of `transition`, each once: unpacked and removed in order, configured at the end, and before where dpkg asks for
+    it (Pre-Depends)."""
+    emission = _Emission(transition)
+    for slot in exchanges(transition):
+        emission.exchange(slot)
+    emission.configure(transition.after)
+    return tuple(emission.actions)
+
+
+def exchanges(transition: Transition) -> tuple[Slot, ...]:
+    """The slots that change, in the order of their exchange."""
+    known = precedences(transition)
+    return tuple(_sorted(transition, transition.changing, known, 0))
+
+
+def locksteps(transition: Transition) -> tuple[frozenset[Slot], ...]:
+    """The groups of two slots and more that no order can part: each is needed before another of its group."""
+    return tuple(group for group in _groups(transition.changing, precedences(transition)) if len(group) > 1)
+
+
+# ---------------------------------------------------------------------- which exchange is first
+
+
+def precedences(transition: Transition) -> Precedences:
+    """What the relations of all versions, before and after, say of the exchanges."""
+    return _Relations(transition).told()
+
+
+@dataclass(slots=True)
+class _Relations:
+    transition: Transition
+    first: dict[Slot, dict[Slot, int]] = field(default_factory=dict)
+    before: Offers = field(init=False)
+    after: Offers = field(init=False)
+    vital: frozenset[Slot] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.before = Offers(self.transition.before.values(), self.transition.native)
+        self.after = Offers(self.transition.after.values(), self.transition.native)
+        self.vital = protected(self.transition)
+
+    def told(self) -> Precedences:
+        for slot, deb in self.transition.after.items():
+            for demand in deb.depends:
+                self._needed_by_new(slot, deb, demand)
+            for demand in deb.excludes:
+                self._excluded_by_new(slot, deb, demand)
+        for slot, deb in self.transition.before.items():
+            for demand in deb.depends:
+                self._needed_by_old(slot, deb, demand)
+            for demand in deb.excludes:
+                self._excluded_by_old(slot, deb, demand)
+        self._twins()
+        self._siblings()
+        return self.first
+
+    def _put(self, one: Slot, other: Slot, reason: Reason) -> None:
+        changing = self.transition.changing
+        if one != other and one in changing and other in changing:
+            later = self.first.setdefault(one, {})
+            later[other] = max(later.get(other, 0), _RANKS[reason])
+
+    def _satisfiers(self, deb: Deb, demand: Demand) -> tuple[list[Slot], list[Slot]]:
+        old = [self.transition.slot(one) for one in self.before.satisfying(demand, deb)]
+        new = [self.transition.slot(one) for one in self.after.satisfying(demand, deb)]
+        return old, new
+
+    def _needed_by_new(self, slot: Slot, deb: Deb, demand: Demand) -> None:
+        """What a new version needs is there before it; what took its place is there before the old satisfier goes."""
+        old, new = self._satisfiers(deb, demand)
+        if not old and new:
+            self._put(new[0], slot, self._weight(slot, demand, hard=demand.field == "Pre-Depends"))
+        elif new and not set(old) & set(new):
+            for one in old:
+                self._put(new[0], one, self._weight(slot, demand))
+
+    def _needed_by_old(self, slot: Slot, deb: Deb, demand: Demand) -> None:
+        """What an old version needs stays until it is gone."""
+        old, new = self._satisfiers(deb, demand)
+        if old and not new:
+            self._put(slot, old[0], self._weight(slot, demand))
+        elif old and new and not set(old) & set(new):
+            for one in old:
+                self._put(new[0], one, self._weight(slot, demand))
+
+    def _weight(self, slot: Slot, demand: Demand, *, hard: bool = False) -> Reason:
+        if hard:
+            return "dpkg"
+        if slot not in self.vital:
+            return "depends"
+        return "exact" if all(one.op == "=" for one in demand.relations) else "vital"
+
+    def _excluded_by_new(self, slot: Slot, deb: Deb, demand: Demand) -> None:
+        """What a new version cannot stand beside goes before it comes."""
+        for other in self._excluded(deb, demand, self.before):
+            still = self.transition.after.get(other)
+            if not still or not excluded(still, demand.relations[0], deb, self.transition.native):
+                self._put(other, slot, "dpkg" if demand.field == "Conflicts" else "breaks")
+
+    def _excluded_by_old(self, slot: Slot, deb: Deb, demand: Demand) -> None:
+        """What an old version cannot stand beside comes after it went."""
+        for other in self._excluded(deb, demand, self.after):
+            was = self.transition.before.get(other)
+            if not was or not excluded(was, demand.relations[0], deb, self.transition.native):
+                self._put(slot, other, "dpkg" if demand.field == "Conflicts" else "breaks")
+
+    def _excluded(self, deb: Deb, demand: Demand, offers: Offers) -> Iterator[Slot]:
+        relation = demand.relations[0]
+        for one in offers.named(relation.name):
+            if excluded(one, relation, deb, self.transition.native):
+                yield self.transition.slot(one)
+
+    def _twins(self) -> None:
+        """A library that goes and one that takes its name may be one file on the disk (/lib and /usr/lib): whoever must be
+        gone before the one goes must be gone before the other comes."""
+        gone = self.transition.before.keys() - self.transition.after.keys()
+        new = {slot.name: slot for slot in self.transition.after.keys() - self.transition.before.keys()}
+        pairs = [
+            (slot, new[given.name])
+            for slot in gone
+            for given in self.transition.before[slot].provides
+            if given.name in new
+        ]
+        for old, young in pairs:
+            for user in [one for one, later in self.first.items() if old in later and one != young]:
+                self._put(user, young, "twin")
+
+    def _siblings(self) -> None:
+        """Two architectures of one package change together: dpkg configures neither at another version than the other."""
+        named: dict[str, list[Slot]] = {}
+        for slot in self.transition.changing:
+            named.setdefault(slot.name, []).append(slot)
+        for slots in named.values():
+            for one in slots:
+                for other in slots:
+                    self._put(one, other, "twin")
+
+
+# ---------------------------------------------------------------------- sorting
+
+
+def _sorted(transition: Transition, slots: Collection[Slot], known: Precedences, rank: int) -> Iterator[Slot]:
+    """`slots` in order, by reasons of `rank` and above; where these contradict each other, by stronger ones alone."""
+    here = frozenset(slots)
+    later = {
+        slot: {other: why for other, why in known.get(slot, {}).items() if other in here and why >= rank}
+        for slot in here
+    }
+    groups = _groups(here, later)
+    for group in _topological(transition, groups, later):
+        if len(group) == 1:
+            yield from group
+        elif rank <= max(_RANKS.values()):
+            yield from _sorted(transition, group, known, rank + 1)
+        else:
+            yield from sorted(group)
+
+
+def _topological(
+    transition: Transition, groups: Sequence[frozenset[Slot]], later: Precedences
+) -> Iterator[frozenset[Slot]]:
+    """Groups in an order that `later` allows; what is only removed goes as late as it can."""
+    number = {slot: at for at, group in enumerate(groups) for slot in group}
+    after = [{number[other] for slot in group for other in later[slot]} - {at} for at, group in enumerate(groups)]
+    waiting = [0] * len(groups)
+    for numbers in after:
+        for at in numbers:
+            waiting[at] += 1
+    keys = [(all(slot not in transition.after for slot in group), min(group)) for group in groups]
+    ready = [(keys[at], at) for at in range(len(groups)) if not waiting[at]]
+    heapq.heapify(ready)
+    while ready:
+        _, at = heapq.heappop(ready)
+        yield groups[at]
+        for other in after[at]:
+            waiting[other] -= 1
+            if not waiting[other]:
+                heapq.heappush(ready, (keys[other], other))
+
+
+def _groups(slots: Iterable[Slot], later: Precedences) -> list[frozenset[Slot]]:
+    """The strongly connected components (Tarjan's algorithm, without recursion)."""
+    index: dict[Slot, int] = {}
+    low: dict[Slot, int] = {}
+    stack: list[Slot] = []
+    found: list[frozenset[Slot]] = []
+    done: set[Slot] = set()
+    for root in sorted(slots):
+        if root in index:
+            continue
+        walk = [(root, iter(sorted(later.get(root, {}))))]
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        while walk:
+            slot, following = walk[-1]
+            for other in following:
+                if other not in index:
+                    index[other] = low[other] = len(index)
+                    stack.append(other)
+                    walk.append((other, iter(sorted(later.get(other, {})))))
+                    break
+                if other not in done:
+                    low[slot] = min(low[slot], index[other])
+            else:
+                walk.pop()
+                if walk:
+                    low[walk[-1][0]] = min(low[walk[-1][0]], low[slot])
+                if low[slot] == index[slot]:
+                    at = stack.index(slot)
+                    found.append(frozenset(stack[at:]))
+                    done.update(stack[at:])
+                    del stack[at:]
+    return found
+
+
+# ---------------------------------------------------------------------- actions
+
+
+class _Emission:
+    """The actions so far, and what they lead to."""
+
+    def __init__(self, transition: Transition) -> None:
+        self.actions: list[Action] = []
+        self._transition = transition
+        self._there = dict(transition.before)
+        self._offers = Offers(self._there.values(), transition.native)
+        self._ready = set(transition.ready)
+        self._done: set[Slot] = set()
+        self._under_way: set[Slot] = set()
+
+    def exchange(self, slot: Slot) -> None:
+        """Afterwards the slot holds what it is to hold. What dpkg must have configured or gone before it comes first."""
+        if slot in self._done or slot in self._under_way:
+            return
+        self._under_way.add(slot)
+        if new := self._transition.after.get(slot):
+            self._clear_the_way(new, "Conflicts")
+            for demand in new.depends:
+                if demand.field == "Pre-Depends":
+                    self._have_configured(demand, new)
+            self._move(slot, new, Action("Unpack", new))
+        else:
+            self._move(slot, None, Action("Remove", self._transition.before[slot]))
+        self._done.add(slot)
+
+    def _move(self, slot: Slot, new: Deb | None, action: Action) -> None:
+        if old := self._there.pop(slot, None):
+            self._offers.drop(old)
+        if new:
+            self._there[slot] = new
+            self._offers.add(new)
+        self._ready.discard(slot)
+        self.actions.append(action)
+
+    def _clear_the_way(self, new: Deb, field: str) -> None:
+        """Afterwards nothing that goes, or changes, stands in a relation `field` to `new`, in either direction."""
+        for slot in [slot for slot, there in self._there.items() if slot in self._transition.changing - self._done]:
+            there = self._there[slot]
+            if slot != self._transition.slot(new) and (self._excludes(new, there, field) or self._excludes(there, new, field)):
+                self.exchange(slot)
+
+    def _excludes(self, one: Deb, other: Deb, field: str) -> bool:
+        native = self._transition.native
+        return any(demand.field == field and excluded(other, demand.relations[0], one, native) for demand in one.excludes)
+
+    def _have_configured(self, demand: Demand, owner: Deb) -> None:
+        satisfiers = [self._transition.slot(one) for one in self._offers.satisfying(demand, owner)]
+        if not any(slot in self._ready for slot in satisfiers):
+            self.configure(satisfiers[:1])
+
+    def configure(self, slots: Iterable[Slot]) -> None:
+        """Afterwards these are configured, after all that they depend on."""
+        for slot in sorted(slots):
+            for one in self._unconfigured(slot):
+                self._clear_the_way(self._there[one], "Breaks")
+                self._ready.add(one)
+                self.actions.append(Action("Configure", self._there[one]))
+
+    def _unconfigured(self, root: Slot) -> tuple[Slot, ...]:
+        """What has to be configured for `root`, itself last; circles are entered once, which dpkg takes in one call."""
+        found: dict[Slot, None] = {}
+        seen: set[Slot] = set()
+        walk: list[tuple[Slot, Iterator[Slot]]] = []
+
+        def enter(slot: Slot) -> None:
+            seen.add(slot)
+            walk.append((slot, iter(self._needs(slot))))
+
+        if root not in self._ready and root in self._there:
+            enter(root)
+        while walk:
+            slot, needs = walk[-1]
+            for need in needs:
+                if need not in seen and need not in self._ready:
+                    enter(need)
+                    break
+            else:
+                walk.pop()
+                found[slot] = None
+        return tuple(found)
+
+    def _needs(self, slot: Slot) -> list[Slot]:
+        deb = self._there[slot]
+        found = []
+        for demand in deb.depends:
+            satisfiers = [self._transition.slot(one) for one in self._offers.satisfying(demand, deb)]
+            if not any(one in self._ready for one in satisfiers):
+                found += satisfiers[:1]
+        return found
