@@ -15,6 +15,7 @@ from .errors import InvalidInput
 from .evr import check_arch, check_name, check_version, found
 from .packages import Package, PackageChange, PackageName, PackageWant, Repository, Transaction
 from .sections import Section
+from .transition import Act, Action, Transition
 
 # Words that dpkg prints for a package (dpkg-query(1), db:Status-*).
 SELECTIONS = ("install", "hold", "deinstall", "purge", "unknown")
@@ -59,6 +60,7 @@ OPTIONS = (
 _INST = re.compile(
     r"Inst (?P<name>[^\s:]+)(?::\S+)? (?:\[(?P<old>[^\]]*)\] )?\((?P<new>\S+) .*\[(?P<arch>[^\]]+)\]\).*"
 )
+_CONF = re.compile(r"Conf (?P<name>[^\s:]+)(?::\S+)? \((?P<new>\S+) .*\[(?P<arch>[^\]]+)\]\).*")
 _REMV = re.compile(r"(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>[^\s\]]+))? \[(?P<old>[^\]]*)\].*")
 
 # apt-cache(8) policy.
@@ -223,6 +225,25 @@ def _settled(one: PackageWant, now: Package | None) -> bool:
 def _word(one: PackageWant) -> str:
     """The package by name and architecture. Of the host's own architecture or not: apt takes both alike."""
     return f"{check_name(one.name, qualified=True)}:{check_arch(one.arch)}"
+
+
+def parse_order(text: str, transition: Transition) -> tuple[Action, ...]:
+    """What a simulation would do, one after the other. Raises `InvalidInput` for a version that `transition` does not know."""
+    ahead = {(deb.name, deb.arch, deb.version): deb for deb in transition.after.values()}
+    actions = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := _INST.fullmatch(line) or _CONF.fullmatch(line):
+            deb = ahead.get((match["name"], match["arch"], match["new"]))
+            act: Act = "Unpack" if line.startswith("Inst ") else "Configure"
+        elif match := _REMV.fullmatch(line):
+            deb = transition.before.get(PackageName(match["name"], match["arch"] or transition.native))
+            act = "Remove"
+        else:
+            continue
+        if deb is None:
+            raise InvalidInput(f"simulation, line {number}: no part of the transaction: {line!r}")
+        actions.append(Action(act, deb))
+    return tuple(actions)
 
 
 def parse_policy(section: Section) -> tuple[Repository, ...]:

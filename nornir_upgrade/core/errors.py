@@ -160,6 +160,13 @@ class SimulationDiffers(Failure):
     exit_code = 20
 
 
+class UnsafeOrder(Failure):
+    """In whatever order a transaction unpacks its packages, a host could not be logged in to, or be mended, meanwhile."""
+
+    reference = "unsafe-order"
+    exit_code = 20
+
+
 class StateDiffers(Failure):
     """After a step its host is not in the state that the step was to reach."""
 

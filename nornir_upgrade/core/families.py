@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
-from . import dnf_failure, dnf_history, evr, nevra, transaction, transaction_rpm
+from . import arrangement, dnf_failure, dnf_history, evr, nevra, transaction, transaction_rpm
 from .apt import Apt
+from .arrangement import Arrangement, Simulation, as_arranged
 from .dnf import Dnf
 from .errors import CommandFailed, Failure, InvalidInput, SimulationDiffers
 from .host import Host, Result
 from .packages import PackageManager, PackageWant
-from .whole import kept_whole
 
 Name = Literal["deb", "rpm"]
 
@@ -35,8 +35,17 @@ class Family(Protocol):
         manager itself would not refuse."""
         ...
 
+    def simulate(self, host: Host, argv: Sequence[str]) -> Simulation:
+        """What `argv` says, which the manager made to simulate a transaction."""
+        ...
+
+    def arrange(self, host: Host, simulation: Simulation, *, downgrade: bool) -> Arrangement:
+        """How the simulated transaction is carried out, so that the host is usable at every moment. What that needs stands on the
+        host then. Raises `UnsafeOrder`."""
+        ...
+
     def commands(
-        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], *, downgrade: bool
+        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], arrangement: Arrangement
     ) -> tuple[tuple[str, ...], ...]:
         """The manager's commands, of which the first is the transaction, as a job that mends first what a killed one left, keeps the
         services `keep_stopped` from being started, and loses no file."""
@@ -78,12 +87,20 @@ class Deb:
     def refuse(self, host: Host, going: Collection[tuple[str, str, str]]) -> None:
         """apt refuses to remove what is essential, and a running kernel's package asks by itself."""
 
+    def simulate(self, host: Host, argv: Sequence[str]) -> Simulation:
+        return arrangement.simulate(host, argv)
+
+    def arrange(self, host: Host, simulation: Simulation, *, downgrade: bool) -> Arrangement:
+        arranged = arrangement.arrange(host.name, simulation, downgrade=downgrade)
+        arrangement.prepare(host, arranged)
+        return arranged
+
     def commands(
-        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], *, downgrade: bool
+        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], arrangement: Arrangement
     ) -> tuple[tuple[str, ...], ...]:
         """A dpkg that was killed between two packages leaves its journal behind, and none of them interrupted."""
         first, *rest = change
-        transact = kept_whole(first) if downgrade else first
+        transact = as_arranged(arrangement, first)
         return (transaction.merge_journal(), transaction.guarded(transact, keep_stopped), *map(tuple, rest))
 
     def failure(self, host: str, result: Result, command: str) -> Failure:
@@ -128,8 +145,15 @@ class Rpm:
                 f"{host.name}: runs on the kernel of {names}, which would go", hint="nothing was done"
             )
 
+    def simulate(self, host: Host, argv: Sequence[str]) -> Simulation:
+        return Simulation(host.run(argv, timeout=arrangement.SIMULATION_LIMIT, check=False))
+
+    def arrange(self, host: Host, simulation: Simulation, *, downgrade: bool) -> Arrangement:
+        """rpm orders a transaction by itself, before its first file."""
+        return Arrangement()
+
     def commands(
-        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], *, downgrade: bool
+        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], arrangement: Arrangement
     ) -> tuple[tuple[str, ...], ...]:
         """All of them are guarded: there may be two transactions. rpm's database mends itself, and a killed transaction's packages
         are among the changes."""

@@ -151,7 +151,9 @@ class _Play:
 
     def _lacks(self, slot: Slot) -> Iterable[tuple[tuple[Slot, str], Demand]]:
         deb = self.there.get(slot)
-        for demand in deb.depends if deb else ():
+        if deb is None:
+            return
+        for demand in deb.depends:
             if not any(True for _ in self.offers.satisfying(demand, deb)):
                 yield (slot, str(demand)), demand
 

@@ -283,12 +283,16 @@ class _Emission:
         """Afterwards nothing that goes, or changes, stands in a relation `field` to `new`, in either direction."""
         for slot in [slot for slot, there in self._there.items() if slot in self._transition.changing - self._done]:
             there = self._there[slot]
-            if slot != self._transition.slot(new) and (self._excludes(new, there, field) or self._excludes(there, new, field)):
+            if slot != self._transition.slot(new) and (
+                self._excludes(new, there, field) or self._excludes(there, new, field)
+            ):
                 self.exchange(slot)
 
     def _excludes(self, one: Deb, other: Deb, field: str) -> bool:
         native = self._transition.native
-        return any(demand.field == field and excluded(other, demand.relations[0], one, native) for demand in one.excludes)
+        return any(
+            demand.field == field and excluded(other, demand.relations[0], one, native) for demand in one.excludes
+        )
 
     def _have_configured(self, demand: Demand, owner: Deb) -> None:
         satisfiers = [self._transition.slot(one) for one in self._offers.satisfying(demand, owner)]

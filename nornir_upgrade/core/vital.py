@@ -9,10 +9,30 @@ NAMES = frozenset(
     (
         *("libc6", "libc-bin", "zlib1g"),  # the C library and its loader
         *("dash", "bash", "zsh", "fish", "ksh93u+m", "mksh", "busybox"),  # shells, of scripts and of logins
-        *("coreutils", "findutils", "grep", "sed", "gzip", "diffutils", "debianutils", "mawk", "gawk", "util-linux", "hostname"),
+        *(
+            "coreutils",
+            "findutils",
+            "grep",
+            "sed",
+            "gzip",
+            "diffutils",
+            "debianutils",
+            "mawk",
+            "gawk",
+            "util-linux",
+            "hostname",
+        ),
         *("tar", "dpkg", "apt", "perl-base", "base-files", "base-passwd", "ncurses-base", "mount", "procps"),
         *("libpam0g", "libpam-modules", "libpam-modules-bin", "libpam-runtime", "login", "passwd"),
-        *("libnss-systemd", "libpam-systemd", "libnss-ldapd", "libpam-ldapd", "libnss-sss", "libpam-sss", "sssd-common"),
+        *(
+            "libnss-systemd",
+            "libpam-systemd",
+            "libnss-ldapd",
+            "libpam-ldapd",
+            "libnss-sss",
+            "libpam-sss",
+            "sssd-common",
+        ),
         *("sudo", "sudo-ldap", "doas", "openssh-server", "systemd", "systemd-sysv", "dbus", "init", "sysvinit-core"),
     )
 )

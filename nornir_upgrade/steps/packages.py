@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..core import transaction
+from ..core.arrangement import Arrangement
 from ..core.delivery import Delivered, keeps, supplied, unfetched
 from ..core.errors import CommandFailed, SimulationDiffers, StateDiffers
 from ..core.evr import sort_key
@@ -25,7 +26,6 @@ from ..core.step import Step
 from ..core.store import Store
 
 JOB = "packages"
-_SIMULATION_LIMIT = 300.0  # seconds; a thousand packages took apt 10
 _SHOWN = 3
 
 
@@ -80,7 +80,6 @@ class SetPackages(Step, kind="packages"):
         due = self.want if self.downgrade else ()
         try:
             with supplied(host, store, self.family, due, present) as delivered:
-                self._refuse_surprises(host, present, delivered)
                 return self._change(host, present, delivered)
         except CommandFailed as failure:
             if not (unfetched(failure) and keeps(store, self.family, due, present)):
@@ -88,13 +87,14 @@ class SetPackages(Step, kind="packages"):
         with supplied(host, store, self.family, due, present, everything=True) as delivered:
             return self._change(host, present, delivered)
 
-    def _refuse_surprises(self, host: Host, present: Sequence[Package], delivered: Delivered) -> None:
-        """The host's own package manager must say that it would do what is wanted, and nothing else."""
+    def _arranged(self, host: Host, present: Sequence[Package], delivered: Delivered) -> Arrangement:
+        """The host's own package manager must say that it would do what is wanted, and nothing else; in a safe order."""
         expected = implied(self.want, present).changes
         self._family.refuse(host, {(change.name, change.arch, change.old) for change in expected if change.old})
         manager = self._family.manager
         simulate = manager.simulate(self.want, present, downgrade=self.downgrade)
-        result = host.run(delivered.known_to(simulate), timeout=_SIMULATION_LIMIT, check=False)
+        simulation = self._family.simulate(host, delivered.known_to(simulate))
+        result = simulation.result
         if result.status != 0:
             refusal = self._family.failure(host.name, result, self._family.rehearsal)
             if isinstance(refusal, CommandFailed):
@@ -103,12 +103,14 @@ class SetPackages(Step, kind="packages"):
         said = manager.parse_simulation(result.text, present)
         if lines := surprises(said.changes, expected, self.want, present):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")
+        return self._family.arrange(host, simulation, downgrade=self.downgrade)
 
     def _change(self, host: Host, present: Sequence[Package], delivered: Delivered) -> Result:
+        arrangement = self._arranged(host, present, delivered)
         change = self._family.manager.change(self.want, present, downgrade=self.downgrade, wait=transaction.LOCK_WAIT)
         informed = delivered.known_to_all(change)
         host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
-        commands = self._family.commands(informed, self.keep_stopped, downgrade=self.downgrade)
+        commands = self._family.commands(informed, self.keep_stopped, arrangement)
         result = host.job(JOB, (*commands, *delivered.withdrawal))
         if complaint := self._family.complaint(host.name, result):
             raise complaint

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nornir_upgrade import proof
 from nornir_upgrade.core import dnf, dnf5, dnf_locks, dnf_table, nevra, rpmquery
+from nornir_upgrade.core.arrangement import Arrangement
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.families import Rpm
 from nornir_upgrade.core.jobs import commands_text
@@ -249,7 +250,7 @@ def test_a_plan_of_three_thousand_packages_comes_whole(tmp_path: Path, status: i
     dnf_there.chmod(0o755)
     now, past = many()
     simulate, change = DNF.simulate(past, now, downgrade=True), DNF.change(past, now, downgrade=True, wait=0)[0]
-    for argv in (simulate, change, Rpm().commands((change,), ("nova-api",), downgrade=True)[0]):
+    for argv in (simulate, change, Rpm().commands((change,), ("nova-api",), Arrangement())[0]):
         assert max(map(len, argv)) < 1 << 17 < len(dnf.handed(argv))
     for argv in (simulate, change):
         text = commands_text((argv,))  # as a job runs it

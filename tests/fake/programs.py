@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
 from nornir_upgrade.core import (
+    arrangement,
     debdepot,
     download_deb,
     facts,
@@ -267,9 +268,21 @@ def _guard(state: HostState, call: Call) -> Result | Work:
 
 def _kept_whole(state: HostState, call: Call) -> Result | Work:
     """apt-get with another dpkg; packages here have no files in common."""
-    _, program, _, option, *arguments = call.argv
-    assert option.startswith("Dir::Bin::dpkg="), call.argv
+    _, _, _, program, _, option, _, hook, *arguments = call.argv
+    assert option.startswith("Dir::Bin::dpkg=") and hook.startswith("DPkg::Pre-Install-Pkgs::="), call.argv
     return interpret(state, Call((program, *arguments)))
+
+
+def _simulate(state: HostState, call: Call) -> Result:
+    """apt-get as it is, of a version that has no planner: it tells no question."""
+    boundary, *argv = call.argv
+    done = interpret(state, Call(tuple(argv)))
+    assert isinstance(done, Result), argv
+    said = {"begin": b"", "said": done.stdout, "errors": done.stderr, "question": b"", "end": b""}
+    parts = (
+        text + f"\n{boundary} {name} {done.status if name == 'said' else 0}\n".encode() for name, text in said.items()
+    )
+    return Result(0, b"".join(parts), b"")
 
 
 def _quiet(state: HostState, call: Call) -> Result:
@@ -373,6 +386,7 @@ SCRIPTS: dict[str, Program] = {
     rehearsal_deb.SCRIPT: _rehearsal,
     transaction.GUARD: _guard,
     whole.SCRIPT: _kept_whole,
+    arrangement.SIMULATE: _simulate,
     transaction.QUIET: _quiet,
     transaction.MERGE: _merge,
     APPEND: _append,

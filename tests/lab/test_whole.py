@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -23,7 +24,14 @@ class Bench:
     lab: Lab
     directory: Path
 
-    def make(self, name: str, files: Mapping[str, str], version: str = "1", **fields: str) -> str:
+    def make(
+        self,
+        name: str,
+        files: Mapping[str, str],
+        version: str = "1",
+        scripts: Mapping[str, str] = MappingProxyType({}),
+        **fields: str,
+    ) -> str:
         """The path on the host of a package that holds `files` (path -> text, `-> target` for a symbolic link)."""
         root = self.directory / f"{name}_{version}_all"
         for path, text in files.items():
@@ -40,6 +48,9 @@ class Bench:
         sums = {path.lstrip("/"): root / path.lstrip("/") for path, text in files.items() if not text.startswith("-> ")}
         lines = (f"{md5(file.read_bytes()).hexdigest()}  {path}\n" for path, file in sums.items())
         (root / "DEBIAN/md5sums").write_text("".join(lines))  # as dh_md5sums(1) makes it
+        for script, text in scripts.items():
+            (root / "DEBIAN" / script).write_text(f"#!/bin/sh\n{text}\n")
+            (root / "DEBIAN" / script).chmod(0o755)
         archive = root.with_suffix(".deb")
         subprocess.run(
             ["dpkg-deb", "--root-owner-group", "-Znone", "-b", root, archive], check=True, capture_output=True
@@ -108,14 +119,38 @@ def test_what_was_lost_when_the_power_failed_is_mended_by_the_next_transaction(b
     old, new = bench.make("old", OLD), bench.make("new", NEW, **RENAMED)
     bench.dpkg("-i", new, plain=True)
     bench.dpkg("--unpack", "--auto-deconfigure", "--force-breaks", old)
-    killed = (
-        f"sed 's,^  dpkg \"$@\"$,&; kill -9 $$,' {HOME}/dpkg > {HOME}/cut; sh {HOME}/cut --force-depends --remove new"
-    )
+    killed = f"sed 's,^  again && tool rm,  kill -9 $$; &,' {HOME}/dpkg > {HOME}/cut; sh {HOME}/cut --force-depends --remove new"
     assert bench.lab.run(HOST, ["sh", "-c", killed], check=False).returncode == 137
-    assert bench.text("/usr/lib/moved/lib.so") == ""
-    assert bench.lab.run(HOST, kept_whole(["echo", "done"])).stdout.endswith(b" done\n")
+    assert bench.text("/usr/lib/moved/lib.so") == "new"
+    assert bench.lab.run(HOST, kept_whole(["echo", "done"], "")).stdout.endswith(b" done\n")
     assert bench.text("/usr/lib/moved/lib.so") == "old"
     assert bench.lab.run(HOST, ["ls", HOME], check=False).stdout == b""
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("path", ["/usr/lib/moved", "/lib/moved"])
+def test_a_file_is_there_at_every_moment_of_the_removal(bench: Bench, plain: bool, path: str) -> None:
+    old = bench.make("old", {file.replace("/usr/lib/moved", path): text for file, text in OLD.items()})
+    watch = 'echo "$1: $(cat /usr/lib/moved/lib.so 2>&1)" >> /tmp/seen'
+    new = bench.make("new", {**NEW, "/usr/share/new": "new"}, scripts={"prerm": watch, "postrm": watch}, **RENAMED)
+    bench.dpkg("-i", new, plain=True)
+    bench.dpkg("--unpack", "--auto-deconfigure", "--force-breaks", old, plain=plain)
+    bench.lab.run(HOST, ["rm", "-f", "/tmp/seen"])
+    bench.dpkg("--force-depends", "--remove", "new", plain=plain)
+    seen = bench.text("/tmp/seen").splitlines()
+    assert len(seen) == 2 and (seen[1] in ("remove: old", "remove: new")) is (not plain)
+    assert bench.text("/usr/lib/moved/lib.so") == ("" if plain else "old")
+
+
+def test_sshd_loads_itself_again_as_soon_as_it_is_unpacked(bench: Bench) -> None:
+    """A package that is called as sshd's is enough: what is asked for is the signal."""
+    pid = bench.lab.run(HOST, ["cat", "/run/sshd.pid"]).stdout
+    renamed = "/var/cache/apt/archives/openssh-server_0_all.deb"
+    bench.lab.run(HOST, ["cp", bench.make("probe", {"/usr/share/probe": "there"}), renamed])
+    bench.dpkg("--unpack", renamed)
+    bench.lab.run(HOST, ["true"])  # it lets people in
+    log = bench.lab.run(HOST, ["journalctl", "-u", "ssh", "--no-pager", "-o", "cat"]).stdout.decode()
+    assert "Received SIGHUP; restarting." in log and bench.lab.run(HOST, ["cat", "/run/sshd.pid"]).stdout == pid
 
 
 def test_what_goes_for_good_is_gone_and_what_fails_has_failed(bench: Bench) -> None:
