@@ -3,16 +3,21 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from nornir_upgrade.lab import web
 from nornir_upgrade.lab.errors import LabError
+from nornir_upgrade.lab.host import ARCHIVE
+from nornir_upgrade.lab.mirror import Mirror
 
 Progress = Callable[[str], None]
 
@@ -38,10 +43,27 @@ _LIBRARIES = (
     *("python3-glance", "python3-heat", "python3-keystone", "python3-neutron", "python3-nova", "python3-octavia"),
     *("python3-openstackclient", "python3-swift", "mariadb-client"),
 )
+# As the installer leaves a server: its standard packages come with the recipe, these are what its tasks and most admins add.
+_ORDINARY = (
+    *(
+        "task-ssh-server",
+        "systemd",
+        "systemd-sysv",
+        "dbus",
+        "libpam-systemd",
+        "locales",
+        "tzdata",
+        "iproute2",
+        "procps",
+    ),
+    *("ca-certificates", "curl", "exim4-daemon-light", "bsd-mailx", "cron", "rsyslog", "logrotate", "sudo", "polkitd"),
+    *("ufw", "nftables", "unattended-upgrades", "apt-listchanges", "needrestart", "etckeeper", "apparmor", "python3"),
+)
 # Debian's build of what makes an RPM host; createrepo and gpg are for the repositories, which are made inside the base.
 _RPM = (*_NODE, "rpm", "dnf", "dnf-plugins-core", "createrepo-c", "gpg", "gpg-agent")
 _RPM_SCRIPTS = ("base.sh", "rpm.sh")
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
+_RECOMMENDED = ('--aptopt=APT::Install-Recommends "true"', "--dpkgopt=force-unsafe-io")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +75,20 @@ class Recipe:
     packages: tuple[str, ...]
     scripts: tuple[str, ...] = ("base.sh",)
     """Those of lab/data that set it up, in this order."""
+    ordinary: bool = False
+    """As Debian's installer leaves a host: with standard and recommended packages, documentation, and the archive's indexes."""
 
     @property
     def digest(self) -> str:
         """16 hexadecimal digits over everything that goes in, the set-up scripts' text included."""
         named = {"name": self.name, "suite": self.suite, "packages": self.packages}
-        ingredients = json.dumps([named, _EXCLUDED, self.set_up], sort_keys=True)
+        ingredients = json.dumps([named, self.selection, self.set_up], sort_keys=True)
         return hashlib.sha256(ingredients.encode()).hexdigest()[:16]
+
+    @property
+    def selection(self) -> Sequence[str]:
+        """What of Debian goes in besides the packages; of an ordinary host, mmdebstrap's words for it, else what is left out."""
+        return ("--variant=standard", *_RECOMMENDED) if self.ordinary else _EXCLUDED
 
     @property
     def set_up(self) -> str:
@@ -79,6 +108,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("cloud", "bookworm", (*_NODE, "mariadb-server", "nginx", "keystone")),  # real services, not stand-ins
         # Ansible's package_facts asks python3-apt on the host.
         Recipe("bench", "bookworm", (*_NODE, *_LIBRARIES, "python3-apt")),
+        Recipe("ordinary", "bookworm", _ORDINARY, ("base.sh", "ordinary.sh"), ordinary=True),
         Recipe("rpm", "bookworm", _RPM, _RPM_SCRIPTS),
         Recipe("rpm-db", "bookworm", (*_RPM, "mariadb-server"), _RPM_SCRIPTS),
     )
@@ -122,8 +152,9 @@ def build(wanted: Recipe, cache: Path, progress: Progress) -> Path:
             progress(
                 f"base {wanted.name}: building {wanted.suite} with {len(wanted.packages)} packages and what they need"
             )
-            _bootstrap(wanted, partial, progress)
-            _set_up(wanted, partial)
+            with _archive(wanted, cache, progress) as environment:
+                _bootstrap(wanted, partial, environment, progress)
+                _set_up(wanted, partial, environment)
             partial.rename(done)
             progress(f"base {wanted.name}: ready")
     return done
@@ -138,15 +169,35 @@ def only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _bootstrap(wanted: Recipe, root: Path, progress: Progress) -> None:
+@contextmanager
+def _archive(wanted: Recipe, cache: Path, progress: Progress) -> Iterator[Mapping[str, str]]:
+    """The environment in which the archive of an ordinary host is had under the address that hosts see; else this process's."""
+    if not wanted.ordinary:
+        yield os.environ
+        return
+    with tempfile.TemporaryDirectory() as nothing:
+        found = Mirror(cache, cache / "mirror" / "picture", tell=progress)
+        with web.proxy(Path(nothing), found) as url:
+            yield {**os.environ, "http_proxy": url, "LC_ALL": "C"}
+
+
+def _bootstrap(wanted: Recipe, root: Path, environment: Mapping[str, str], progress: Progress) -> None:
     # In namespaces of its own that die with this process: an interrupted build leaves neither processes nor mounts.
     argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--mount-proc"]
-    argv += ["--kill-child=SIGKILL", "--propagation", "private", "mmdebstrap", "--mode=root", "--variant=minbase"]
-    argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
+    argv += ["--kill-child=SIGKILL", "--propagation", "private", "mmdebstrap", "--mode=root"]
+    excluded = ["--variant=minbase", *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED)]
+    argv += wanted.selection if wanted.ordinary else excluded
     argv += [f"--include={','.join(wanted.packages)}", wanted.suite, str(root)]
+    argv += [f"deb {ARCHIVE}/debian {wanted.suite} main"] if wanted.ordinary else []
     last: deque[str] = deque(maxlen=15)
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+        argv,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -160,9 +211,8 @@ def _bootstrap(wanted: Recipe, root: Path, progress: Progress) -> None:
         )
 
 
-def _set_up(wanted: Recipe, root: Path) -> None:
-    done = subprocess.run(
-        ["chroot", str(root), "/bin/sh", "-eu"], input=wanted.set_up, text=True, capture_output=True, check=False
-    )
+def _set_up(wanted: Recipe, root: Path, environment: Mapping[str, str]) -> None:
+    argv = ["chroot", str(root), "/bin/sh", "-eu"]
+    done = subprocess.run(argv, env=environment, input=wanted.set_up, text=True, capture_output=True, check=False)
     if done.returncode != 0:
         raise LabError(f"the base {wanted.name} could not be set up (exit {done.returncode}):\n{done.stderr}")

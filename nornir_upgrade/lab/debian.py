@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nornir_upgrade.core.apt import FORMAT, OPTIONS, parse_packages
 from nornir_upgrade.core.packages import Package
-from nornir_upgrade.lab import dists
+from nornir_upgrade.lab import dists, mirror
 from nornir_upgrade.lab.base import Progress, only_one
 from nornir_upgrade.lab.dists import COMPONENT
 from nornir_upgrade.lab.errors import LabError
@@ -26,7 +26,6 @@ OLD, NEW = "bookworm", "trixie"
 KEYRING = "/usr/share/keyrings/lab-archive.gpg"
 
 _DEBIAN_KEYS = "usr/share/keyrings/debian-archive-keyring.gpg"
-_SITE = re.compile(r"\S+/debian(?P<security>-security)?/?")
 _EPOCH = re.compile(r"_[0-9]+%3a")
 _TIMEOUT = 900.0  # seconds; about 250 MB are fetched
 _TOLD = 10
@@ -98,20 +97,12 @@ class _Fetching:
 
     def _sources(self) -> Sequence[str]:
         """Both releases, with their updates, from the sites that this machine itself gets Debian from."""
-        sites = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(SITE)", "Identifier: Packages"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found = [match for site in dict.fromkeys(sites.stdout.split()) if (match := _SITE.fullmatch(site))]
-        if not found:
-            raise LabError("this machine's apt gets no packages from Debian, which the lab would fetch them from")
         return [
-            f"deb [signed-by={self.base}/{_DEBIAN_KEYS}] {site[0]} {codename}{suite} {COMPONENT}"
+            f"deb [signed-by={self.base}/{_DEBIAN_KEYS}] {site} {codename}{suite} {COMPONENT}"
+            for name, found in mirror.sites().items()
             for site in found
             for codename in (OLD, NEW)
-            for suite in (("-security",) if site["security"] else ("", "-updates"))
+            for suite in (("-security",) if name == "debian-security" else ("", "-updates"))
         ]
 
     def _installed(self) -> tuple[Package, ...]:

@@ -9,6 +9,8 @@ NETWORK = "10.99.0"
 """The lab's own network, /24. It exists in the lab's network namespace only, so that labs do not meet."""
 CONTROLLER = f"{NETWORK}.1"
 HTTP_PORT = 8000
+ARCHIVE = f"http://{CONTROLLER}:{HTTP_PORT}"
+"""Where hosts find the lab's web server."""
 SSH_PORT = 10022
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]|[a-z]")  # a label of RFC 1123, and no number alone

@@ -142,13 +142,19 @@ def _share(cache: Path) -> None:
     os.set_inheritable(descriptor, True)
 
 
-def _isolate(directory: Path) -> None:
-    """Becomes the process in front of the supervisor, which is PID 1 of new namespaces."""
+def _isolate(directory: Path, cache: Path) -> None:
+    """Becomes the process in front of the supervisor, which is PID 1 of new namespaces.
+
+    The supervisor gets a descriptor of this network namespace: what it fetches from outside, it fetches there.
+    """
     cgroup = _own_cgroup() / f"nornir-lab-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]}"
     (directory / "cgroup").write_text(str(cgroup))
     cgroup.mkdir(exist_ok=True)
     flags = ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL", "--propagation", "private"]
-    supervisor = [sys.executable, "-P", "-m", "nornir_upgrade.lab.supervisor", str(directory), str(cgroup)]
+    outside = os.open("/proc/self/ns/net", os.O_RDONLY)
+    os.set_inheritable(outside, True)
+    supervisor = [sys.executable, "-P", "-m", "nornir_upgrade.lab.supervisor"]
+    supervisor += [str(directory), str(cgroup), str(cache), str(outside)]
     os.execvp("unshare", ["unshare", *flags, *supervisor])
 
 
@@ -167,5 +173,5 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["detach", directory, cache, lock]:
             _detach(Path(directory), Path(cache), int(lock))
-        case ["isolate", directory, _]:
-            _isolate(Path(directory))
+        case ["isolate", directory, cache]:
+            _isolate(Path(directory), Path(cache))

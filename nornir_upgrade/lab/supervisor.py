@@ -6,14 +6,11 @@ mount, interface and namespace of the lab. Only empty cgroup directories stay, a
 
 import asyncio
 import contextlib
-import functools
-import http.server
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.lab import control, forward
+from nornir_upgrade.lab import control, forward, web
 from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.host import CONTROLLER, HTTP_PORT, NETWORK
+from nornir_upgrade.lab.mirror import Mirror
 
 _BRIDGE = "br0"
 _BOOT_SECONDS = 20.0
@@ -65,11 +63,12 @@ class Guest:
 
 
 class Supervisor:
-    """Answers the control channel; owns the guests."""
+    """Answers the control channel; owns the guests. `outside` is a descriptor of this machine's network namespace."""
 
-    def __init__(self, directory: Path, cgroup: Path) -> None:
+    def __init__(self, directory: Path, cgroup: Path, cache: Path, outside: int) -> None:
         self._directory = directory
         self._cgroup = cgroup
+        self._mirror = Mirror(cache, directory / "picture", outside=outside, tell=_tell)
         self._guests: dict[str, Guest] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._commands: Mapping[str, Callable[..., Awaitable[dict[str, Any]]]] = {
@@ -83,7 +82,7 @@ class Supervisor:
     async def serve(self) -> None:
         """Makes the network, serves the repositories, then answers requests for as long as the lab's directory exists."""
         _make_bridge()
-        _serve_files(self._directory / "repositories")
+        web.serve((CONTROLLER, HTTP_PORT), self._directory / "repositories", self._mirror)
         server = control.listen(self._directory)
         self._keep(self._accept(server))
         while (self._directory / "pid").exists():  # a lab whose directory was deleted by hand ends too
@@ -220,6 +219,11 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
 
+def _tell(text: str) -> None:
+    """Into the lab's log."""
+    print(text, file=sys.stderr, flush=True)
+
+
 async def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     loop = asyncio.get_running_loop()
     connection.setblocking(False)
@@ -284,18 +288,5 @@ def _ip(*arguments: str) -> None:
         raise LabError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
-class _Files(http.server.SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: a lab's log is for what goes wrong."""
-
-
-def _serve_files(directory: Path) -> None:
-    handler = functools.partial(_Files, directory=str(directory))
-    server = http.server.ThreadingHTTPServer((CONTROLLER, HTTP_PORT), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-
 if __name__ == "__main__":
-    asyncio.run(Supervisor(Path(sys.argv[1]), Path(sys.argv[2])).serve())
+    asyncio.run(Supervisor(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])).serve())
