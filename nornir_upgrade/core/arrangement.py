@@ -77,10 +77,11 @@ def arranged(host: str, transition: Transition, theirs: Sequence[Action], *, dow
     """`arrange`, where apt would do `theirs`."""
     if not protected(transition) & transition.changing:
         return Arrangement(guarded=downgrade)
-    groups = unpack_order.locksteps(transition)
+    known = unpack_order.precedences(transition)
+    groups = unpack_order.locksteps(transition, known)
     if unpack_check.safe(unpack_check.check(transition, theirs, groups)):
         return Arrangement(guarded=True)
-    ours = unpack_order.order(transition)
+    ours = unpack_order.order(transition, known)
     faults = unpack_check.check(transition, ours, groups)
     if not unpack_check.safe(faults):
         told = [str(fault) for fault in faults if fault.rule != "gap"]

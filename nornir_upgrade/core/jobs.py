@@ -32,7 +32,7 @@ printf '%s\\n' "$2" >"$1/attempt"
 cd /
 export NORNIR_UPGRADE_JOB="${1##*/}"
 sh "$1/commands" </dev/null >"$1/out" 2>&1 9>&-
-echo $? >"$1/rc.new" && mv -f "$1/rc.new" "$1/rc"
+echo $? >"$1/rc"
 """
 
 # Start unless it runs, succeeded, or was started by this very attempt (whose answer got lost); then follow. The commands count
@@ -54,7 +54,8 @@ exec 9>&-
 flock -s -w "$wait" -E 75 "$dir/lock" true
 case $? in
 0)
-  printf 'ended %s %s\\n' "$(cat "$dir/rc" 2>/dev/null || echo lost)" "$(stat -c %s "$dir/out" 2>/dev/null || echo 0)"
+  rc=$(cat "$dir/rc" 2>/dev/null)
+  printf 'ended %s %s\\n' "${rc:-lost}" "$(stat -c %s "$dir/out" 2>/dev/null || echo 0)"
   tail -c "$limit" "$dir/out" 2>/dev/null
   exit 0 ;;
 75) printf 'running %s\\n' "$(cat "$dir/attempt" 2>/dev/null)" ;;

@@ -63,6 +63,8 @@ class _Play:
     vital: frozenset[Slot] = field(init=False)
     asking: dict[str, set[Slot]] = field(default_factory=dict)
     """Vital slots by the names that their demands are about."""
+    excluding: dict[tuple[str, str], list[tuple[Deb, Demand]]] = field(default_factory=dict)
+    """Versions that exclude others, by field and by the name that they exclude."""
     lacking: dict[tuple[Slot, str], Demand] = field(default_factory=dict)
     current: frozenset[Slot] = frozenset()
     """The lockstep that the last exchange belongs to."""
@@ -79,6 +81,9 @@ class _Play:
             for slot in self.vital & world.keys():
                 for name in _asked(world[slot]):
                     self.asking.setdefault(name, set()).add(slot)
+            for deb in world.values():
+                for demand in deb.excludes:
+                    self.excluding.setdefault((demand.field, demand.relations[0].name), []).append((deb, demand))
         self.lacking = {key: demand for slot in self.vital for key, demand in self._lacks(slot)}
         self.lacked = frozenset((slot, str(demand)) for (slot, _), demand in self.lacking.items())
 
@@ -201,11 +206,12 @@ class _Play:
                 for other in self.offers.named(relation.name):
                     if self.transition.slot(other) != slot and excluded(other, relation, deb, native):
                         yield other
-        for other_slot, other in self.there.items():
-            if other_slot != slot and other.excludes:
-                for demand in other.excludes:
-                    if demand.field == field and excluded(deb, demand.relations[0], other, native):
-                        yield other
+        for name in (deb.name, *(given.name for given in deb.provides)):
+            for other, demand in self.excluding.get((field, name), ()):
+                place = self.transition.slot(other)
+                here = place != slot and self.there.get(place) == other
+                if here and excluded(deb, demand.relations[0], other, native):
+                    yield other
 
     def _fault(self, rule: Rule, text: str) -> None:
         self.faults.append(Fault(rule, self.at, text))

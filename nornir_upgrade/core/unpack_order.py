@@ -24,25 +24,24 @@ Precedences = Mapping[Slot, Mapping[Slot, int]]
 """A slot, those that are exchanged after it, and the rank of the reason."""
 
 
-def order(transition: Transition) -> tuple[Action, ...]:
+def order(transition: Transition, known: Precedences | None = None) -> tuple[Action, ...]:
     """All actions of `transition`, each once: unpacked and removed in order, configured at the end, and before where dpkg asks for
-    it (Pre-Depends)."""
+    it (Pre-Depends). `known`: its `precedences`, where they are at hand."""
     emission = _Emission(transition)
-    for slot in exchanges(transition):
+    for slot in exchanges(transition, known):
         emission.exchange(slot)
     emission.configure(transition.after)
     return tuple(emission.actions)
 
 
-def exchanges(transition: Transition) -> tuple[Slot, ...]:
+def exchanges(transition: Transition, known: Precedences | None = None) -> tuple[Slot, ...]:
     """The slots that change, in the order of their exchange."""
-    known = precedences(transition)
-    return tuple(_sorted(transition, transition.changing, known, 0))
+    return tuple(_sorted(transition, transition.changing, known or precedences(transition), 0))
 
 
-def locksteps(transition: Transition) -> tuple[frozenset[Slot], ...]:
+def locksteps(transition: Transition, known: Precedences | None = None) -> tuple[frozenset[Slot], ...]:
     """The groups of two slots and more that no order can part: each is needed before another of its group."""
-    return tuple(group for group in _groups(transition.changing, precedences(transition)) if len(group) > 1)
+    return tuple(group for group in _groups(transition.changing, known or precedences(transition)) if len(group) > 1)
 
 
 # ---------------------------------------------------------------------- which exchange is first
@@ -132,10 +131,7 @@ class _Relations:
                 self._put(slot, other, "dpkg" if demand.field == "Conflicts" else "breaks")
 
     def _excluded(self, deb: Deb, demand: Demand, offers: Offers) -> Iterator[Slot]:
-        relation = demand.relations[0]
-        for one in offers.named(relation.name):
-            if excluded(one, relation, deb, self.transition.native):
-                yield self.transition.slot(one)
+        return map(self.transition.slot, _beside(deb, demand, offers, self.transition.native))
 
     def _twins(self) -> None:
         """A library that goes and one that takes its name may be one file on the disk (/lib and /usr/lib): whoever must be
@@ -243,6 +239,29 @@ def _groups(slots: Iterable[Slot], later: Precedences) -> list[frozenset[Slot]]:
 # ---------------------------------------------------------------------- actions
 
 
+def _clashes(transition: Transition) -> Mapping[tuple[str, Slot], list[Slot]]:
+    """By field and slot of a new version: the slots that change, and whose old version cannot stand beside it by that field."""
+    found: dict[tuple[str, Slot], list[Slot]] = {}
+    worlds = (transition.before, transition.after)
+    for mine, others in (worlds, worlds[::-1]):
+        offers = Offers((others[slot] for slot in others.keys() & transition.changing), transition.native)
+        for slot in sorted(mine.keys() & transition.changing):
+            for demand in mine[slot].excludes:
+                for other in _beside(mine[slot], demand, offers, transition.native):
+                    old, new = (
+                        (slot, transition.slot(other)) if mine is transition.before else (transition.slot(other), slot)
+                    )
+                    if old != new:
+                        found.setdefault((demand.field, new), []).append(old)
+    return found
+
+
+def _beside(deb: Deb, demand: Demand, offers: Offers, native: str) -> Iterator[Deb]:
+    """What `deb` cannot stand beside by `demand`, which is of one relation."""
+    relation = demand.relations[0]
+    return (one for one in offers.named(relation.name) if excluded(one, relation, deb, native))
+
+
 class _Emission:
     """The actions so far, and what they lead to."""
 
@@ -252,6 +271,7 @@ class _Emission:
         self._there = dict(transition.before)
         self._offers = Offers(self._there.values(), transition.native)
         self._ready = set(transition.ready)
+        self._clashes = _clashes(transition)
         self._done: set[Slot] = set()
         self._under_way: set[Slot] = set()
 
@@ -281,18 +301,9 @@ class _Emission:
 
     def _clear_the_way(self, new: Deb, field: str) -> None:
         """Afterwards nothing that goes, or changes, stands in a relation `field` to `new`, in either direction."""
-        for slot in [slot for slot, there in self._there.items() if slot in self._transition.changing - self._done]:
-            there = self._there[slot]
-            if slot != self._transition.slot(new) and (
-                self._excludes(new, there, field) or self._excludes(there, new, field)
-            ):
+        for slot in self._clashes.get((field, self._transition.slot(new)), ()):
+            if self._there.get(slot) == self._transition.before[slot]:
                 self.exchange(slot)
-
-    def _excludes(self, one: Deb, other: Deb, field: str) -> bool:
-        native = self._transition.native
-        return any(
-            demand.field == field and excluded(other, demand.relations[0], one, native) for demand in one.excludes
-        )
 
     def _have_configured(self, demand: Demand, owner: Deb) -> None:
         satisfiers = [self._transition.slot(one) for one in self._offers.satisfying(demand, owner)]
