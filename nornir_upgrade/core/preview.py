@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from . import preview_deb, preview_rpm
+from . import disk, preview_deb, preview_rpm
 from .errors import CommandFailed, Failure, NoSolution, Unobtainable
 from .host import Host, Result
 from .packages import Package, PackageManager, Transaction
@@ -49,6 +49,8 @@ def preview(
     argv = ("sh", "-c", asked.SCRIPT, "sh", new_boundary(), asked.FORMAT, str(len(repositories)), *arguments)
     result = host.run((*argv, *words.values()), timeout=_TIMEOUT)
     sections = split(result.text, argv[4])
+    for section in sections.values():
+        disk.refuse_full(host.name, section.status, section.said)
     if sections["update"].status != 0:
         failure = _failure(host, sections["update"], f"{asked.UPDATE} with the new repositories", asked)
         hint = "nothing was changed; see the repository's address, and its key on the host"
@@ -66,8 +68,8 @@ def _transaction(host: Host, section: Section, request: str, packages: Sequence[
 
 
 def _failure(host: Host, section: Section, command: str, asked: Asked) -> Failure:
-    said = section.text.encode("utf-8", "surrogateescape")
-    return asked.failure(host.name, Result(section.status, said, b""), command)
+    said, errors = (text.encode("utf-8", "surrogateescape") for text in (section.text, section.errors))
+    return asked.failure(host.name, Result(section.status, said, errors), command)
 
 
 def _checked(request: Sequence[str], asked: Asked) -> Sequence[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from . import rehearsal_deb, rehearsal_rpm
+from . import disk, rehearsal_deb, rehearsal_rpm
 from .errors import CommandFailed, Failure, Unobtainable
 from .escrow import Family, PackageFile, files_of
 from .host import Host, Result
@@ -63,6 +63,8 @@ def rehearse(
     argv = ("sh", "-c", stage.SCRIPT, "sh", new_boundary(), stage.FORMAT, str(len(repositories)), *arguments, *words)
     stdin = "".join("\t".join(row) + "\n" for row in _given(stage, present, after)).encode()
     sections = split(host.run(argv, stdin=stdin, timeout=_TIMEOUT).text, argv[4])
+    for section in sections.values():
+        disk.refuse_full(host.name, section.status, section.said)
     if sections["update"].status != 0:
         failure = stage.failure(host.name, _result(sections["update"]), f"{stage.UPDATE} for the way back")
         raise (
@@ -112,4 +114,8 @@ def _row(line: str) -> Package:
 
 
 def _result(section: Section) -> Result:
-    return Result(section.status, section.text.encode("utf-8", "surrogateescape"), b"")
+    return Result(
+        section.status,
+        section.text.encode("utf-8", "surrogateescape"),
+        section.errors.encode("utf-8", "surrogateescape"),
+    )

@@ -6,9 +6,11 @@ contain the boundary, and a stream that was cut off, or to which something else 
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import InvalidInput
+
+_ERRORS = " errors"
 
 SHELL = """\
 boundary=$1; shift
@@ -16,15 +18,36 @@ mark() { printf '\\n%s %s %s\\n' "$boundary" "$1" "$2"; }
 """
 """The head of such a script; its first argument is the boundary. `mark NAME STATUS` ends a part, `mark end 0` all of them."""
 
+APART = """\
+heard() {
+  exec 3>&1
+  errors=$("$@" 2>&1 >&3 3>&-); status=$?
+  exec 3>&-
+}
+told() {
+  mark "$1" "$status"
+  printf '%s\\n' "$errors"; mark "$1 errors" 0
+}
+"""
+"""For a script that begins with `SHELL`: warnings stay out of what is parsed. `heard COMMAND…` runs a command whose standard output
+is the part that `told NAME` ends. Its `$status` and its standard error, `$errors`, come along as `Section.errors`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one command wrote, with its exit status. `line` is the number of its first line in the whole stream."""
+    """What one command wrote, with its exit status. `line` is the number of its first line in the whole stream. `errors` is what it
+    wrote to standard error, where the script kept that apart."""
 
     name: str
     status: int
     line: int
     text: str
+    errors: str = ""
+
+    @property
+    def said(self) -> str:
+        """All that it wrote, for people."""
+        return f"{self.text}\n{self.errors}".strip("\n")
 
     def fail(self, reason: str, offset: int = 0) -> InvalidInput:
         """The refusal of the line `offset` lines below the section's first."""
@@ -62,4 +85,11 @@ def split(text: str, boundary: str) -> dict[str, Section]:
         line += body.count("\n") + 2
     if "end" not in sections or bodies[-1]:
         raise InvalidInput(f"line {text.count(chr(10)) + 1}: the answer is cut off, or is none of ours")
-    return sections
+    return _with_errors(sections)
+
+
+def _with_errors(sections: dict[str, Section]) -> dict[str, Section]:
+    """`NAME errors` is what the command of NAME wrote to standard error."""
+    apart = {f"{name}{_ERRORS}": name for name in sections if f"{name}{_ERRORS}" in sections}
+    found = {name: section for name, section in sections.items() if name not in apart}
+    return found | {name: replace(sections[name], errors=sections[told].text) for told, name in apart.items()}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from . import disk
 from .errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked, Unobtainable
 from .host import Host, Result
 
@@ -161,6 +162,8 @@ def failure(host: str, result: Result, command: str = "apt-get") -> Failure:
             f"{host}: the package manager's lock is held by process {held['pid']}{name}",
             hint="wait for it to end, then resume the run",
         )
+    if out_of_room := disk.of_full(host, said):
+        return out_of_room
     if missing := [line.removeprefix("E: ") for line in _MISSING.findall(said)]:
         return Unobtainable(f"{host}: {'; '.join(missing)}", hint="no repository of this host has it")
     errors = list(_ERROR.finditer(said))
