@@ -177,6 +177,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     from .announcing import Announcer
     from .controller import (
         at_work,
+        concerned,
         databases_before,
         gather_all,
         keep_snapshot,
@@ -200,7 +201,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
         refuse_irreversible(made, frozenset(flags.accept))
         refuse_no_way_back(proofs, frozenset(flags.accept))
         screen.confirm("Go ahead?")
-        facts = gather_all(controller.fleet, databases_before(made, controller.fleet))
+        facts = gather_all(controller.fleet, databases_before(made, controller.fleet), concerned(made))
         refuse_drift(made, facts)
         keep_old_packages(controller, made, facts, frozenset(flags.accept), screen)
         opened = controller.journal.open_run(made, comment=flags.comment)

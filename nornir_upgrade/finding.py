@@ -60,6 +60,7 @@ STRICT = (
     "drift",
     "family-without-repositories",
     "host-key",
+    "host-unreadable",
     "host-unreachable",
     "journal-locked",
     "login-refused",

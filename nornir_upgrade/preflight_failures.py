@@ -15,6 +15,8 @@ UNREACHED = {
     "sudo-refused": "sudo-refused",
 }
 """Reference of the failure -> key of the finding."""
+LOST = (*UNREACHED.values(), "host-unreadable")
+"""Keys of hosts that nothing is known of: the others can be asked further all the same."""
 
 # What apt and dnf say, in this order: an expired index is signed, and an unsigned one was reached.
 _REPOSITORIES = (
@@ -23,6 +25,14 @@ _REPOSITORIES = (
     ("repository-unreachable", re.compile(r"")),
 )
 _OF_REPOSITORIES = "with the new repositories"
+
+
+def of_lost(host: str, failure: Failure) -> Finding:
+    """A host that is not reached, or says what cannot be read."""
+    if isinstance(failure, Unreachable):
+        return of_unreached(host, failure)
+    remedy = failure.hint or "see what is wrong there"
+    return Finding("host-unreadable", host, "blocking", failure.message, f"{remedy}; or leave it out with --limit")
 
 
 def of_unreached(host: str, failure: Unreachable) -> Finding:

@@ -10,10 +10,12 @@ from time import time
 from typing import Literal
 
 from . import inspection_deb, inspection_rpm
+from .disk import refuse_full
 from .errors import InvalidInput
 from .host import Host
 from .packages import PackageName
 from .sections import SHELL, Section, new_boundary, split
+from .unreadable import unreadable
 
 Doing = Literal["lock", "script", "tool"]
 Name = Literal["deb", "rpm"]
@@ -130,7 +132,7 @@ class Inspection:
 def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_file: str = "") -> Inspection:
     """What there is to be known of `host`, of a family of hosts, and of the `databases` on it. Changes nothing.
 
-    Raises `InvalidInput` where its answer is not what was asked, with line and reason.
+    Raises `HostUnreadable` where its answer is not what was asked, and `InvalidInput` for a name that is none.
     """
     for name in databases:
         if not _DATABASE.fullmatch(name):
@@ -143,8 +145,8 @@ def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_fil
     try:
         return parse(result.text, host.name, family, asked, time())
     except InvalidInput as refusal:
-        said = result.errors.strip().splitlines()[-3:]
-        raise InvalidInput("; ".join([f"{host.name}: inspection: {refusal.message}", *said])) from None
+        refuse_full(host.name, result.status or 1, result.errors)
+        raise unreadable(host.name, "what the preflight asks", refusal, result.errors) from None
 
 
 def parse(text: str, host: str, family: str, asked: float, answered: float) -> Inspection:

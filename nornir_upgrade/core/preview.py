@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from . import disk, preview_deb, preview_rpm
-from .errors import CommandFailed, Failure, NoSolution, Unobtainable
+from .errors import CommandFailed, Failure, InvalidInput, NoSolution, Unobtainable
 from .host import Host, Result
 from .packages import Package, PackageManager, Transaction
 from .sections import Section, new_boundary, split
+from .unreadable import unreadable
 
 EVERYTHING = ("*",)
 """The request for every package of the host at its candidate, with what they need and without what is in their way."""
@@ -48,7 +49,16 @@ def preview(
     arguments = [text for path, content in repositories.items() for text in (asked.file_name(path), content)]
     argv = ("sh", "-c", asked.SCRIPT, "sh", new_boundary(), asked.FORMAT, str(len(repositories)), *arguments)
     result = host.run((*argv, *words.values()), timeout=_TIMEOUT)
-    sections = split(result.text, argv[4])
+    try:
+        return _read(host, result, argv[4], words, asked)
+    except InvalidInput as refusal:
+        raise unreadable(host.name, f"what {asked.REHEARSAL} says", refusal, result.errors) from None
+
+
+def _read(
+    host: Host, result: Result, boundary: str, words: Mapping[str, str], asked: Asked
+) -> Mapping[str, Transaction]:
+    sections = split(result.text, boundary)
     for section in sections.values():
         disk.refuse_full(host.name, section.status, section.said)
     if sections["update"].status != 0:

@@ -33,6 +33,17 @@ told() {
 is the part that `told NAME` ends. Its `$status` and its standard error, `$errors`, come along as `Section.errors`."""
 
 
+class Refusal(InvalidInput):
+    """A part of an answer that does not read. `section` is its name, `line` the line within what its command printed, 0 where the
+    command failed."""
+
+    def __init__(self, message: str, section: str, reason: str, line: int) -> None:
+        super().__init__(message)
+        self.section = section
+        self.reason = reason
+        self.line = line
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """What one command wrote, with its exit status. `line` is the number of its first line in the whole stream. `errors` is what it
@@ -49,14 +60,15 @@ class Section:
         """All that it wrote, for people."""
         return f"{self.text}\n{self.errors}".strip("\n")
 
-    def fail(self, reason: str, offset: int = 0) -> InvalidInput:
+    def fail(self, reason: str, offset: int = 0) -> Refusal:
         """The refusal of the line `offset` lines below the section's first."""
-        return InvalidInput(f"line {self.line + offset}: {self.name}: {reason}")
+        return Refusal(f"line {self.line + offset}: {self.name}: {reason}", self.name, reason, offset + 1)
 
     def succeeded(self) -> "Section":
         """This section. Raises `InvalidInput` where its command did not end with status 0."""
         if self.status != 0:
-            raise self.fail(f"the command ended with status {self.status}")
+            reason = f"the command ended with status {self.status}"
+            raise Refusal(f"line {self.line}: {self.name}: {reason}", self.name, reason, 0)
         return self
 
     def lines(self) -> Iterator[tuple[int, str]]:

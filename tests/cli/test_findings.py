@@ -23,6 +23,7 @@ NAME = "service-by-service"
 ROOM = "/\t{0} {1} {1} /\n/usr\t{0} {1} {1} /\n/var/cache/apt/archives\t{0} {1} {1} /\n/var/lib/nornir-upgrade\t{0} {1} {1} /\n"
 ELSEWHERE = {
     "family-without-repositories": "tests/forward/test_preflight.py",
+    "host-unreadable": "tests/cli/test_lost_hosts.py",
     "hold-in-the-way": "tests/forward/test_preflight.py",
     "host-key": "tests/lab/test_preflight.py",
     "limit-splits-stage": "tests/forward/test_preflight.py",
