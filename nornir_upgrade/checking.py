@@ -43,9 +43,9 @@ def of_plan(
 ) -> tuple[Finding, ...]:
     """What is found about the hosts of a saved plan of the scenario `known`. What is about the fleet as a whole was settled when the
     plan was made, by settings that only it knew."""
-    soundings = sound(fleet, known, facts, settings.state)
+    soundings, lost = sound(fleet, known, facts, settings.state)
     found = preflight.findings(known, fleet.inventory, facts, soundings=soundings)
-    return tuple(one for one in found if one.host)
+    return in_order((*lost, *(one for one in found if one.host)))
 
 
 def scenario_of(plan: Plan, settings: Settings) -> Scenario | None:
@@ -72,7 +72,7 @@ def _other_runs(settings: Settings) -> Iterator[Finding]:
     for run in unfinished(runs)[-1:]:
         ways = ways_out(run, settings.given, runs)
         text = f"run {run.id} ({run.plan.origin}) is unfinished"
-        yield Finding("run-unfinished", "", "blocking", text, f"{ways.go_on}, or: {ways.go_back or ways.go_on}")
+        yield Finding("run-unfinished", "", "blocking", text, ", or: ".join(filter(None, (ways.go_on, ways.go_back))))
 
 
 def _drift(plan: Plan, facts: Mapping[str, HostFacts]) -> Iterator[Finding]:

@@ -164,7 +164,9 @@ def refuse_unfinished(journal: Journal, config: Path) -> None:
         return
     run = open_runs[-1]
     ways = ways_out(run, config, runs)
-    commands = [f"go on with:  {ways.go_on}"] + ([f"go back with: {ways.go_back}"] if ways.go_back else [])
+    commands = [f"go on with:  {ways.go_on}"] * bool(ways.go_on) + [f"go back with: {ways.go_back}"] * bool(
+        ways.go_back
+    )
     raise UnfinishedRun(f"run {run.id} ({run.plan.origin}) is unfinished, and in the way", hint="\n  ".join(commands))
 
 

@@ -53,9 +53,10 @@ def look(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | Non
 
 def sound(
     fleet: "NornirFleet", scenario: Scenario, facts: Mapping[str, HostFacts], state: Path | None = None
-) -> Soundings:
-    """What facts do not hold, of the hosts that there are facts of. Raises as `ask_all`."""
-    return _Examination(fleet, scenario, lambda _: None, state).soundings(facts)
+) -> tuple[Soundings, tuple[Finding, ...]]:
+    """What facts do not hold, of the hosts that there are facts of, and the findings that hosts failed in."""
+    examination = _Examination(fleet, scenario, lambda _: None, state, forgiving=True)
+    return examination.soundings(facts), tuple(examination.found)
 
 
 @dataclass(slots=True)

@@ -381,3 +381,15 @@ def test_a_person_is_asked_about_advisory_findings_once(havana: Site) -> None:
     assert code == 130 and "[reboot-pending]" in shown
     assert "Go on?" not in shown and "Go ahead? [y/N]" in shown
     assert havana.json("history")["runs"] == []
+
+
+def test_what_another_apt_is_at_is_its_work_and_not_broken(havana: Site) -> None:
+    """dpkg holds the lock while packages are unpacked and not configured yet: nobody is to mend that."""
+    found = open_fleet(havana.directory / "hosts").hosts["cmp1"]
+    found.state.told["work"] = "0 lock 123 apt-get\n"
+    found.state.packages["less"].state = "unpacked"
+    found.save()
+    told = havana.json("check", NAME, code=24)["findings"]
+    (one,) = (one for one in told if one["severity"] == "blocking")
+    assert (one["key"], one["host"]) == ("package-manager-locked", "cmp1")
+    assert "apt-get (pid 123), and not wholly installed yet: less" in one["text"] and "ps -fp 123" in one["remedy"]
