@@ -57,7 +57,7 @@ OPTIONS = (
 )
 
 # What an administrator may have set, and what would come along, or garble what is said, by it.
-_PLAIN = tuple(
+PLAIN = tuple(
     f"-o{option}"
     for option in (
         "APT::Color=false",
@@ -134,7 +134,7 @@ class Apt:
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool
     ) -> Iterable[str]:
         now = {package.key: package for package in present}
-        yield from (*OPTIONS, *_PLAIN)
+        yield from (*OPTIONS, *PLAIN)
         if downgrade:
             yield "--allow-downgrades"
         if any(one.key in now and now[one.key].hold for one in want):

@@ -97,7 +97,7 @@ number=0
   '{EVERYTHING}') request=dist-upgrade ;;
   *) request="install -- $request" ;;
   esac
-  heard apt-get -s -c "$root/apt.conf" {quote(apt.OPTIONS)} $request; told $number
+  heard apt-get -s -c "$root/apt.conf" {quote((*apt.OPTIONS, *apt.PLAIN))} $request; told $number
   number=$((number + 1))
 done
 mark end 0
