@@ -8,13 +8,15 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from nornir_upgrade import proof
-from nornir_upgrade.core.errors import DiskFull, HostUnreadable
+from nornir_upgrade.core import indexes
+from nornir_upgrade.core.errors import ConnectionLost, DiskFull, HostUnreadable
 from nornir_upgrade.core.facts import gather
 from nornir_upgrade.core.inspection import inspect
 from nornir_upgrade.core.packages import PackageChange, PackageWant
@@ -187,3 +189,29 @@ def test_a_broken_sources_file_is_told_with_its_host_file_and_line(host: SshHost
         caught.value.message,
     )
     assert "apt-cache policy" in caught.value.hint
+
+
+def test_indexes_that_broke_are_fetched_again(host: SshHost) -> None:
+    assert indexes.mend(host) == ()
+    (index,) = host.run(("sh", "-c", "ls /var/lib/apt/lists/*shop-old*_Packages")).text.split()
+    host.run(("sh", "-euc", 'truncate -s 100 "$1"', "sh", index))
+    assert indexes.mend(host) == (index,)
+    signed = index.replace("main_binary-amd64_Packages", "InRelease")
+    host.run(("rm", index))
+    assert indexes.mend(host) == (signed,)
+    host.run(("sh", "-euc", 'truncate -s 100 "$1"; : > "$2"', "sh", signed, index))
+    assert indexes.mend(host) and indexes.mend(host) == ()
+    assert "1.4-1" in host.run(("apt-cache", "policy", "shop")).text
+
+
+def test_nothing_is_left_where_the_connection_goes(host: SshHost, nodes: Lab) -> None:
+    other = connect(nodes, "h1")
+    there = "while ! ls -d /var/tmp/nornir-upgrade.* 2>/dev/null; do sleep 0.02; done"
+    gone = "while ls -d /var/tmp/nornir-upgrade.* 2>/dev/null >&2; do sleep 0.1; done"
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(new_release, host)
+        other.run(("sh", "-c", there))
+        host.close()
+        assert isinstance(asked.exception(), ConnectionLost)
+    other.run(("sh", "-c", gone))
+    other.close()
