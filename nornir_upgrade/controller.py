@@ -12,6 +12,7 @@ from .core import codec
 from .core.engine import Fleet
 from .core.errors import (
     Blocked,
+    DiskFull,
     Drift,
     Failure,
     HostUnreadable,
@@ -111,7 +112,7 @@ def databases_before(plan: Plan, fleet: "NornirFleet") -> dict[str, tuple[str, .
 def ask_all(fleet: Fleet, names: Sequence[str], question: Callable[[Host], T]) -> dict[str, T]:
     """What each named host answers to `question`, which changes nothing there.
 
-    Raises as `refuse_lost`; else the failure of the first host that failed.
+    Raises as `refuse_lost`; else the failures of the hosts that failed as the first one did.
     """
     found, lost = ask_each(fleet, names, question)
     refuse_lost(lost)
@@ -123,18 +124,30 @@ def ask_each(
 ) -> tuple[dict[str, T], dict[str, Failure]]:
     """What each named host answers to `question`, and the failures of those that are not reached or that say what cannot be read.
 
-    Raises any other failure of a host.
+    A disk that is full counts as that. Raises any other failure, with what each host says that failed in the same.
     """
     found: dict[str, T] = {}
     lost: dict[str, Failure] = {}
+    others: list[Exception] = []
     for name, answer in (fleet.each(names, question) if names else {}).items():
-        if isinstance(answer, Unreachable | HostUnreadable):
+        if isinstance(answer, Unreachable | HostUnreadable | DiskFull):
             lost[name] = answer
         elif isinstance(answer, Exception):
-            raise answer
+            others.append(answer)
         else:
             found[name] = answer
+    if others and not lost:
+        raise _together(others)
     return found, lost
+
+
+def _together(failures: Sequence[Exception]) -> Exception:
+    """The first of them, which says what all of its kind say: no host's failure hides another's."""
+    first = failures[0]
+    if isinstance(first, Failure):
+        alike = [one.message for one in failures if isinstance(one, Failure) and type(one) is type(first)]
+        first.message = "\n".join(dict.fromkeys(alike))
+    return first
 
 
 def refuse_lost(lost: Mapping[str, Failure]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from . import planner, preflight, preflight_failures
 from .controller import ask_all
-from .core.errors import Failure, HostUnreadable, Unreachable
+from .core.errors import DiskFull, Failure, HostUnreadable, Unreachable
 from .core.facts import HostFacts, gather
 from .core.host import Host
 from .core.inspection import Inspection, Room, inspect
@@ -133,7 +133,7 @@ class _Examination:
 
 def _finding(host: str, failure: Exception, facts: Mapping[str, HostFacts] | None) -> Finding:
     """Raises `failure` where it is no finding."""
-    if isinstance(failure, Unreachable | HostUnreadable):
+    if isinstance(failure, Unreachable | HostUnreadable | DiskFull):
         return preflight_failures.of_lost(host, failure)
     found = preflight_failures.of_preview(facts[host], failure) if facts and isinstance(failure, Failure) else None
     if not found:

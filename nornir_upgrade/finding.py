@@ -57,6 +57,7 @@ STRICT = (
     "database-host-missing",
     "database-missing",
     "database-unreachable",
+    "disk-full",
     "drift",
     "family-without-repositories",
     "host-key",

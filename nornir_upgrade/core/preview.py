@@ -1,6 +1,7 @@
 """What a host's own package manager would do with other repositories, found out on the host without changing it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from . import disk, preview_deb, preview_rpm
@@ -28,6 +29,7 @@ class Asked(Protocol):
 
     def present(self, sections: Mapping[str, Section]) -> tuple[Package, ...]: ...
     def failure(self, host: str, result: Result, command: str) -> Failure: ...
+    def excluders(self, section: Section) -> Mapping[str, Sequence[str]]: ...
     def word(self, name: str, equals: str, version: str) -> str: ...
     def file_name(self, path: str) -> str: ...
 
@@ -66,7 +68,19 @@ def _read(
         hint = "nothing was changed; see the repository's address, and its key on the host"
         raise Unobtainable(failure.message, hint=hint) if isinstance(failure, CommandFailed) else failure
     packages = asked.present(sections)
-    return {name: _transaction(host, sections[str(number)], name, packages, asked) for number, name in enumerate(words)}
+    return {
+        name: _told_why(
+            _transaction(host, sections[str(number)], name, packages, asked),
+            asked.excluders(sections[f"{number} excluders"]) if f"{number} excluders" in sections else {},
+        )
+        for number, name in enumerate(words)
+    }
+
+
+def _told_why(made: Transaction, excluders: Mapping[str, Sequence[str]]) -> Transaction:
+    """`made`, with the packages because of which others go."""
+    gone = [change.name for change in made.changes if not change.new and change.name in excluders]
+    return replace(made, excluders=tuple((name, ", ".join(excluders[name])) for name in gone))
 
 
 def _transaction(host: Host, section: Section, request: str, packages: Sequence[Package], asked: Asked) -> Transaction:

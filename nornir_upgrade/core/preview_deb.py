@@ -21,6 +21,7 @@ MANAGER: PackageManager = apt.Apt()
 REHEARSAL, UPDATE = "apt-get -s", "apt-get update"
 WAY_OUT = "apt-mark showhold; apt-cache policy; a hold or a pin may be in the way"
 EVERYTHING = "*"
+_NAMES = re.compile(r"(?:^|, )([a-z0-9][a-z0-9+.-]+)")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+[.](list|sources)", re.ASCII)
 
 # Directories are apt's (apt.conf(5)): sources, indexes and caches are private. Hooks that belong to a real update do not run.
@@ -97,7 +98,12 @@ number=0
   '{EVERYTHING}') request=dist-upgrade ;;
   *) request="install -- $request" ;;
   esac
-  heard apt-get -s -c "$root/apt.conf" {quote((*apt.OPTIONS, *apt.PLAIN))} $request; told $number
+  heard apt-get -s -c "$root/apt.conf" {quote((*apt.OPTIONS, *apt.PLAIN))} $request > "$root/said"; cat "$root/said"; told $number
+  if grep -q '^Remv ' "$root/said"; then
+    sed -nE 's/^Inst ([^ :]+)(:[^ ]+)? (\\[[^]]*\\] )?\\(([^ ]+) .*/\\1=\\4/p' "$root/said" |
+      xargs -r apt-cache -c "$root/apt.conf" show -- 2>/dev/null | grep -E '^(Package|Version|Breaks|Conflicts): '
+    mark "$number excluders" 0
+  fi
   number=$((number + 1))
 done
 mark end 0
@@ -108,6 +114,22 @@ mark end 0
 def present(sections: Mapping[str, Section]) -> tuple[Package, ...]:
     """The packages as they are."""
     return apt.parse_packages(sections["packages"].succeeded().text.splitlines())
+
+
+def excluders(section: Section) -> Mapping[str, tuple[str, ...]]:
+    """Which new packages, each with its version, conflict with a package or break it, by its name: fields of stanzas, a line each."""
+    found: dict[str, dict[str, None]] = {}
+    name = version = ""
+    for _, line in section.lines():
+        field, _, value = line.partition(": ")
+        if field == "Package":
+            name, version = value, ""
+        elif field == "Version":
+            version = value
+        else:
+            for word in _NAMES.findall(value):
+                found.setdefault(word, {})[f"{name} {version}".strip()] = None
+    return {word: tuple(ones) for word, ones in found.items()}
 
 
 def failure(host: str, result: Result, command: str) -> Failure:

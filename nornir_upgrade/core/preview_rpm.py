@@ -100,6 +100,11 @@ def present(sections: Mapping[str, Section]) -> tuple[Package, ...]:
     return dnf.parse_parts(sections)
 
 
+def excluders(section: Section) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG001
+    """dnf tells in its own table what is replaced by what: nothing more is asked."""
+    return {}
+
+
 def failure(host: str, result: Result, command: str) -> Failure:
     return dnf_failure.failure(host, result, command)
 

@@ -140,7 +140,9 @@ def traces(host: SshHost) -> str:
 
 
 def new_release(host: SshHost) -> tuple[PackageChange, ...]:
-    return preview(host, {LIST: SOURCE.format("new")}, {"shop": EVERYTHING})["shop"].changes
+    made = preview(host, {LIST: SOURCE.format("new")}, {"shop": EVERYTHING})["shop"]
+    assert made.excluders == (("shop-common", "shop-core 2.0-1"),)
+    return made.changes
 
 
 def test_forward_and_the_way_back_are_known_and_nothing_is_left(host: SshHost) -> None:
