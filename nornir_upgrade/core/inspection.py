@@ -14,7 +14,7 @@ from .disk import refuse_full
 from .errors import InvalidInput
 from .host import Host
 from .packages import PackageName
-from .sections import SHELL, Section, new_boundary, split
+from .sections import APART, SHELL, Section, new_boundary, split
 from .unreadable import unreadable
 
 Doing = Literal["lock", "script", "tool"]
@@ -47,7 +47,7 @@ room() {{
     df -B1 --output=avail,iavail,itotal,target -- "$at" | tail -n 1 || return
   done
 }}
-told() {{
+named() {{
   for pid; do printf '%s %s\\n' "$pid" "$(cat /proc/$pid/comm 2>/dev/null)"; done
 }}
 """
@@ -63,15 +63,15 @@ tools() {
   done
 }
 at_work() {
-  told $(holders | sort -un) | sed 's/^/lock /'
-  told $(scripts | sort -un) | sed 's/^/script /'
-  told $(tools "$1") | sed 's/^/tool /'
+  named $(holders | sort -un) | sed 's/^/lock /'
+  named $(scripts | sort -un) | sed 's/^/script /'
+  named $(tools "$1") | sed 's/^/tool /'
 }
 """
 _TAIL = """\
 if [ -e /run/reboot-required ]; then echo "${tab}the host asks for it"; cat /run/reboot-required.pkgs 2>/dev/null; fi; mark asked 0
 if [ "$query" ]; then
-  mariadb ${defaults:+"--defaults-extra-file=$defaults"} --batch --skip-column-names "--execute=$query" 2>&1; mark databases $?
+  heard mariadb ${defaults:+"--defaults-extra-file=$defaults"} --batch --skip-column-names "--execute=$query"; told databases
 else
   mark databases 0
 fi
@@ -80,7 +80,7 @@ mark end 0
 
 
 def _script(half: str) -> str:
-    return f"{SHELL}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}"
+    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}"
 
 
 SCRIPTS: Mapping[str, str] = {name: _script(half.SCRIPT) for name, half in _HALVES.items()}
@@ -170,7 +170,7 @@ def parse(text: str, host: str, family: str, asked: float, answered: float) -> I
         unchecked=half.unchecked(sections["unchecked"]),
         reboot=(*_asked(sections["asked"]), *half.reboot(sections)),
         databases=dict(_database(told, *line) for line in told.lines()) if told.status == 0 else {},
-        refused="" if told.status == 0 else " ".join(told.text.split()) or f"status {told.status}",
+        refused="" if told.status == 0 else " ".join(told.said.split()) or f"status {told.status}",
     )
 
 

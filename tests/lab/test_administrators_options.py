@@ -24,6 +24,7 @@ from nornir_upgrade.core.preview import EVERYTHING, preview
 from nornir_upgrade.core.rehearsal import rehearse
 from nornir_upgrade.core.ssh import SshHost
 from nornir_upgrade.lab import dists
+from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.signing import archive_key
 from tests.conftest import connect
@@ -46,6 +47,7 @@ APT::Update::Pre-Invoke { "echo W: a hook talks; echo W: a hook complains >&2"; 
 APT::Update::Post-Invoke-Success { "echo W: a hook talks; echo W: a hook complains >&2"; };
 DPkg::Post-Invoke { "echo W: a hook talks; echo W: a hook complains >&2"; };
 """
+ORDINARY = LabHost("plain", 120, base="ordinary")
 LIST, KEYRING = "/etc/apt/sources.list.d/shop.list", "/usr/share/keyrings/shop.gpg"
 SOURCE = f"deb [signed-by={KEYRING}] http://10.99.0.1:8000/shop-{{}} shop main\n"
 TRACES = """\
@@ -217,3 +219,22 @@ def test_nothing_is_left_where_the_connection_goes(host: SshHost, nodes: Lab) ->
         assert isinstance(asked.exception(), ConnectionLost)
     other.run(("sh", "-c", gone))
     other.close()
+
+
+def test_the_way_back_from_all_updates_of_an_ordinary_host_is_known(lab: Lab) -> None:
+    """As its installer leaves it: translations, and security updates of what was there from the first."""
+    lab.up([ORDINARY])
+    host = connect(lab, ORDINARY.name)
+    host.run(("apt-get", "-q", "update"), timeout=300)
+    before = traces(host)
+    facts = gather(host)
+    changes = preview(host, {}, {"all": EVERYTHING})["all"].changes
+    assert len(changes) > 10
+    goals = [PackageWant(one.name, one.arch, one.new, "installed", auto=False) for one in changes if one.new]
+    back = proof._question(facts, goals, {})
+    said = rehearse(host, "deb", back.repositories, back.present, back.after, back.want)
+    assert said.refusal == "" and said.said is not None
+    assert {one.name for one in said.said.changes} == {one.name for one in changes}
+    assert traces(host) == before
+    host.close()
+    lab.reset(ORDINARY.name)
