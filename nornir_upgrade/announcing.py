@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import checking, settings
-from .controller import gather_all, refuse_drift
+from .controller import concerned, gather_all, refuse_drift, refuse_strangers
 from .core.escrow import Escrow
 from .core.facts import HostFacts
 from .core.plan import Plan
@@ -56,9 +56,11 @@ class Announcer:
         return made, self._shown(made, prepared.facts, scenario)
 
     def _verbatim(self, saved: Plan) -> tuple[Plan, tuple[Proof, ...]]:
-        """The preflight is that of the plan's scenario, if it still exists."""
-        self.screen.note(f"Gathering facts from {len(self.fleet.names)} hosts")
-        facts = gather_all(self.fleet)
+        """Hosts that the plan does not concern are not asked. The preflight is that of the plan's scenario, if it still exists."""
+        refuse_strangers(saved, self.fleet.names)
+        names = concerned(saved)
+        self.screen.note(f"Gathering facts from {len(names)} hosts")
+        facts = gather_all(self.fleet, names=names)
         refuse_drift(saved, facts)
         chosen = settings.read(self.flags.config)
         known = checking.scenario_of(saved, chosen)

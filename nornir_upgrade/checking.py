@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from . import preflight, preparation, scenario_file
-from .controller import gather_all, reading, refuse_drift
+from .controller import ask_each, concerned, reading, refuse_drift, refuse_strangers
 from .core.errors import Drift
-from .core.facts import HostFacts
+from .core.facts import HostFacts, gather
 from .core.journal import at_work
 from .core.plan import Plan
 from .examination import sound
 from .finding import Finding
 from .preflight import in_order
-from .preflight_failures import UNREACHED
+from .preflight_failures import UNREACHED, of_lost
 from .recap import unfinished, ways_out
 from .scenario import Scenario
 from .settings import Settings
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 def check(
     fleet: "NornirFleet", settings: Settings, wanted: Scenario | Plan, tell: Callable[[str], None]
 ) -> tuple[Finding, ...]:
-    """Everything that would be found if `wanted` were to be run now. Raises `Unreachable` for a plan, and what planners refuse."""
+    """Everything that would be found if `wanted` were to be run now. Raises what planners refuse."""
     if isinstance(wanted, Scenario):
         found = preparation.check(fleet, wanted, tell, settings.state)
         return in_order([*_other_runs(settings), *found])
-    tell(f"Gathering facts from {len(fleet.names)} hosts")
-    facts = gather_all(fleet)
+    refuse_strangers(wanted, fleet.names)
+    names = concerned(wanted)
+    tell(f"Gathering facts from {len(names)} hosts")
+    facts, lost = ask_each(fleet, names, gather)
     known = scenario_of(wanted, settings)
-    found = of_plan(fleet, known, facts, settings) if known else ()
-    return in_order([*_other_runs(settings), *_drift(wanted, facts), *found])
+    found = of_plan(fleet, known, facts, settings) if known and facts else ()
+    silent = (of_lost(name, failure) for name, failure in lost.items())
+    return in_order([*_other_runs(settings), *_drift(wanted, facts), *silent, *found])
 
 
 def of_plan(
@@ -40,9 +43,9 @@ def of_plan(
 ) -> tuple[Finding, ...]:
     """What is found about the hosts of a saved plan of the scenario `known`. What is about the fleet as a whole was settled when the
     plan was made, by settings that only it knew."""
-    soundings = sound(fleet, known, facts, settings.state)
+    soundings, lost = sound(fleet, known, facts, settings.state)
     found = preflight.findings(known, fleet.inventory, facts, soundings=soundings)
-    return tuple(one for one in found if one.host)
+    return in_order((*lost, *(one for one in found if one.host)))
 
 
 def scenario_of(plan: Plan, settings: Settings) -> Scenario | None:
@@ -69,7 +72,7 @@ def _other_runs(settings: Settings) -> Iterator[Finding]:
     for run in unfinished(runs)[-1:]:
         ways = ways_out(run, settings.given, runs)
         text = f"run {run.id} ({run.plan.origin}) is unfinished"
-        yield Finding("run-unfinished", "", "blocking", text, f"{ways.go_on}, or: {ways.go_back or ways.go_on}")
+        yield Finding("run-unfinished", "", "blocking", text, ", or: ".join(filter(None, (ways.go_on, ways.go_back))))
 
 
 def _drift(plan: Plan, facts: Mapping[str, HostFacts]) -> Iterator[Finding]:

@@ -55,10 +55,11 @@ Examples:
 )
 @click.argument("name", default="")
 @flags(*GENERAL)
-def scenarios(flags: Flags, name: str) -> None:
+def scenarios(flags: Flags, name: str) -> int:
     """What can be done: all scenarios, or one in detail.
 
-    Scenarios are shipped, or lie as YAML files in the directory `scenarios` beside config.yaml.
+    Scenarios are shipped, or lie as YAML files in the directory `scenarios` beside config.yaml. A file that is wrong is named, and
+    the others are listed: exit code 10.
     """
     from . import scenario_file, scenario_text, settings
     from .core import codec
@@ -68,12 +69,17 @@ def scenarios(flags: Flags, name: str) -> None:
     if name:
         found = scenario_file.load(name, directory=directory)
         screen.result(codec.to_builtins(found), scenario_text.in_text(found))
-        return
-    every = [scenario_file.load(one, directory=directory) for one in scenario_file.names(directory)]
+        return 0
+    every, wrong = scenario_file.load_all(directory)
     documents = [{"name": one.name, "summary": one.summary, "source": one.source} for one in every]
     screen.result(
-        {"scenarios": documents}, columns(("scenario", "what it does"), [(one.name, one.summary) for one in every])
+        {"scenarios": documents, "wrong": {name: one.message for name, one in wrong.items()}},
+        columns(("scenario", "what it does"), [(one.name, one.summary) for one in every]),
+        code=max((one.exit_code for one in wrong.values()), default=0),
     )
+    for one in wrong.values():
+        screen.warn("\n  ".join(filter(None, (f"left out: {one.message}", one.hint))))
+    return max((one.exit_code for one in wrong.values()), default=0)
 
 
 @door.command(
@@ -177,6 +183,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     from .announcing import Announcer
     from .controller import (
         at_work,
+        concerned,
         databases_before,
         gather_all,
         keep_snapshot,
@@ -200,7 +207,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
         refuse_irreversible(made, frozenset(flags.accept))
         refuse_no_way_back(proofs, frozenset(flags.accept))
         screen.confirm("Go ahead?")
-        facts = gather_all(controller.fleet, databases_before(made, controller.fleet))
+        facts = gather_all(controller.fleet, databases_before(made, controller.fleet), concerned(made))
         refuse_drift(made, facts)
         keep_old_packages(controller, made, facts, frozenset(flags.accept), screen)
         opened = controller.journal.open_run(made, comment=flags.comment)

@@ -116,18 +116,25 @@ def status(flags: Flags, run: str) -> None:
     Its waves, its hosts, what failed, and the commands that go on and back. RUN is an id, its beginning, `last` or `last-1`.
     Only reads, and so works while another controller is at work.
     """
+    from dataclasses import replace
+
+    from . import settings
     from .controller import reading
     from .core import codec
-    from .recap import recap
+    from .core.journal import at_work
+    from .recap import recap, unfinished
     from .recap_text import recap_in_text, waves_in_text, ways_in_text
 
     screen = Screen(flags)
+    owner = at_work(settings.read(flags.config).journal)
     with reading(flags.config) as journal:
         runs = journal.runs()
         if not runs and run == "last":
             screen.result({"run": None}, "No run yet.")
             return
         found = recap(journal.run(run), flags.config, runs)
+    if owner and found.run in [one.id for one in unfinished(runs)[-1:]]:
+        found = replace(found, at_work=owner)
     parts = [waves_in_text(found), recap_in_text(found), ways_in_text(found)]
     screen.result(codec.to_builtins(found), "\n\n".join(part for part in parts if part))
 

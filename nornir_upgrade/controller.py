@@ -10,7 +10,18 @@ from . import settings
 from . import vocabulary as vocabulary
 from .core import codec
 from .core.engine import Fleet
-from .core.errors import Drift, InvalidInput, Irreversible, UnfinishedRun, UnknownName, Unreachable
+from .core.errors import (
+    Blocked,
+    DiskFull,
+    Drift,
+    Failure,
+    HostUnreadable,
+    InvalidInput,
+    Irreversible,
+    UnfinishedRun,
+    UnknownName,
+    Unreachable,
+)
 from .core.facts import HostFacts, gather
 from .core.host import Host
 from .core.journal import Journal, owned
@@ -66,13 +77,16 @@ def reading(config: Path) -> Iterator[Journal]:
         journal.close()
 
 
-def gather_all(fleet: "NornirFleet", databases: Mapping[str, Sequence[str]] | None = None) -> dict[str, HostFacts]:
-    """The facts of every host of the fleet, by name; `databases` names those whose content counts, by host.
+def gather_all(
+    fleet: "NornirFleet", databases: Mapping[str, Sequence[str]] | None = None, names: Sequence[str] | None = None
+) -> dict[str, HostFacts]:
+    """The facts of the hosts `names`, or of all of the fleet, by name; `databases` names those whose content counts, by host.
 
     Raises as `ask_all`.
     """
     wanted = databases or {}
-    return ask_all(fleet, fleet.names, lambda host: gather(host, wanted.get(host.name, ())))
+    hosts = fleet.names if names is None else names
+    return ask_all(fleet, hosts, lambda host: gather(host, wanted.get(host.name, ())))
 
 
 def databases_of(fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
@@ -98,24 +112,57 @@ def databases_before(plan: Plan, fleet: "NornirFleet") -> dict[str, tuple[str, .
 def ask_all(fleet: Fleet, names: Sequence[str], question: Callable[[Host], T]) -> dict[str, T]:
     """What each named host answers to `question`, which changes nothing there.
 
-    Raises `Unreachable` naming all the hosts that cannot be reached; else the failure of the first host that failed.
+    Raises as `refuse_lost`; else the failures of the hosts that failed as the first one did.
     """
-    answers = fleet.each(names, question) if names else {}
-    lost = {name: answer for name, answer in answers.items() if isinstance(answer, Unreachable)}
-    if lost:
-        remedies = dict.fromkeys(error.hint for error in lost.values() if error.hint)
-        raise Unreachable(
-            "nothing was changed: " + "\n".join(error.message for error in lost.values()),
-            hint="\n  ".join(
-                [*remedies, f"not reached: {', '.join(lost)}; see to them, or leave them out with --limit"]
-            ),
-        )
-    found = {}
-    for name, answer in answers.items():
-        if isinstance(answer, Exception):
-            raise answer
-        found[name] = answer
+    found, lost = ask_each(fleet, names, question)
+    refuse_lost(lost)
     return found
+
+
+def ask_each(
+    fleet: Fleet, names: Sequence[str], question: Callable[[Host], T]
+) -> tuple[dict[str, T], dict[str, Failure]]:
+    """What each named host answers to `question`, and the failures of those that are not reached or that say what cannot be read.
+
+    A disk that is full counts as that. Raises any other failure, with what each host says that failed in the same.
+    """
+    found: dict[str, T] = {}
+    lost: dict[str, Failure] = {}
+    others: list[Exception] = []
+    for name, answer in (fleet.each(names, question) if names else {}).items():
+        if isinstance(answer, Unreachable | HostUnreadable | DiskFull):
+            lost[name] = answer
+        elif isinstance(answer, Exception):
+            others.append(answer)
+        else:
+            found[name] = answer
+    if others and not lost:
+        raise _together(others)
+    return found, lost
+
+
+def _together(failures: Sequence[Exception]) -> Exception:
+    """The first of them, which says what all of its kind say: no host's failure hides another's."""
+    first = failures[0]
+    if isinstance(first, Failure):
+        alike = [one.message for one in failures if isinstance(one, Failure) and type(one) is type(first)]
+        first.message = "\n".join(dict.fromkeys(alike))
+    return first
+
+
+def refuse_lost(lost: Mapping[str, Failure]) -> None:
+    """Returns where `lost` is empty. Raises `Unreachable` naming all of these hosts where one was not reached, else `Blocked`."""
+    if not lost:
+        return
+    unreached = [name for name, failure in lost.items() if isinstance(failure, Unreachable)]
+    unread = [name for name in lost if name not in unreached]
+    remedies = dict.fromkeys(failure.hint for failure in lost.values() if failure.hint)
+    kinds = (("not reached", unreached), ("not read", unread))
+    named = "; ".join(f"{word}: {', '.join(names)}" for word, names in kinds if names)
+    raise (Unreachable if unreached else Blocked)(
+        "nothing was changed: " + "\n".join(failure.message for failure in lost.values()),
+        hint="\n  ".join([*remedies, f"{named}; see to them, or leave them out with --limit"]),
+    )
 
 
 def keep_snapshot(journal: Journal, facts: Mapping[str, HostFacts], run: Run) -> None:
@@ -130,8 +177,16 @@ def refuse_unfinished(journal: Journal, config: Path) -> None:
         return
     run = open_runs[-1]
     ways = ways_out(run, config, runs)
-    commands = [f"go on with:  {ways.go_on}"] + ([f"go back with: {ways.go_back}"] if ways.go_back else [])
+    commands = [f"go on with:  {ways.go_on}"] * bool(ways.go_on) + [f"go back with: {ways.go_back}"] * bool(
+        ways.go_back
+    )
     raise UnfinishedRun(f"run {run.id} ({run.plan.origin}) is unfinished, and in the way", hint="\n  ".join(commands))
+
+
+def concerned(plan: Plan) -> tuple[str, ...]:
+    """The hosts that `plan` touches, or that its gates look at."""
+    gated = (one.host for wave in plan.waves for one in wave.gates)
+    return tuple(dict.fromkeys((*plan.hosts, *gated)))
 
 
 def refuse_strangers(plan: Plan, names: Collection[str]) -> None:
@@ -142,14 +197,15 @@ def refuse_strangers(plan: Plan, names: Collection[str]) -> None:
 
 
 def refuse_drift(plan: Plan, facts: Mapping[str, HostFacts]) -> None:
-    """Raises `Drift` naming every host that changed since the plan was made, and as `refuse_strangers`."""
-    refuse_strangers(plan, facts)
+    """Raises `Drift` naming every host, of those that there are facts of, that changed since the plan was made."""
     assumed: dict[str, str] = {}
     for wave in plan.waves:
         for work in wave.work:
             assumed.setdefault(work.host, work.assumes)
     drifted = [
-        name for name, digest in assumed.items() if digest and digest != digest_of_packages(facts[name].packages)
+        name
+        for name, digest in assumed.items()
+        if digest and name in facts and digest != digest_of_packages(facts[name].packages)
     ]
     if drifted:
         raise Drift(

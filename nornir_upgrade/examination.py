@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from . import planner, preflight, preflight_failures
 from .controller import ask_all
-from .core.errors import Failure, Unreachable
+from .core.errors import DiskFull, Failure, HostUnreadable, Unreachable
 from .core.facts import HostFacts, gather
 from .core.host import Host
 from .core.inspection import Inspection, Room, inspect
 from .core.packages import Transaction
 from .core.preview import preview
 from .finding import Finding
-from .parts import clouds, database_host
+from .parts import clouds, database_host, members
 from .preflight import Soundings, in_order
 from .preflight_inspection import databases
 from .scenario import Scenario
@@ -53,9 +53,10 @@ def look(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | Non
 
 def sound(
     fleet: "NornirFleet", scenario: Scenario, facts: Mapping[str, HostFacts], state: Path | None = None
-) -> Soundings:
-    """What facts do not hold, of the hosts that there are facts of. Raises as `ask_all`."""
-    return _Examination(fleet, scenario, lambda _: None, state).soundings(facts)
+) -> tuple[Soundings, tuple[Finding, ...]]:
+    """What facts do not hold, of the hosts that there are facts of, and the findings that hosts failed in."""
+    examination = _Examination(fleet, scenario, lambda _: None, state, forgiving=True)
+    return examination.soundings(facts), tuple(examination.found)
 
 
 @dataclass(slots=True)
@@ -70,14 +71,21 @@ class _Examination:
     found: list[Finding] = field(default_factory=list)
 
     def whole(self) -> Examined:
-        self.tell(f"Gathering facts from {len(self.fleet.names)} hosts")
-        facts = self._ask(self.fleet.names, gather)
+        names = self._concerned()
+        self.tell(f"Gathering facts from {len(names)} hosts")
+        facts = self._ask(names, gather)
         soundings = self.soundings(facts)
         early = self._findings(facts, None, soundings)
-        if any(one.word == "blocking" and one.key not in preflight_failures.UNREACHED.values() for one in early):
+        if any(one.word == "blocking" and one.key not in preflight_failures.LOST for one in early):
             return Examined(facts, soundings, early, None)
         previews = self._previews(facts)
         return Examined(facts, soundings, self._findings(facts, previews, soundings), previews)
+
+    def _concerned(self) -> tuple[str, ...]:
+        """The hosts in scope that a stage of the scenario is about, or whose databases it dumps."""
+        groups = [group for stage in self.scenario.stages for group in stage.groups]
+        meant = members((*groups, *self.scenario.database_groups), self.fleet.inventory)
+        return tuple(name for name in self.fleet.names if name in meant)
 
     def soundings(self, facts: Mapping[str, HostFacts]) -> Soundings:
         hosts, defaults = self.fleet.inventory, self.scenario.defaults_file
@@ -106,7 +114,7 @@ class _Examination:
     ) -> tuple[Finding, ...]:
         """Without all hosts, what is said of the fleet as a whole would be wrong."""
         found = preflight.findings(self.scenario, self.fleet.inventory, facts, previews, soundings)
-        whole = facts.keys() == set(self.fleet.names)
+        whole = facts.keys() == set(self._concerned())
         return in_order([*self.found, *(one for one in found if one.host or whole)])
 
     def _ask(
@@ -125,8 +133,8 @@ class _Examination:
 
 def _finding(host: str, failure: Exception, facts: Mapping[str, HostFacts] | None) -> Finding:
     """Raises `failure` where it is no finding."""
-    if isinstance(failure, Unreachable):
-        return preflight_failures.of_unreached(host, failure)
+    if isinstance(failure, Unreachable | HostUnreadable | DiskFull):
+        return preflight_failures.of_lost(host, failure)
     found = preflight_failures.of_preview(facts[host], failure) if facts and isinstance(failure, Failure) else None
     if not found:
         raise failure

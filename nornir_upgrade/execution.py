@@ -20,6 +20,10 @@ from .recap_text import recap_in_text, ways_in_text
 from .screen import Screen
 
 _SECONDS_TO_JOURNAL = 5.0
+_STOPPING = (
+    "Stopping: no further step is begun. The steps that are under way end first, and the run can be resumed or unwound.\n"
+    "Ctrl-C once more stops at once: what runs on the hosts then runs on there, and is found again by resume."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ def carry_out(controller: Controller, run: Run, policy: Policy, screen: Screen) 
         def first() -> None:
             policy.stopping.set()
             with suppress(Exception):
-                follower.note("Stopping: the steps that are under way are let finish. Once more stops at once.")
+                follower.note(_STOPPING)
 
         def second(code: int) -> None:
             follower.end()

@@ -47,8 +47,10 @@ def findings(
         found += preflight_fleet.last_of_stages(scenario, near, facts)
         found += preflight_inspection.of_databases(scenario, near, facts, inspections)
     for name, its in facts.items():
-        found += preflight_host.of_host(scenario, hosts, its)
-        found += preflight_inspection.of_host(its, inspections.get(name))
+        inspection = inspections.get(name)
+        busy = preflight_inspection.busy(inspection)
+        found += preflight_host.of_host(scenario, hosts, its, busy=busy)
+        found += preflight_inspection.of_host(its, inspection)
     if previews is not None:
         found += _previewed(scenario, hosts, facts, previews, soundings)
     return in_order(replace(one, waived=one.key in scenario.waive) for one in found)

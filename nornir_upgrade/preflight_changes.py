@@ -17,7 +17,8 @@ def of_changes(
     changes = {stage: previews[stage.name].changes for stage in scenario.stages if stage.name in previews}
     new = {change.name for made in changes.values() for change in made if change.new}
     for stage, made in changes.items():
-        yield from (_lost(scenario, facts, change) for change in made if _is_lost(scenario, change, new))
+        because = dict(previews[stage.name].excluders)
+        yield from (_lost(scenario, facts, change, because) for change in made if _is_lost(scenario, change, new))
         if entangled := _entangled(scenario, stage, facts.host, hosts, made):
             yield entangled
         if would := sorted(held.intersection(change.name for change in made)):
@@ -33,14 +34,20 @@ def _is_lost(scenario: Scenario, change: PackageChange, new: set[str]) -> bool:
     return not change.new and scenario.renamed(change.name) not in new
 
 
-def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange) -> Finding:
+def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange, because: Mapping[str, str]) -> Finding:
+    """`because`: which new package cannot be together with it, by name."""
     text = f"{change.name} {change.old} would be removed, and nothing takes its place"
+    remedy = REMEDIES[facts.os.family].try_out
+    if excluder := because.get(change.name):
+        new = excluder.partition(" ")[0]
+        text += f": {excluder} conflicts with it"
+        remedy = f"where {new} takes its place, say so in the scenario: renames: {{{change.name}: {new}}}"
     return Finding(
         "package-lost",
         facts.host,
         "blocking" if _is_meant(scenario, facts, change) else "advisory",
         text,
-        REMEDIES[facts.os.family].try_out,
+        remedy,
     )
 
 

@@ -9,9 +9,10 @@ from .remedies import REMEDIES
 from .scenario import Scenario
 
 
-def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts) -> Iterable[Finding]:
+def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, *, busy: bool = False) -> Iterable[Finding]:
+    """`busy`: somebody changes packages there, so that what is not wholly installed is not yet so."""
     remedies = REMEDIES[facts.os.family]
-    if broken := tuple(dict.fromkeys(package.name for package in facts.packages if package.interrupted)):
+    if (broken := interrupted(facts)) and not busy:
         text = f"not wholly installed: {some(broken)}"
         yield Finding("package-broken", facts.host, "blocking", text, remedies.mend)
     found = [(stage, one) for stage in scenario.stages for one in parts(stage, hosts, {facts.host: facts})]
@@ -26,6 +27,11 @@ def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts) -> It
         yield Finding("package-held", facts.host, "advisory", text, remedies.unhold(held))
     for _, one in found:
         yield from _services(one)
+
+
+def interrupted(facts: HostFacts) -> tuple[str, ...]:
+    """The packages that are not wholly installed."""
+    return tuple(dict.fromkeys(package.name for package in facts.packages if package.interrupted))
 
 
 def _services(one: Part) -> Iterable[Finding]:

@@ -9,6 +9,7 @@ from .core.packages import PackageChange
 from .core.transaction import LOCK_WAIT
 from .finding import Finding, some
 from .parts import Member, database_host, parts
+from .preflight_host import interrupted
 from .remedies import REMEDIES
 from .scenario import Scenario
 
@@ -23,7 +24,7 @@ def of_host(facts: HostFacts, found: Inspection | None) -> Iterable[Finding]:
     if not found:
         return
     yield from _clock(found)
-    yield from _at_work(found)
+    yield from _at_work(facts, found)
     if found.reboot:
         text = f"waits to be restarted, for: {some(found.reboot)}"
         yield Finding("reboot-pending", found.host, "advisory", text, "on the host, before: systemctl reboot")
@@ -44,7 +45,8 @@ def of_changes(facts: HostFacts, found: Inspection, changes: Sequence[PackageCha
         gone = {(one.name, one.old) for one in changes if one.old} - found.offered
         if gone:
             text = f"is offered by none of its repositories: {some([f'{name} {old}' for name, old in sorted(gone)])}"
-            remedy = f"keep it for the way back: rollback escrow fetch --limit {found.host} {quote(_names(gone))}"
+            fetch = f"rollback escrow fetch --limit {found.host} {quote(_names(gone))}"
+            remedy = f"nothing: a run keeps it for the way back; only with keep: none in config.yaml, before: {fetch}"
             yield Finding("version-unoffered", found.host, "advisory", text, remedy)
 
 
@@ -81,12 +83,20 @@ def _clock(found: Inspection) -> Iterable[Finding]:
         yield Finding("clock-skew", found.host, severity, text, remedy)  # type: ignore[arg-type]
 
 
-def _at_work(found: Inspection) -> Iterable[Finding]:
+def busy(found: Inspection | None) -> bool:
+    """Whether somebody holds the package manager's lock there."""
+    return found is not None and any(one.doing == "lock" for one in found.at_work)
+
+
+def _at_work(facts: HostFacts, found: Inspection) -> Iterable[Finding]:
     """A script whose package manager runs belongs to it; one without was left when that was killed."""
     by_kind = {kind: [one for one in found.at_work if one.doing == kind] for kind in ("lock", "script", "tool")}
     holders, scripts, tools = by_kind.values()
     pids = {one.pid for one in holders}
-    if holders:
+    if holders and (half := interrupted(facts)):
+        text = f"packages are being changed there by {_told(holders)}, and not wholly installed yet: {some(half)}"
+        yield Finding("package-manager-locked", found.host, "blocking", text, f"wait for it to end: {_watch(holders)}")
+    elif holders:
         text = f"packages are being changed there by {_told(holders)}; a run waits {LOCK_WAIT} s for it, and then stops"
         yield Finding("package-manager-locked", found.host, "advisory", text, f"wait for it to end: {_watch(holders)}")
     elif scripts:

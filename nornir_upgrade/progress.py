@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from .core import waiting
 from .core.journal import Journal
 from .core.run import Event, Run
 from .screen import Screen
@@ -43,6 +44,10 @@ class Follower(Protocol):
         """Tell something in between."""
         ...
 
+    def wait(self, host: str, what: str) -> None:
+        """Tell that a host waits."""
+        ...
+
     def end(self) -> None:
         """Afterwards the terminal is as it was found."""
         ...
@@ -52,7 +57,7 @@ class Follower(Protocol):
 def following(journal: Journal, run: Run, screen: Screen) -> Iterator[Follower]:
     """Within the block, the events of `run` are told as they happen."""
     follower: Follower = Table(run) if screen.live else Lines(run, screen)
-    with _watching(journal, run.id, follower.watch):
+    with _watching(journal, run.id, follower.watch), waiting.heard_by(follower.wait):
         try:
             yield follower
         finally:
@@ -83,6 +88,10 @@ class Lines:
     def note(self, text: str) -> None:
         """Tell something in between."""
         self._screen.warn(text)
+
+    def wait(self, host: str, what: str) -> None:
+        """Tell that a host waits, whatever else is told."""
+        self._screen.warn(f"{datetime.now().astimezone():%H:%M:%S}  {host}: waits for {one_line(what)}")
 
     def end(self) -> None:
         """Nothing: lines stay."""
@@ -144,6 +153,12 @@ class Table:
     def note(self, text: str) -> None:
         """Tell `text` above the table."""
         self.live.console.print(text)
+
+    def wait(self, host: str, what: str) -> None:
+        """Tell it above the table, where it stays, and in the host's row until something else happens there."""
+        if (row := self.rows.get(host)) and row.state in ("running", "waiting"):
+            row.text = f"waits for {what}"
+        self.note(f"{datetime.now().astimezone():%H:%M:%S}  {host}: waits for {one_line(what)}")
 
     def end(self) -> None:
         """Afterwards the table stands as it was last, and the cursor is back; a terminal that has gone is no reason to fail."""

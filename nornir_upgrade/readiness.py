@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .captures import Capture, captures
-from .controller import Controller
-from .core import codec
+from .controller import Controller, ask_all
+from .core import codec, indexes
 from .core.errors import Blocked, RunStopped, Unreachable
 from .core.facts import HostFacts
 from .core.host import Host
@@ -24,10 +24,11 @@ def refuse_unready(controller: Controller, run: Run, consent: Collection[str], m
 
     What was lost of old packages is kept again as far as it is to be had. Raises `RunStopped` where so many hosts do not answer
     that the run would stop for them, and `Blocked` naming what was lost of every host that has not consented, then or now. The packages
-    of hosts that do not answer are not looked at. Nothing is changed on a host.
+    of hosts that do not answer are not looked at. Nothing is changed on a host, but that damaged indexes are fetched again.
     """
     silent = _silent(controller.fleet, run.plan.hosts)
     _refuse_silent({name: silent[name] for name in ahead(run) if name in silent}, max_fail)
+    _mend_indexes(controller.fleet, [name for name in ahead(run) if name not in silent], screen)
     agreed = run.consent | frozenset(consent)
     _refuse_lost(captures((run,)), controller.store, agreed)
     before = {name: facts for name, facts in _facts_before(controller.journal, run).items() if name not in silent}
@@ -53,6 +54,12 @@ def _silent(fleet: "NornirFleet", hosts: Sequence[str]) -> dict[str, Unreachable
 
     answers = fleet.each(hosts, knock)
     return {name: answer for name, answer in answers.items() if isinstance(answer, Unreachable)}
+
+
+def _mend_indexes(fleet: "NornirFleet", names: Sequence[str], screen: Screen) -> None:
+    for name, files in ask_all(fleet, names, indexes.mend).items():
+        if files:
+            screen.note(f"{name}: {len(files)} damaged indexes were fetched again: {', '.join(files)}")
 
 
 def _refuse_silent(lost: Mapping[str, Unreachable], max_fail: int) -> None:

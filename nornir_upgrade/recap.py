@@ -9,6 +9,7 @@ from .core.run import Event, Place, Run
 from .settings import DEFAULT_CONFIG
 from .words import printable
 
+_DRIFT = "drift:"
 _NO_ANSWER = ("unreachable:", "connection-lost:")
 
 
@@ -61,7 +62,8 @@ class FailureRecap:
 class Recap:
     """A run at a glance. `opened` and `ended` are UTC, ISO 8601; `ending` is the last end in a word, '' while it runs (or died).
 
-    `undone_by` is the run that took it back, `not_reached` are the hosts on which nothing was begun and nothing failed.
+    `undone_by` is the run that took it back, `not_reached` are the hosts on which nothing was begun and nothing failed. No resume gets
+    past `drifted` hosts. `at_work` is the controller that is at it now.
     """
 
     run: str
@@ -79,6 +81,8 @@ class Recap:
     failures: tuple[FailureRecap, ...]
     not_reached: tuple[str, ...]
     ways: WaysOut
+    drifted: tuple[str, ...] = ()
+    at_work: str = ""
 
 
 def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
@@ -103,6 +107,7 @@ def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
         failures=tuple(_failure(run, event) for event in sorted(run.failures, key=lambda event: event.seq)),
         not_reached=_not_reached(run),
         ways=ways_out(run, config, runs),
+        drifted=drifted(run),
     )
 
 
@@ -130,6 +135,11 @@ def unfinished(runs: Iterable[Run]) -> tuple[Run, ...]:
     return tuple(run for run in runs if run.status == "open")
 
 
+def drifted(run: Run) -> tuple[str, ...]:
+    """The hosts that are no longer in the state that the plan was made for: going on ends there again."""
+    return tuple(dict.fromkeys(event.host for event in run.failures if event.error.startswith(_DRIFT)))
+
+
 def undoing(run: Run, runs: Iterable[Run]) -> Run | None:
     """The latest open run that takes `run` back, and has begun to."""
     children = [one for one in runs if one.parent == run.id and one.status == "open" and one.started]
@@ -143,7 +153,7 @@ def ways_out(run: Run, config: Path, runs: Iterable[Run] = ()) -> WaysOut:
     child = undoing(run, runs)
     forward = run.plan.direction == "forward" and child is None
     consent = _passing(run) if forward else ()
-    go_on = _command("resume", child or run, config, consent)
+    go_on = "" if forward and drifted(run) else _command("resume", child or run, config, consent)
     return WaysOut(go_on, _command("unwind", run, config, _passed(run)) if forward else "")
 
 

@@ -34,10 +34,17 @@ def headline(recap: Recap) -> str:
 
 
 def ways_in_text(recap: Recap) -> str:
-    """The run and the exact commands on and back; '' where nothing is left to do."""
-    if not recap.ways.go_on:
+    """The run and the exact commands on and back, or who is at work on it; '' where nothing is left to do."""
+    if recap.at_work:
+        return f"Run {recap.run} is at work: {recap.at_work}.\n  wait for it to end, or interrupt it there with Ctrl-C"
+    if not (recap.ways.go_on or recap.ways.go_back):
         return ""
-    lines = [f"Run {recap.run} is open.", f"  go on with:   {recap.ways.go_on}"]
+    lines = [f"Run {recap.run} is open."]
+    if recap.ways.go_on:
+        lines.append(f"  go on with:   {recap.ways.go_on}")
+    elif recap.drifted:
+        hosts = ", ".join(recap.drifted)
+        lines.append(f"  no resume gets past {hosts}, which changed since the plan was made: go back, and plan again")
     if recap.ways.go_back:
         lines.append(f"  go back with: {recap.ways.go_back}")
     return "\n".join(lines)

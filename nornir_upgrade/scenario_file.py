@@ -28,6 +28,18 @@ def load(name: str, settings: Mapping[str, str] | None = None, directory: Path |
         return parse(document.read(path, _shown(path)), settings or {})
 
 
+def load_all(directory: Path | None = None) -> tuple[list[Scenario], dict[str, InvalidInput]]:
+    """All scenarios that can be named, and what is wrong with the files that are none, by name."""
+    found: list[Scenario] = []
+    wrong: dict[str, InvalidInput] = {}
+    for name in names(directory):
+        try:
+            found.append(load(name, directory=directory))
+        except InvalidInput as refusal:
+            wrong[name] = refusal
+    return found, wrong
+
+
 def pairs(given: Iterable[str]) -> dict[str, str]:
     """The settings that `--set KEY=VALUE` gave. Raises `InvalidInput` where one is no KEY=VALUE, or given twice."""
     found: dict[str, str] = {}

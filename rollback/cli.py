@@ -1,6 +1,6 @@
 """`rollback`: takes a fleet back. The verbs that look; those that compute and carry out are in `cli_compute` and `cli_apply`."""
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -13,6 +13,11 @@ from .cli_compute import compute
 from .cli_escrow import escrow
 from .cli_policy import policy
 from .cli_versions import vercmp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nornir_upgrade.core.errors import Failure
 
 SOMETHING_DIFFERS = 100
 
@@ -54,20 +59,26 @@ Examples:
 )
 @click.option("--label", default="", metavar="TEXT", help="Kept with the snapshot.")
 @flags(*GENERAL, *FLEET)
-def snapshot(flags: Flags, label: str) -> None:
-    """Record the state of every host. Changes nothing on them; every run forward begins with one by itself."""
+def snapshot(flags: Flags, label: str) -> int:
+    """Record the state of every host. Changes nothing on them; every run forward begins with one by itself.
+
+    A host that cannot be asked is named, and the others are recorded: exit code 30 where one is not reached, 24 where one says what
+    cannot be read.
+    """
     from nornir_upgrade.controller import at_work
 
     from .snapshot import keep
-    from .survey import facts_of, known_databases
+    from .survey import facts_found, known_databases
 
     screen = Screen(flags)
     with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as controller:
         fleet, journal = controller.fleet, controller.journal
-        found = facts_of(fleet, fleet.names, known_databases(journal, fleet.inventory))
+        found, lost = facts_found(fleet, fleet.names, known_databases(journal, fleet.inventory))
         kept = keep(journal, tuple(found.values()), label=label)
-    document = {"snapshot": kept.id, "label": label, "hosts": list(kept.names)}
-    screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}")
+    document = {"snapshot": kept.id, "label": label, "hosts": list(kept.names), "lacking": _messages(lost)}
+    screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}", code=_worst(lost))
+    _tell_lost(screen, lost, "Not in the snapshot")
+    return _worst(lost)
 
 
 @door.command(
@@ -110,28 +121,49 @@ Examples:
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 100 where something differs.")
 @flags(*GENERAL, *FLEET)
 def diff(flags: Flags, a: str, b: str, detailed_exitcode: bool) -> int:
-    """What changed from snapshot A (default: the last) to snapshot B, or to now. A run's id is the snapshot before it."""
+    """What changed from snapshot A (default: the last) to snapshot B, or to now. A run's id is the snapshot before it.
+
+    A host that cannot be asked is named, and the others are compared: exit code 30 where one is not reached, 24 where one says what
+    cannot be read.
+    """
     from nornir_upgrade.controller import looking, reading
     from nornir_upgrade.core import codec
 
     from .proof import differences_in_text
     from .snapshot import diff as changes
     from .snapshot import find
-    from .survey import state_now
+    from .survey import databases_of, facts_found, known_to
 
+    screen = Screen(flags)
+    lost: dict[str, Failure] = {}
     with reading(flags.config) as journal:
         one, other = find(journal, a), find(journal, b) if b else None
     if other is not None:
         then, now = ({facts.host: facts for facts in taken.hosts} for taken in (one, other))
     else:
         with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-            now = state_now(fleet, fleet.names, one)
+            now, lost = facts_found(fleet, known_to(fleet.names, one), databases_of(one))
         then = {host: one.of(host) for host in now}
     found, alone = changes(then, now), sorted(then.keys() ^ now.keys())
     parts = [differences_in_text(found)] + ([f"Only one of the two knows {', '.join(alone)}."] if alone else [])
-    document = {"differences": codec.to_builtins(found), "hosts_of_one_side": alone}
-    Screen(flags).result(document, "\n\n".join(parts))
-    return SOMETHING_DIFFERS if (found or alone) and detailed_exitcode else 0
+    document = {"differences": codec.to_builtins(found), "hosts_of_one_side": alone, "lacking": _messages(lost)}
+    code = _worst(lost) or (SOMETHING_DIFFERS if (found or alone) and detailed_exitcode else 0)
+    screen.result(document, "\n\n".join(parts), code=code)
+    _tell_lost(screen, lost, "Not compared")
+    return code
+
+
+def _messages(lost: "Mapping[str, Failure]") -> dict[str, str]:
+    return {host: failure.message for host, failure in lost.items()}
+
+
+def _worst(lost: "Mapping[str, Failure]") -> int:
+    return max((failure.exit_code for failure in lost.values()), default=0)
+
+
+def _tell_lost(screen: Screen, lost: "Mapping[str, Failure]", what: str) -> None:
+    for host, failure in lost.items():
+        screen.warn("\n  ".join(filter(None, (f"{what}: {host}: {failure.message}", failure.hint))))
 
 
 def _local_time(moment: str) -> str:

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from nornir_upgrade.core.errors import DigestMismatch, InvalidInput
+from nornir_upgrade.core.errors import DigestMismatch, HostUnreadable, InvalidInput
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.sections import new_boundary
 from nornir_upgrade.core.store import digest_of
@@ -60,7 +60,7 @@ def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Answer:
     try:
         return parse(text, boundary, wanted.family)
     except InvalidInput as refusal:
-        raise InvalidInput(f"{host.name}: what can be had: {refusal.message}") from None
+        raise HostUnreadable(f"{host.name}: what can be had: {refusal.message}", hint=refusal.hint) from None
 
 
 def fetch(host: Host, wanted: Wanted, digests: Collection[str]) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ The host's own apt fetches and verifies the indexes of the source files that dif
 indexes of the others are those that it has. Hooks are cleared, for they may write (apt.conf(5), #clear).
 """
 
+from nornir_upgrade.core.disk import HOME
 from nornir_upgrade.core.sections import SHELL
 
 from .answer import ABOUT
@@ -17,10 +18,11 @@ _TARGET_FORMAT = "\t".join(f"$({name})" for name in ("FILENAME", *ABOUT))
 _SCRIPT = (
     "set -euo pipefail\n"
     + SHELL
+    + HOME
     + r"""
 eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d lists Dir::State::lists/d)"
-t=$(mktemp -d)
-trap 'rm -rf -- "$t"' EXIT
+home 32768
+t=$root
 chmod 0711 "$t"
 mkdir -p "$t/lists/partial"
 mkdir -m 0700 "$t/parts" "$t/new"

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nornir_upgrade.controller import ask_all
+from nornir_upgrade.controller import ask_all, ask_each, refuse_lost
 from nornir_upgrade.core.engine import Fleet
-from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.errors import Failure, InvalidInput
 from nornir_upgrade.core.escrow import Escrow, PackageFile
 from nornir_upgrade.core.facts import HostFacts, gather
 from nornir_upgrade.core.holdings import heads
@@ -101,14 +101,32 @@ def survey(
 
 def state_now(fleet: Fleet, names: Sequence[str], snapshot: Snapshot) -> dict[str, HostFacts]:
     """The facts of those of `names` that the snapshot knows, with the databases that it knows. Raises as `survey`."""
-    known = [name for name in names if name in snapshot.names]
-    if not known:
-        raise InvalidInput(
-            f"snapshot {snapshot.id} knows none of the hosts {', '.join(names)}",
-            hint=f"it knows: {', '.join(snapshot.names)}",
-        )
-    databases = {facts.host: [database.name for database in facts.databases] for facts in snapshot.hosts}
-    return facts_of(fleet, known, databases)
+    return facts_of(fleet, known_to(names, snapshot), databases_of(snapshot))
+
+
+def known_to(names: Sequence[str], snapshot: Snapshot) -> list[str]:
+    """Those of `names` that the snapshot knows. Raises `InvalidInput` where it knows none."""
+    if known := [name for name in names if name in snapshot.names]:
+        return known
+    raise InvalidInput(
+        f"snapshot {snapshot.id} knows none of the hosts {', '.join(names)}",
+        hint=f"it knows: {', '.join(snapshot.names)}",
+    )
+
+
+def databases_of(snapshot: Snapshot) -> dict[str, list[str]]:
+    """The databases that the snapshot knows, by host."""
+    return {facts.host: [database.name for database in facts.databases] for facts in snapshot.hosts}
+
+
+def facts_found(
+    fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, HostFacts], dict[str, Failure]]:
+    """As `facts_of`, and the failures of the hosts that are not reached or say what cannot be read. Raises where it is all of them."""
+    found, lost = ask_each(fleet, names, lambda host: gather(host, databases.get(host.name, ())))
+    if not found:
+        refuse_lost(lost)
+    return found, lost
 
 
 def facts_of(fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequence[str]]) -> dict[str, HostFacts]:

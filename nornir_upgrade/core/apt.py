@@ -56,6 +56,17 @@ OPTIONS = (
     "Dpkg::Options::=--force-confold",
 )
 
+# What an administrator may have set, and what would come along, or garble what is said, by it.
+PLAIN = tuple(
+    f"-o{option}"
+    for option in (
+        "APT::Color=false",
+        "APT::Install-Suggests=false",
+        "Dpkg::Progress=false",
+        "Dpkg::Progress-Fancy=false",
+    )
+)
+
 # apt-get(8) -s: `Inst name[:arch] [old] (new origin, … [arch])`, `Remv name[:arch] [old]`; Conf lines change no version.
 _INST = re.compile(
     r"Inst (?P<name>[^\s:]+)(?::\S+)? (?:\[(?P<old>[^\]]*)\] )?\((?P<new>\S+) .*\[(?P<arch>[^\]]+)\]\).*"
@@ -123,7 +134,7 @@ class Apt:
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool
     ) -> Iterable[str]:
         now = {package.key: package for package in present}
-        yield from OPTIONS
+        yield from (*OPTIONS, *PLAIN)
         if downgrade:
             yield "--allow-downgrades"
         if any(one.key in now and now[one.key].hold for one in want):

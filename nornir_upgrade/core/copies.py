@@ -96,10 +96,7 @@ def take(host: Host, paths: Mapping[str, str], size: int) -> None:
 
 def receive(host: Host, source: BinaryIO, digest: str) -> None:
     """Afterwards what came of `source` stands as the copy `digest`. Raises `DiskFull` where it does not fit."""
-    try:
-        host.upload(source, f"{DIRECTORY}/{_checked(digest)}")
-    except CommandFailed as failure:
-        raise _full(host, failure.output.strip()) from None if full(failure.output) else failure
+    host.upload(source, f"{DIRECTORY}/{_checked(digest)}")
 
 
 def send(host: Host, digest: str, sink: BinaryIO) -> None:

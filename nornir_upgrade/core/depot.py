@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .disk import full as full
 from .errors import InvalidInput
 from .escrow import Check, PackageFile
 
@@ -13,9 +14,6 @@ DIRECTORY = "/var/lib/nornir-upgrade/gathered"
 RESERVE = 16 << 20
 """Bytes that gathering leaves free on a host, for others."""
 
-# What is said of a disk that is full: by the kernel and by all that ask it, by apt-get before it fetches anything, and by
-# mariadb-dump and mariadbd, which tell the number alone (errno(3), ENOSPC).
-_FULL = re.compile(r"No space left on device|You don't have enough free space in |(errno|Errcode:) 28\b")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHECKS: Mapping[str, Check] = {"index": "index", "signature": "signature", "name": "name"}
 
@@ -36,12 +34,6 @@ room() {{
 short() {{ room "$cache"; room /var/tmp; exit "$1"; }}
 said=$(room "$cache"; room /var/tmp); [ -z "$said" ] || {{ echo "$said"; exit 1; }}
 """
-
-
-def full(said: str) -> str:
-    """The last line of `said` that tells of a disk that is full; '' where none does."""
-    lines = (line.strip() for line in reversed(said.splitlines()))
-    return next((line for line in lines if _FULL.search(line)), "")
 
 
 @dataclass(frozen=True, slots=True)

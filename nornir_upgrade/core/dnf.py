@@ -20,7 +20,8 @@ from .evr import Key, parse, sort_key
 from .packages import Package, PackageName, PackageWant, Transaction, by_key, by_name, moved, standing_for
 from .sections import Section
 
-# Nothing comes along or goes that is not named, a kernel leaves the others alone, and nobody waits in silence (dnf.conf(5)).
+# Nothing comes along or goes that is not named, a kernel leaves the others alone, nobody waits in silence, and what is parsed is there
+# and without colours, whatever dnf.conf says (dnf.conf(5)).
 OPTIONS = tuple(
     f"--setopt={option}"
     for option in (
@@ -29,6 +30,9 @@ OPTIONS = tuple(
         "installonly_limit=0",
         "strict=True",
         "color=never",
+        "debuglevel=2",
+        "errorlevel=2",
+        "deltarpm=False",
         "exit_on_lock=True",
     )
 )
@@ -44,11 +48,13 @@ done
 
 _NO_LOCKS = "--disableplugin=versionlock"
 
-# Told to say no, dnf ends with status 1, and its last words tell that from a failure.
+# Told to say no, dnf ends with status 1, and its last words tell that from a failure. Warnings stay apart from the table.
 SIMULATE = f"""\
 {_TAKE}\
-said=$(printf '%s' "$plan" | "$@" 2>&1); status=$?
-printf '%s\\n' "$said"
+exec 3>&1
+said=$(printf '%s' "$plan" | "$@" 2>&1 >&3 3>&-); status=$?
+exec 3>&-
+printf '%s\\n' "$said" >&2
 case $status:$said in
 1:*'Operation aborted.' | 1:*'Operation aborted by the user.') exit 0 ;;
 esac

@@ -6,6 +6,7 @@ and dnf ends with status 0.
 
 import re
 
+from . import disk
 from .errors import CommandFailed, Failure, PackageManagerLocked, Unobtainable
 from .host import Result
 
@@ -26,6 +27,8 @@ def failure(host: str, result: Result, command: str = "dnf") -> Failure:
             f"{host}: the package manager's lock is held by {_holder(held)}",
             hint="wait for it to end, then resume the run",
         )
+    if out_of_room := disk.of_full(host, said):
+        return out_of_room
     if missing := [match["nevra"] or match["word"] for match in _MISSING.finditer(said)]:
         names = ", ".join(dict.fromkeys(missing))
         return Unobtainable(f"{host}: {names} not found", hint="no repository of this host has it")

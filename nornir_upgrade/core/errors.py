@@ -25,6 +25,13 @@ class InvalidInput(Failure):
     exit_code = 10
 
 
+class HostUnreadable(InvalidInput):
+    """What a host says of itself cannot be read: something there must be mended first. It stands in nobody else's way."""
+
+    reference = "host-unreadable"
+    exit_code = 24
+
+
 class UnknownName(InvalidInput):
     """A host, group, scenario, run or snapshot that does not exist; the message lists what does."""
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from . import apt, facts_deb, facts_rpm, rpmquery
+from .disk import refuse_full
 from .dnf import Dnf
 from .errors import InvalidInput
 from .host import Host
@@ -22,6 +23,7 @@ from .packages import Package, Repository, digest_of_packages
 from .sections import SHELL, Section, new_boundary, split
 from .units import Service as Service
 from .units import parse_services
+from .unreadable import unreadable
 
 _FIRST = "facts 1"
 _TIMEOUT = 300.0  # seconds: dumps of databases are read
@@ -122,7 +124,7 @@ class HostFacts:
 def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
     """All facts of `host` and of its `databases`, as they are now.
 
-    Raises `InvalidInput` where its answer does not read as facts, with line and reason.
+    Raises `HostUnreadable` where its answer does not read as facts, naming the command, and `InvalidInput` for a name that is none.
     """
     for name in databases:
         if not _DATABASE.fullmatch(name):
@@ -133,8 +135,8 @@ def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
     try:
         return parse(result.text, host.name, datetime.now(UTC).isoformat(timespec="milliseconds"))
     except InvalidInput as refusal:
-        said = result.errors.strip().splitlines()[-3:]
-        raise InvalidInput("; ".join([f"{host.name}: facts: {refusal.message}", *said])) from None
+        refuse_full(host.name, result.status or 1, result.errors)
+        raise unreadable(host.name, "its state", refusal, result.errors) from None
 
 
 def package_digest(host: Host) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from . import apt
+from .disk import UNCACHED
 from .errors import InvalidInput
 from .evr import check_arch, check_name
 from .packaged import Conffile, Packaged, Source, digests
@@ -83,7 +84,10 @@ if [ -e /var/lib/dpkg/arch ]; then
   { read -r one; read -r other; } < /var/lib/dpkg/arch
   [ "$one$other" = "$native" ] || native=
 fi
-apt-cache ${native:+"-oAPT::Architectures=$native"} policy; mark policy $?
+"""
+    + f"""\
+{UNCACHED}\
+apt-cache $uncached ${{native:+"-oAPT::Architectures=$native"}} policy; mark policy $?
 """
 )
 

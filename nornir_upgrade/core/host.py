@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol
 
+from .disk import refuse_full
 from .errors import CommandFailed
 
 FileKind = Literal["file", "directory", "symlink", "absent"]
@@ -120,7 +121,11 @@ class Host(Protocol):
 
 
 def checked(host: str, argv: Sequence[str], result: Result) -> Result:
-    """`result`, or `CommandFailed` where its status is not 0. Only the command's name is told: arguments may be long or delicate."""
+    """`result`. Raises `DiskFull` where it says so, else `CommandFailed` where its status is not 0.
+
+    Only the command's name is told: arguments may be long or delicate.
+    """
     if result.status != 0:
+        refuse_full(host, result.status, f"{result.text}\n{result.errors}")
         raise CommandFailed(host, " ".join(argv[:2]), result.status, result.errors or result.text)
     return result

@@ -10,10 +10,12 @@ from time import time
 from typing import Literal
 
 from . import inspection_deb, inspection_rpm
+from .disk import refuse_full
 from .errors import InvalidInput
 from .host import Host
 from .packages import PackageName
-from .sections import SHELL, Section, new_boundary, split
+from .sections import APART, SHELL, Section, new_boundary, split
+from .unreadable import unreadable
 
 Doing = Literal["lock", "script", "tool"]
 Name = Literal["deb", "rpm"]
@@ -45,7 +47,7 @@ room() {{
     df -B1 --output=avail,iavail,itotal,target -- "$at" | tail -n 1 || return
   done
 }}
-told() {{
+named() {{
   for pid; do printf '%s %s\\n' "$pid" "$(cat /proc/$pid/comm 2>/dev/null)"; done
 }}
 """
@@ -61,15 +63,15 @@ tools() {
   done
 }
 at_work() {
-  told $(holders | sort -un) | sed 's/^/lock /'
-  told $(scripts | sort -un) | sed 's/^/script /'
-  told $(tools "$1") | sed 's/^/tool /'
+  named $(holders | sort -un) | sed 's/^/lock /'
+  named $(scripts | sort -un) | sed 's/^/script /'
+  named $(tools "$1") | sed 's/^/tool /'
 }
 """
 _TAIL = """\
 if [ -e /run/reboot-required ]; then echo "${tab}the host asks for it"; cat /run/reboot-required.pkgs 2>/dev/null; fi; mark asked 0
 if [ "$query" ]; then
-  mariadb ${defaults:+"--defaults-extra-file=$defaults"} --batch --skip-column-names "--execute=$query" 2>&1; mark databases $?
+  heard mariadb ${defaults:+"--defaults-extra-file=$defaults"} --batch --skip-column-names "--execute=$query"; told databases
 else
   mark databases 0
 fi
@@ -78,7 +80,7 @@ mark end 0
 
 
 def _script(half: str) -> str:
-    return f"{SHELL}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}"
+    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}"
 
 
 SCRIPTS: Mapping[str, str] = {name: _script(half.SCRIPT) for name, half in _HALVES.items()}
@@ -130,7 +132,7 @@ class Inspection:
 def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_file: str = "") -> Inspection:
     """What there is to be known of `host`, of a family of hosts, and of the `databases` on it. Changes nothing.
 
-    Raises `InvalidInput` where its answer is not what was asked, with line and reason.
+    Raises `HostUnreadable` where its answer is not what was asked, and `InvalidInput` for a name that is none.
     """
     for name in databases:
         if not _DATABASE.fullmatch(name):
@@ -143,8 +145,8 @@ def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_fil
     try:
         return parse(result.text, host.name, family, asked, time())
     except InvalidInput as refusal:
-        said = result.errors.strip().splitlines()[-3:]
-        raise InvalidInput("; ".join([f"{host.name}: inspection: {refusal.message}", *said])) from None
+        refuse_full(host.name, result.status or 1, result.errors)
+        raise unreadable(host.name, "what the preflight asks", refusal, result.errors) from None
 
 
 def parse(text: str, host: str, family: str, asked: float, answered: float) -> Inspection:
@@ -168,7 +170,7 @@ def parse(text: str, host: str, family: str, asked: float, answered: float) -> I
         unchecked=half.unchecked(sections["unchecked"]),
         reboot=(*_asked(sections["asked"]), *half.reboot(sections)),
         databases=dict(_database(told, *line) for line in told.lines()) if told.status == 0 else {},
-        refused="" if told.status == 0 else " ".join(told.text.split()) or f"status {told.status}",
+        refused="" if told.status == 0 else " ".join(told.said.split()) or f"status {told.status}",
     )
 
 

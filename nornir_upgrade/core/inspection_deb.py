@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from . import transaction
+from .disk import UNCACHED
 from .packages import PackageName
 from .sections import Section
 
@@ -12,14 +13,14 @@ PARTS: tuple[str, ...] = ()
 # dpkg remembers of each conffile the digest that the package shipped: what md5sum(1) cannot confirm was edited. What
 # repositories offer is asked of the indexes that the host has, under the names of what it has installed.
 SCRIPT = f"""\
-{transaction.HOLDERS}{transaction.SCRIPTS}\
+{transaction.HOLDERS}{transaction.SCRIPTS}{UNCACHED}\
 room / /usr /boot /tmp /var/cache/apt/archives /var/lib/dpkg /var/lib/nornir-upgrade; mark rooms $?
 at_work 'apt apt-get aptitude dpkg unattended-upgr do-release-upgr'; mark work 0
 dpkg-query --show --showformat '${{Package}}\\t${{Architecture}}\\t${{Installed-Size}}\\n'; mark sizes $?
 dpkg-query --show --showformat '${{Conffiles}}\\n' |
   sed -nE 's/^ (\\/.*) ([0-9a-f]{{32}})( obsolete)?( remove-on-upgrade)?$/\\2  \\1/p' | md5sum --check --quiet 2>/dev/null
 mark edited 0
-said=$(dpkg-query --show --showformat '${{Package}}\\n' | xargs -r apt-cache madison -- 2>/dev/null); status=$?
+said=$(dpkg-query --show --showformat '${{Package}}\\n' | xargs -r apt-cache $uncached madison -- 2>/dev/null); status=$?
 printf '%s\\n' "$said" | sed -nE 's/^ *([^ |]+) *\\| *([^ |]+) *\\|.* Packages$/\\1\\t\\2/p' | sort -u; mark offered $status
 grep -lsE '^[^#]*(trusted|allow-insecure)=yes|^(Trusted|Allow-Insecure): *yes' /etc/apt/sources.list /etc/apt/sources.list.d/*
 mark unchecked 0

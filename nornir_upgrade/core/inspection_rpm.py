@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from configparser import Error, RawConfigParser
 
 from . import transaction_rpm
+from .disk import HOME
 from .packages import PackageName
 from .sections import Section
 
@@ -17,22 +18,24 @@ PARTS = ("booted", "replaced")
 # What a running system keeps on using after an upgrade (dnf-plugins-core, needs_restarting.py, NEED_REBOOT).
 _CORE = "kernel kernel-core kernel-rt kernel-rt-core glibc linux-firmware systemd openssl-libs gnutls dbus dbus-broker microcode_ctl"
 
-# What repositories offer is asked of the indexes that the host has, of a copy and without
-# plugins: dnf writes beside what it reads, and one of them into the host's own cache all the same. A host that has none
-# yet cannot tell. A package may have been replaced in the very second of the start: it is taken for older.
+# What repositories offer is asked of the indexes that the host has, by links to them and without plugins: dnf writes beside what it
+# reads, and one of them into the host's own cache all the same. A host that has none yet cannot tell. A package may have been replaced
+# in the very second of the start: it is taken for older.
+_LINKS = 32 << 10
+"""Kibibytes that dnf may make of indexes that nobody has read yet."""
+
 SCRIPT = f"""\
-{transaction_rpm.HOLDERS}{transaction_rpm.SCRIPTS}\
+{HOME}{transaction_rpm.HOLDERS}{transaction_rpm.SCRIPTS}\
 room / /usr /boot /tmp /var/cache/dnf /var/lib/rpm /var/lib/nornir-upgrade; mark rooms $?
 at_work 'dnf dnf-3 dnf5 yum rpm dnf-automatic yum-cron'; mark work 0
 rpm -qa --qf '%{{NAME}}\\t%{{ARCH}}\\t%{{LONGSIZE}}\\n'; mark sizes $?
 rpm -Va --configfiles --nodeps --noscripts 2>/dev/null; mark edited 0
 (
   umask 077
-  root=$(mktemp -d /var/tmp/nornir-upgrade.XXXXXXXXXX) || exit 1
-  trap 'rm -rf "$root"' EXIT
-  trap 'exit 1' HUP INT TERM
-  cp -a --reflink=auto /var/cache/dnf/. "$root" 2>/dev/null
-  rm -f "$root"/*.pid
+  home {_LINKS} 2>/dev/null
+  find /var/cache/dnf -mindepth 1 -name packages -prune -o -type d -printf '%P\\0' | (cd "$root" && xargs -0r mkdir -p --)
+  find /var/cache/dnf -name packages -prune -o -type f ! -name '*.pid' -printf '%P\\0' |
+    (cd "$root" && xargs -0 -I '{{}}' ln -s '/var/cache/dnf/{{}}' '{{}}')
   rpm -qa --qf '%{{NAME}}\\n' | sort -u | xargs dnf --noplugins -C -q --setopt=cachedir="$root" --setopt=logdir="$root" \\
     repoquery --available --qf '%{{name}}\\t%{{evr}}' -- 2>/dev/null
 ); mark offered $?

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from . import waiting
 from .errors import CommandFailed, ConnectionLost, InvalidInput, TimedOut, Unreachable
 from .host import Result, quote
 
@@ -199,6 +200,7 @@ def _until_it_ended(
             if time.monotonic() - heard > patience + wait:
                 raise _given_up(name, lost) from lost
             asked = True
+            waiting.say(host, f"the host, on which job {name} is under way, at most {patience:.0f} s")
             time.sleep(
                 min(1.0, patience / 10)
             )  # `ask` waits for the host itself; this is for one that drops us at once

@@ -13,7 +13,7 @@ from paramiko.hostkeys import HostKeyEntry
 
 from . import known_hosts
 from .dial import Dial
-from .proxy import Proxy, way
+from .proxy import Proxy, scan, way
 
 _CURVE = "ecdh-sha2-nistp256"  # RFC 5656
 _SEALING = "-gcm@openssh.com"  # RFC 5647, as OpenSSH has it
@@ -63,6 +63,8 @@ class Login(LinuxSSH):
     """netmiko's login to a Linux host, and nothing of its terminal. Raises what paramiko and the system raise."""
 
     proxy: Proxy | None = None
+    scan: tuple[str, ...] = ()
+    """The command that prints the host's keys, where an ssh_config says how the host is reached."""
     dial: Dial | None = None
 
     def establish_connection(self, width: int = 511, height: int = 1000) -> None:
@@ -93,10 +95,10 @@ class Login(LinuxSSH):
         port = f"Port {dict_arg['port']}\n" if dict_arg["port"] != 22 else ""
         user = f"User {dict_arg['username']}\n" if dict_arg["username"] else ""
         text = path.read_text(encoding="utf-8")
-        found = SSHConfig.from_text(port + user + text).lookup(
-            self.host
-        )  # the first that is said counts, ssh_config(5)
+        # The first that is said counts, ssh_config(5).
+        found = SSHConfig.from_text(port + user + text).lookup(self.host)
         host, number = found.get("hostname", self.host), int(found.get("port", 22))
+        self.scan = tuple(scan(found, str(path), host, number))
         if argv := way(found, str(path), host, number):
             self.proxy = Proxy(argv)
             dict_arg = dict_arg | {"sock": self.proxy.socket}

@@ -106,9 +106,11 @@ class PackageChange:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """All that one call of a package manager would do (or does), sorted by name."""
+    """All that one call of a package manager would do (or does), sorted by name. `excluders`: for a package that goes, the new one
+    that cannot be together with it, where that is known."""
 
     changes: tuple[PackageChange, ...]
+    excluders: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """What a host's own package manager would do with other repositories, found out on the host without changing it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from . import preview_deb, preview_rpm
-from .errors import CommandFailed, Failure, NoSolution, Unobtainable
+from . import disk, preview_deb, preview_rpm
+from .errors import CommandFailed, Failure, InvalidInput, NoSolution, Unobtainable
 from .host import Host, Result
 from .packages import Package, PackageManager, Transaction
 from .sections import Section, new_boundary, split
+from .unreadable import unreadable
 
 EVERYTHING = ("*",)
 """The request for every package of the host at its candidate, with what they need and without what is in their way."""
@@ -27,6 +29,7 @@ class Asked(Protocol):
 
     def present(self, sections: Mapping[str, Section]) -> tuple[Package, ...]: ...
     def failure(self, host: str, result: Result, command: str) -> Failure: ...
+    def excluders(self, section: Section) -> Mapping[str, Sequence[str]]: ...
     def word(self, name: str, equals: str, version: str) -> str: ...
     def file_name(self, path: str) -> str: ...
 
@@ -48,13 +51,36 @@ def preview(
     arguments = [text for path, content in repositories.items() for text in (asked.file_name(path), content)]
     argv = ("sh", "-c", asked.SCRIPT, "sh", new_boundary(), asked.FORMAT, str(len(repositories)), *arguments)
     result = host.run((*argv, *words.values()), timeout=_TIMEOUT)
-    sections = split(result.text, argv[4])
+    try:
+        return _read(host, result, argv[4], words, asked)
+    except InvalidInput as refusal:
+        raise unreadable(host.name, f"what {asked.REHEARSAL} says", refusal, result.errors) from None
+
+
+def _read(
+    host: Host, result: Result, boundary: str, words: Mapping[str, str], asked: Asked
+) -> Mapping[str, Transaction]:
+    sections = split(result.text, boundary)
+    for section in sections.values():
+        disk.refuse_full(host.name, section.status, section.said)
     if sections["update"].status != 0:
         failure = _failure(host, sections["update"], f"{asked.UPDATE} with the new repositories", asked)
         hint = "nothing was changed; see the repository's address, and its key on the host"
         raise Unobtainable(failure.message, hint=hint) if isinstance(failure, CommandFailed) else failure
     packages = asked.present(sections)
-    return {name: _transaction(host, sections[str(number)], name, packages, asked) for number, name in enumerate(words)}
+    return {
+        name: _told_why(
+            _transaction(host, sections[str(number)], name, packages, asked),
+            asked.excluders(sections[f"{number} excluders"]) if f"{number} excluders" in sections else {},
+        )
+        for number, name in enumerate(words)
+    }
+
+
+def _told_why(made: Transaction, excluders: Mapping[str, Sequence[str]]) -> Transaction:
+    """`made`, with the packages because of which others go."""
+    gone = [change.name for change in made.changes if not change.new and change.name in excluders]
+    return replace(made, excluders=tuple((name, ", ".join(excluders[name])) for name in gone))
 
 
 def _transaction(host: Host, section: Section, request: str, packages: Sequence[Package], asked: Asked) -> Transaction:
@@ -66,8 +92,8 @@ def _transaction(host: Host, section: Section, request: str, packages: Sequence[
 
 
 def _failure(host: Host, section: Section, command: str, asked: Asked) -> Failure:
-    said = section.text.encode("utf-8", "surrogateescape")
-    return asked.failure(host.name, Result(section.status, said, b""), command)
+    said, errors = (text.encode("utf-8", "surrogateescape") for text in (section.text, section.errors))
+    return asked.failure(host.name, Result(section.status, said, errors), command)
 
 
 def _checked(request: Sequence[str], asked: Asked) -> Sequence[str]:

@@ -9,37 +9,43 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from . import dnf, dnf_failure, dnf_history, nevra, rpmquery
+from .disk import HOME as PLACE
 from .dnf_locks import LIST
 from .errors import Failure, InvalidInput
 from .host import Result, quote
 from .packages import Package, PackageManager
-from .sections import SHELL, Section
+from .sections import APART, SHELL, Section
 
 FORMAT = rpmquery.FORMAT
 MANAGER: PackageManager = dnf.Dnf()
 REHEARSAL, UPDATE = "dnf --assumeno", "dnf makecache"
 WAY_OUT = "dnf versionlock list; dnf repolist; a lock or an exclude may be in the way"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+[.]repo", re.ASCII)
+_INDEXES = 64 << 10
+"""Kibibytes that indexes, and what dnf makes of them, take on a host that has none yet."""
 
 # A host that works with half of its repositories would answer something else than is asked. What stands in the way of what is asked
 # may go, as with apt: it is told, and in the plan. Told to say no, dnf ends with status 1.
 HOME = f"""\
+{PLACE}\
 export LC_ALL=C
 files=$2; shift 2
 umask 077
-root=$(mktemp -d /var/tmp/nornir-upgrade.XXXXXXXXXX) || exit 1
-trap 'rm -rf "$root"' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir -p "$root/repos" "$root/cache" "$root/persist" "$root/log" "$root/plugins"
-cp -a /etc/yum.repos.d/. "$root/repos/" 2>/dev/null
-(cd /var/cache/dnf && find . -name packages -prune -o -type f -exec cp -a --reflink=auto --parents -t "$root/cache" {{}} +) 2>/dev/null
-cp -a /var/lib/dnf/. "$root/persist/" 2>/dev/null
-cp -a /etc/dnf/plugins/. "$root/plugins/" 2>/dev/null
+need=$(find /var/cache/dnf /var/lib/dnf -name packages -prune -o -type f -printf '%k\\n' 2>/dev/null | sum)
+[ "$need" -gt {_INDEXES} ] || need={_INDEXES}
+home $((need * 2))
+mkdir -p "$root/repos" "$root/cache" "$root/persist" "$root/log" "$root/plugins" || exit
+copy() {{ [ ! -d "$1" ] || cp -a --reflink=auto "$1/." "$2/" || exit; }}
+copy /etc/yum.repos.d "$root/repos"
+[ ! -d /var/cache/dnf ] ||
+  (cd /var/cache/dnf && find . -name packages -prune -o -type f -exec cp -a --reflink=auto --parents -t "$root/cache" {{}} +) || exit
+copy /var/lib/dnf "$root/persist"
+copy /etc/dnf/plugins "$root/plugins"
 # This one writes to the host's own cache, whatever cachedir is.
 printf '[main]\\nenabled=0\\n' > "$root/plugins/generate_completion_cache.conf"
 rm -f "$root"/*/*.pid
 while [ "$files" -gt 0 ]; do
-  printf '%s' "$2" > "$root/repos/$1"
+  printf '%s' "$2" > "$root/repos/$1" || exit
   shift 2
   files=$((files - 1))
 done
@@ -53,10 +59,11 @@ each. `dnf` is private."""
 
 PRIVATE = (
     SHELL
+    + APART
     + HOME
     + """\
 mark begin 0
-dnf --refresh makecache 2>&1; status=$?; mark update $status
+heard dnf --refresh makecache; told update
 """
 )
 """The head of a script whose arguments begin as those of `HOME`."""
@@ -64,22 +71,23 @@ dnf --refresh makecache 2>&1; status=$?; mark update $status
 SCRIPT = (
     PRIVATE
     + f"""\
+updated=$status
 {rpmquery.script(dnf_history.SCRIPT, LIST)}
 """
     # A request is one argument: words without blanks, parted by blanks.
     + """\
 set -f
 number=0
-[ $status -eq 0 ] && for request do
+[ $updated -eq 0 ] && for request do
   case $request in
   '*') request=upgrade ;;
   *) request="install $request" ;;
   esac
-  said=$(dnf -C --assumeno --best --allowerasing $request 2>&1); status=$?
-  case $status:$said in
+  heard dnf -C --assumeno --best --allowerasing $request
+  case $status:$errors in
   1:*'Operation aborted.') status=0 ;;
   esac
-  printf '%s\\n' "$said"; mark $number $status
+  told $number
   number=$((number + 1))
 done
 mark end 0
@@ -90,6 +98,11 @@ mark end 0
 def present(sections: Mapping[str, Section]) -> tuple[Package, ...]:
     """The packages as they are."""
     return dnf.parse_parts(sections)
+
+
+def excluders(section: Section) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG001
+    """dnf tells in its own table what is replaced by what: nothing more is asked."""
+    return {}
 
 
 def failure(host: str, result: Result, command: str) -> Failure:

@@ -23,6 +23,16 @@ def way(found: Mapping[str, Any], config: str, host: str, port: int) -> list[str
     return ["ssh", *options, "-W", target, "--", last if last.startswith("ssh://") else f"ssh://{last}"]
 
 
+def scan(found: Mapping[str, Any], config: str, host: str, port: int) -> list[str]:
+    """The command that prints the keys of `host`, asked from the last host on the way to it where others are on it."""
+    argv = ["ssh-keyscan", "-p", str(port), host]
+    if found.get("proxyjump", "none") == "none":
+        return argv
+    *before, last = found["proxyjump"].split(",")
+    jumps = ["-J", ",".join(before)] if before else []
+    return ["ssh", "-F", config, *jumps, "--", last if last.startswith("ssh://") else f"ssh://{last}", shlex.join(argv)]
+
+
 class Proxy:
     """A process through which a connection goes: whoever talks to `socket` talks to its standard streams.
 

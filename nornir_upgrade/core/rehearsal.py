@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from . import rehearsal_deb, rehearsal_rpm
-from .errors import CommandFailed, Failure, Unobtainable
+from . import disk, rehearsal_deb, rehearsal_rpm
+from .errors import CommandFailed, Failure, InvalidInput, Unobtainable
 from .escrow import Family, PackageFile, files_of
 from .host import Host, Result
 from .packages import Package, PackageManager, PackageWant, Transaction
 from .sections import Section, new_boundary, split
+from .unreadable import unreadable
 
 _TIMEOUT = 900.0  # seconds: indexes are fetched
 
@@ -62,7 +63,18 @@ def rehearse(
     words = stage.MANAGER.simulate(want, after, downgrade=True)
     argv = ("sh", "-c", stage.SCRIPT, "sh", new_boundary(), stage.FORMAT, str(len(repositories)), *arguments, *words)
     stdin = "".join("\t".join(row) + "\n" for row in _given(stage, present, after)).encode()
-    sections = split(host.run(argv, stdin=stdin, timeout=_TIMEOUT).text, argv[4])
+    result = host.run(argv, stdin=stdin, timeout=_TIMEOUT)
+    try:
+        return _read(host, family, result, argv[4], after)
+    except InvalidInput as refusal:
+        raise unreadable(host.name, "what its package manager says of the way back", refusal, result.errors) from None
+
+
+def _read(host: Host, family: Family, result: Result, boundary: str, after: Sequence[Package]) -> Rehearsed:
+    stage = _FAMILIES[family]
+    sections = split(result.text, boundary)
+    for section in sections.values():
+        disk.refuse_full(host.name, section.status, section.said)
     if sections["update"].status != 0:
         failure = stage.failure(host.name, _result(sections["update"]), f"{stage.UPDATE} for the way back")
         raise (
@@ -112,4 +124,8 @@ def _row(line: str) -> Package:
 
 
 def _result(section: Section) -> Result:
-    return Result(section.status, section.text.encode("utf-8", "surrogateescape"), b"")
+    return Result(
+        section.status,
+        section.text.encode("utf-8", "surrogateescape"),
+        section.errors.encode("utf-8", "surrogateescape"),
+    )

@@ -52,17 +52,21 @@ _TAKEN_OUT = rf"""{_READ}
 ("gone " key) in kinds {{ sub(/\nStatus: [^\n]*/, "\nStatus: deinstall ok config-files") }}
 {{ print $0 "\n" }}
 """
-# Of what apt-cache(8) shows: the new versions, as installed, once each, without what dpkg takes in no status file.
+# Of what apt-cache(8) shows: the new versions, as installed, once each, without what dpkg takes in no status file, and with the fields
+# that it misses otherwise: an index may have a description in other languages alone.
 _COME = rf"""{_READ}
+function filled(text, field) {{ return ("\n" text) ~ ("\n" field ": ") ? text : text field ": none\n" }}
 {{ stanza() }}
 ("come " key) in kinds && !(key in seen) {{
   seen[key] = 1
-  print without("^(Filename|Size|MD5sum|SHA[0-9]+):") "Status: " selections[key] " ok installed\n"
+  text = without("^(Filename|Size|MD5sum|SHA[0-9]+|Description-[A-Za-z_0-9]+):")
+  print filled(filled(text, "Description"), "Maintainer") "Status: " selections[key] " ok installed\n"
 }}
 """
+# apt-cache(8) shows as well what nobody offers and dpkg alone knows, installed or not: an index says where the file is.
 _OFFERED = rf"""{_READ}
 {{ stanza() }}
-("back " key) in kinds && !(key in seen) {{ seen[key] = 1; print name "\t" arch "\t" version }}
+("back " key) in kinds && /\nFilename: / && !(key in seen) {{ seen[key] = 1; print name "\t" arch "\t" version }}
 """
 # An old version that is offered needs no other source.
 _UNOFFERED = rf"""{_READ}
@@ -74,29 +78,23 @@ SCRIPT = (
     preview_deb.PRIVATE
     + f"""\
 if [ $status -ne 0 ]; then mark end 0; exit; fi
-cat > "$root/given"
+cat > "$root/given" || exit
 words() {{ awk -F '\\t' -v kind="$1" '$1 == kind {{ print $2 ":" $3 "=" $4 }}' "$root/given"; }}
 show() {{ words "$1" | xargs -r apt-cache -c "$root/apt.conf" show -- 2>/dev/null; }}
-mkdir "$root/updates"
-: > "$root/index"
-awk -v kept="$root/index" '{_TAKEN_OUT}' "$root/given" RS= /var/lib/dpkg/status > "$root/status.new"
+mkdir "$root/updates" && : > "$root/index" || exit
+awk -v kept="$root/index" '{_TAKEN_OUT}' "$root/given" RS= /var/lib/dpkg/status > "$root/status.new" || exit
 show come > "$root/new"
-awk '{_COME}' "$root/given" RS= "$root/new" >> "$root/status.new"
-mv "$root/status.new" "$root/status"
-echo "Dir::State::status \\"$root/status\\";" >> "$root/apt.conf"
-dpkg-query --admindir="$root" --show --showformat "$format" 2>&1; mark packages $?
+awk '{_COME}' "$root/given" RS= "$root/new" >> "$root/status.new" && mv "$root/status.new" "$root/status" || exit
+echo "Dir::State::status \\"$root/status\\";" >> "$root/apt.conf" || exit
+heard dpkg-query --admindir="$root" --show --showformat "$format"; told packages
 show back > "$root/old"
 awk '{_OFFERED}' "$root/given" RS= "$root/old" > "$root/offered"; cat "$root/offered"; mark offered $?
 awk -F '\\t' '{{ print "offered\\t" $0 "\\t" }}' "$root/offered" > "$root/not"
 [ -s "$root/not" ] || echo > "$root/not"
 awk '{_UNOFFERED}' "$root/not" RS= "$root/index" > "$root/Packages"
-mkdir "$root/bin"
-cat > "$root/bin/apt-get" <<EOF
-#!/bin/sh
-exec $(command -v apt-get) -c "$root/apt.conf" $([ ! -s "$root/Packages" ] || echo --with-source "$root/Packages") "\\$@"
-EOF
-chmod 700 "$root/bin/apt-get"
-PATH=$root/bin:$PATH "$@" 2>&1; mark said $?
+manager=$1; shift
+[ ! -s "$root/Packages" ] || set -- --with-source "$root/Packages" "$@"
+heard "$manager" -c "$root/apt.conf" "$@"; told said
 mark end 0
 """
 )

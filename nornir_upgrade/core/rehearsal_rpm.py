@@ -155,23 +155,22 @@ SCRIPT = (
     + f"""\
 if [ $status -ne 0 ]; then mark end 0; exit; fi
 real=$(unset -f dnf; command -v dnf)
-mkdir "$root/rpm" "$root/bin"
-cat > "$root/make.py" <<'END_OF_PYTHON'
+mkdir "$root/rpm" "$root/bin" || exit
+cat > "$root/make.py" <<'END_OF_PYTHON' || exit
 {_MAKE}
 END_OF_PYTHON
-"$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p;q' "$real")" -I "$root/make.py" "$root" 2>&1; mark offered $?
-rpm --dbpath "$root/rpm" -qa --qf {quote([FORMAT])}; mark packages $?
-cat > "$root/bin/dnf" <<EOF
+heard "$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p;q' "$real")" -I "$root/make.py" "$root"; told offered
+heard rpm --dbpath "$root/rpm" -qa --qf {quote([FORMAT])}; told packages
+cat > "$root/bin/dnf" <<EOF || exit
 #!/bin/sh
 exec $real -C --setopt=reposdir="$root/repos" --setopt=cachedir="$root/cache" --setopt=persistdir="$root/persist" \\\\
   --setopt=logdir="$root/log" --setopt=pluginconfpath="$root/plugins" --setopt='*.skip_if_unavailable=False' "\\$@"
 EOF
-chmod 700 "$root/bin/dnf"
+chmod 700 "$root/bin/dnf" && [ -x "$root/bin/dnf" ] || {{ echo "$root: no program may run there (noexec)" >&2; exit 1; }}
 [ ! -d "$root/kept" ] || dnf -q --repo nornir-upgrade-kept makecache >&2
 PATH=$root/bin:$PATH
 database=$(readlink -f "$(rpm --eval %_dbpath)")
-unshare --mount sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$root/rpm" "$database" "$@" 2>&1
-mark said $?
+heard unshare --mount sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$root/rpm" "$database" "$@"; told said
 mark end 0
 """
 )

@@ -6,9 +6,11 @@ contain the boundary, and a stream that was cut off, or to which something else 
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import InvalidInput
+
+_ERRORS = " errors"
 
 SHELL = """\
 boundary=$1; shift
@@ -16,24 +18,57 @@ mark() { printf '\\n%s %s %s\\n' "$boundary" "$1" "$2"; }
 """
 """The head of such a script; its first argument is the boundary. `mark NAME STATUS` ends a part, `mark end 0` all of them."""
 
+APART = """\
+heard() {
+  exec 3>&1
+  errors=$("$@" 2>&1 >&3 3>&-); status=$?
+  exec 3>&-
+}
+told() {
+  mark "$1" "$status"
+  printf '%s\\n' "$errors"; mark "$1 errors" 0
+}
+"""
+"""For a script that begins with `SHELL`: warnings stay out of what is parsed. `heard COMMAND…` runs a command whose standard output
+is the part that `told NAME` ends. Its `$status` and its standard error, `$errors`, come along as `Section.errors`."""
+
+
+class Refusal(InvalidInput):
+    """A part of an answer that does not read. `section` is its name, `line` the line within what its command printed, 0 where the
+    command failed."""
+
+    def __init__(self, message: str, section: str, reason: str, line: int) -> None:
+        super().__init__(message)
+        self.section = section
+        self.reason = reason
+        self.line = line
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one command wrote, with its exit status. `line` is the number of its first line in the whole stream."""
+    """What one command wrote, with its exit status. `line` is the number of its first line in the whole stream. `errors` is what it
+    wrote to standard error, where the script kept that apart."""
 
     name: str
     status: int
     line: int
     text: str
+    errors: str = ""
 
-    def fail(self, reason: str, offset: int = 0) -> InvalidInput:
+    @property
+    def said(self) -> str:
+        """All that it wrote, for people."""
+        return f"{self.text}\n{self.errors}".strip("\n")
+
+    def fail(self, reason: str, offset: int = 0) -> Refusal:
         """The refusal of the line `offset` lines below the section's first."""
-        return InvalidInput(f"line {self.line + offset}: {self.name}: {reason}")
+        return Refusal(f"line {self.line + offset}: {self.name}: {reason}", self.name, reason, offset + 1)
 
     def succeeded(self) -> "Section":
         """This section. Raises `InvalidInput` where its command did not end with status 0."""
         if self.status != 0:
-            raise self.fail(f"the command ended with status {self.status}")
+            reason = f"the command ended with status {self.status}"
+            raise Refusal(f"line {self.line}: {self.name}: {reason}", self.name, reason, 0)
         return self
 
     def lines(self) -> Iterator[tuple[int, str]]:
@@ -62,4 +97,11 @@ def split(text: str, boundary: str) -> dict[str, Section]:
         line += body.count("\n") + 2
     if "end" not in sections or bodies[-1]:
         raise InvalidInput(f"line {text.count(chr(10)) + 1}: the answer is cut off, or is none of ours")
-    return sections
+    return _with_errors(sections)
+
+
+def _with_errors(sections: dict[str, Section]) -> dict[str, Section]:
+    """`NAME errors` is what the command of NAME wrote to standard error."""
+    apart = {f"{name}{_ERRORS}": name for name in sections if f"{name}{_ERRORS}" in sections}
+    found = {name: section for name, section in sections.items() if name not in apart}
+    return found | {name: replace(sections[name], errors=sections[told].text) for told, name in apart.items()}

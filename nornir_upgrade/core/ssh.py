@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from paramiko import AuthenticationException, BadHostKeyException, Channel, SSHException, Transport
 
+from . import waiting
 from .dial import Dial
 from .errors import ConnectionLost, HostKeyRefused, LoginRefused, SudoRefused, TimedOut, Unreachable
 from .feeder import Feeder
@@ -176,6 +177,7 @@ class SshHost(RemoteHost):
             except _NoAnswer:
                 if time.monotonic() + pause > deadline:
                     raise
+                waiting.say(self.name, f"the host, which does not answer, at most {self.patience:.0f} s")
             time.sleep(pause)
             pause = min(2 * pause, 4.0)
 
@@ -194,17 +196,19 @@ class SshHost(RemoteHost):
         except Exception as error:
             said = login.proxy.said() if login.proxy else ""
             login.disconnect()
-            raise self._refused(error, said) from error
+            raise self._refused(error, said, login.scan) from error
         assert login.transport
         self._login, self._was_there = login, True
         return login.transport
 
-    def _refused(self, error: Exception, said: str) -> Exception:
+    def _refused(self, error: Exception, said: str, scan: Sequence[str] = ()) -> Exception:
         """Why there is no connection, in words; what is none of the network's faults stays what it is."""
         place = f"{self._options['host']} port {self._options['port']}"
         where = f"{self.name} ({place})"
         if isinstance(error, UnknownKey):
-            return HostKeyRefused(f"{where}: {error}; it is in none of {self._known_hosts}", hint=self._how_to_add)
+            return HostKeyRefused(
+                f"{where}: {error}; it is in none of {self._known_hosts}", hint=self._how_to_add(scan)
+            )
         if isinstance(error, BadHostKeyException):
             return HostKeyRefused(
                 f"{where}: showed another host key ({error.key.fingerprint}) than {self._known_hosts} knows",
@@ -231,11 +235,10 @@ class SshHost(RemoteHost):
         chosen += ["~/.ssh/known_hosts"] if self._options["system_host_keys"] else []
         return ", ".join(name if Path(name).expanduser().exists() else f"{name} (not there)" for name in chosen)
 
-    @property
-    def _how_to_add(self) -> str:
+    def _how_to_add(self, scan: Sequence[str]) -> str:
         file = self._options.get("alt_key_file") if self._options.get("alt_host_keys") else "~/.ssh/known_hosts"
-        scan = quote(("ssh-keyscan", "-p", str(self._options["port"]), str(self._options["host"])))
-        return f"compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there), then: {scan} >> {file}"
+        asked = quote(scan or ("ssh-keyscan", "-p", str(self._options["port"]), str(self._options["host"])))
+        return f"compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there), then: {asked} >> {file}"
 
     @contextmanager
     def _losing(self) -> Iterator[None]:

@@ -3,11 +3,15 @@
 import re
 from collections.abc import Sequence
 
+from . import disk, waiting
 from .errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked, Unobtainable
 from .host import Host, Result
 
 LOCK_WAIT = 120
 """Seconds that another process may hold dpkg's lock, or a maintainer script may run on, before we give up."""
+
+_SLICE = 10
+"""Seconds of that after which it is asked again who it is."""
 
 _MARK = "# nornir-upgrade: kept stopped while packages change"
 POLICY = "/usr/sbin/policy-rc.d"
@@ -113,19 +117,24 @@ def wait_until_quiet(host: Host) -> None:
 
 
 def wait_for(host: Host, script: str) -> None:
-    """Run `script`, which waits until nobody changes packages, at most `LOCK_WAIT` seconds, and prints who still does.
+    """Run `script`, which waits until nobody changes packages, as many seconds as it is told, and prints who still does.
 
-    Raises `PackageManagerLocked`, which names them.
+    It is asked at once, and then again and again, so that who is waited for can be told. Raises `PackageManagerLocked`, which names
+    them, after `LOCK_WAIT` seconds.
     """
-    told = host.run(("sh", "-c", script, "sh", str(LOCK_WAIT)), timeout=LOCK_WAIT + 60.0).text.splitlines()
-    if told:
+    waited = seconds = 0
+    while told := host.run(("sh", "-c", script, "sh", str(seconds)), timeout=seconds + 60.0).text.splitlines():
         holders = ", ".join(
             f"{name or 'a process'} (pid {pid})" for pid, _, name in (line.partition(" ") for line in told)
         )
-        raise PackageManagerLocked(
-            f"{host.name}: packages are being changed by {holders}, for more than {LOCK_WAIT} s",
-            hint="wait for it to end, then resume the run",
-        )
+        if waited >= LOCK_WAIT:
+            raise PackageManagerLocked(
+                f"{host.name}: packages are being changed by {holders}, for more than {LOCK_WAIT} s",
+                hint="wait for it to end, then resume the run",
+            )
+        waiting.say(host.name, f"{holders}, which changes packages there, at most {LOCK_WAIT} s")
+        seconds = min(_SLICE, LOCK_WAIT - waited)
+        waited += seconds
 
 
 def guarded(argv: Sequence[str], keep_stopped: Sequence[str]) -> tuple[str, ...]:
@@ -161,6 +170,8 @@ def failure(host: str, result: Result, command: str = "apt-get") -> Failure:
             f"{host}: the package manager's lock is held by process {held['pid']}{name}",
             hint="wait for it to end, then resume the run",
         )
+    if out_of_room := disk.of_full(host, said):
+        return out_of_room
     if missing := [line.removeprefix("E: ") for line in _MISSING.findall(said)]:
         return Unobtainable(f"{host}: {'; '.join(missing)}", hint="no repository of this host has it")
     errors = list(_ERROR.finditer(said))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core import dnf_failure, repofile, transaction
+from ..core import dnf_failure, repofile, transaction, waiting
 from ..core.errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked
 from ..core.escrow import Escrow
 from ..core.host import FileState, Host, Result
@@ -127,4 +127,5 @@ def _fetch(host: Host, update: Update, path: str) -> None:
         failure = update.failure(host.name, result, f"{update.words} for {path}")
         if not isinstance(failure, PackageManagerLocked) or time.monotonic() > deadline:
             raise failure
+        waiting.say(host.name, f"the lock of the indexes: {failure.message}, at most {transaction.LOCK_WAIT} s")
         time.sleep(_PAUSE)

@@ -22,7 +22,9 @@ from .test_doors import on_a_terminal
 NAME = "service-by-service"
 ROOM = "/\t{0} {1} {1} /\n/usr\t{0} {1} {1} /\n/var/cache/apt/archives\t{0} {1} {1} /\n/var/lib/nornir-upgrade\t{0} {1} {1} /\n"
 ELSEWHERE = {
+    "disk-full": "tests/forward/test_preflight_failures.py",
     "family-without-repositories": "tests/forward/test_preflight.py",
+    "host-unreadable": "tests/cli/test_lost_hosts.py",
     "hold-in-the-way": "tests/forward/test_preflight.py",
     "host-key": "tests/lab/test_preflight.py",
     "limit-splits-stage": "tests/forward/test_preflight.py",
@@ -380,3 +382,15 @@ def test_a_person_is_asked_about_advisory_findings_once(havana: Site) -> None:
     assert code == 130 and "[reboot-pending]" in shown
     assert "Go on?" not in shown and "Go ahead? [y/N]" in shown
     assert havana.json("history")["runs"] == []
+
+
+def test_what_another_apt_is_at_is_its_work_and_not_broken(havana: Site) -> None:
+    """dpkg holds the lock while packages are unpacked and not configured yet: nobody is to mend that."""
+    found = open_fleet(havana.directory / "hosts").hosts["cmp1"]
+    found.state.told["work"] = "0 lock 123 apt-get\n"
+    found.state.packages["less"].state = "unpacked"
+    found.save()
+    told = havana.json("check", NAME, code=24)["findings"]
+    (one,) = (one for one in told if one["severity"] == "blocking")
+    assert (one["key"], one["host"]) == ("package-manager-locked", "cmp1")
+    assert "apt-get (pid 123), and not wholly installed yet: less" in one["text"] and "ps -fp 123" in one["remedy"]

@@ -224,3 +224,14 @@ def test_a_run_can_be_prepared_and_gone_on_with_later(havana: Site) -> None:
     page = (havana.directory / "page.html").read_text()
     assert "download 26 packages" in page and "database keystone can be dumped" in page
     assert havana.call("resume", "--yes").exit_code == 0
+
+
+def test_a_scenario_that_is_wrong_costs_itself_alone(site: Site) -> None:
+    directory = site.directory / "scenarios"
+    directory.mkdir()
+    (directory / "wrong.yaml").write_text("format: 1\nnonsense: true\n")
+    result = site.call("scenarios")
+    assert result.exit_code == 10 and NAME in result.stdout
+    assert "left out: scenarios/wrong.yaml" in result.stderr
+    told = site.json("scenarios", code=10)
+    assert [one["name"] for one in told["scenarios"]] == [NAME] and list(told["wrong"]) == ["wrong"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nornir_upgrade.core import waiting
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.run import Event, Run
 from nornir_upgrade.flags import Flags
@@ -146,3 +147,25 @@ def test_columns() -> None:
     assert columns(("name", "n"), [("a\nb", 1), ("abc", 10)]).replace("\x1b[1m", "").replace("\x1b[0m", "") == (
         "name   n\na b    1\nabc   10"
     )
+
+
+def test_a_host_that_waits_says_so_in_its_row_until_it_goes_on(
+    table_of: type[Table], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = table_of(run_on("ctl1"))
+    table.watch(event("step_started", "ctl1"))
+    table.wait("ctl1", "apt-get (pid 123)")
+    assert "waits for apt-get (pid 123)" in shown(table)
+    table.watch(event("step_done", "ctl1"))
+    assert "waits for" not in shown(table)
+
+
+def test_what_waits_is_told_while_a_run_is_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    with following(journal, run_on("ctl1"), Screen(Flags())):
+        waiting.say("ctl1", "apt-get (pid 123)")
+        waiting.say("ctl1", "apt-get (pid 123)")
+    waiting.say("ctl1", "nobody listens")
+    journal.close()
+    told = capsys.readouterr().err
+    assert told.count("ctl1: waits for apt-get (pid 123)") == 1 and "nobody" not in told

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -335,3 +336,30 @@ def test_hosts_of_a_plan_that_the_inventory_lacks(site: Site) -> None:
     assert result.exit_code == 10
     assert "'zzz'" in result.stderr
     assert "a, b, c" in result.stderr
+
+
+def test_a_run_at_work_is_told_of_with_its_process(site: Site) -> None:
+    run = opened(site, failing(), 3)
+    with owned(site.directory / ".state" / "journal.db", "nornir-upgrade resume"):
+        told, errors = site.start("status").communicate(timeout=60)
+    assert f"Run {run} is at work: 'nornir-upgrade resume', process {os.getpid()} on" in told, errors
+    assert "go on with" not in told
+    assert "go on with" in site.call("status").stdout
+
+
+def test_after_drift_no_resume_is_offered(site: Site) -> None:
+    plan = plan_of({"a": [Note("/srv/x", "new")]}, {"b": [Note("/srv/y", "new")]})
+    first, second = plan.waves
+    moved = replace(second, work=tuple(replace(one, assumes="0" * 64) for one in second.work))
+    site.write(replace(plan, waves=(first, moved)))
+    journal = site.journal()
+    run = journal.open_run(plan)
+    journal.append(run.id, "step_started", before=Note("/srv/x", ""), wave=0, host="a", index=0)
+    journal.append(run.id, "step_done", wave=0, host="a", index=0)
+    journal.append(run.id, "host_failed", wave=1, host="b", error="drift: b: the packages are not what they were")
+    journal.close()
+    told = site.json("status")
+    assert told["ways"] == {"go_on": "", "go_back": f"nornir-upgrade unwind {run.id}"} and told["drifted"] == ["b"]
+    shown = site.call("status").stdout
+    assert "no resume gets past b" in shown and f"unwind {run.id}" in shown and "nornir-upgrade resume" not in shown
+    assert "unwind" in site.call("run", "plan.json", "--yes").stderr

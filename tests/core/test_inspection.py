@@ -66,6 +66,16 @@ def test_a_database_client_that_fails_is_quoted() -> None:
     assert found.databases == {} and found.refused == "keystone 98304 nova 49152"
 
 
+def test_a_warning_of_the_database_client_is_no_database() -> None:
+    warning = "\n===boundary databases 0\nmariadb: Deprecated program name\n\n===boundary databases errors 0\n"
+    found = read("deb", ANSWERS["deb"].replace("\n===boundary databases 0\n", warning))
+    assert found.databases == {"keystone": 98304, "nova": 49152} and found.refused == ""
+    found = read(
+        "deb", ANSWERS["deb"].replace("\n===boundary databases 0\n", warning.replace("databases 0", "databases 1"))
+    )
+    assert "mariadb: Deprecated program name" in found.refused
+
+
 @pytest.mark.parametrize(("asked", "answered", "skew"), [(-1, 1, 0), (-9, -5, 5), (5, 9, -5), (-2, -1, 1)])
 def test_a_clock_is_wrong_by_what_no_delay_explains(asked: float, answered: float, skew: float) -> None:
     there = clock("deb")

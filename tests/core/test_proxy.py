@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from nornir_upgrade.core.proxy import Proxy, way
+from nornir_upgrade.core.proxy import Proxy, scan, way
 
 OPTIONS = ["ssh", "-F", "/c", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15"]
 
@@ -23,6 +23,18 @@ OPTIONS = ["ssh", "-F", "/c", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=
 )
 def test_the_way_that_is_configured(found: dict[str, str | None], argv: list[str]) -> None:
     assert way(found, "/c", "h", 22) == argv
+
+
+@pytest.mark.parametrize(
+    ("jump", "argv"),
+    [
+        ("none", ["ssh-keyscan", "-p", "2222", "10.60.0.13"]),
+        ("bastion", ["ssh", "-F", "/c", "--", "ssh://bastion", "ssh-keyscan -p 2222 10.60.0.13"]),
+        ("a,me@b", ["ssh", "-F", "/c", "-J", "a", "--", "ssh://me@b", "ssh-keyscan -p 2222 10.60.0.13"]),
+    ],
+)
+def test_keys_are_asked_for_from_where_the_host_is_reached(jump: str, argv: list[str]) -> None:
+    assert scan({"proxyjump": jump}, "/c", "10.60.0.13", 2222) == argv
 
 
 def test_an_address_with_colons_is_put_in_brackets() -> None:

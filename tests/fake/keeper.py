@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from nornir_upgrade.core import copies
 from nornir_upgrade.core.copies import DIRECTORY
-from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.errors import DiskFull
 from nornir_upgrade.core.host import FileState, Result
 from nornir_upgrade.core.store import digest_of
 
@@ -45,7 +45,7 @@ class Keeper(StubHost):
     def upload(self, source: BinaryIO, path: str, *, mode: str = "0600") -> None:
         data = source.read()
         if self._used() + len(data) > (self.stolen or self.room):
-            raise CommandFailed(self.name, "sh -c", 1, "cat: write error: No space left on device")
+            raise DiskFull(f"{self.name}: cat: write error: No space left on device")
         self.stands[path] = data
         self.sent.append(path.rpartition("/")[2])
 

@@ -10,6 +10,7 @@ from nornir_upgrade.core import (
     debdepot,
     download_deb,
     facts,
+    indexes,
     inspection,
     preview_deb,
     rehearsal_deb,
@@ -319,6 +320,11 @@ def _forget_indexes(state: HostState, call: Call) -> Result:
     return OK
 
 
+def _whole_indexes(state: HostState, call: Call) -> Result:
+    """None is damaged."""
+    return OK
+
+
 def _look(state: HostState, call: Call) -> Result:
     """Of the package files asked for, those that repositories offer; the cache is empty."""
     words = call.stdin[: int(call.argv[0])].decode().split()
@@ -381,6 +387,7 @@ SCRIPTS: dict[str, Program] = {
     download_deb.DROP: _drop_cached,
     download_deb.DOWNLOAD: _download,
     repositories._FORGET: _forget_indexes,
+    indexes.DAMAGED: _whole_indexes,
     inspection.SCRIPTS["deb"]: _inspection,
     preview_deb.SCRIPT: _preview,
     rehearsal_deb.SCRIPT: _rehearsal,

@@ -126,6 +126,17 @@ def test_a_package_that_goes_for_good_is_found() -> None:
     assert (found.key, found.severity) == ("package-lost", "blocking")
 
 
+def test_a_package_that_another_drives_out_is_told_with_it() -> None:
+    world, wanted = lab(), scenario_file.load(SHIPPED)
+    previews = world.previews(wanted)
+    lost = PackageChange("curl", "amd64", "7", "")
+    made = previews["cmp2"]["compute-nodes"]
+    previews["cmp2"]["compute-nodes"] = Transaction((*made.changes, lost), (("curl", "wcurl 8-1"),))
+    (found,) = preflight.findings(wanted, world.inventory, world.facts, previews)
+    assert found.text.endswith("nothing takes its place: wcurl 8-1 conflicts with it")
+    assert found.remedy.endswith("renames: {curl: wcurl}")
+
+
 def test_services_of_a_later_stage_drawn_in_are_found() -> None:
     (found,) = _with(PackageChange("glance-api", "all", "1", "2"), "identity", "ctl1")
     assert (found.key, found.severity) == ("stages-entangled", "blocking")

@@ -1,5 +1,6 @@
 """Findings about what could not be asked: told apart by what apt and dnf say, and by how a host refuses us."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from nornir_upgrade.core.errors import (
     CommandFailed,
     ConnectionLost,
+    DiskFull,
     Failure,
     HostKeyRefused,
     LoginRefused,
@@ -15,8 +17,9 @@ from nornir_upgrade.core.errors import (
     Unobtainable,
     Unreachable,
 )
+from nornir_upgrade.core.facts import Source
 from nornir_upgrade.finding import STRICT, WAIVABLE
-from nornir_upgrade.preflight_failures import of_preview, of_unreached
+from nornir_upgrade.preflight_failures import of_lost, of_preview, of_unreached
 
 from .world import lab, mixed
 
@@ -121,3 +124,17 @@ def test_the_document_tells_every_key_and_which_cannot_be_waived() -> None:
 
 def test_no_key_stands_twice() -> None:
     assert len({*WAIVABLE, *STRICT}) == len(WAIVABLE) + len(STRICT)
+
+
+def test_a_disk_that_is_too_full_to_be_asked_is_the_finding_of_its_host() -> None:
+    found = of_lost("cmp1", DiskFull("cmp1: No space left on device: 9 KiB are needed", hint="make room there"))
+    assert (found.key, found.host, found.severity) == ("disk-full", "cmp1", "blocking")
+    assert "make room there" in found.remedy and "df -h" in found.remedy
+
+
+def test_what_may_be_in_the_way_is_named() -> None:
+    facts = mixed().facts["cmp1"]
+    held = tuple(replace(one, selection="hold") if one.name == "less" else one for one in facts.packages)
+    pinned = (*facts.sources, Source("/etc/apt/preferences.d/wget", "0" * 64))
+    found = of_preview(replace(facts, packages=held, sources=pinned), NoSolution("cmp1: conflicts"))
+    assert found and found.remedy.endswith("held there: less; pins in: /etc/apt/preferences.d/wget")

@@ -1,0 +1,100 @@
+"""The rehearsal's own scripts on recorded answers: the made-up state is whole, what nobody offers is not offered, and warnings stay
+apart from what is parsed."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nornir_upgrade.core import (
+    apt,
+    debdepot,
+    dnf,
+    facts,
+    indexes,
+    inspection,
+    preview_deb,
+    preview_rpm,
+    rehearsal_deb,
+    rehearsal_rpm,
+    rpmdepot,
+    sections,
+)
+from rollback import enquiry_deb, enquiry_rpm
+
+CASES = Path(__file__).parent.parent / "cases" / "rehearsal"
+PARSED = {
+    "facts": facts.SCRIPT,
+    "digest": facts.DIGEST,
+    "inspection deb": inspection.SCRIPTS["deb"],
+    "inspection rpm": inspection.SCRIPTS["rpm"],
+    "preview deb": preview_deb.SCRIPT,
+    "preview rpm": preview_rpm.SCRIPT,
+    "rehearsal deb": rehearsal_deb.SCRIPT,
+    "rehearsal rpm": rehearsal_rpm.SCRIPT,
+    "simulation apt": " ".join(apt.Apt().simulate((), (), downgrade=True)),
+    "simulation dnf": dnf.SIMULATE,
+    "query apt": apt.QUERY,
+    "query dnf": " ".join(dnf.Dnf().query()),
+    "depot deb": debdepot.LOOK,
+    "depot rpm": " ".join(rpmdepot.RpmDepot().look(())[0]),
+    "indexes": indexes.DAMAGED,
+    "enquiry deb": " ".join(enquiry_deb.argv("", 0)),
+    "enquiry rpm": " ".join(enquiry_rpm.argv("", 0)),
+}
+
+
+def awk(program: str) -> str:
+    argv = ("awk", program, CASES / "given.txt", "RS=", CASES / "shown.txt")
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_package_of_the_made_up_state_is_described() -> None:
+    """Where an index has translations, apt-cache shows them in place of the description, and dpkg warns of what lacks one."""
+    stanzas = {text.split("\n", 1)[0]: text for text in awk(rehearsal_deb._COME).strip().split("\n\n")}
+    assert list(stanzas) == ["Package: translated", "Package: german", "Package: plain"]
+    for text in stanzas.values():
+        fields = [line.partition(":")[0] for line in text.splitlines() if not line.startswith(" ")]
+        assert fields.count("Description") == fields.count("Maintainer") == fields.count("Status") == 1
+        assert not {"Filename", "Size", "Description-en", "Description-de_DE", "Description-md5"} & set(fields)
+    assert "Description: In one line" in stanzas["Package: plain"]
+    assert "Status: hold ok installed" in stanzas["Package: german"]
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-query"), reason="dpkg-query reads the state: this machine has none")
+def test_dpkg_has_nothing_to_say_of_the_made_up_state(tmp_path: Path) -> None:
+    (tmp_path / "status").write_text(awk(rehearsal_deb._COME))
+    (tmp_path / "updates").mkdir()
+    argv = ("dpkg-query", f"--admindir={tmp_path}", "--show", "--showformat", r"${Package} ${Version}\n")
+    said = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert (said.stdout, said.stderr) == ("german 1.0\nplain 1.0\ntranslated 2.0-1\n", "")
+
+
+def test_what_only_dpkg_knows_is_not_offered() -> None:
+    """A package that goes and leaves its configuration is shown by apt-cache, and no archive has it any more."""
+    assert awk(rehearsal_deb._OFFERED) == "kept\tall\t1.0\n"
+
+
+HEARD = """\
+heard sh -c 'echo line; echo "W: a warning" >&2; exit 3'; told first
+heard cat; told second
+mark end 0
+"""
+
+
+def test_warnings_stay_apart_from_what_is_parsed() -> None:
+    boundary = sections.new_boundary()
+    script = sections.SHELL + sections.APART + HEARD
+    argv = ("sh", "-c", script, "sh", boundary)
+    said = subprocess.run(argv, input="given", capture_output=True, text=True, check=True)
+    first, second, _ = sections.split(said.stdout, boundary).values()
+    assert (first.name, first.status, first.text) == ("first", 3, "line\n")
+    assert first.errors == "W: a warning\n" and "W: a warning" in first.said
+    assert (second.status, second.text, second.errors.strip()) == (0, "given", "")
+
+
+@pytest.mark.parametrize("name", PARSED)
+def test_no_script_lets_warnings_into_what_is_parsed(name: str) -> None:
+    """Standard error goes where standard output was only once that goes somewhere else."""
+    assert "2>&1" not in PARSED[name].replace("2>&1 >&3", "")
