@@ -29,6 +29,7 @@ class Stage(Protocol):
     def present(self, section: Section) -> tuple[Package, ...]: ...
     def failure(self, host: str, result: Result, command: str) -> Failure: ...
     def given(self, kind: str, one: Package) -> Sequence[str]: ...
+    def unsafe(self, host: str, sections: Mapping[str, Section]) -> str: ...
     def file_name(self, path: str) -> str: ...
 
 
@@ -90,6 +91,8 @@ def _read(host: Host, family: Family, result: Result, boundary: str, after: Sequ
         return Rehearsed(
             frozenset(offered), None, stage.failure(host.name, _result(said), "the way back, rehearsed").message
         )
+    if unsafe := stage.unsafe(host.name, sections):
+        return Rehearsed(frozenset(offered), None, unsafe)
     return Rehearsed(frozenset(offered), stage.MANAGER.parse_simulation(said.text, after))
 
 

@@ -6,10 +6,11 @@ any longer is told of by the stanza that dpkg has of it now (apt-get(8), `--with
 apt 2.6.2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from . import apt, preview_deb, transaction
-from .errors import Failure
+from .arrangement import Simulation, arrange
+from .errors import Failure, UnsafeOrder
 from .host import Result
 from .packages import Package, PackageManager
 from .sections import Section
@@ -94,7 +95,8 @@ awk -F '\\t' '{{ print "offered\\t" $0 "\\t" }}' "$root/offered" > "$root/not"
 awk '{_UNOFFERED}' "$root/not" RS= "$root/index" > "$root/Packages"
 manager=$1; shift
 [ ! -s "$root/Packages" ] || set -- --with-source "$root/Packages" "$@"
-heard "$manager" -c "$root/apt.conf" "$@"; told said
+heard "$manager" -c "$root/apt.conf" -o "Dir::Log::Planner=$root/question" "$@"; told said
+[ ! -s "$root/question" ] || cat "$root/question"; mark question 0
 mark end 0
 """
 )
@@ -107,6 +109,19 @@ def present(section: Section) -> tuple[Package, ...]:
 
 def failure(host: str, result: Result, command: str) -> Failure:
     return transaction.failure(host, result, command)
+
+
+def unsafe(host: str, sections: Mapping[str, Section]) -> str:
+    """Why the way back cannot be carried out in an order that keeps the host usable; '' where it can."""
+    said, question = sections["said"], sections.get("question")
+    simulation = Simulation(
+        Result(said.status, said.text.encode("utf-8", "surrogateescape"), b""), question.text if question else ""
+    )
+    try:
+        arrange(host, simulation, downgrade=True)
+    except UnsafeOrder as refusal:
+        return refusal.message
+    return ""
 
 
 def given(kind: str, one: Package) -> Sequence[str]:

@@ -6,7 +6,7 @@ without those that go and with headers made of what the indexes say of those tha
 header. Run for real with rpm 4.18 and dnf 4.14.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from . import dnf, dnf_failure, evr, nevra, preview_rpm, rpmquery
 from .errors import Failure, InvalidInput
@@ -184,6 +184,11 @@ def present(section: Section) -> tuple[Package, ...]:
 
 def failure(host: str, result: Result, command: str) -> Failure:
     return dnf_failure.failure(host, result, command)
+
+
+def unsafe(host: str, sections: Mapping[str, Section]) -> str:  # noqa: ARG001
+    """rpm orders a transaction by itself, before its first file."""
+    return ""
 
 
 def given(kind: str, one: Package) -> Sequence[str]:
