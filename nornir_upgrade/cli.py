@@ -63,6 +63,7 @@ def scenarios(flags: Flags, name: str) -> int:
     """
     from . import scenario_file, scenario_text, settings
     from .core import codec
+    from .words import printable
 
     directory = settings.read(flags.config).scenarios
     screen = Screen(flags)
@@ -78,7 +79,7 @@ def scenarios(flags: Flags, name: str) -> int:
         code=max((one.exit_code for one in wrong.values()), default=0),
     )
     for one in wrong.values():
-        screen.warn("\n  ".join(filter(None, (f"left out: {one.message}", one.hint))))
+        screen.warn(printable("\n  ".join(filter(None, (f"left out: {one.message}", one.hint)))))
     return max((one.exit_code for one in wrong.values()), default=0)
 
 

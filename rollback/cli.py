@@ -162,8 +162,10 @@ def _worst(lost: "Mapping[str, Failure]") -> int:
 
 
 def _tell_lost(screen: Screen, lost: "Mapping[str, Failure]", what: str) -> None:
+    from nornir_upgrade.words import printable
+
     for host, failure in lost.items():
-        screen.warn("\n  ".join(filter(None, (f"{what}: {host}: {failure.message}", failure.hint))))
+        screen.warn(printable("\n  ".join(filter(None, (f"{what}: {host}: {failure.message}", failure.hint)))))
 
 
 def _local_time(moment: str) -> str:

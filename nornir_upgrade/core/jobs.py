@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import waiting
+from .disk import refuse_full
 from .errors import CommandFailed, ConnectionLost, InvalidInput, TimedOut, Unreachable
 from .host import Result, quote
 
@@ -218,6 +219,7 @@ def _until_it_ended(
 
 def _ask_once(ask: Ask, host: str, argv: Sequence[str], name: str, text: bytes, wait: float) -> Answer:
     result = ask(argv, text, wait + 60.0)
+    refuse_full(host, result.status, result.errors)
     if result.status != 0:
         raise CommandFailed(host, f"job {name}", result.status, result.errors)
     return parse_answer(result.stdout)

@@ -67,7 +67,8 @@ class Section:
     def succeeded(self) -> "Section":
         """This section. Raises `InvalidInput` where its command did not end with status 0."""
         if self.status != 0:
-            reason = f"the command ended with status {self.status}"
+            last = [line.strip() for line in self.errors.splitlines() if line.strip()][-1:]
+            reason = ": ".join([f"the command ended with status {self.status}", *last])
             raise Refusal(f"line {self.line}: {self.name}: {reason}", self.name, reason, 0)
         return self
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core import jobs
-from nornir_upgrade.core.errors import ConnectionLost, InvalidInput, TimedOut, Unreachable
+from nornir_upgrade.core.errors import ConnectionLost, DiskFull, InvalidInput, TimedOut, Unreachable
+from nornir_upgrade.core.host import Result
 
 from .local import LocalHost
 
@@ -271,3 +272,9 @@ def test_names_that_are_none_are_refused(here: LocalHost, name: str) -> None:
 def test_answers_that_are_none_are_refused(text: bytes) -> None:
     with pytest.raises(InvalidInput):
         jobs.parse_answer(text)
+
+
+def test_a_disk_without_room_for_a_job_is_called_full() -> None:
+    said = b"sh: 8: cannot create /var/lib/nornir-upgrade/jobs/j/attempt: No space left on device\n"
+    with pytest.raises(DiskFull, match=r"web1: sh: 8: cannot create .*: No space left on device"):
+        jobs.run(lambda *_: Result(1, b"", said), "web1", "j", (("true",),), timeout=1)
