@@ -31,7 +31,7 @@ OPTIONS = tuple(
         "strict=True",
         "color=never",
         "debuglevel=2",
-        "errorlevel=2",
+        "errorlevel=3",
         "deltarpm=False",
         "exit_on_lock=True",
     )
