@@ -31,7 +31,7 @@ def lab() -> None:
 Examples:
   nornir-upgrade lab up
   nornir-upgrade lab up ordinary
-  nornir-upgrade -c .lab/ordinary/config.yaml check security-updates"""
+  rollback -c .lab/ordinary/config.yaml snapshot"""
 )
 @click.argument("fleet", default="demo", type=click.Choice(("demo", "ordinary")))
 @flags(*GENERAL)

@@ -82,7 +82,7 @@ class _SettingUp:
             write(self.lab, host, path, data)
         names = ("common", *_SCRIPTS.get(host, (host,)), "last")
         script = "".join(payload.data("ordinary", f"{name}.sh").read_text() for name in names)
-        self.lab.run(host, ["bash", "-euc", script], timeout=1800.0)
+        self.lab.run(host, ["bash", "--norc", "-euc", script], timeout=1800.0)
         self.progress(f"{host}: set up")
 
     def _files(self, host: str) -> dict[str, bytes]:

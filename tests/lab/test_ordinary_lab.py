@@ -21,7 +21,7 @@ BARE = LabHost("plain", 120, base="ordinary")
 
 
 def text(lab: Lab, host: str, script: str) -> str:
-    return lab.run(host, ["bash", "-euc", script]).stdout.decode()
+    return lab.run(host, ["bash", "--norc", "-euc", script]).stdout.decode()
 
 
 @pytest.fixture

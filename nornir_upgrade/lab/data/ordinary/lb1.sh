@@ -32,5 +32,9 @@ systemctl enable --quiet --now nftables
 dpkg --add-architecture i386
 apt-get -qq -o Dir::Etc::sourcelist=/run/release.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 update
 get zlib1g:i386
-apt-get -qq update
+# Where a site's index of i386 is not whole, security updates are those of amd64.
+apt-get -qq update || {
+  sed -i 's/^deb \(.*debian-security\)/deb [arch=amd64] \1/' /etc/apt/sources.list
+  apt-get -qq update
+}
 leave dnsmasq
