@@ -21,27 +21,30 @@ if TYPE_CHECKING:
 def lab() -> None:
     """A small real fleet on this machine.
 
-    Debian and RPM hosts in namespaces: an old release that runs, and the repositories of a new one to go to.
+    Debian and RPM hosts in namespaces: an old release that runs, and the repositories of a new one to go to. Or ordinary servers
+    of Debian 12, with the archive to go on from.
     """
 
 
 @lab.command(
     epilog="""\b
 Examples:
-  nornir-upgrade lab up"""
+  nornir-upgrade lab up
+  nornir-upgrade lab up ordinary
+  rollback -c .lab/ordinary/config.yaml snapshot"""
 )
+@click.argument("fleet", default="demo", type=click.Choice(("demo", "ordinary")))
 @flags(*GENERAL)
-def up(flags: Flags) -> None:
-    """Start the fleet; build what is missing.
+def up(flags: Flags, fleet: str) -> None:
+    """Start FLEET; build what is missing.
 
-    What runs already is left as it is. Needs root.
+    `demo`, which is meant where none is named: the seven hosts of the example inventory. `ordinary`: six servers of Debian 12 with
+    web servers, databases and mail, as administrators have them; their inventory is written into the lab's directory, and named.
+    Both may be up at a time. What runs already is left as it is. Needs root.
     """
-    from .lab import provision, rpm_provision
-
     screen = Screen(flags)
     found = _lab(flags, screen)
-    for family in (provision, rpm_provision):
-        family.up(found, lambda text: screen.note(printable(text)))
+    (_ordinary if fleet == "ordinary" else _demo)(found, screen)
     _show(screen, found.status())
 
 
@@ -68,7 +71,7 @@ Examples:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @flags(*GENERAL)
 def ssh(flags: Flags, host: str, command: tuple[str, ...]) -> NoReturn:
-    """A root shell on HOST, or COMMAND there."""
+    """A shell on HOST, or COMMAND there; as root, but where root may not log in (web2: ops)."""
     found = _lab(flags, Screen(flags))
     names = [one.name for one in found.status()]
     if host not in names:
@@ -97,6 +100,24 @@ def down(flags: Flags, purge: bool) -> None:
     found = _lab(flags, screen)
     found.down(purge=purge)
     screen.result({"hosts": []}, "The lab is gone.")
+
+
+def _demo(lab: "Lab", screen: Screen) -> None:
+    from .lab import provision, rpm_provision
+
+    for family in (provision, rpm_provision):
+        family.up(lab, lambda text: screen.note(printable(text)))
+
+
+def _ordinary(lab: "Lab", screen: Screen) -> None:
+    import time
+
+    from .lab import ordinary
+
+    begin = time.monotonic()
+    config = ordinary.up(lab, lambda text: screen.note(printable(text)))
+    screen.note(f"the ordinary fleet is up after {time.monotonic() - begin:.0f} s")
+    screen.note(f"its configuration and inventory: {printable(str(config))} (nornir-upgrade -c FILE …)")
 
 
 def _lab(flags: Flags, screen: Screen) -> "Lab":

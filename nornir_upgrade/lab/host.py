@@ -18,11 +18,15 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]|[a-z]")  # a label of RFC 1123
 
 @dataclass(frozen=True, slots=True)
 class LabHost:
-    """A host as it is asked for: `number` is the last part of its address, `base` names a recipe of `lab.base`."""
+    """A host as it is asked for: `number` is the last part of its address, `base` names a recipe of `lab.base`.
+
+    `login` is who the lab logs in as; another than root becomes root through sudo.
+    """
 
     name: str
     number: int
     base: str = "node"
+    login: str = "root"
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -77,9 +77,9 @@ def known_hosts(fleet: Iterable[LabHost], prefix: str, hosts: Path) -> str:
 
 
 def ssh_config(fleet: Iterable[LabHost], prefix: str, directory: Path) -> str:
-    """ssh_config(5) under which `ssh NAME` and `ssh LOOPBACK-ADDRESS` reach the hosts as root, host keys checked."""
+    """ssh_config(5) under which `ssh NAME` and `ssh LOOPBACK-ADDRESS` reach the hosts as whom the lab logs in as, host keys checked."""
     blocks = (
-        f"Host {host.name} {prefix}.{host.number}\n  HostName {prefix}.{host.number}\n  Port {SSH_PORT}\n  User root\n"
+        f"Host {host.name} {prefix}.{host.number}\n  HostName {prefix}.{host.number}\n  Port {SSH_PORT}\n  User {host.login}\n"
         for host in fleet
     )
     return "".join(blocks) + (

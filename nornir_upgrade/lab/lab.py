@@ -22,6 +22,7 @@ from nornir_upgrade.lab.roster import Member, Roster
 _BOOT_SECONDS = 60.0
 _POWER_OFF_SECONDS = 60.0
 _KNOCKS = 5
+_SUDO = """IFS= read -r password; printf '%s\\n' "$password" | sudo -S -p '' -v && sudo -n -- "$@\""""
 # A loaded host may close a connection before a word was said: nothing was begun, and it may be tried again.
 _SSH_FAILED, _NOT_LET_IN = 255, b"kex_exchange_identification"
 
@@ -67,6 +68,11 @@ class Lab:
     def key(self) -> Path:
         """The private key that root and ops of every host let in."""
         return self._roster.key
+
+    @property
+    def password_file(self) -> Path:
+        """Holds the password of sudo of hosts where the lab does not log in as root."""
+        return self.directory / "password"
 
     def up(self, hosts: Sequence[LabHost], *, golden: str | None = None) -> None:
         """Afterwards these hosts are members, and every member runs, has booted, and answers ssh.
@@ -176,9 +182,9 @@ class Lab:
 
         Raises CommandFailed unless it ended with 0 or `check` is false, TimedOut when it took too long.
         """
-        self._roster.member(name)
+        command, stdin = self._as_root(self._roster.member(name), argv, input)
         for _ in range(_KNOCKS):
-            done = self._ssh(name, argv, input, timeout)
+            done = self._ssh(name, command, stdin, timeout)
             if done.returncode != _SSH_FAILED or _NOT_LET_IN not in done.stderr:
                 break
             time.sleep(0.5)
@@ -187,6 +193,13 @@ class Lab:
                 name, quote(argv), done.returncode, (done.stdout + done.stderr).decode(errors="replace")
             )
         return done
+
+    def _as_root(self, member: Member, argv: Sequence[str], stdin: bytes) -> tuple[Sequence[str], bytes]:
+        """The command and its input for the host's login. A password comes first in the input; `read` takes no byte more."""
+        if member.host.login == "root":
+            return argv, stdin
+        password = self.password_file.read_bytes() if self.password_file.exists() else b""
+        return ("sh", "-c", _SUDO, "sh", *argv), password + b"\n" + stdin
 
     def _ssh(self, name: str, argv: Sequence[str], stdin: bytes, timeout: float) -> subprocess.CompletedProcess[bytes]:
         command = ["ssh", "-F", str(self.ssh_config), name, "--", quote(argv)]

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import io
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from nornir_upgrade.lab.mirror import NAMES, Mirror, NotThere
 def serve(address: tuple[str, int], directory: Path, mirror: Mirror) -> http.server.ThreadingHTTPServer:
     """Afterwards the files below `directory` are had at `address`, and the archive below the names that `mirror` knows."""
     handler = functools.partial(_Files, mirror, directory=str(directory))
-    server = http.server.ThreadingHTTPServer(address, handler)
+    server = _Server(address, handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
@@ -31,6 +32,13 @@ def proxy(directory: Path, mirror: Mirror) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of who hung up: a host that was killed, an apt that had enough."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
