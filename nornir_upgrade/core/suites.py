@@ -88,8 +88,8 @@ def _stanza(lines: Sequence[str], renames: Renames) -> Rewritten:
 def _fields(lines: Sequence[str]) -> Iterator[tuple[str, int, int]]:
     """Name, first and last line of each field, with the lines that continue it."""
     starts = [(number, match["name"]) for number, line in enumerate(lines) if (match := _FIELD.match(line))]
-    ends = [number for number, _ in starts[1:]] + [len(lines)]
-    yield from ((name, start, end) for (start, name), end in zip(starts, ends, strict=True))
+    ends = (*(number for number, _ in starts[1:]), len(lines))
+    yield from ((name, start, end) for (start, name), end in zip(starts, ends, strict=False))
 
 
 def _words(lines: Iterable[str]) -> list[str]:

@@ -182,7 +182,7 @@ def test_a_setting_holds_one_line(tmp_path: Path) -> None:
     ("old", "new", "says", "hint"),
     [
         ("    packages: [k", "    package: [k", "line 15: stages[0].package: there is no key 'package'", "'packages'"),
-        ("name: small\n", "", "line 1: the document: lacks name", 'name: updates, stages: [{name: all'),
+        ("name: small\n", "", "line 1: the document: lacks name", "name: updates, stages: [{name: all"),
         ("name: small\nsummary:", "nam: small\nsumary:", "there is no key 'nam', 'sumary' here; lacks name", "'name'?"),
         ('format: "1.0"', "format: 1.0", "line 1: format: must be text, not 1.0", "quotes"),
         ('format: "1.0"', 'format: "2.0"', "line 1: format: is 2.0, and 1.0 is what", ""),
