@@ -88,7 +88,8 @@ def plan_upgrade(
     """The plan that takes the hosts of `facts` to the new release; without waves where that is done already.
 
     `hosts` is the whole inventory, `facts` is of those in scope, `texts` are source files to be rewritten. Raises `InvalidInput`
-    where a database has no host in scope, or a batch size is none, and `NoSolution` where two stages want different things of one package.
+    where a database has no host in scope, or a batch size is none, and `NoSolution` where two stages want different things of one
+    package.
     """
     due = tuple(drafts(scenario, hosts, facts, previews, texts or {}))
     found: list[Wave] = []

@@ -9,13 +9,14 @@ from nornir_upgrade.core.step import Step
 from nornir_upgrade.gates import CommandSucceeds, HttpStatus, PortOpen, ServicesKept
 
 
-def checks(runs: Iterable[Run], end: HostFacts, started: Sequence[str]) -> tuple[Step, ...]:
-    """What must hold on a host of which `end` is true: the gates of `runs` there, and that every other service that ran runs;
-    `started` are those that the way back starts itself."""
+def checks(runs: Iterable[Run], end: HostFacts, now: HostFacts, started: Sequence[str]) -> tuple[Step, ...]:
+    """What must hold on a host once `end` is true of it: the gates of `runs` there, and that every other service still runs that
+    ran then and runs `now`; `started` are those that the way back starts itself."""
     running = {one.name for one in end.services if one.active}
     versions = {one.name: one.version for one in end.packages if one.unpacked}
     found = (_as_of(gate, running, versions) for run in runs for gate in _gates(run, end.host))
-    others = tuple(one.name for one in end.services if one.active and one.name not in started)
+    still = {one.name for one in now.services if one.active}.difference(started)
+    others = tuple(name for name in sorted(running & still))
     kept = (ServicesKept(others),) if others else ()
     return (*dict.fromkeys(gate for gate in found if gate), *kept)
 

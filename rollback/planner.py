@@ -197,7 +197,7 @@ def _start(name: str, hosts: Sequence[_Host], due: Mapping[str, Iterable[str]]) 
 
 def _checked(hosts: Sequence[_Host], runs: Sequence[Run]) -> Wave:
     """Once all services run: what the runs forward asked of them, of the old versions."""
-    found = {host.name: checks(runs, host.end, host.services) for host in hosts}
+    found = {host.name: checks(runs, host.end, host.now, host.services) for host in hosts}
     gates = tuple(Work(host, steps) for host, steps in found.items() if steps)
     return Wave("verify", tuple(Work(gated.host, ()) for gated in gates), gates)
 
