@@ -13,7 +13,7 @@ from .core.step import Step
 from .core.store import Store
 from .steps.databases import dumped
 
-_KEPT = "Id,LoadState,ActiveState,UnitFileState,TriggeredBy,Type"
+_KEPT = "Id,LoadState,ActiveState,UnitFileState,TriggeredBy,Type,ActiveEnterTimestampMonotonic"
 _PAUSE = 0.5  # seconds between two looks
 _CONNECT = 'exec 3<>"/dev/tcp/$1/$2"'  # bash(1), Redirection
 
@@ -60,7 +60,7 @@ class ServicesKept(Gate, kind="gate_services"):
     """Of `services`, which ran before, none has failed, and none that starts at boot has stopped.
 
     One that is gone went with its package. One that something else starts when it is wanted (a socket), or that does its work and
-    ends, may be inactive.
+    ends, may be inactive. Instances that are called after one of them (PostgreSQL's clusters) must not have failed either.
     """
 
     services: tuple[str, ...]
@@ -68,7 +68,7 @@ class ServicesKept(Gate, kind="gate_services"):
     kind: Literal["gate_services"] = "gate_services"
 
     def trouble(self, host: Host, store: Store) -> str:
-        units = (f"{name}.service" for name in self.services)
+        units = (f"{name}{instance}.service" for name in self.services for instance in ("", "@*"))
         text = host.run(("systemctl", "show", f"--property={_KEPT}", "--", *units)).text
         blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n")]
         wrong = [f"{one['Id'].removesuffix('.service')} is {one['ActiveState']}" for one in blocks if _is_lost(one)]
@@ -82,6 +82,8 @@ def _is_lost(unit: Mapping[str, str]) -> bool:
     """Whether a unit that ran should run, and does not."""
     if unit["LoadState"] != "loaded" or unit["ActiveState"] in ("active", "reloading"):
         return False
+    if "@" in unit["Id"]:
+        return unit["ActiveState"] == "failed" and unit.get("ActiveEnterTimestampMonotonic", "0") != "0"
     by_itself = unit.get("UnitFileState", "").startswith("enabled") and not unit.get("TriggeredBy")
     return unit["ActiveState"] == "failed" or (by_itself and unit.get("Type") != "oneshot")
 

@@ -8,7 +8,7 @@ from .index import PORTS, SCHEMAS, offer_of, project_of
 from .state import HostState, Service
 
 _PROPERTIES = "--property=Id,LoadState,ActiveState,UnitFileState"
-_KEPT = f"{_PROPERTIES},TriggeredBy,Type"
+_KEPT = f"{_PROPERTIES},TriggeredBy,Type,ActiveEnterTimestampMonotonic"
 
 
 def systemctl(state: HostState, argv: tuple[str, ...]) -> Result:

@@ -21,7 +21,7 @@ class Systemd:
         self.text = "".join(f"{key}={value}\n" for key, value in fields.items())
 
     def run(self, argv: Any, **options: Any) -> Result:
-        assert argv[-1] == "nginx.service"
+        assert argv[-2:] == ("nginx.service", "nginx@*.service")
         return Result(0, self.text.encode(), b"")
 
 
@@ -39,6 +39,8 @@ def ask(tmp_path: Path, **unit: str) -> None:
         {"ActiveState": "inactive", "UnitFileState": "disabled"},
         {"ActiveState": "inactive", "TriggeredBy": "nginx.socket"},
         {"ActiveState": "inactive", "Type": "oneshot"},
+        {"ActiveState": "inactive", "Id": "nginx@one.service"},
+        {"ActiveState": "failed", "Id": "nginx@one.service", "ActiveEnterTimestampMonotonic": "0"},
     ],
     ids=str,
 )
@@ -55,9 +57,10 @@ def test_what_runs_or_need_not_passes(tmp_path: Path, unit: dict[str, str]) -> N
         {"ActiveState": "inactive"},
         {"ActiveState": "inactive", "UnitFileState": "enabled-runtime"},
         {"ActiveState": "activating"},
+        {"ActiveState": "failed", "Id": "nginx@one.service", "ActiveEnterTimestampMonotonic": "77"},
     ],
     ids=str,
 )
 def test_what_ran_and_is_lost_does_not(tmp_path: Path, unit: dict[str, str]) -> None:
-    with pytest.raises(GateFailed, match=f"web1: ran before: nginx is {unit['ActiveState']}"):
+    with pytest.raises(GateFailed, match=f"web1: ran before: nginx(@one)? is {unit['ActiveState']}"):
         ask(tmp_path, **unit)
