@@ -41,6 +41,7 @@ _FAMILIES: Mapping[Name, _Kind] = {
         "as a variable in /etc/dnf/vars, dnf.conf(5)",
     ),
 }
+_MAIN = "/etc/apt/sources.list"
 _REWRITTEN = r"/etc/apt/sources\.list[A-Za-z0-9_./*?-]*"
 
 
@@ -64,6 +65,9 @@ def _of_family(family: Name, node: Node) -> Repositories:
     old = _old(family, fields["old"]) if "old" in fields else None
     new = _new(family, fields["new"]) if "new" in fields else None
     found = Repositories(family, old, new, _rewrites(fields.get("rewrite")))
+    if new and new.path == _MAIN and not found.in_place:
+        hint = f"{_MAIN} can be replaced: name it as the old file as well"
+        raise fields["new"].fail("must be a file in /etc/apt/sources.list.d", hint=hint)
     if found.in_place and family != "deb":
         hint = "two files may not name one repository at the same time, and the old one is kept until all is done"
         raise fields["new"].fail("must be another file than the old one", hint=hint)

@@ -214,15 +214,15 @@ def _origins(node: Node) -> tuple[Origin, ...]:
     found = tuple(_origin(one) for one in nodes)
     if not found:
         raise node.fail("names no origin", hint=f"for example: {_ORIGIN_EXAMPLE}")
-    dnf = [one for one in found if one.family == "rpm"]
-    if (
-        len(dnf) > 1
-        and len({(bool(one.repository), bool(one.advisory)) for one in dnf})
-        + any(one.repository and one.advisory for one in dnf)
-        > 1
-    ):
+    if not _one_question([one for one in found if one.family == "rpm"]):
         raise node.fail("dnf is asked for repositories or for advisories, or for both in one entry")
     return found
+
+
+def _one_question(origins: Sequence[Origin]) -> bool:
+    """Whether one call of dnf can allow any of these: its options for repositories and for advisories hold together."""
+    kinds = {(bool(one.repository), bool(one.advisory)) for one in origins}
+    return len(origins) < 2 or (len(kinds) == 1 and (True, True) not in kinds)
 
 
 def _origin(node: Node) -> Origin:

@@ -27,12 +27,10 @@ _BESIDE = "nornir-upgrade-"
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """`coming`: files (path -> text) that are added before the first package. `closing`: what ends it once all packages are done.
-    `both`: the host has the old repositories and the new ones."""
+    """`coming`: files (path -> text) that are added before the first package. `closing`: what ends it once all packages are done."""
 
     coming: Mapping[str, str] = field(default_factory=dict)
     closing: tuple[SetRepository, ...] = ()
-    both: bool = False
 
 
 def files(scenario: Scenario, facts: HostFacts) -> tuple[str, ...]:
@@ -52,23 +50,26 @@ def switch(scenario: Scenario, facts: HostFacts, texts: Mapping[str, str]) -> Sw
     """
     its = scenario.repositories_of(facts.os.family)
     there = {source.path: source.digest for source in facts.sources}
-    coming: dict[str, str] = {}
-    closing: list[SetRepository] = []
-    if its.in_place:
-        assert its.old and its.new and its.new.text is not None
-        new = its.new.text
-        if there.get(its.old.path) != _digest(new):
-            coming[beside(its.old.path)] = new
-            closing.append(SetRepository(its.old.path, new, replaces=there.get(its.old.path, "")))
-    else:
-        coming |= {its.new.path: its.new.text or ""} if its.new else {}
-        closing += _removed(its.old, there)
-    for path, rewritten in _rewritten(its, facts.host, texts):
-        coming[beside(path)] = rewritten.added
-        closing.append(SetRepository(path, rewritten.text, replaces=there[path]))
-    extra = [beside(path) for path in (*_paths(its.old), *texts) if beside(path) in {*there, *coming}]
-    removed = tuple(SetRepository(path) for path in dict.fromkeys(extra))
-    return Switch(coming, (*closing, *removed), has_both(scenario, facts))
+    parts = [_files(its, there), *(_in_place(path, one, there) for path, one in _rewritten(its, facts.host, texts))]
+    coming = {path: text for part in parts for path, text in part.coming.items()}
+    extra = {beside(path): None for path in (*_paths(its.old), *texts)}
+    removed = (SetRepository(path) for path in extra if path in there or path in coming)
+    return Switch(coming, (*(step for part in parts for step in part.closing), *removed))
+
+
+def _files(its: Repositories, there: Mapping[str, str]) -> Switch:
+    """The old file and the new one; `there` are those that the host has, with their digests."""
+    old, new = (file.path if file else "" for file in (its.old, its.new))
+    text = its.new.text or "" if its.new else ""
+    if its.in_place and old in there:
+        same = there[old] == hashlib.sha256(text.encode()).hexdigest()
+        return Switch() if same else _in_place(old, suites.Rewritten(text, text), there)
+    gone = (SetRepository(old),) if old in there and not its.in_place else ()
+    return Switch({new: text} if new else {}, gone)
+
+
+def _in_place(path: str, new: suites.Rewritten, there: Mapping[str, str]) -> Switch:
+    return Switch({beside(path): new.added}, (SetRepository(path, new.text, replaces=there[path]),))
 
 
 def has_both(scenario: Scenario, facts: HostFacts) -> bool:
@@ -106,13 +107,5 @@ def _is_read(path: str) -> bool:
     return name.endswith(_READ) and not name.startswith(_BESIDE)
 
 
-def _removed(old: RepositoryFile | None, there: Mapping[str, str]) -> list[SetRepository]:
-    return [SetRepository(old.path)] if old and old.path in there else []
-
-
 def _paths(file: RepositoryFile | None) -> tuple[str, ...]:
     return (file.path,) if file else ()
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

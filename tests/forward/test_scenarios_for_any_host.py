@@ -248,3 +248,19 @@ def test_a_name_that_the_release_may_have_changed_is_asked_for_with_both() -> No
     asked = planner.requests(scenario_file.load("service-by-service"), world.inventory, world.facts)
     assert "quantum-server>neutron-server" in asked["ctl1"].packages["network"]
     assert "keystone" in asked["ctl1"].packages["identity"]
+
+
+def test_the_main_file_is_no_new_one(tmp_path: Path) -> None:
+    text = f'{SMALL}repositories: {{new: {{path: {LIST}, text: "deb http://x/ trixie main"}}}}\n'
+    with pytest.raises(
+        InvalidInput, match=r"repositories\.new: must be a file in /etc/apt/sources\.list\.d"
+    ) as refusal:
+        scenario_file.load(written(tmp_path, text))
+    assert "can be replaced" in refusal.value.hint
+
+
+def test_a_file_that_is_not_there_is_only_added(tmp_path: Path) -> None:
+    path = "/etc/apt/sources.list.d/cloud-icehouse.list"
+    text = f'{{path: {path}, text: "deb http://10.99.0.1:8000/icehouse icehouse main"}}'
+    file = written(tmp_path, f"{SMALL}repositories: {{old: {{path: {path}}}, new: {text}}}\n")
+    assert [one.path for one in repositories(lab().plan(file), "cmp1")] == [path]
