@@ -37,7 +37,7 @@ def _downloads(steps: Sequence[Step]) -> Iterator[DownloadPackages]:
         (one for step in transactions for one in step.want), key=lambda one: (one.name, one.arch, one.version)
     )
     if any(one.goal == "installed" for one in want):
-        files = [step for step in steps if isinstance(step, SetRepository)]
+        files = [step for step in steps if isinstance(step, SetRepository) and not step.replaces]
         new = tuple(NewRepository(file.path, file.text) for file in files if file.text)
         yield DownloadPackages(tuple(want), new, family=transactions[0].family)
 

@@ -52,14 +52,20 @@ class Node:
             found[key] = node
         return found
 
-    def fields(self, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, "Node"]:
-        """The entries of a mapping that has all of the `required` keys, and no other than these and the `optional`."""
-        found = self.items()
-        for key, node in found.items():
-            if key not in (*required, *optional):
-                raise node.fail(f"there is no key {key!r} here", hint=nearest(key, (*required, *optional)))
-        if missing := [key for key in required if key not in found]:
-            raise self.fail(f"lacks {', '.join(missing)}")
+    def fields(self, required: Sequence[str], optional: Sequence[str] = (), *, example: str = "") -> dict[str, "Node"]:
+        """The entries of a mapping that has all of the `required` keys, and no other than these and the `optional`.
+
+        A refusal names all keys that are wrong and all that are missing, and shows the `example`.
+        """
+        found, known = self.items(), (*required, *optional)
+        unknown = [key for key in found if key not in known]
+        missing = [key for key in required if key not in found]
+        reasons = [f"there is no key {', '.join(map(repr, unknown))} here"] * bool(unknown)
+        reasons += [f"lacks {', '.join(missing)}"] * bool(missing)
+        if reasons:
+            hints = (nearest(unknown[0], known) if unknown else "", f"for example: {example}" if example else "")
+            place = found[unknown[0]] if unknown else self
+            raise place.fail("; ".join(reasons), hint="; ".join(filter(None, hints)))
         return found
 
     def elements(self) -> tuple["Node", ...]:
@@ -90,6 +96,10 @@ class Node:
             if text:
                 found.append(text)
         return tuple(found)
+
+    def expanded(self, text: str) -> str:
+        """`text`, which stands at this node, with `${name}` replaced: for keys, which `items` leaves as they are."""
+        return _VARIABLE.sub(self._variable, text) if self.variables is not None else text
 
     def number(self, smallest: int, largest: int) -> int:
         """A whole number within bounds."""

@@ -6,19 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from . import planner, preflight, preflight_failures
+from . import planner, preflight, preflight_failures, preflight_host
 from .controller import ask_all
-from .core.errors import DiskFull, Failure, HostUnreadable, Unreachable
+from .core.errors import DiskFull, Failure, HostUnreadable, InvalidInput, Unreachable
 from .core.facts import HostFacts, gather
 from .core.host import Host
 from .core.inspection import Inspection, Room, inspect
 from .core.packages import Transaction
 from .core.preview import preview
 from .finding import Finding
-from .parts import clouds, database_host, members
+from .parts import clouds, database_host, members, parts
 from .preflight import Soundings, in_order
 from .preflight_inspection import databases
 from .scenario import Scenario
+from .switch import Texts, files
 
 if TYPE_CHECKING:
     from .core.fleet import NornirFleet
@@ -30,12 +31,13 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found. `previews` is None where findings kept us from asking for them."""
+    """What was found. `previews` is None where findings kept us from asking for them. `texts`: source files to be rewritten."""
 
     facts: dict[str, HostFacts]
     soundings: Soundings
     findings: tuple[Finding, ...]
     previews: Previews | None
+    texts: Texts
 
 
 def examine(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | None = None) -> Examined:
@@ -77,9 +79,10 @@ class _Examination:
         soundings = self.soundings(facts)
         early = self._findings(facts, None, soundings)
         if any(one.word == "blocking" and one.key not in preflight_failures.LOST for one in early):
-            return Examined(facts, soundings, early, None)
-        previews = self._previews(facts)
-        return Examined(facts, soundings, self._findings(facts, previews, soundings), previews)
+            return Examined(facts, soundings, early, None, {})
+        previews = self._previews(facts, texts := self._texts(facts))
+        findings = self._findings(facts, previews, soundings, texts)
+        return Examined(facts, soundings, findings, previews, texts)
 
     def _concerned(self) -> tuple[str, ...]:
         """The hosts in scope that a stage of the scenario is about, or whose databases it dumps."""
@@ -98,22 +101,40 @@ class _Examination:
 
         return Soundings(self._ask(tuple(facts), ask), _room(self.state) if self.state else None)
 
-    def _previews(self, facts: dict[str, HostFacts]) -> Previews:
-        requests = planner.requests(self.scenario, self.fleet.inventory, facts)
+    def _texts(self, facts: Mapping[str, HostFacts]) -> Texts:
+        """The source files whose suites the scenario changes, of the hosts that have a part in it."""
+        inventory = self.fleet.inventory
+        due = {one.host for stage in self.scenario.stages for one in parts(stage, inventory, facts)}
+        families = {one.family for one in self.scenario.repositories if one.rewrites}
+        paths = {name: files(self.scenario, facts[name]) for name in due if facts[name].os.family in families}
+
+        def ask(host: Host) -> dict[str, str]:
+            found = host.read_many(paths[host.name]) if paths[host.name] else {}
+            return {path: _text(host.name, path, data) for path, data in found.items()}
+
+        return self._ask(tuple(name for name in facts if name in paths), ask)
+
+    def _previews(self, facts: dict[str, HostFacts], texts: Texts) -> Previews:
+        requests = planner.requests(self.scenario, self.fleet.inventory, facts, texts)
         if requests:
             self.tell(f"Asking {len(requests)} package managers what they would do")
 
         def ask(host: Host) -> dict[str, Transaction]:
             request = requests[host.name]
-            return dict(preview(host, request.repositories, request.packages, family=request.family))
+            return dict(preview(host, request.repositories, request.packages, request.narrow, family=request.family))
 
         return self._ask(tuple(requests), ask, facts)
 
     def _findings(
-        self, facts: dict[str, HostFacts], previews: Previews | None, soundings: Soundings
+        self,
+        facts: dict[str, HostFacts],
+        previews: Previews | None,
+        soundings: Soundings,
+        texts: Texts | None = None,
     ) -> tuple[Finding, ...]:
         """Without all hosts, what is said of the fleet as a whole would be wrong."""
-        found = preflight.findings(self.scenario, self.fleet.inventory, facts, previews, soundings)
+        found = list(preflight.findings(self.scenario, self.fleet.inventory, facts, previews, soundings))
+        found += preflight_host.of_sources(self.scenario, facts, texts or {})
         whole = facts.keys() == set(self._concerned())
         return in_order([*self.found, *(one for one in found if one.host or whole)])
 
@@ -139,6 +160,14 @@ def _finding(host: str, failure: Exception, facts: Mapping[str, HostFacts] | Non
     if not found:
         raise failure
     return found
+
+
+def _text(host: str, path: str, data: bytes) -> str:
+    """Raises `InvalidInput` where the file is no UTF-8, as all that a plan holds must be."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{host}: {path}: byte {error.start} is no UTF-8") from None
 
 
 def _room(directory: Path) -> Room:

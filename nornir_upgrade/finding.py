@@ -49,6 +49,7 @@ WAIVABLE = (
     "service-off",
     "stage-put-off",
     "stages-entangled",
+    "suite-missing",
     "upgrade-by-others",
     "version-unoffered",
 )

@@ -90,7 +90,12 @@ FLEET: tuple[Option, ...] = (
 )
 """For verbs that choose hosts."""
 WAVES: tuple[Option, ...] = (
-    click.option("--serial", default="", metavar="1,10%,100%", help="Size of each wave; the last one repeats."),
+    click.option(
+        "--serial",
+        default="",
+        metavar="1,10%,100%",
+        help="Sizes of batches of hosts, of any scenario; the last one repeats.",
+    ),
     click.option("-D", "--diff", is_flag=True, help="Show every step in full, also where hosts share it."),
 )
 """For verbs that plan."""

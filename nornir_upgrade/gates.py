@@ -2,6 +2,7 @@
 
 import time
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ from .core.step import Step
 from .core.store import Store
 from .steps.databases import dumped
 
+_KEPT = "Id,LoadState,ActiveState,UnitFileState,TriggeredBy,Type,ActiveEnterTimestampMonotonic"
 _PAUSE = 0.5  # seconds between two looks
 _CONNECT = 'exec 3<>"/dev/tcp/$1/$2"'  # bash(1), Redirection
 
@@ -54,12 +56,46 @@ class ServiceActive(Gate, kind="gate_service"):
 
 
 @dataclass(frozen=True, slots=True)
+class ServicesKept(Gate, kind="gate_services"):
+    """Of `services`, which ran before, none has failed, and none that starts at boot has stopped.
+
+    One that is gone went with its package. One that something else starts when it is wanted (a socket), or that does its work and
+    ends, may be inactive. Instances that are called after one of them (PostgreSQL's clusters) must not have failed either.
+    """
+
+    services: tuple[str, ...]
+    timeout: float = 120.0
+    kind: Literal["gate_services"] = "gate_services"
+
+    def trouble(self, host: Host, store: Store) -> str:
+        units = (f"{name}{instance}.service" for name in self.services for instance in ("", "@*"))
+        text = host.run(("systemctl", "show", f"--property={_KEPT}", "--", *units)).text
+        blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n")]
+        wrong = [f"{one['Id'].removesuffix('.service')} is {one['ActiveState']}" for one in blocks if _is_lost(one)]
+        return f"ran before: {'; '.join(wrong)}" if wrong else ""
+
+    def describe(self) -> str:
+        return f"the other {len(self.services)} services that ran still run"
+
+
+def _is_lost(unit: Mapping[str, str]) -> bool:
+    """Whether a unit that ran should run, and does not."""
+    if unit["LoadState"] != "loaded" or unit["ActiveState"] in ("active", "reloading"):
+        return False
+    if "@" in unit["Id"]:
+        return unit["ActiveState"] == "failed" and unit.get("ActiveEnterTimestampMonotonic", "0") != "0"
+    by_itself = unit.get("UnitFileState", "").startswith("enabled") and not unit.get("TriggeredBy")
+    return unit["ActiveState"] == "failed" or (by_itself and unit.get("Type") != "oneshot")
+
+
+@dataclass(frozen=True, slots=True)
 class PortOpen(Gate, kind="gate_port"):
-    """Something on the host accepts TCP connections at `address`:`port`."""
+    """Something on the host accepts TCP connections at `address`:`port`. `services`: the names of which one must run for that."""
 
     port: int
     address: str = "127.0.0.1"
     timeout: float = 30.0
+    services: tuple[str, ...] = ()
     kind: Literal["gate_port"] = "gate_port"
 
     def trouble(self, host: Host, store: Store) -> str:
@@ -72,12 +108,18 @@ class PortOpen(Gate, kind="gate_port"):
 
 @dataclass(frozen=True, slots=True)
 class HttpStatus(Gate, kind="gate_http"):
-    """`url`, asked by the host's own curl, answers with `status` and a body that contains `contains`."""
+    """`url`, asked by the host's own curl, answers with `status` and a body that contains `contains`.
+
+    `services`: as of a port. `says` is what `contains` was made of: `{version}` in it stands for the version of one of `packages`.
+    """
 
     url: str
     status: int = 200
     contains: str = ""
     timeout: float = 30.0
+    services: tuple[str, ...] = ()
+    says: str = ""
+    packages: tuple[str, ...] = ()
     kind: Literal["gate_http"] = "gate_http"
 
     def trouble(self, host: Host, store: Store) -> str:

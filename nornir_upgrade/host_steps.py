@@ -1,10 +1,10 @@
 """The steps of one host in a stage, each kind in a function of its own. Pure."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 
 from .core.facts import Service
 from .core.step import Step
-from .gates import AuditClean, HttpStatus, PortOpen, ServiceActive
+from .gates import AuditClean, HttpStatus, PortOpen, ServiceActive, ServicesKept
 from .parts import Unit
 from .phases import Steps
 from .scenario import CatalogueService, Scenario, Stage
@@ -45,13 +45,13 @@ def _configuration(stage: Stage, task: Task) -> str:
     return f"configuration of {task.host} before {stage.name}" if stage.configuration else ""
 
 
-def change(scenario: Scenario, stage: Stage, task: Task) -> Steps:
-    """The new repository, before the first packages, and these in one transaction."""
+def change(stage: Stage, task: Task) -> Steps:
+    """The new repositories, before the first packages, and these in one transaction."""
     if not task.want:
         return ()
     stopped = tuple(dict.fromkeys(name for unit in task.units for name in unit.service.names))
-    new = scenario.repositories_of(task.family).new
-    switch = (SetRepository(new.path, new.text),) if task.first else ()
+    coming = task.switch.coming if task.first else {}
+    switch = (SetRepository(path, text) for path, text in coming.items())
     captured = _configuration(stage, task)
     packages = SetPackages(task.want, keep_stopped=stopped, configuration=captured, family=task.family)
     return (*switch, packages)
@@ -79,14 +79,29 @@ def verify(task: Task) -> Steps:
     """What must hold afterwards of the services that ran, and of the packages."""
     gates: list[Step] = []
     for unit in (unit for unit in task.units if unit.active):
-        service = unit.service
-        gates.append(ServiceActive(service.name))
-        if service.port:
-            gates.append(PortOpen(service.port))
-        if service.port and service.path:
-            says = service.says.replace("{version}", _version(service, task.versions))
-            gates.append(HttpStatus(f"http://127.0.0.1:{service.port}{service.path}", service.status, says))
-    return (*gates, AuditClean(family=task.family)) if task.want else tuple(gates)
+        gates += _gates(unit.service, task)
+    if not task.want:
+        return tuple(gates)
+    kept = (ServicesKept(task.running),) if task.running else ()
+    return (*gates, *kept, AuditClean(family=task.family))
+
+
+def _gates(service: CatalogueService, task: Task) -> Iterator[Step]:
+    """What tells that a service works; each waits as long as it takes to start."""
+    wait = float(service.timeout)
+    yield ServiceActive(service.name, wait)
+    if service.port:
+        yield PortOpen(service.port, timeout=wait, services=service.names)
+    if service.port and service.path:
+        yield HttpStatus(
+            f"http://127.0.0.1:{service.port}{service.path}",
+            service.status,
+            service.says.replace("{version}", _version(service, task.versions)),
+            wait,
+            service.names,
+            service.says if "{version}" in service.says else "",
+            (*service.packages, *task.former.get(service.name, ())) if "{version}" in service.says else (),
+        )
 
 
 def _version(service: CatalogueService, versions: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from .cloud import cloud_of
 from .core.facts import HostFacts, Service
-from .scenario import CatalogueService, Scenario, Stage
+from .scenario import EVERY, CatalogueService, Scenario, Stage
 
 
 class Member(Protocol):
@@ -61,9 +61,11 @@ class Part:
 
 
 def members(groups: Sequence[str], hosts: Iterable[Member]) -> tuple[str, ...]:
-    """The hosts in any of `groups`: group by group, in the inventory's order."""
+    """The hosts in any of `groups`: group by group, in the inventory's order. Every host is in the group `all`."""
     known = tuple(hosts)
-    return tuple(dict.fromkeys(host.name for group in groups for host in known if group in host.groups))
+    return tuple(
+        dict.fromkeys(host.name for group in groups for host in known if group == EVERY or group in host.groups)
+    )
 
 
 def clouds(hosts: Iterable[M]) -> dict[str, tuple[M, ...]]:
@@ -82,7 +84,10 @@ def units(services: Iterable[CatalogueService], facts: HostFacts) -> tuple[Unit,
 
 
 def part(stage: Stage, facts: HostFacts) -> Part | None:
-    """The host's part in `stage`; None where it has no package of it, or (a stage without packages) no service."""
+    """The host's part in `stage`; None where it has no package of it, or (a stage without packages) no service, and where the
+    stage takes packages of the other family alone."""
+    if not stage.is_for(facts.os.family):
+        return None
     there = units(stage.services, facts)
     matching = sorted(
         {(one.name, one.hold) for one in facts.packages if one.unpacked and matches(one.name, stage.packages)}
@@ -107,14 +112,6 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 def database_host(scenario: Scenario, hosts: Iterable[Member]) -> str:
     """The host of the cloud with these `hosts` on which databases are dumped: the first of their groups; '' where there is none."""
     return next(iter(members(scenario.database_groups, hosts)), "")
-
-
-def switched(scenario: Scenario, facts: HostFacts) -> bool:
-    """Whether the host has both repositories: it was taken to the new release, and that was not brought to its end."""
-    if facts.os.family not in scenario.families:
-        return False
-    wanted = scenario.repositories_of(facts.os.family)
-    return {wanted.old.path, wanted.new.path} <= {source.path for source in facts.sources}
 
 
 def awaited(

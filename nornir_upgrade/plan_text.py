@@ -169,6 +169,8 @@ def _symbol(step: Step) -> str:
     match step:
         case DumpDatabase() | CaptureFiles() | DownloadPackages():
             return " "
+        case SetRepository() if step.replaces:
+            return "~"
         case SetRepository():
             return "-" if step.text is None and not step.digest else "+"
         case SetServices() if all(want.active is False for want in step.want):

@@ -6,72 +6,98 @@ they cover; the old repository goes last of all. Before all of that comes what c
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from . import waves
 from .beforehand import NAME, beforehand
 from .core.errors import InvalidInput
 from .core.facts import HostFacts
 from .core.families import Name
+from .core.origins import options, preferences
 from .core.packages import digest_of_packages
 from .core.plan import Plan, Wave, Work
 from .core.preview import EVERYTHING
 from .gates import AuditClean
 from .host_steps import capture, change, edits, start, stop, verify
-from .parts import Member, awaited, clouds, database_host, members, parts, switched
+from .parts import Member, awaited, clouds, database_host, members, parts
 from .phases import Phase, Steps, rolling
 from .phases import waves as in_step
-from .scenario import Repositories, Scenario, Stage
+from .scenario import Scenario, Stage
 from .steps.commands import RunCommand
 from .steps.databases import DumpDatabase
-from .steps.repositories import SetRepository
+from .switch import Texts, has_both, switch
 from .tasks import Draft, Previews, Task, drafts
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a host's package manager is asked: `packages` (stage -> names) at their candidates, with the files `repositories`
-    (path -> text)."""
+    (path -> text). A name that the new release may have changed is followed by `>` and the new one. `narrow`: what keeps a stage
+    to its origins, in the manager's own words."""
 
     family: Name
     repositories: Mapping[str, str]
     packages: Mapping[str, tuple[str, ...]]
+    narrow: Mapping[str, str] = field(default_factory=dict)
 
 
-def requests(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> dict[str, Request]:
-    """What to ask each host that has packages of the scenario; held packages are not asked for.
+def requests(
+    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], texts: Texts | None = None
+) -> dict[str, Request]:
+    """What to ask each host that has packages of the scenario; held packages are not asked for. `texts`: its source files.
 
-    Raises `InvalidInput` where the scenario names no repositories for such a host.
+    Raises `InvalidInput` where the scenario is not about such a host.
     """
     asked: dict[str, dict[str, tuple[str, ...]]] = {}
     for stage in scenario.stages:
         for one in parts(stage, hosts, facts):
             if one.packages:
-                asked.setdefault(one.host, {})[stage.name] = EVERYTHING if stage.everything else one.packages
-    return {
-        host: _request(scenario.repositories_of(facts[host].os.family), packages) for host, packages in asked.items()
-    }
+                names = EVERYTHING if stage.everything else tuple(_word(scenario, name) for name in one.packages)
+                asked.setdefault(one.host, {})[stage.name] = names
+    known = texts or {}
+    return {host: _request(scenario, facts[host], known.get(host, {}), packages) for host, packages in asked.items()}
 
 
-def _request(wanted: Repositories, packages: Mapping[str, tuple[str, ...]]) -> Request:
-    return Request(wanted.family, {wanted.new.path: wanted.new.text or ""}, packages)
+def _request(
+    scenario: Scenario, facts: HostFacts, texts: Mapping[str, str], packages: Mapping[str, tuple[str, ...]]
+) -> Request:
+    family = scenario.repositories_of(facts.os.family).family
+    stages = (stage for stage in scenario.stages if stage.name in packages and stage.only_from)
+    narrow = {stage.name: _narrow(stage, facts) for stage in stages}
+    return Request(family, switch(scenario, facts, texts).coming, packages, narrow)
+
+
+def _word(scenario: Scenario, name: str) -> str:
+    new = scenario.renamed(name)
+    return f"{name}>{new}" if new else name
+
+
+def _narrow(stage: Stage, facts: HostFacts) -> str:
+    """What keeps the host's package manager to the origins of the stage."""
+    origins = stage.origins(facts.os.family)
+    return preferences(origins, facts.repositories) if facts.os.family == "deb" else options(origins)
 
 
 def plan_upgrade(
-    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], previews: Previews
+    scenario: Scenario,
+    hosts: Sequence[Member],
+    facts: Mapping[str, HostFacts],
+    previews: Previews,
+    texts: Texts | None = None,
 ) -> Plan:
     """The plan that takes the hosts of `facts` to the new release; without waves where that is done already.
 
-    `hosts` is the whole inventory, `facts` is of those in scope. Raises `InvalidInput` where a database has no host in
-    scope, or a batch size is none, and `NoSolution` where two stages want different things of one package.
+    `hosts` is the whole inventory, `facts` is of those in scope, `texts` are source files to be rewritten. Raises `InvalidInput`
+    where a database has no host in scope, or a batch size is none, and `NoSolution` where two stages want different things of one
+    package.
     """
-    due = tuple(drafts(scenario, hosts, facts, previews))
+    due = tuple(drafts(scenario, hosts, facts, previews, texts or {}))
     found: list[Wave] = []
     for draft in due:
         found += (
             _in_step(scenario, draft, hosts, facts) if draft.stage.database else _by_batches(scenario, draft, hosts)
         )
-    found += _last(scenario, due, hosts, facts)
+    found += _last(scenario, due, hosts, facts, texts or {})
     return Plan("forward", scenario.name, _guarded((*beforehand(found), *found), facts))
 
 
@@ -91,9 +117,7 @@ def _in_step(
             Phase("stop", {task.host: (*stop(scenario, task), *capture(stage, task)) for task in tasks}, {}),
             Phase("dump", dumps, {}, together=True),
             *(
-                _packages(
-                    scenario, stage, [by_host[host] for host in batch], f" {number}/{len(batches)}" * (len(batches) > 1)
-                )
+                _packages(stage, [by_host[host] for host in batch], f" {number}/{len(batches)}" * (len(batches) > 1))
                 for number, batch in enumerate(batches, 1)
             ),
             Phase("schema", syncs, {}),
@@ -132,8 +156,8 @@ def _keeper(
     return keeper
 
 
-def _packages(scenario: Scenario, stage: Stage, tasks: Sequence[Task], which: str) -> Phase:
-    work = {task.host: (*change(scenario, stage, task), *edits(stage, task)) for task in tasks}
+def _packages(stage: Stage, tasks: Sequence[Task], which: str) -> Phase:
+    work = {task.host: (*change(stage, task), *edits(stage, task)) for task in tasks}
     return Phase(
         f"packages{which}", work, {task.host: (AuditClean(family=task.family),) for task in tasks if task.want}
     )
@@ -159,7 +183,7 @@ def _alone(scenario: Scenario, stage: Stage, task: Task) -> Steps:
     return (
         *stop(scenario, task),
         *capture(stage, task),
-        *change(scenario, stage, task),
+        *change(stage, task),
         *edits(stage, task),
         *start(task),
     )
@@ -175,15 +199,15 @@ def _quorums(scenario: Scenario, hosts: Sequence[Member]) -> dict[str, tuple[str
 
 
 def _last(
-    scenario: Scenario, due: Sequence[Draft], hosts: Sequence[Member], facts: Mapping[str, HostFacts]
+    scenario: Scenario, due: Sequence[Draft], hosts: Sequence[Member], facts: Mapping[str, HostFacts], texts: Texts
 ) -> Iterable[Wave]:
-    """The old repository goes on every host that is wholly done: none of its packages held, no stage of it put off."""
+    """The old repositories go on every host that is wholly done: none of its packages held, no stage of it put off."""
     unfinished = {host for near in clouds(hosts).values() for host in _unfinished(scenario, near, facts)}
     begun = {task.host for draft in due for task in draft.tasks if task.want}
-    begun |= {name for name, its in facts.items() if switched(scenario, its)}
+    begun |= {name for name, its in facts.items() if has_both(scenario, its)}
     done = [host.name for host in hosts if host.name in begun and host.name not in unfinished]
-    old = {name: scenario.repositories_of(facts[name].os.family).old.path for name in done}
-    if work := tuple(Work(name, (SetRepository(path),)) for name, path in old.items() if _has(facts[name], path)):
+    closing = {name: switch(scenario, facts[name], texts.get(name, {})).closing for name in done}
+    if work := tuple(Work(name, steps) for name, steps in closing.items() if steps):
         yield Wave("old-repository", work)
 
 
@@ -192,10 +216,6 @@ def _unfinished(scenario: Scenario, near: Sequence[Member], facts: Mapping[str, 
     for stage in scenario.stages:
         put_off = bool(stage.after) and bool(awaited(scenario, stage, near, facts))
         yield from (one.host for one in parts(stage, near, facts) if put_off or one.held)
-
-
-def _has(facts: HostFacts, path: str) -> bool:
-    return any(source.path == path for source in facts.sources)
 
 
 # ---------------------------------------------------------------------- the plan as a whole

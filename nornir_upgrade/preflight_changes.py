@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from .core.facts import HostFacts
 from .core.packages import PackageChange, Transaction
 from .finding import Finding, some
-from .parts import Member, matches, members, switched
+from .parts import Member, matches, members
 from .remedies import REMEDIES
 from .scenario import Scenario, Stage
+from .switch import has_both
 
 
 def of_changes(
@@ -80,5 +81,6 @@ def _entangled(
 
 
 def _at_the_start(scenario: Scenario, facts: HostFacts) -> bool:
-    old = scenario.repositories_of(facts.os.family).old
-    return any(source.path == old.path for source in facts.sources) and not switched(scenario, facts)
+    its = scenario.repositories_of(facts.os.family)
+    old = its.old.path if its.old and not its.in_place else ""
+    return any(source.path == old for source in facts.sources) and not has_both(scenario, facts)

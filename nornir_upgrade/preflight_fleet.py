@@ -7,7 +7,7 @@ from .core.packages import Transaction
 from .document import nearest
 from .finding import Finding, some
 from .parts import Member, awaited, database_host, members, parts
-from .scenario import Scenario
+from .scenario import EVERY, Scenario
 
 Previews = Mapping[str, Mapping[str, Transaction]]
 
@@ -17,7 +17,7 @@ def groups(scenario: Scenario, hosts: Sequence[Member]) -> Iterable[Finding]:
     existing = sorted({group for host in hosts for group in host.groups})
     named = dict.fromkeys(group for stage in scenario.stages for group in stage.groups)
     for group in named:
-        if group not in existing:
+        if group not in (*existing, EVERY):
             stages = ", ".join(stage.name for stage in scenario.stages if group in stage.groups)
             settings = [setting.name for setting in scenario.settings if setting.value == group]
             way = " or ".join(f"--set {name}=GROUP, --set {name}= where there is none" for name in settings[:1])

@@ -1,12 +1,14 @@
 """Findings about one host, from its facts: packages, holds, and services of the scenario. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from .core import suites
 from .core.facts import HostFacts
 from .finding import Finding, some
 from .parts import Member, Part, members, parts
 from .remedies import REMEDIES
-from .scenario import Scenario
+from .scenario import Rewrite, Scenario
+from .switch import Texts
 
 
 def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, *, busy: bool = False) -> Iterable[Finding]:
@@ -44,3 +46,20 @@ def _services(one: Part) -> Iterable[Finding]:
         elif not unit.active:
             text = f"{names} does not run, and will not be started"
             yield Finding("service-off", one.host, "advisory", text, "start it before, where it is wanted")
+
+
+def of_sources(scenario: Scenario, facts: Mapping[str, HostFacts], texts: Texts) -> Iterable[Finding]:
+    """A host whose source files name none of the suites, neither old nor new, would only be upgraded within its release."""
+    for name, own in texts.items():
+        rewrites = scenario.repositories_of(facts[name].os.family).rewrites
+        if not any(_concerns(one, path, text) for one in rewrites for path, text in own.items()):
+            wanted = some(sorted({old for one in rewrites for old, _ in one.suites}))
+            text = f"none of its source files names a suite of the old release, or of the new one: {wanted}"
+            remedy = "on the host: apt-cache policy; leave it out with --limit, or set the codenames of its releases"
+            yield Finding("suite-missing", name, "blocking", text, remedy)
+
+
+def _concerns(one: Rewrite, path: str, text: str) -> bool:
+    """Whether the file names an old suite, or, rewritten before, a new one."""
+    back = tuple((new, old) for old, new in one.suites)
+    return any(suites.rewrite(path, text, renames) for renames in (one.suites, back))

@@ -57,7 +57,7 @@ def check(
 def _prepared(fleet: "NornirFleet", scenario: Scenario, found: Examined) -> Prepared:
     if found.previews is None or blocking(found.findings):
         return Prepared(scenario, found.facts, found.findings, None)
-    plan = planner.plan_upgrade(scenario, fleet.inventory, found.facts, found.previews)
+    plan = planner.plan_upgrade(scenario, fleet.inventory, found.facts, found.previews, found.texts)
     return Prepared(scenario, found.facts, found.findings, plan)
 
 

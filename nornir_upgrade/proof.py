@@ -79,7 +79,7 @@ def questions(plan: Plan, facts: Mapping[str, HostFacts]) -> dict[str, Question]
     for _, host, step in plan.steps():
         if isinstance(step, SetPackages):
             wants.setdefault(host, []).extend(step.want)
-        elif isinstance(step, SetRepository) and step.text is not None:
+        elif isinstance(step, SetRepository) and step.text is not None and not step.replaces:
             files.setdefault(host, {})[step.path] = step.text
     return {host: _question(facts[host], want, files.get(host, {})) for host, want in wants.items() if host in facts}
 

@@ -5,9 +5,18 @@ found out from inventory and facts.
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
 from .core.errors import InvalidInput
 from .core.families import Name
+from .core.origins import Origin
+
+FAMILIES: tuple[Name, ...] = get_args(Name)
+EVERY = "all"
+"""The group of every host."""
+SERIAL = "1,10%,100%"
+OUTAGE = "what its packages and services are for, on each host while these change"
+WAY_BACK = "the old packages in one transaction, and the captured configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +38,32 @@ class RepositoryFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """apt's source files at `path`, a glob, in which `suites` (old, new) are replaced: with one `*` each, or none."""
+
+    path: str
+    suites: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Repositories:
-    """Where the hosts of `family` get their packages: from the old release, and from the new one."""
+    """How the repositories of the hosts of `family` change: the file `old` is removed, `new` is added, `rewrites` change others in
+    place. With `old` and `new` at one path, that file is replaced."""
 
     family: Name
-    old: RepositoryFile
-    new: RepositoryFile
+    old: RepositoryFile | None = None
+    new: RepositoryFile | None = None
+    rewrites: tuple[Rewrite, ...] = ()
+
+    @property
+    def in_place(self) -> bool:
+        """Whether `new` takes the place of `old` in one file."""
+        return self.old is not None and self.new is not None and self.old.path == self.new.path
+
+    @property
+    def change(self) -> bool:
+        """Whether anything changes at all."""
+        return bool(self.old or self.new or self.rewrites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +72,7 @@ class CatalogueService:
 
     `was`: its name in the old release, where that was another. `package`: its package, which on hosts that have none of that
     name is called as the unit is. `port` 0: none is asked. `path`: what is asked for over HTTP on that port ('': nothing); the
-    answer has `status` and contains `says`, where `{version}` is the version of the package.
+    answer has `status` and contains `says`, where `{version}` is the version of the package. `timeout`: the seconds until it does.
     """
 
     name: str
@@ -53,6 +82,7 @@ class CatalogueService:
     path: str = ""
     status: int = 200
     says: str = ""
+    timeout: int = 30
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,9 +109,9 @@ class Edit:
 class Stage:
     """What goes from one release to the next together.
 
-    It is for the hosts of `groups` on which a package matches `packages`; `*` among these is a full upgrade. With a
-    `database`, its hosts go in step: stopped everywhere, dumped, and migrated once by `sync` on the first host of each cloud.
-    Without, each host goes by itself, in batches (`serial`).
+    It is for the hosts of `groups` on which a package matches `packages`; `*` among these is a full upgrade. `only_from`: new
+    versions are taken from these origins alone (none: from all). With a `database`, its hosts go in step: stopped everywhere,
+    dumped, and migrated once by `sync` on the first host of each cloud. Without, each host goes by itself, in batches (`serial`).
     A stage with `after` closes what these stages opened: it waits until every host of theirs is on the new release.
     """
 
@@ -93,22 +123,31 @@ class Stage:
     edits: tuple[Edit, ...] = ()
     database: str = ""
     sync: tuple[str, ...] = ()
-    serial: str = "100%"
+    serial: str = SERIAL
     after: tuple[str, ...] = ()
-    outage: str = ""
-    way_back: str = ""
+    outage: str = OUTAGE
+    way_back: str = WAY_BACK
+    only_from: tuple[Origin, ...] = ()
 
     @property
     def everything(self) -> bool:
         """Whether it means every package: new ones may come, and old ones go, as the package manager sees fit."""
         return "*" in self.packages
 
+    def origins(self, family: str) -> tuple[Origin, ...]:
+        """Those that its packages may come from on hosts of this family."""
+        return tuple(one for one in self.only_from if one.family == family)
+
+    def is_for(self, family: str) -> bool:
+        """Whether it has packages for hosts of this family."""
+        return not self.only_from or bool(self.origins(family))
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """An upgrade of a fleet. `repositories`: one a family. `renames`: what is called OLD in package names becomes NEW, or, where
-    both have a `*` for the rest of it, the whole name. `quorums`: groups of which a majority must stay, in each cloud.
-    `database_groups`: where databases are. `defaults_file`: the MariaDB client's option file there.
+    """An upgrade of a fleet. `repositories`: one a family; without any, each host has those that it has. `renames`: what is called
+    OLD in package names becomes NEW, or, where both have a `*` for the rest of it, the whole name. `quorums`: groups of which a
+    majority must stay, in each cloud. `database_groups`: where databases are. `defaults_file`: the MariaDB client's option file there.
     `waive`: keys of findings that are known, and not in the way."""
 
     name: str
@@ -127,11 +166,11 @@ class Scenario:
     @property
     def families(self) -> tuple[Name, ...]:
         """The families of hosts that it is about."""
-        return tuple(one.family for one in self.repositories)
+        return tuple(one.family for one in self.repositories) or FAMILIES
 
     def repositories_of(self, family: str) -> Repositories:
-        """Where hosts of this family get their packages. Raises `InvalidInput` where the scenario is not about them."""
-        for one in self.repositories:
+        """How the repositories of hosts of this family change. Raises `InvalidInput` where the scenario is not about them."""
+        for one in self.repositories or map(Repositories, FAMILIES):
             if one.family == family:
                 return one
         raise InvalidInput(f"{self.name} names no repositories for {family} hosts")

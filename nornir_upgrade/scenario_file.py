@@ -18,14 +18,16 @@ def names(directory: Path | None = None) -> tuple[str, ...]:
     return tuple(sorted({name.removesuffix(".yaml") for name in (*shipped, *local) if name.endswith(".yaml")}))
 
 
-def load(name: str, settings: Mapping[str, str] | None = None, directory: Path | None = None) -> Scenario:
+def load(
+    name: str, settings: Mapping[str, str] | None = None, directory: Path | None = None, serial: str = ""
+) -> Scenario:
     """The scenario called `name`, or in the file `name` where that is a path (ends in .yaml or .yml, or has a slash).
 
-    One in `directory` goes before a shipped one of the same name. `settings` replace defaults. Raises `UnknownName` listing
-    what exists (scenarios, settings), `InvalidInput` naming file, line and key.
+    One in `directory` goes before a shipped one of the same name. `settings` replace defaults, `serial` the sizes of batches.
+    Raises `UnknownName` listing what exists (scenarios, settings), `InvalidInput` naming file, line and key.
     """
     with _source(name, directory) as path:
-        return parse(document.read(path, _shown(path)), settings or {})
+        return parse(document.read(path, _shown(path)), settings or {}, serial)
 
 
 def load_all(directory: Path | None = None) -> tuple[list[Scenario], dict[str, InvalidInput]]:

@@ -20,8 +20,8 @@ def named(flags: Flags, target: str, assignments: tuple[str, ...]) -> Plan | Sce
 
 def scenario(flags: Flags, name: str, assignments: tuple[str, ...]) -> Scenario:
     """The scenario `name`, with the settings that were given. Raises `UnknownName`, and `InvalidInput` for one that it lacks."""
-    given = scenario_file.pairs(assignments) | ({"serial": flags.serial} if flags.serial else {})
-    return scenario_file.load(name, given, settings.read(flags.config).scenarios)
+    given = scenario_file.pairs(assignments)
+    return scenario_file.load(name, given, settings.read(flags.config).scenarios, flags.serial)
 
 
 def _saved(flags: Flags, target: str, assignments: tuple[str, ...]) -> Plan | None:

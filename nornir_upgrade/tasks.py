@@ -2,14 +2,15 @@
 manager would do."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .core.errors import NoSolution
 from .core.facts import HostFacts
 from .core.families import Name
 from .core.packages import Goal, Package, PackageChange, PackageWant, Transaction, by_name, standing_for
-from .parts import Member, Part, Unit, awaited, clouds, parts, switched, units
+from .parts import Member, Part, Unit, awaited, clouds, parts, units
 from .scenario import Scenario, Stage
+from .switch import Switch, Texts, has_both, switch
 
 Previews = Mapping[str, Mapping[str, Transaction]]
 """What each host's own package manager would do: host -> stage -> transaction."""
@@ -22,7 +23,8 @@ _REMOVED: Mapping[str, Goal] = {"deb": "config-files", "rpm": "absent"}
 class Task:
     """One host's work in a stage. `want` is empty where its packages are as they should be. `first`: its first packages step.
 
-    `versions`: what each package has when the stage is done, by name.
+    `versions`: what each package has when the stage is done, by name. `switch`: how its repositories change. `running`: services
+    of no catalogue that run. `former`: by service, its packages under the names of the old release.
     """
 
     host: str
@@ -31,6 +33,9 @@ class Task:
     want: tuple[PackageWant, ...]
     first: bool
     versions: Mapping[str, str]
+    switch: Switch = field(default_factory=Switch)
+    running: tuple[str, ...] = ()
+    former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +47,24 @@ class Draft:
 
 
 def drafts(
-    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], previews: Previews
+    scenario: Scenario,
+    hosts: Sequence[Member],
+    facts: Mapping[str, HostFacts],
+    previews: Previews,
+    texts: Texts,
 ) -> Iterator[Draft]:
     """The stages that have something to do, in order. A package that one stage's transaction draws in is done in that stage."""
+    switches = {name: switch(scenario, facts[name], texts.get(name, {})) for name in previews}
     planned: dict[str, dict[tuple[str, str], str]] = {}
     for stage in scenario.stages:
         tasks = []
         for one in parts(stage, hosts, facts):
             seen = planned.setdefault(one.host, {})
             transaction = previews[one.host][stage.name] if one.packages else Transaction(())
-            tasks.append(_task(scenario, stage, one, facts[one.host], transaction, seen))
+            task = _task(scenario, stage, one, facts[one.host], transaction, seen)
+            tasks.append(replace(task, switch=switches.get(one.host, task.switch)))
             seen |= {(change.name, change.arch): change.new for change in transaction.changes}
-        begun = {host for host, seen in planned.items() if seen or switched(scenario, facts[host])}
+        begun = {host for host, seen in planned.items() if seen or has_both(scenario, facts[host])}
         due = {host for near in clouds(hosts).values() for host in _due(scenario, stage, tasks, near, facts, begun)}
         if due:
             yield Draft(stage, tuple(task for task in tasks if task.host in due))
@@ -92,7 +103,16 @@ def _task(
     versions |= {wanted.name: wanted.version for wanted in want}
     affected = _affected(scenario, one, want, facts)
     family = scenario.repositories_of(facts.os.family).family
-    return Task(one.host, family, affected, want, bool(want) and not seen, versions)
+    return Task(
+        one.host,
+        family,
+        affected,
+        want,
+        bool(want) and not seen,
+        versions,
+        running=_running(scenario, facts),
+        former={unit.service.name: _former_names(scenario, unit, facts) for unit in affected},
+    )
 
 
 def _new(changes: Iterable[PackageChange], seen: Mapping[tuple[str, str], str], where: str) -> list[PackageChange]:
@@ -168,3 +188,14 @@ def _affected(scenario: Scenario, one: Part, want: Sequence[PackageWant], facts:
     own = {unit.service for unit in one.units}
     drawn = [service for service in scenario.services if service not in own and changed.intersection(service.packages)]
     return (*one.units, *units(drawn, facts))
+
+
+def _former_names(scenario: Scenario, unit: Unit, facts: HostFacts) -> tuple[str, ...]:
+    """The packages of the host that are called as one of the service's in the new release."""
+    return tuple(one.name for one in facts.packages if scenario.renamed(one.name) in unit.service.packages)
+
+
+def _running(scenario: Scenario, facts: HostFacts) -> tuple[str, ...]:
+    """The services that run and that the scenario does not know: nobody else would look at them afterwards."""
+    known = {name for service in scenario.services for name in service.names}
+    return tuple(one.name for one in facts.services if one.active and one.name not in known)

@@ -19,6 +19,7 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 
+from .checks import checks
 from .foretold import foretell
 from .listing import Family
 from .litter import litter
@@ -66,6 +67,8 @@ def plan_rollback(
         ),
         *_starts(hosts, runs),
     ]
+    touched = {name for wave in waves for name in wave.hosts}
+    waves.append(_checked([host for host in hosts if host.name in touched], runs))
     return Plan("rollback", snapshot.id, _guarded([wave for wave in waves if wave.work], now))
 
 
@@ -190,6 +193,13 @@ def _start(name: str, hosts: Sequence[_Host], due: Mapping[str, Iterable[str]]) 
     work = tuple(Work(host, (SetServices(services),)) for host, services in want.items() if services)
     running = {host: tuple(ServiceActive(one.name) for one in want[host] if one.active) for host in want}
     return Wave(name, work, tuple(Work(host, gates) for host, gates in running.items() if gates))
+
+
+def _checked(hosts: Sequence[_Host], runs: Sequence[Run]) -> Wave:
+    """Once all services run: what the runs forward asked of them, of the old versions."""
+    found = {host.name: checks(runs, host.end, host.now, host.services) for host in hosts}
+    gates = tuple(Work(host, steps) for host, steps in found.items() if steps)
+    return Wave("verify", tuple(Work(gated.host, ()) for gated in gates), gates)
 
 
 def _work(hosts: Sequence[_Host], steps: Callable[[_Host], tuple[Step, ...]]) -> tuple[Work, ...]:

@@ -38,11 +38,17 @@ _FAMILIES: Mapping[str, Asked] = {"deb": preview_deb, "rpm": preview_rpm}
 
 
 def preview(
-    host: Host, repositories: Mapping[str, str], requests: Mapping[str, Sequence[str]], *, family: str = "deb"
+    host: Host,
+    repositories: Mapping[str, str],
+    requests: Mapping[str, Sequence[str]],
+    narrow: Mapping[str, str] | None = None,
+    *,
+    family: str = "deb",
 ) -> Mapping[str, Transaction]:
     """What installing each of `requests` would do on `host` with the files `repositories` (path -> text) among its sources.
 
-    A request is names, each to be at its candidate version, or `name=version`, or `EVERYTHING`. Nothing on the host changes.
+    A request is names, each to be at its candidate version, or `name=version`, or `old>new`, the new name where a repository has it,
+    or `EVERYTHING`. `narrow` (of `origins`) keeps a request to some origins. Nothing on the host changes.
     Raises `Unobtainable` naming the packages that no index has, or the index that cannot be fetched; `NoSolution` when a request
     cannot be met.
     """
@@ -50,7 +56,8 @@ def preview(
     words = {name: " ".join(_checked(request, asked)) for name, request in requests.items()}
     arguments = [text for path, content in repositories.items() for text in (asked.file_name(path), content)]
     argv = ("sh", "-c", asked.SCRIPT, "sh", new_boundary(), asked.FORMAT, str(len(repositories)), *arguments)
-    result = host.run((*argv, *words.values()), timeout=_TIMEOUT)
+    asking = [word for name, said in words.items() for word in (said, (narrow or {}).get(name, ""))]
+    result = host.run((*argv, *asking), timeout=_TIMEOUT)
     try:
         return _read(host, result, argv[4], words, asked)
     except InvalidInput as refusal:
@@ -98,4 +105,6 @@ def _failure(host: Host, section: Section, command: str, asked: Asked) -> Failur
 
 def _checked(request: Sequence[str], asked: Asked) -> Sequence[str]:
     """Raises `InvalidInput` for what is no name or version, which a package manager might read as another order."""
-    return request if tuple(request) == EVERYTHING else [asked.word(*word.partition("=")) for word in request]
+    if tuple(request) == EVERYTHING:
+        return request
+    return [">".join(asked.word(*name.partition("=")) for name in word.split(">", 1)) for word in request]

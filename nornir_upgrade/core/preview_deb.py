@@ -14,7 +14,7 @@ from .errors import Failure, InvalidInput
 from .evr import check_name, check_version
 from .host import Result, quote
 from .packages import Package, PackageManager
-from .sections import APART, SHELL, Section
+from .sections import APART, RENAMED, SHELL, Section
 
 FORMAT = apt.FORMAT
 MANAGER: PackageManager = apt.Apt()
@@ -89,22 +89,36 @@ SCRIPT = (
 updated=$status
 dpkg-query --show --showformat "$format"; mark packages $?
 """
-    # A request is one argument: words without blanks, parted by blanks.
+    # A request is two arguments: words without blanks, parted by blanks; and pins, which come before the host's own
+    # (apt_preferences(5)).
     + f"""\
+eval "$(apt-config shell pins Dir::Etc::preferences/f)"
+offered() {{ apt-cache -c "$root/apt.conf" madison "$@" 2>/dev/null | awk '{{ print $1 }}'; }}
+{RENAMED}\
 set -f
 number=0
-[ $updated -eq 0 ] && for request do
-  case $request in
-  '{EVERYTHING}') request=dist-upgrade ;;
-  *) request="install -- $request" ;;
-  esac
-  heard apt-get -s -c "$root/apt.conf" {quote((*apt.OPTIONS, *apt.PLAIN))} $request > "$root/said"; cat "$root/said"; told $number
+while [ $updated -eq 0 ] && [ $# -gt 0 ]; do
+  narrow=
+  if [ "$2" ]; then
+    {{ printf '%s\\n' "$2"; cat "$pins" 2>/dev/null; }} > "$root/preferences"
+    narrow="-o Dir::Etc::preferences=$root/preferences"
+  fi
+  for names in both new; do
+    case $1 in
+    '{EVERYTHING}') request=dist-upgrade ;;
+    *) request="install -- $(renamed $names "$1")" ;;
+    esac
+    heard apt-get -s -c "$root/apt.conf" $narrow {quote((*apt.OPTIONS, *apt.PLAIN))} $request > "$root/said"
+    [ $status -ne 0 ] || break
+  done
+  cat "$root/said"; told $number
   if grep -q '^Remv ' "$root/said"; then
     sed -nE 's/^Inst ([^ :]+)(:[^ ]+)? (\\[[^]]*\\] )?\\(([^ ]+) .*/\\1=\\4/p' "$root/said" |
       xargs -r apt-cache -c "$root/apt.conf" show -- 2>/dev/null | grep -E '^(Package|Version|Breaks|Conflicts): '
     mark "$number excluders" 0
   fi
   number=$((number + 1))
+  shift 2
 done
 mark end 0
 """

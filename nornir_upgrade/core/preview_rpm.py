@@ -14,7 +14,7 @@ from .dnf_locks import LIST
 from .errors import Failure, InvalidInput
 from .host import Result, quote
 from .packages import Package, PackageManager
-from .sections import APART, SHELL, Section
+from .sections import APART, RENAMED, SHELL, Section
 
 FORMAT = rpmquery.FORMAT
 MANAGER: PackageManager = dnf.Dnf()
@@ -74,21 +74,29 @@ SCRIPT = (
 updated=$status
 {rpmquery.script(dnf_history.SCRIPT, LIST)}
 """
-    # A request is one argument: words without blanks, parted by blanks.
+    # A request is two arguments: words without blanks, parted by blanks; and options, parted likewise.
+    + """\
+offered() { dnf -C -q repoquery --qf '%{name}' "$@" 2>/dev/null; }
+"""
+    + RENAMED
     + """\
 set -f
 number=0
-[ $updated -eq 0 ] && for request do
-  case $request in
-  '*') request=upgrade ;;
-  *) request="install $request" ;;
-  esac
-  heard dnf -C --assumeno --best --allowerasing $request
-  case $status:$errors in
-  1:*'Operation aborted.') status=0 ;;
-  esac
-  told $number
+while [ $updated -eq 0 ] && [ $# -gt 0 ]; do
+  for names in both new; do
+    case $1 in
+    '*') request=upgrade ;;
+    *) request="install $(renamed $names "$1")" ;;
+    esac
+    heard dnf -C --assumeno --best --allowerasing $2 $request > "$root/said"
+    case $status:$errors in
+    1:*'Operation aborted.') status=0 ;;
+    esac
+    [ $status -ne 0 ] || break
+  done
+  cat "$root/said"; told $number
   number=$((number + 1))
+  shift 2
 done
 mark end 0
 """

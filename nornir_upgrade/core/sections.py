@@ -18,6 +18,30 @@ mark() { printf '\\n%s %s %s\\n' "$boundary" "$1" "$2"; }
 """
 """The head of such a script; its first argument is the boundary. `mark NAME STATUS` ends a part, `mark end 0` all of them."""
 
+# `offered NAME…` is the family's own: it prints those of the names that a repository has, a line each.
+RENAMED = """\
+renamed() {
+  names=
+  case $2 in
+  *'>'*) names=$(offered $(printf '%s\\n' $2 | sed -n 's/.*>//p')) ;;
+  esac
+  for word in $2; do
+    old=${word%>*} new=${word#*>}
+    if [ "$old" = "$new" ]; then
+      printf '%s ' "$word"
+    elif printf '%s\\n' "$names" | grep -qxF -e "$new"; then
+      [ "$1" = new ] || printf '%s ' "$old"
+      printf '%s ' "$new"
+    else
+      printf '%s ' "$old"
+    fi
+  done
+}
+"""
+"""`renamed both WORDS` prints them, each `old>new` as two where a repository has the new name, and as the old one elsewhere; `renamed
+new WORDS` as the new one alone there. An old name may still be offered, as a package that only depends on the new one."""
+
+
 APART = """\
 heard() {
   exec 3>&1

@@ -1,5 +1,6 @@
 """Repositories: a file that tells apt or dnf where packages come from (sources.list(5), dnf.conf(5)), and the indexes that it names."""
 
+import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..core import dnf_failure, repofile, transaction, waiting
-from ..core.errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked
+from ..core.errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked, StateDiffers
 from ..core.escrow import Escrow
 from ..core.host import FileState, Host, Result
 from ..core.step import Step, absolute
@@ -43,11 +44,17 @@ class SetRepository(Step, kind="repository"):
     Only these are fetched, so that no other repository that is out of order stands in the way of going back; and where the
     file goes nothing is, since nobody looks any longer at the indexes it named. A file that is put back as it was need not name
     a repository that still answers, once packages are kept in escrow: what it offered is not counted on then.
+    `mode`, `owner` and `group` are those of a file that comes back; one that is there keeps its own. `replaces`: the digest of the
+    file whose text was rewritten to `text`; another one is left alone.
     """
 
     path: str
     text: str | None = None
     digest: str = ""
+    mode: str = ""
+    owner: str = ""
+    group: str = ""
+    replaces: str = ""
     kind: Literal["repository"] = "repository"
 
     def __post_init__(self) -> None:
@@ -60,7 +67,8 @@ class SetRepository(Step, kind="repository"):
             raise InvalidInput(f"{host.name}: {self.path} is a {state.kind}, not a file")
         if state.kind == "absent":
             return SetRepository(self.path)
-        return SetRepository(self.path, digest=store.put(host.read(self.path)))
+        digest = store.put(host.read(self.path))
+        return SetRepository(self.path, digest=digest, mode=state.mode, owner=state.owner, group=state.group)
 
     def apply(self, host: Host, store: Store) -> str:
         data = self._wanted(store)
@@ -68,8 +76,13 @@ class SetRepository(Step, kind="repository"):
             host.place(FileState(self.path, "absent"))
             return ""
         (state,) = host.stat((self.path,))
-        if state.kind != "file" or host.read(self.path) != data:
-            host.write(self.path, data)
+        now = host.read(self.path) if state.kind == "file" else None
+        if now != data:
+            self._refuse_edited(host, now)
+            place = state if now is not None else self
+            host.write(
+                self.path, data, mode=place.mode or "0644", owner=place.owner or "root", group=place.group or "root"
+            )
         if update := self._update(data):
             try:
                 _fetch(host, update, self.path)
@@ -81,6 +94,13 @@ class SetRepository(Step, kind="repository"):
                 return _SILENT
         return ""
 
+    def _refuse_edited(self, host: Host, now: bytes | None) -> None:
+        """Raises `StateDiffers` where the file is not the one that was rewritten: an edit would be lost."""
+        if self.replaces and (now is None or hashlib.sha256(now).hexdigest() != self.replaces):
+            raise StateDiffers(
+                f"{host.name}: {self.path} changed since the plan was made", hint="nothing was written; plan again"
+            )
+
     def _update(self, data: bytes) -> Update | None:
         return _update_deb(self.path) if self.path.startswith("/etc/apt/") else _update_rpm(data)
 
@@ -90,7 +110,8 @@ class SetRepository(Step, kind="repository"):
         return None if self.text is None else self.text.encode()
 
     def describe(self) -> str:
-        return f"repository {self.path} {'removed' if self.text is None and not self.digest else 'in place'}"
+        gone = self.text is None and not self.digest
+        return f"repository {self.path} {'removed' if gone else 'rewritten' if self.replaces else 'in place'}"
 
 
 def _update_deb(path: str) -> Update:

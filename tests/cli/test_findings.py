@@ -34,6 +34,7 @@ ELSEWHERE = {
     "package-unobtainable": "tests/forward/test_preflight_failures.py",
     "repository-expired": "tests/forward/test_preflight_failures.py",
     "stages-entangled": "tests/forward/test_preflight.py",
+    "suite-missing": "tests/forward/test_scenarios_for_any_host.py",
     "sudo-refused": "tests/lab/test_preflight.py",
 }
 """What fake hosts, or this fleet, cannot be brought to."""

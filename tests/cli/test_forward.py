@@ -31,7 +31,8 @@ def change(site: Site, host: str, **fields: object) -> None:
 def test_scenarios_are_listed(site: Site) -> None:
     (site.directory / "scenarios").mkdir()
     shipped = site.json("scenarios")["scenarios"]
-    assert [one["name"] for one in shipped] == [NAME]
+    assert [one["name"] for one in shipped] == ["full-upgrade", "release-upgrade", "security-updates", NAME]
+    assert all(one["summary"] for one in shipped)
     assert NAME in site.call("scenarios").stdout
 
 
@@ -45,10 +46,10 @@ def test_a_scenario_in_detail(site: Site) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["scenarios", "nope"], "there is: service-by-service"),
-        (["plan", "nope"], "there is: service-by-service"),
-        (["check", "nope"], "there is: service-by-service"),
-        (["run", "nope", "--yes"], "there is: service-by-service"),
+        (["scenarios", "nope"], "there is: full-upgrade, release-upgrade, security-updates, service-by-service"),
+        (["plan", "nope"], "there is: full-upgrade, release-upgrade, security-updates, service-by-service"),
+        (["check", "nope"], "there is: full-upgrade, release-upgrade, security-updates, service-by-service"),
+        (["run", "nope", "--yes"], "there is: full-upgrade, release-upgrade, security-updates, service-by-service"),
         (["plan", "missing.yaml"], "missing.yaml: No such file"),
         (["plan", NAME, "--set", "nonsense=1"], "'nonsense'"),
         (["plan", NAME, "--set", "nonsense"], "not KEY=VALUE"),

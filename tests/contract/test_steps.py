@@ -1,5 +1,6 @@
 """What steps promise, on the fake fleet and on the real one: reached, reached once, and undone."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from nornir_upgrade import gates
 from nornir_upgrade.core import engine
 from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.download import drop, names_of
-from nornir_upgrade.core.errors import CommandFailed, Failure, GateFailed, SimulationDiffers, Unobtainable
+from nornir_upgrade.core.errors import CommandFailed, Failure, GateFailed, SimulationDiffers, StateDiffers, Unobtainable
 from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
 from nornir_upgrade.core.facts import HostFacts, gather
 from nornir_upgrade.core.host import FileState, Host
@@ -264,6 +265,30 @@ def test_a_repository_comes_and_goes(pair: Pair) -> None:
     pair.done_and_undone(ICEHOUSE_SOURCE, pair.compute, check)
     end = gather(pair.compute)
     assert (end.repositories, end.sources) == (start.repositories, start.sources)
+
+
+def test_a_file_that_is_rewritten_keeps_its_owner_and_mode_and_comes_back_with_them(pair: Pair) -> None:
+    path = hosts.SOURCES.format(release="havana")
+    old = pair.compute.read(path)
+    pair.compute.write(path, old, mode="0640")
+    (start,) = pair.compute.stat((path,))
+    text = f"# rewritten\n{old.decode()}"
+    step = SetRepository(path, text, replaces=hashlib.sha256(old).hexdigest())
+
+    def check() -> None:
+        (now,) = pair.compute.stat((path,))
+        assert now.mode == "0640" and pair.compute.read(path).decode() == text
+
+    pair.done_and_undone(step, pair.compute, check)
+    removed = SetRepository(path)
+    before = removed.observe(pair.compute, pair.store)
+    pair.apply(removed, pair.compute)
+    pair.apply(before, pair.compute)
+    assert pair.compute.stat((path,)) == (start,)
+    pair.compute.write(path, f"{text}# by hand\n".encode())
+    with pytest.raises(StateDiffers, match="changed since the plan was made"):
+        pair.apply(step, pair.compute)
+    pair.compute.write(path, old)
 
 
 def test_a_repository_that_is_not_there_fails_and_can_be_undone(pair: Pair) -> None:

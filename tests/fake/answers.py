@@ -76,10 +76,10 @@ def preview(state: HostState, boundary: str, arguments: list[str]) -> Result:
         "update", f"E: The repository '{unknown[0]}' does not have a Release file.\n" if unknown else "", len(unknown)
     )
     answer.part("packages", "".join(f"{line}\n" for line in apt.package_lines(state)))
-    for number, words in enumerate(arguments[2 + 2 * count :] if not unknown else ()):
-        request = apt.preview_request(state, words.split(), apt.releases_of(lines))
+    for number, (words, narrow) in enumerate(_pairs(arguments[2 + 2 * count :]) if not unknown else ()):
+        releases = apt.narrowed(apt.releases_of(lines), narrow)
         try:
-            said, status = apt.simulated(state, apt.solve(state, request)).decode(), 0
+            said, status = apt.simulated(state, apt.previewed(state, words.split(), releases)).decode(), 0
         except apt.Refusal as refusal:
             said, status = f"{refusal}\n", apt.FAILED
         answer.part(str(number), said, status)

@@ -1,7 +1,8 @@
 """apt as a fake host has it: what a request means for this host and these indexes, and the small steps that do it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from hashlib import sha256
 
 from nornir_upgrade.core import apt
@@ -54,13 +55,36 @@ def install_request(state: HostState, arguments: list[str], releases: tuple[str,
     return Request(words, frozenset(arguments[:cut]), releases_of(indexes(state)) if releases is None else releases)
 
 
-def preview_request(state: HostState, words: Iterable[str], releases: tuple[str, ...]) -> Request:
+def previewed(state: HostState, words: Iterable[str], releases: tuple[str, ...]) -> Solution:
+    """What a preview comes to: with the old names of what is renamed, and else without them. Raises `Refusal`."""
+    asked = tuple(words)
+    try:
+        return solve(state, preview_request(state, asked, releases))
+    except Refusal:
+        return solve(state, preview_request(state, asked, releases, both=False))
+
+
+def _named(word: str, known: Container[str], both: bool) -> list[str]:
+    """The names that a word `old>new` stands for."""
+    old, _, new = word.partition(">")
+    if new not in known:
+        return [old]
+    return [old, new] if both else [new]
+
+
+def preview_request(state: HostState, words: Iterable[str], releases: tuple[str, ...], *, both: bool = True) -> Request:
     """The request of a preview: words as `install` has them, or everything (`dist-upgrade`, which leaves alone what is held)."""
-    names = list(words)
+    known = {name for release in releases for name in offers(release)}
+    names = [name for word in words for name in _named(word, known, both)]
     if tuple(names) == EVERYTHING:
-        known = {name for release in releases for name in offers(release)}
         names = [name for name in state.packages if name in known and state.packages[name].selection != "hold"]
     return install_request(state, ["install", "--", *names], releases)
+
+
+def narrowed(releases: tuple[str, ...], pins: str) -> tuple[str, ...]:
+    """Those of `releases`, each a suite, that the pins let upgrade what is installed."""
+    globs = [line.removeprefix("Pin: release a=") for line in pins.splitlines() if line.startswith("Pin: release a=")]
+    return tuple(one for one in releases if not pins or any(fnmatchcase(one, glob) for glob in globs))
 
 
 def _is_removal(word: str) -> bool:

@@ -8,6 +8,7 @@ from .index import PORTS, SCHEMAS, offer_of, project_of
 from .state import HostState, Service
 
 _PROPERTIES = "--property=Id,LoadState,ActiveState,UnitFileState"
+_KEPT = f"{_PROPERTIES},TriggeredBy,Type,ActiveEnterTimestampMonotonic"
 
 
 def systemctl(state: HostState, argv: tuple[str, ...]) -> Result:
@@ -18,7 +19,7 @@ def systemctl(state: HostState, argv: tuple[str, ...]) -> Result:
     cut = options.index("--")
     units = [unit.removesuffix(".service") for unit in options[cut + 1 :]]
     if verb == "show":
-        assert options[:cut] == [_PROPERTIES], argv
+        assert options[:cut] in ([_PROPERTIES], [_KEPT]), argv
         return Result(0, "\n\n".join(_shown(state, unit) for unit in units).encode() + b"\n", b"")
     assert not options[:cut], argv
     if verb == "is-active":

@@ -81,7 +81,8 @@ def preview(host: RpmHost, names: Iterable[str]) -> Transaction:
     what these require, and whoever required exactly what went."""
     now = {one.name: one for one in host.packages if one.name in HAVANA or one.name in ICEHOUSE}
     wanted = tuple(names)
-    asked = [name for name in (now if wanted == EVERYTHING else wanted) if not now[name].hold]
+    names = now if wanted == EVERYTHING else [word.partition(">")[0] for word in wanted]
+    asked = [name for name in names if not now[name].hold]
     new = {target.name: target for target in map(_newest, asked) if target}
     while more := {target.name: target for target in _more(now, new) if target.name not in new}:
         new |= more

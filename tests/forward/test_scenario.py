@@ -40,6 +40,7 @@ stages:
 """
 
 
+SHIPPED = ("full-upgrade", "release-upgrade", "security-updates", "service-by-service")
 PLAIN = """\
 repositories:
   old: {path: /etc/apt/sources.list.d/old.list}
@@ -64,8 +65,8 @@ def put(directory: Path, text: str = GOOD, name: str = "small.yaml") -> Path:
 
 def test_shipped_and_local_ones_are_listed(tmp_path: Path) -> None:
     put(tmp_path)
-    assert scenario_file.names() == ("service-by-service",)
-    assert scenario_file.names(tmp_path) == ("service-by-service", "small")
+    assert scenario_file.names() == SHIPPED
+    assert scenario_file.names(tmp_path) == (*SHIPPED, "small")
     assert scenario_file.names(tmp_path / "absent") == scenario_file.names()
 
 
@@ -181,7 +182,8 @@ def test_a_setting_holds_one_line(tmp_path: Path) -> None:
     ("old", "new", "says", "hint"),
     [
         ("    packages: [k", "    package: [k", "line 15: stages[0].package: there is no key 'package'", "'packages'"),
-        ("summary: one service\n", "", "line 1: the document: lacks summary", ""),
+        ("name: small\n", "", "line 1: the document: lacks name", "name: updates, stages: [{name: all"),
+        ("name: small\nsummary:", "nam: small\nsumary:", "there is no key 'nam', 'sumary' here; lacks name", "'name'?"),
         ('format: "1.0"', "format: 1.0", "line 1: format: must be text, not 1.0", "quotes"),
         ('format: "1.0"', 'format: "2.0"', "line 1: format: is 2.0, and 1.0 is what", ""),
         ("name: small", "name: Small One", "line 2: name: must be a word", ""),
@@ -228,7 +230,6 @@ def test_a_setting_holds_one_line(tmp_path: Path) -> None:
             "apt_auth.conf(5)",
         ),
         ("${new} main", "${nex} main", "line 9: repositories.new.text: there is no setting 'nex'", "'new'"),
-        ("    outage: none\n    way_back: the dump", "    way_back: the dump", "line 13: stages[0]: lacks outage", ""),
         (
             "    way_back: the dump",
             "    way_back: the dump\n    serial: 5,1",

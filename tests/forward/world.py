@@ -124,5 +124,5 @@ def facts_of(made: HostState) -> HostFacts:
 def preview(made: HostState, names: Iterable[str]) -> Transaction:
     """What `preview` would tell: the host's apt, asked with both repositories."""
     copy = state._decoder.decode(state._encoder.encode(made))
-    request = apt.preview_request(copy, names, BOTH)
-    return Apt().parse_simulation(apt.simulated(copy, apt.solve(copy, request)).decode(), facts_of(copy).packages)
+    solution = apt.previewed(copy, names, BOTH)
+    return Apt().parse_simulation(apt.simulated(copy, solution).decode(), facts_of(copy).packages)

@@ -10,10 +10,10 @@ from nornir_upgrade.core.errors import Irreversible, Unobtainable
 from nornir_upgrade.core.facts import Database, HostFacts
 from nornir_upgrade.core.host import FileState
 from nornir_upgrade.core.packages import PackageWant, digest_of_packages
-from nornir_upgrade.core.plan import Plan
+from nornir_upgrade.core.plan import Plan, Work
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
-from nornir_upgrade.gates import AuditClean, ServiceActive
+from nornir_upgrade.gates import AuditClean, HttpStatus, PortOpen, ServiceActive, ServicesKept
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
 from nornir_upgrade.steps.downloads import DownloadPackages
@@ -119,6 +119,48 @@ def waves(made: Plan) -> dict[str, tuple[str, ...]]:
     return {wave.name: wave.hosts for wave in made.waves}
 
 
+def verified(made: Plan, host: str) -> tuple[Step, ...]:
+    """What must hold on the host at the end."""
+    return next((work.steps for work in made.waves[-1].gates if work.host == host), ())
+
+
+def gated(*gates: Step) -> Plan:
+    """The plan forward, with gates after ctl1's stage."""
+    first, *rest = FORWARD.waves
+    return replace(FORWARD, waves=(replace(first, gates=(Work("ctl1", gates),)), *rest))
+
+
+NAMES = ("neutron-server", "quantum-server")
+ANSWER = HttpStatus(
+    "http://127.0.0.1:9696/",
+    contains="v2",
+    timeout=90.0,
+    services=NAMES,
+    says="v{version}",
+    packages=("neutron", "quantum"),
+)
+
+
+def test_the_gates_of_a_run_are_asked_again_of_the_old_version(diary: Diary) -> None:
+    port = PortOpen(9696, timeout=90.0, services=NAMES)
+    run = diary.went(gated(ServiceActive("neutron-server"), port, ANSWER, AuditClean()), {(0, "ctl1", 0): WAS_RUNNING})
+    made = back(run)
+    assert verified(made, "ctl1") == (port, replace(ANSWER, contains="v1"), ServicesKept(("cron",)))
+    assert made.waves[-1].name == "verify" and codec.loads(codec.dumps(made), Plan) == made
+
+
+def test_a_service_that_did_not_run_answers_nothing(diary: Diary) -> None:
+    run = diary.went(gated(PortOpen(9696, services=NAMES), ANSWER), {(0, "ctl1", 0): WAS_RUNNING})
+    then = {"ctl1": replace(THEN["ctl1"], services=running("cron"))}
+    assert verified(back(run, then=then, now={"ctl1": NOW["ctl1"]}), "ctl1") == (ServicesKept(("cron",)),)
+
+
+def test_a_gate_of_before_it_knew_its_service_says_nothing_of_a_version(diary: Diary) -> None:
+    old = HttpStatus("http://127.0.0.1:9696/", contains="v2")
+    run = diary.went(gated(old), {(0, "ctl1", 0): WAS_RUNNING})
+    assert verified(back(run), "ctl1")[0] == HttpStatus("http://127.0.0.1:9696/")
+
+
 def test_the_whole_way_back_in_its_order(diary: Diary) -> None:
     made = back(whole(diary))
     stop, kept, old, database, edit, capture, packages, new, capture_again, database_again, start = steps(made, "ctl1")
@@ -149,6 +191,7 @@ def test_services_stop_everywhere_before_anything_changes_and_start_in_the_old_o
         "new repositories off, configuration",
         "start network",
         "start compute",
+        "verify",
     ]
     assert waves(made)["stop services"] == ("ctl1", "cmp1")
     assert waves(made)["start compute"] == ("cmp1",)
@@ -178,7 +221,9 @@ def test_a_service_that_did_not_run_is_not_started_though_it_runs_now(diary: Dia
 
 
 def test_a_service_that_no_run_touched_is_left_alone(diary: Diary) -> None:
-    assert "cron" not in codec.dumps(back(whole(diary)))
+    made = back(whole(diary))
+    assert "cron" not in codec.dumps([step for _, _, step in made.steps()])
+    assert verified(made, "ctl1") == (ServicesKept(("cron",)),)
 
 
 def test_a_service_that_came_with_a_package_is_stopped_though_no_step_names_it(diary: Diary) -> None:
@@ -284,7 +329,7 @@ def test_the_first_work_of_each_host_and_no_other_assumes_its_packages(diary: Di
 
 def test_without_any_run_only_packages_and_their_services_go_back() -> None:
     made = back()
-    assert list(waves(made)) == ["stop services", "packages", "start the rest"]
+    assert list(waves(made)) == ["stop services", "packages", "start the rest", "verify"]
 
 
 def test_a_fleet_that_is_as_it_was_has_an_empty_plan() -> None:
