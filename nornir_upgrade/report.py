@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from .core.run import Event, Place, Run
 from .core.step import Step
 from .recap import Recap, recap
-from .words import one_line, printable
+from .words import moment, one_line, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,6 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def moment(at: str) -> str:
-    """A moment of the journal as the page shows it, in UTC."""
-    return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
 
 
 def _step(run: Run, place: Place, step: Step) -> StepRow:

@@ -7,6 +7,7 @@ from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
 from nornir_upgrade.core import (
     arrangement,
+    belongings,
     debdepot,
     download_deb,
     facts,
@@ -347,6 +348,14 @@ def _download(state: HostState, call: Call) -> Result | Work:
         return apt.refused(refusal)
 
 
+def _belongings(state: HostState, call: Call) -> Result:
+    return answers.belongings(state, call.argv[0], call.stdin)
+
+
+def _belongings_found(state: HostState, call: Call) -> Result:
+    return answers.look(state, call.argv[0], call.stdin)
+
+
 def _inspection(state: HostState, call: Call) -> Result:
     return answers.inspection(state, *call.argv)
 
@@ -389,6 +398,8 @@ SCRIPTS: dict[str, Program] = {
     repositories._FORGET: _forget_indexes,
     indexes.DAMAGED: _whole_indexes,
     inspection.SCRIPTS["deb"]: _inspection,
+    belongings.SCRIPTS["deb"]: _belongings,
+    belongings.LOOK: _belongings_found,
     preview_deb.SCRIPT: _preview,
     rehearsal_deb.SCRIPT: _rehearsal,
     transaction.GUARD: _guard,
