@@ -13,11 +13,13 @@ from .core.engine import Outcome, Policy, execute
 from .core.errors import Irreversible, RunStopped, UndoFailed, Unwound
 from .core.facts import package_digest
 from .core.journal import Journal
+from .core.plan import Plan
 from .core.run import Run, unwind
 from .keeping import mend_copies
 from .recap import Recap, recap
 from .recap_text import recap_in_text, ways_in_text
 from .screen import Screen
+from .sparing import Spared, spared
 
 _SECONDS_TO_JOURNAL = 5.0
 _STOPPING = (
@@ -75,10 +77,13 @@ def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen,
         return _conclude(controller, run.id, screen, ended.signal_code or RunStopped.exit_code)
     screen.note(f"Run {run.id} failed. Undoing it.")
     try:
-        undoing = open_undoing(controller.journal, run.id)
+        planned = plan_undoing(controller, run.id)
     except Irreversible as error:
         screen.warn(f"It cannot be undone: {error.message}")
         return _conclude(controller, run.id, screen, RunStopped.exit_code)
+    for line in planned.lines:
+        screen.warn(line)
+    undoing = open_undoing(controller.journal, run.id, planned.plan)
     back = carry_out(controller, undoing, Policy(max_fail=0), screen)
     if back.outcome.succeeded:
         mark_undone(controller.journal, undoing)
@@ -95,9 +100,14 @@ def go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
     return _conclude(controller, undoing.id, screen, ended.signal_code or done)
 
 
-def open_undoing(journal: Journal, run: str, consent: frozenset[str] = frozenset(), comment: str = "") -> Run:
-    """Afterwards the run that undoes `run` is open, not begun. Raises `Irreversible`."""
-    return journal.open_run(unwind(journal.run(run), consent=consent), parent=run, comment=comment)
+def plan_undoing(controller: Controller, run: str, consent: frozenset[str] = frozenset()) -> Spared:
+    """What undoes `run`, and keeps the data of what it takes away. Raises `Irreversible`."""
+    return spared(controller.fleet, unwind(controller.journal.run(run), consent=consent))
+
+
+def open_undoing(journal: Journal, run: str, plan: Plan, comment: str = "") -> Run:
+    """Afterwards the run that undoes `run` by `plan` is open, not begun."""
+    return journal.open_run(plan, parent=run, comment=comment)
 
 
 def mark_undone(journal: Journal, run: Run) -> None:

@@ -132,7 +132,7 @@ def remove(state: HostState, name: str) -> tuple[int, bytes]:
     offer = _required(name, package.version)
     for unit in offer.units:
         state.services.pop(unit, None)
-    if package.conffiles:
+    if package.conffiles or files.walk(state, [f"{DATA}/{name}"]):
         package.state, package.selection, package.broken, package.auto = "config-files", "deinstall", False, False
     else:
         del state.packages[name]
