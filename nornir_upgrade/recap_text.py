@@ -7,6 +7,7 @@ from .words import printable
 _STATUS = {
     "open": "is open",
     "succeeded": "succeeded",
+    "differs": "came to its end, and not everything is as it should be",
     "undone": "was undone",
     "untouched": "ended before it touched anything",
 }
@@ -18,12 +19,19 @@ def recap_in_text(recap: Recap) -> str:
     rows = [
         (one.host, one.ok, one.changed, one.failed, one.unreachable, one.skipped, one.undone) for one in recap.hosts
     ]
-    parts = [columns(head, rows)] if rows else []
+    parts = [f"Steps and gates, by how they ended:\n{columns(head, rows)}"] if rows else []
     if recap.failures:
         parts.append("Failed:\n" + "\n".join(_failure(one) for one in recap.failures))
     if recap.not_reached and recap.status != "undone":
         parts.append(f"Not reached: {', '.join(recap.not_reached)}")
+    if recap.verdict:
+        parts.append(verdict_in_text(recap))
     return "\n\n".join([*parts, headline(recap)])
+
+
+def verdict_in_text(recap: Recap) -> str:
+    """What was found at the end of a way back, and the remedy."""
+    return "\n  ".join(filter(None, (f"Verdict: {recap.verdict}", recap.remedy)))
 
 
 def headline(recap: Recap) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from .before_text import before_in_text
 from .core.run import Event, Place, Run
 from .core.step import Step
 from .recap import Recap, recap
+from .report_packages import named, packages_of
 from .words import moment, one_line, printable
 
 
@@ -59,7 +61,15 @@ def render(run: Run, config: Path, runs: Iterable[Run] = ()) -> str:
     environment.filters["moment"] = moment
     found = recap(run, config, runs)
     page = environment.get_template("report.html.j2")
-    return page.render(run=found, waves=rows(run), seconds=_length(found), comment=one_line(found.comment))
+    packages = packages_of(run)
+    return page.render(
+        run=found,
+        waves=rows(run),
+        seconds=_length(found),
+        comment=one_line(found.comment),
+        packages=packages,
+        counts=named(packages),
+    )
 
 
 def rows(run: Run) -> tuple[WaveRows, ...]:
@@ -73,9 +83,10 @@ def rows(run: Run) -> tuple[WaveRows, ...]:
             for index, step in enumerate(work.steps)
         )
         gates = tuple(_gate(run, number, work.host, gate) for work in wave.gates for gate in work.steps)
-        found.append(
-            WaveRows(wave.name, summary[number].state, summary[number].done, steps, tuple(filter(None, gates)))
-        )
+        state = summary[number].state
+        if run.status == "undone" and state != "waiting":
+            state = "undone"
+        found.append(WaveRows(wave.name, state, summary[number].done, steps, tuple(filter(None, gates))))
     return tuple(found)
 
 
@@ -111,11 +122,11 @@ def _step(run: Run, place: Place, step: Step) -> StepRow:
 
 
 def _before(run: Run, place: Place, step: Step) -> str:
-    """What was true before, as the step that wants it says it."""
+    """What was true before, in words."""
     before = run.started.get(place)
     if before is None or step.capture:
         return ""
-    return "the same" if before == step else printable(before.describe())
+    return "the same" if before == step else before_in_text(before)
 
 
 def _gate(run: Run, number: int, host: str, gate: Step) -> GateRow | None:

@@ -161,7 +161,7 @@ def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -
 def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:
     from nornir_upgrade.core import codec
     from nornir_upgrade.recap import recap
-    from nornir_upgrade.recap_text import recap_in_text, ways_in_text
+    from nornir_upgrade.recap_text import headline, recap_in_text, ways_in_text
 
     from .proof import differences_in_text, table
 
@@ -181,6 +181,9 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
     ):
         if differences:
             parts.append(f"{title}\n{differences_in_text(differences)}")
+    if not proof.equal:
+        stands = recap(journal.run(returned.run), flags.config)
+        parts.append("\n".join((headline(stands), f"  {stands.remedy}")))
     screen.result(
         document
         | {
