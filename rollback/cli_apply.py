@@ -68,6 +68,7 @@ def apply(
 
     from .back import go_back, needless
     from .deviations import require_agreed
+    from .edited import edited, in_text
     from .manifests import refuse_unmatched
     from .parting_text import unmatched
     from .planner import plan_rollback
@@ -106,6 +107,8 @@ def apply(
             screen.result({"run": None, "equal": True}, _nothing_to_do(found))
             return 0
         _announce(screen, found, plan, restore_db)
+        if text := in_text(edited(fleet, found)):
+            screen.warn(f"\n{text}")
         screen.confirm("Go back?")
         returned = go_back(
             controller, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment

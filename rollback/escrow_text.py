@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from nornir_upgrade.captures import Capture
 from nornir_upgrade.core.collect import Collected
 from nornir_upgrade.core.escrow import Kept
+from nornir_upgrade.core.host import FileState
 from nornir_upgrade.screen import columns
 from nornir_upgrade.words import in_bytes
 
@@ -48,6 +49,15 @@ def captures(captured: Iterable[Capture], sizes: Mapping[str, int]) -> str:
         for (run, host, what), names in groups.items()
     ]
     return columns(("captured", "of", "size", "host", "run"), rows) if rows else ""
+
+
+def files(captured: Iterable[FileState]) -> str:
+    """A table of captured files."""
+    rows = [
+        (one.path, one.kind, one.mode or "-", f"{one.owner}:{one.group}" if one.owner else "-", one.target)
+        for one in captured
+    ]
+    return columns(("path", "kind", "mode", "owner", "target"), rows) if rows else "Nothing was captured there."
 
 
 def waste(found: Waste, kept: Iterable[Kept]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from nornir_upgrade.core import (
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 from nornir_upgrade.steps import repositories
+from rollback import edited
 
 from . import answers, apt, cache, database, dpkg, files, systemd
 from .copies import SCRIPTS as COPIES
@@ -356,6 +357,11 @@ def _belongings_found(state: HostState, call: Call) -> Result:
     return answers.look(state, call.argv[0], call.stdin)
 
 
+def _newer(state: HostState, call: Call) -> Result:
+    """No file of a fake host has a time: those that `told` names are newer than anything."""
+    return Result(0, "".join(f"{path}\0" for path in state.told.get("newer", "").split()).encode(), b"")
+
+
 def _inspection(state: HostState, call: Call) -> Result:
     return answers.inspection(state, *call.argv)
 
@@ -400,6 +406,7 @@ SCRIPTS: dict[str, Program] = {
     inspection.SCRIPTS["deb"]: _inspection,
     belongings.SCRIPTS["deb"]: _belongings,
     belongings.LOOK: _belongings_found,
+    edited.NEWER: _newer,
     preview_deb.SCRIPT: _preview,
     rehearsal_deb.SCRIPT: _rehearsal,
     transaction.GUARD: _guard,
