@@ -155,14 +155,14 @@ def history(flags: Flags) -> None:
     """
     from .controller import reading
     from .core import codec
-    from .recap import recap
+    from .recap import aim, recap
 
     with reading(flags.config) as journal:
         runs = journal.runs()
     recaps = [recap(run, flags.config, runs) for run in runs]
     head = ("run", "opened", "direction", "of", "hosts", "status", "comment")
     rows = [
-        (one.run, local_time(one.opened), one.direction, one.origin, len(one.hosts), one.status, one.comment)
+        (one.run, local_time(one.opened), one.direction, aim(one), len(one.hosts), one.status, one.comment)
         for one in recaps
     ]
     documents = [codec.to_builtins(one) for one in recaps]

@@ -144,6 +144,12 @@ def _not_reached(run: Run) -> tuple[str, ...]:
     return tuple(host for host in run.plan.hosts if host not in begun)
 
 
+def aim(run: Recap) -> str:
+    """What the run is of or leads to, in words that tell a snapshot's id from a run's."""
+    words = {"forward": "", "unwind": "run ", "rollback": "to snapshot "}
+    return f"{words.get(run.direction, '')}{run.origin}"
+
+
 def unfinished(runs: Iterable[Run]) -> tuple[Run, ...]:
     """The runs that are in the way of a new one, oldest first."""
     return tuple(run for run in runs if run.status == "open")

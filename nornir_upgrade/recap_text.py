@@ -1,9 +1,10 @@
 """A recap as people read it."""
 
-from .recap import FailureRecap, Recap
+from .recap import FailureRecap, Recap, aim
 from .screen import columns
-from .words import printable
+from .words import cause, printable
 
+_GATE = "gate-failed: "
 _STATUS = {
     "open": "is open",
     "succeeded": "succeeded",
@@ -38,7 +39,7 @@ def headline(recap: Recap) -> str:
     """Where the run stands, in a line."""
     by = f" by run {recap.undone_by}" if recap.undone_by else ""
     after = f" ({recap.ending})" if recap.status == "open" and recap.ending else ""
-    return f"Run {recap.run} ({recap.direction} {printable(recap.origin)}) {_STATUS[recap.status]}{by}{after}."
+    return f"Run {recap.run} ({recap.direction} {printable(aim(recap))}) {_STATUS[recap.status]}{by}{after}."
 
 
 def ways_in_text(recap: Recap) -> str:
@@ -65,5 +66,7 @@ def waves_in_text(recap: Recap) -> str:
 
 
 def _failure(one: FailureRecap) -> str:
+    if one.error.startswith(_GATE):  # what is wrong says what was wanted
+        return "\n    ".join(f"  {one.host}: gate: {cause(one.error, one.host)}".splitlines())
     step = f"{printable(one.step)}: " if one.step else ""
     return "\n    ".join(f"  {one.host}: {step}{one.error}".splitlines())

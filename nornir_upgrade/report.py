@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from .before_text import before_in_text
 from .core.run import Event, Place, Run
 from .core.step import Step
-from .recap import Recap, recap
+from .recap import Recap, aim, recap
 from .report_packages import named, packages_of
 from .words import moment, one_line, printable
 
@@ -68,6 +68,7 @@ def render(run: Run, config: Path, runs: Iterable[Run] = ()) -> str:
         seconds=_length(found),
         comment=one_line(found.comment),
         packages=packages,
+        aim=aim(found),
         counts=named(packages),
     )
 

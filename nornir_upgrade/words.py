@@ -23,6 +23,12 @@ def moment(at: str) -> str:
     return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
 
 
+def cause(error: str, host: str) -> str:
+    """A failure of the journal without its reference and the host, where both are told beside it."""
+    reference, colon, rest = error.partition(": ")
+    return rest.removeprefix(f"{host}: ") if colon and reference.replace("-", "").isalpha() else error
+
+
 def in_bytes(size: float) -> str:
     """A size for people: three digits or so, and a unit."""
     unit = 0

@@ -192,7 +192,7 @@ def prune(flags: Flags) -> None:
     from nornir_upgrade.core.escrow import Escrow
 
     from . import escrow_text
-    from .keeping import waste
+    from .keeping import restorable, waste
     from .snapshot import entries, read
 
     screen = Screen(flags)
@@ -210,7 +210,7 @@ def prune(flags: Flags) -> None:
             "copies": codec.to_builtins(found.copies),
         }
         if not found:
-            screen.result(document, "Nothing to remove: all that is kept is needed.")
+            screen.result(document, escrow_text.all_needed(*restorable(journal.runs(), entries(journal))))
             return
         screen.require_consent()
         screen.note("\n".join(escrow_text.waste(found, kept.list())))
