@@ -33,6 +33,10 @@ with --missing keep or --missing remove, or by a manifest that you have seen. Af
 was announced.
 
 \b
+Packages that others installed since stay, with what they need, unless --remove-foreign is given. A package with
+data outside /etc is removed and not purged: --purge NAME gives its data up.
+
+\b
 With --only, what belongs to the packages that change goes back with them: their configuration, and services and
 databases that match PATTERN or are called as one of them. Old repositories are switched on, and none off."""
 )

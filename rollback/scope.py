@@ -9,7 +9,7 @@ from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.steps.files import RestoreFiles
 
 from .litter import owners_of
-from .resolve import STAYS, Manifest, slots_in
+from .resolve import STAYS, Change, Manifest, slots_in
 from .trail import Trail
 
 _PREFIX = "openstack-"
@@ -121,7 +121,7 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
             staying.add(change.name)
         if old and (change.action == "remove" or (change.action in STAYS and not change.installed)):
             gone.add(change.name)
-        if change.action == "remove" and change.target and (change.data or change.foreign):
+        if change.target and (change.data or change.foreign) and _leaves(change):
             left.add(change.name)
     held = frozenset(one for change in manifest.changes for one in change.holds)
     only = tuple(manifest.to.get("only", "").split())
@@ -129,6 +129,11 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     owners = owners_of([*then.conffiles, *now.conffiles])
     inside = frozenset(path for path, package in owners.items() if found.configures(package))
     return replace(found, inside=inside, outside=frozenset(owners) - inside, units=manifest.family == "rpm")
+
+
+def _leaves(change: Change) -> bool:
+    """Whether no more than its configuration will be there."""
+    return change.action == "remove" or (change.action in STAYS and not change.installed)
 
 
 def _below(path: str, root: str) -> bool:

@@ -168,7 +168,9 @@ def test_a_foreign_package_is_never_dearer_than_one_of_the_snapshot() -> None:
 
 def somebody_installs(site: Site, name: str, *, data: bool = True) -> None:
     host = site.fleet.hosts["cmp1"]
-    host.state.packages[name] = Installed("1.0")
+    configuration = f"/etc/{name}.conf"
+    host.state.packages[name] = Installed("1.0", conffiles={configuration: "0" * 32})
+    host.state.files[configuration] = File("file", data=b"port=1")
     if data:
         for path, kind in ((f"/var/lib/{name}", "directory"), (f"/var/lib/{name}/precious", "file")):
             host.state.files[path] = File(kind, data=b"rows" if kind == "file" else b"")
