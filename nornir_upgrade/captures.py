@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .core.host import FileState
 from .core.run import Run
 from .core.step import Step
 from .steps.databases import RestoreDatabase
@@ -30,6 +31,20 @@ def captures(runs: Iterable[Run]) -> tuple[Capture, ...]:
         if before is not None
         for told in _captured(before)
     )
+
+
+def captured_files(run: Run, host: str) -> dict[str, FileState]:
+    """Every file, directory and link of `host` that `run` captured, by path; of one captured twice what it was first."""
+    found: dict[str, FileState] = {}
+    for place, before in run.started.items():
+        if place.host != host:
+            continue
+        if isinstance(before, RestoreFiles):
+            for entry in before.entries:
+                found.setdefault(entry.path, entry)
+        elif isinstance(before, SetRepository) and before.digest:
+            found.setdefault(before.path, FileState(before.path, "file", digest=before.digest))
+    return dict(sorted(found.items()))
 
 
 def _captured(before: Step) -> Iterable[tuple[str, str, str]]:

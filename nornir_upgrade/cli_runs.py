@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .core.journal import Journal
     from .core.plan import Plan
     from .core.run import Run
+    from .sparing import Spared
 
 
 @click.command(
@@ -73,13 +74,14 @@ def unwind(flags: Flags, run: str) -> int:
     """Undo an unfinished run.
 
     RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. Its journal is read backwards.
-    Databases that this very run migrated are restored from the dumps that it made. To go back from a run that ended
+    Databases that this very run migrated are restored from the dumps that it made. Packages that it brought are purged, but for
+    those that have data by now, which are removed only. To go back from a run that ended
     well, use `rollback apply`.
     """
     from .controller import at_work, refuse_strangers
-    from .core.run import unwind as plan_back
-    from .execution import go_back, open_undoing
+    from .execution import go_back, open_undoing, plan_undoing
     from .recap import undoing
+    from .sparing import Spared
 
     screen = Screen(flags)
     screen.require_consent()
@@ -95,11 +97,11 @@ def unwind(flags: Flags, run: str) -> int:
         refuse_strangers(found.plan, controller.fleet.names)
         consent = frozenset(flags.accept)
         under_way = found if found.plan.direction != "forward" else undoing(found, controller.journal.runs())
-        _tell_what_is_undone(screen, under_way.plan if under_way else plan_back(found, consent=consent), found)
+        planned = Spared(under_way.plan) if under_way else plan_undoing(controller, found.id, consent)
+        _tell_what_is_undone(screen, planned, found)
         screen.confirm("Undo it?")
-        return go_back(
-            controller, under_way or open_undoing(controller.journal, found.id, consent, flags.comment), screen
-        )
+        opened = under_way or open_undoing(controller.journal, found.id, planned.plan, flags.comment)
+        return go_back(controller, opened, screen)
 
 
 @click.command(
@@ -153,14 +155,14 @@ def history(flags: Flags) -> None:
     """
     from .controller import reading
     from .core import codec
-    from .recap import recap
+    from .recap import aim, recap
 
     with reading(flags.config) as journal:
         runs = journal.runs()
     recaps = [recap(run, flags.config, runs) for run in runs]
     head = ("run", "opened", "direction", "of", "hosts", "status", "comment")
     rows = [
-        (one.run, local_time(one.opened), one.direction, one.origin, len(one.hosts), one.status, one.comment)
+        (one.run, local_time(one.opened), one.direction, aim(one), len(one.hosts), one.status, one.comment)
         for one in recaps
     ]
     documents = [codec.to_builtins(one) for one in recaps]
@@ -236,9 +238,12 @@ def _nothing_to_do(screen: Screen, run: "Run") -> int:
     return 0
 
 
-def _tell_what_is_undone(screen: Screen, plan: "Plan", run: "Run") -> None:
+def _tell_what_is_undone(screen: Screen, planned: "Spared", run: "Run") -> None:
     from .steps.databases import RestoreDatabase
 
+    plan = planned.plan
+    for line in (*planned.purged, *planned.lines):
+        screen.warn(line)
     hosts = ", ".join(plan.hosts) or "no host"
     screen.note(f"Run {run.id} ({one_line(run.plan.origin)}) is undone on: {hosts}")
     databases = sorted(

@@ -3,21 +3,24 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from . import interrupt, progress
 from .controller import Controller
 from .core import codec
-from .core.engine import Outcome, Policy, execute
+from .core.engine import Outcome, Policy, Verdict, execute
 from .core.errors import Irreversible, RunStopped, UndoFailed, Unwound
 from .core.facts import package_digest
 from .core.journal import Journal
+from .core.plan import Plan
 from .core.run import Run, unwind
 from .keeping import mend_copies
 from .recap import Recap, recap
 from .recap_text import recap_in_text, ways_in_text
 from .screen import Screen
+from .sparing import Spared, spared
 
 _SECONDS_TO_JOURNAL = 5.0
 _STOPPING = (
@@ -34,10 +37,12 @@ class Ended:
     signal_code: int = 0
 
 
-def carry_out(controller: Controller, run: Run, policy: Policy, screen: Screen) -> Ended:
+def carry_out(
+    controller: Controller, run: Run, policy: Policy, screen: Screen, judge: Callable[[], Verdict] | None = None
+) -> Ended:
     """Execute what is left of `run`, with progress on stderr; the first signal stops it after the steps that are under way.
 
-    A second signal journals what was interrupted and ends this process.
+    A second signal journals what was interrupted and ends this process. `judge` is as `execute` has it.
     """
     mend_copies(controller, run.plan)
     with progress.following(controller.journal, run, screen) as follower:
@@ -52,14 +57,16 @@ def carry_out(controller: Controller, run: Run, policy: Policy, screen: Screen) 
             _stop_at_once(controller, run.id, screen, code)
 
         with interrupt.listening(first, second) as heard:
-            outcome = _execute(controller, run, policy, screen)
+            outcome = _execute(controller, run, policy, screen, judge)
     return Ended(outcome, heard.exit_code if heard.number and not outcome.succeeded else 0)
 
 
-def _execute(controller: Controller, run: Run, policy: Policy, screen: Screen) -> Outcome:
+def _execute(
+    controller: Controller, run: Run, policy: Policy, screen: Screen, judge: Callable[[], Verdict] | None
+) -> Outcome:
     """As the engine does; where that ends in no orderly way, the ways on and back are told all the same."""
     try:
-        return execute(run, controller.fleet, controller.journal, controller.store, policy, package_digest)
+        return execute(run, controller.fleet, controller.journal, controller.store, policy, package_digest, judge)
     except Exception:
         with suppress(Exception):
             screen.warn(ways_in_text(_found(controller, run.id)))
@@ -75,10 +82,13 @@ def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen,
         return _conclude(controller, run.id, screen, ended.signal_code or RunStopped.exit_code)
     screen.note(f"Run {run.id} failed. Undoing it.")
     try:
-        undoing = open_undoing(controller.journal, run.id)
+        planned = plan_undoing(controller, run.id)
     except Irreversible as error:
         screen.warn(f"It cannot be undone: {error.message}")
         return _conclude(controller, run.id, screen, RunStopped.exit_code)
+    for line in planned.lines:
+        screen.warn(line)
+    undoing = open_undoing(controller.journal, run.id, planned.plan)
     back = carry_out(controller, undoing, Policy(max_fail=0), screen)
     if back.outcome.succeeded:
         mark_undone(controller.journal, undoing)
@@ -88,16 +98,30 @@ def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen,
 
 def go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
     """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code."""
-    ended = carry_out(controller, undoing, Policy(max_fail=0), screen)
+    ended = carry_out(controller, undoing, Policy(max_fail=0), screen, _unseen if _compares(undoing) else None)
     if ended.outcome.succeeded:
         mark_undone(controller.journal, undoing)
     done = 0 if ended.outcome.succeeded else UndoFailed.exit_code
     return _conclude(controller, undoing.id, screen, ended.signal_code or done)
 
 
-def open_undoing(journal: Journal, run: str, consent: frozenset[str] = frozenset(), comment: str = "") -> Run:
-    """Afterwards the run that undoes `run` is open, not begun. Raises `Irreversible`."""
-    return journal.open_run(unwind(journal.run(run), consent=consent), parent=run, comment=comment)
+def _compares(run: Run) -> bool:
+    """Whether it is one of those whose end is held against a snapshot, which `rollback apply` does and `resume` cannot."""
+    return run.plan.direction == "rollback"
+
+
+def _unseen() -> Verdict:
+    return Verdict(True, "not compared with the snapshot; `rollback diff` does")
+
+
+def plan_undoing(controller: Controller, run: str, consent: frozenset[str] = frozenset()) -> Spared:
+    """What undoes `run`, and keeps the data of what it takes away. Raises `Irreversible`."""
+    return spared(controller.fleet, unwind(controller.journal.run(run), consent=consent))
+
+
+def open_undoing(journal: Journal, run: str, plan: Plan, comment: str = "") -> Run:
+    """Afterwards the run that undoes `run` by `plan` is open, not begun."""
+    return journal.open_run(plan, parent=run, comment=comment)
 
 
 def mark_undone(journal: Journal, run: Run) -> None:

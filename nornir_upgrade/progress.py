@@ -15,7 +15,7 @@ from .core import waiting
 from .core.journal import Journal
 from .core.run import Event, Run
 from .screen import Screen
-from .words import one_line
+from .words import cause, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -113,6 +113,8 @@ def in_words(event: Event, waves: int) -> str:
             else what
         )
         return f"{moment}  {what}: {one_line(event.text)}"
+    if event.what == "gate_failed":  # what is wrong says what was wanted
+        return f"{moment}  {event.host}: gate failed: {one_line(cause(event.error, event.host))}"
     parts = (event.host, what.removeprefix("step "), one_line(event.text), one_line(event.error))
     return f"{moment}  {': '.join(part for part in parts if part)}"
 

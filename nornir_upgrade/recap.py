@@ -62,6 +62,8 @@ class FailureRecap:
 class Recap:
     """A run at a glance. `opened` and `ended` are UTC, ISO 8601; `ending` is the last end in a word, '' while it runs (or died).
 
+    `author` opened it; `verdict` is what was found at its end, and `remedy` what to do where that is not as it should be.
+
     `undone_by` is the run that took it back, `not_reached` are the hosts on which nothing was begun and nothing failed. No resume gets
     past `drifted` hosts. `at_work` is the controller that is at it now.
     """
@@ -76,6 +78,9 @@ class Recap:
     ended: str
     ending: str
     undone_by: str
+    author: str
+    verdict: str
+    remedy: str
     waves: tuple[WaveRecap, ...]
     hosts: tuple[HostRecap, ...]
     failures: tuple[FailureRecap, ...]
@@ -87,7 +92,6 @@ class Recap:
 
 def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
     """How `run` stands; `runs` are all runs, among which those that undo it are found."""
-    last = run.events[-1] if run.events else None
     ended = next((event for event in reversed(run.events) if event.what == "run_ended"), None)
     if ended and any(event.seq > ended.seq and event.what != "run_undone" for event in run.events):
         ended = None  # it was resumed, and goes on
@@ -99,9 +103,12 @@ def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
         parent=run.parent,
         status=run.status,
         opened=run.events[0].at if run.events else "",
-        ended=last.at if last and ended else "",
+        ended=ended.at if ended else "",
         ending=ended.text if ended else "",
         undone_by=next((event.text for event in run.events if event.what == "run_undone"), ""),
+        author=printable(run.author),
+        verdict=printable(run.verdict),
+        remedy=_remedy(run, config) if run.status == "differs" else "",
         waves=tuple(_wave(run, number) for number in range(len(run.plan.waves))),
         hosts=tuple(_host(run, host) for host in run.plan.hosts),
         failures=tuple(_failure(run, event) for event in sorted(run.failures, key=lambda event: event.seq)),
@@ -109,6 +116,13 @@ def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
         ways=ways_out(run, config, runs),
         drifted=drifted(run),
     )
+
+
+def _remedy(run: Run, config: Path) -> str:
+    where = [] if config == Path(DEFAULT_CONFIG) else ["-c", str(config)]
+    look = quote(["rollback", "diff", run.plan.origin, *where])
+    again = quote(["rollback", "apply", "--snapshot", run.plan.origin, *where])
+    return f"see what differs: {look}; mend it by hand, or go back once more: {again}"
 
 
 def _wave(run: Run, number: int) -> WaveRecap:
@@ -128,6 +142,12 @@ def _failure(run: Run, event: Event) -> FailureRecap:
 def _not_reached(run: Run) -> tuple[str, ...]:
     begun = {place.host for place in run.started} | {event.host for event in run.failures}
     return tuple(host for host in run.plan.hosts if host not in begun)
+
+
+def aim(run: Recap) -> str:
+    """What the run is of or leads to, in words that tell a snapshot's id from a run's."""
+    words = {"forward": "", "unwind": "run ", "rollback": "to snapshot "}
+    return f"{words.get(run.direction, '')}{run.origin}"
 
 
 def unfinished(runs: Iterable[Run]) -> tuple[Run, ...]:

@@ -1,12 +1,14 @@
 """A recap as people read it."""
 
-from .recap import FailureRecap, Recap
+from .recap import FailureRecap, Recap, aim
 from .screen import columns
-from .words import printable
+from .words import cause, printable
 
+_GATE = "gate-failed: "
 _STATUS = {
     "open": "is open",
     "succeeded": "succeeded",
+    "differs": "came to its end, and not everything is as it should be",
     "undone": "was undone",
     "untouched": "ended before it touched anything",
 }
@@ -18,19 +20,26 @@ def recap_in_text(recap: Recap) -> str:
     rows = [
         (one.host, one.ok, one.changed, one.failed, one.unreachable, one.skipped, one.undone) for one in recap.hosts
     ]
-    parts = [columns(head, rows)] if rows else []
+    parts = [f"Steps and gates, by how they ended:\n{columns(head, rows)}"] if rows else []
     if recap.failures:
         parts.append("Failed:\n" + "\n".join(_failure(one) for one in recap.failures))
     if recap.not_reached and recap.status != "undone":
         parts.append(f"Not reached: {', '.join(recap.not_reached)}")
+    if recap.verdict:
+        parts.append(verdict_in_text(recap))
     return "\n\n".join([*parts, headline(recap)])
+
+
+def verdict_in_text(recap: Recap) -> str:
+    """What was found at the end of a way back, and the remedy."""
+    return "\n  ".join(filter(None, (f"Verdict: {recap.verdict}", recap.remedy)))
 
 
 def headline(recap: Recap) -> str:
     """Where the run stands, in a line."""
     by = f" by run {recap.undone_by}" if recap.undone_by else ""
     after = f" ({recap.ending})" if recap.status == "open" and recap.ending else ""
-    return f"Run {recap.run} ({recap.direction} {printable(recap.origin)}) {_STATUS[recap.status]}{by}{after}."
+    return f"Run {recap.run} ({recap.direction} {printable(aim(recap))}) {_STATUS[recap.status]}{by}{after}."
 
 
 def ways_in_text(recap: Recap) -> str:
@@ -57,5 +66,7 @@ def waves_in_text(recap: Recap) -> str:
 
 
 def _failure(one: FailureRecap) -> str:
+    if one.error.startswith(_GATE):  # what is wrong says what was wanted
+        return "\n    ".join(f"  {one.host}: gate: {cause(one.error, one.host)}".splitlines())
     step = f"{printable(one.step)}: " if one.step else ""
     return "\n    ".join(f"  {one.host}: {step}{one.error}".splitlines())

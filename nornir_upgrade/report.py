@@ -7,10 +7,12 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from .before_text import before_in_text
 from .core.run import Event, Place, Run
 from .core.step import Step
-from .recap import Recap, recap
-from .words import one_line, printable
+from .recap import Recap, aim, recap
+from .report_packages import named, packages_of
+from .words import moment, one_line, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,16 @@ def render(run: Run, config: Path, runs: Iterable[Run] = ()) -> str:
     environment.filters["moment"] = moment
     found = recap(run, config, runs)
     page = environment.get_template("report.html.j2")
-    return page.render(run=found, waves=rows(run), seconds=_length(found), comment=one_line(found.comment))
+    packages = packages_of(run)
+    return page.render(
+        run=found,
+        waves=rows(run),
+        seconds=_length(found),
+        comment=one_line(found.comment),
+        packages=packages,
+        aim=aim(found),
+        counts=named(packages),
+    )
 
 
 def rows(run: Run) -> tuple[WaveRows, ...]:
@@ -73,9 +84,10 @@ def rows(run: Run) -> tuple[WaveRows, ...]:
             for index, step in enumerate(work.steps)
         )
         gates = tuple(_gate(run, number, work.host, gate) for work in wave.gates for gate in work.steps)
-        found.append(
-            WaveRows(wave.name, summary[number].state, summary[number].done, steps, tuple(filter(None, gates)))
-        )
+        state = summary[number].state
+        if run.status == "undone" and state != "waiting":
+            state = "undone"
+        found.append(WaveRows(wave.name, state, summary[number].done, steps, tuple(filter(None, gates))))
     return tuple(found)
 
 
@@ -91,11 +103,6 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def moment(at: str) -> str:
-    """A moment of the journal as the page shows it, in UTC."""
-    return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
 
 
 def _step(run: Run, place: Place, step: Step) -> StepRow:
@@ -116,11 +123,11 @@ def _step(run: Run, place: Place, step: Step) -> StepRow:
 
 
 def _before(run: Run, place: Place, step: Step) -> str:
-    """What was true before, as the step that wants it says it."""
+    """What was true before, in words."""
     before = run.started.get(place)
     if before is None or step.capture:
         return ""
-    return "the same" if before == step else printable(before.describe())
+    return "the same" if before == step else before_in_text(before)
 
 
 def _gate(run: Run, number: int, host: str, gate: Step) -> GateRow | None:

@@ -50,6 +50,17 @@ def put(text: str, *, colour: bool | None = None, end: bool = True) -> None:
         raise lost(error) from None
 
 
+def put_bytes(data: bytes) -> None:
+    """Write exactly `data` to stdout. Raises as `put`."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise lost(error) from None
+
+
 def lost(error: OSError) -> OutputLost:
     """The failure that `error` of a write to stdout is; afterwards nothing more is written there."""
     abandon()

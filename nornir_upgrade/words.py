@@ -1,5 +1,7 @@
 """Words from hosts, fit to be shown: secrets masked, control characters made visible."""
 
+from datetime import datetime
+
 from .core.masking import masked as masked
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -14,6 +16,17 @@ def one_line(text: str, limit: int = 0) -> str:
     """`text` as `printable`, its lines joined, cut to `limit` characters (0: whole)."""
     line = " ".join(printable(text).split())
     return line if not limit or len(line) <= limit else line[: limit - 3] + "..."
+
+
+def moment(at: str) -> str:
+    """A moment of the journal or of facts (UTC, ISO 8601) for people."""
+    return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
+
+
+def cause(error: str, host: str) -> str:
+    """A failure of the journal without its reference and the host, where both are told beside it."""
+    reference, colon, rest = error.partition(": ")
+    return rest.removeprefix(f"{host}: ") if colon and reference.replace("-", "").isalpha() else error
 
 
 def in_bytes(size: float) -> str:

@@ -7,10 +7,11 @@ Strictly in this order, each line deciding only where the lines above leave a ch
  2. packages of the snapshot that somebody asked for (not marked auto) are there, in whatever version
  3. packages are exactly as in the snapshot (with `--only`: those not named exactly as they are)
  4. the other packages of the snapshot are there, in whatever version
- 5. packages that the snapshot does not have are gone
- 6. a package that cannot be as it should stays as it is (with `--only`: comes to its version of the snapshot)
- 7. otherwise its version is as few versions away as can be, of those to be had
- 8. the first of the packages by name and architecture in which two answers still differ has the version it should have, else
+ 5. foreign packages stay as they are, and what they need of those that came with a run; else they are there, in whatever version
+ 6. the other packages that the snapshot does not have are gone
+ 7. a package that cannot be as it should stays as it is (with `--only`: comes to its version of the snapshot)
+ 8. otherwise its version is as few versions away as can be, of those to be had
+ 9. the first of the packages by name and architecture in which two answers still differ has the version it should have, else
     the one on the host, else the newest, else none
 
 So the answer is unique, and the same on every machine.
@@ -29,7 +30,8 @@ from .encoding import Encoding
 class Aim:
     """What one package should come to. `wanted` is the version, '' for not there; `second` the one to settle for.
 
-    `focus`: it is among the packages that this is about (`--only`); `asked`: it is not marked auto.
+    `focus`: it is among the packages that this is about (`--only`); `asked`: it is not marked auto; `guest`: it stays though the
+    snapshot does not have it.
     """
 
     key: PackageName
@@ -37,6 +39,7 @@ class Aim:
     second: str
     focus: bool = False
     asked: bool = False
+    guest: bool = False
 
 
 Soft = tuple[tuple[int, ...], int]
@@ -45,14 +48,17 @@ Soft = tuple[tuple[int, ...], int]
 
 def levels(encoding: Encoding, aims: Sequence[Aim]) -> tuple[tuple[Soft, ...], ...]:
     """The preferences as soft clauses, the weightiest level first; see the table above."""
-    focus = [aim for aim in aims if aim.focus]
-    rest = [aim for aim in aims if not aim.focus]
+    guests = [aim for aim in aims if aim.guest]
+    focus = [aim for aim in aims if aim.focus and not aim.guest]
+    rest = [aim for aim in aims if not aim.focus and not aim.guest]
     return (
         _present(encoding, focus),
         _exact(encoding, focus) + _gone(encoding, focus),
         _present(encoding, [aim for aim in rest if aim.asked]),
         _exact(encoding, rest),
         _present(encoding, [aim for aim in rest if not aim.asked]),
+        _exact(encoding, guests),
+        _present(encoding, guests),
         _gone(encoding, rest),
         _settled(encoding, aims),
         _near(encoding, aims),
@@ -60,7 +66,7 @@ def levels(encoding: Encoding, aims: Sequence[Aim]) -> tuple[tuple[Soft, ...], .
 
 
 def ranked(encoding: Encoding, aim: Aim) -> tuple[int, ...]:
-    """The variables of the package, the best first by line 8; not to be there comes after all of them, or first if wanted."""
+    """The variables of the package, the best first by line 9; not to be there comes after all of them, or first if wanted."""
     first = [v for v in (encoding.find(aim.key, aim.wanted), encoding.find(aim.key, aim.second)) if v]
     return tuple(dict.fromkeys((*first, *reversed(_by_version(encoding, aim.key)))))
 

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 from nornir_upgrade.controller import Controller
-from nornir_upgrade.core.engine import Policy
+from nornir_upgrade.core.engine import Policy, Verdict
 from nornir_upgrade.core.errors import UndoFailed, Unreachable
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.execution import carry_out, mark_undone
 from nornir_upgrade.screen import Screen
+from nornir_upgrade.words import one_line
 
 from .proof import Proof, prove
 from .survey import Survey, state_now
+
+_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +56,44 @@ def go_back(
     """
     journal = controller.journal
     run = journal.open_run(plan, parent=_parent(found), comment=comment)
-    ended = carry_out(controller, run, Policy(max_fail=0, consent=consent), screen)
+    seen: list[Proof | UndoFailed] = []
+
+    def judge() -> Verdict:
+        seen.append(_look_again(controller, found, run.id, restore_db))
+        return _verdict(seen[0])
+
+    ended = carry_out(controller, run, Policy(max_fail=0, consent=consent), screen, judge)
     if not ended.outcome.succeeded:
         return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
-    proof = _look_again(controller, found, run.id, restore_db)
+    (proof,) = seen
+    if isinstance(proof, UndoFailed):
+        raise proof
     if proof.equal and not found.partial:
         mark_undone(journal, run)
         _close_unfinished(journal, found, run.id)
     return Returned(run.id, 0 if proof.equal else UndoFailed.exit_code, proof)
 
 
-def _look_again(controller: Controller, found: Survey, run: str, restore_db: bool) -> Proof:
+def _verdict(seen: Proof | UndoFailed) -> Verdict:
+    """The proof in a line: it is kept in the journal."""
+    if isinstance(seen, UndoFailed):
+        return Verdict(False, f"not compared with the snapshot: {one_line(seen.message)}")
+    announced = f" ({len(seen.expected)} as announced)" if seen.expected else ""
+    if seen.equal:
+        return Verdict(True, f"all is as it should be{announced}")
+    told = "; ".join(one_line(str(one), 160) for one in seen.differences[:_TOLD])
+    more = f"; and {len(seen.differences) - _TOLD} more" if len(seen.differences) > _TOLD else ""
+    return Verdict(False, f"{len(seen.differences)} differ{announced}: {told}{more}")
+
+
+def _look_again(controller: Controller, found: Survey, run: str, restore_db: bool) -> Proof | UndoFailed:
     try:
         now = state_now(controller.fleet, tuple(found.now), found.snapshot)
     except Unreachable as silence:
-        raise UndoFailed(
+        return UndoFailed(
             f"run {run} came to its end, but then not every host answered: {silence.message}",
             hint=f"when they do: rollback diff {found.snapshot.id}",
-        ) from None
+        )
     return prove(found.then, now, databases=restore_db, foretold=found.foretold)
 
 

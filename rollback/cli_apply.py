@@ -8,7 +8,7 @@ import click
 from nornir_upgrade.flags import CONSENT, FLEET, GENERAL, Flags, flags
 from nornir_upgrade.screen import Screen
 
-from .cli_way import FOUND, MISSING, ONLY, TARGET, policy, target
+from .cli_way import FOUND, MISSING, ONLY, PARTING, TARGET, parting, policy, target
 
 if TYPE_CHECKING:
     from nornir_upgrade.core.journal import Journal
@@ -33,6 +33,10 @@ with --missing keep or --missing remove, or by a manifest that you have seen. Af
 was announced.
 
 \b
+Packages that others installed since stay, with what they need, unless --remove-foreign is given. A package with
+data outside /etc is removed and not purged: --purge NAME gives its data up.
+
+\b
 With --only, what belongs to the packages that change goes back with them: their configuration, and services and
 databases that match PATTERN or are called as one of them. Old repositories are switched on, and none off."""
 )
@@ -40,6 +44,8 @@ databases that match PATTERN or are called as one of them. Old repositories are 
 @TARGET[1]
 @MISSING
 @ONLY
+@PARTING[0]
+@PARTING[1]
 @click.option("--restore-db", is_flag=True, help="Restore databases too; what was written since is taken out of them.")
 @click.option(
     "--manifest", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Made by compute --out."
@@ -51,6 +57,8 @@ def apply(
     snapshot: str,
     missing: str | None,
     only: tuple[str, ...],
+    remove_foreign: bool,
+    purge: tuple[str, ...],
     restore_db: bool,
     manifest: Path | None,
 ) -> int:
@@ -63,21 +71,33 @@ def apply(
     from nornir_upgrade.tally import tally
 
     from .back import go_back, needless
+    from .deviations import require_agreed
+    from .edited import edited, in_text
     from .manifests import refuse_unmatched
+    from .parting_text import unmatched
     from .planner import plan_rollback
     from .survey import survey
 
-    if manifest is not None and (missing or only):
-        raise click.UsageError("a manifest says by itself what changes: --missing and --only are not for --manifest")
+    if manifest is not None and (missing or only or remove_foreign or purge):
+        raise click.UsageError(
+            "a manifest says by itself what changes: --missing, --only, --remove-foreign and --purge are not for --manifest"
+        )
     screen, consent, solver = Screen(flags), frozenset(flags.accept), policy(missing, only)
+    asked = parting(remove_foreign, purge)
     screen.require_consent()
     with at_work(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as controller:
         fleet, journal = controller.fleet, controller.journal
         where = target(journal, run, snapshot)
         with tally(screen, FOUND) as progress:
-            found = survey(fleet, fleet.names, journal, controller.store, where, solver=solver, progress=progress)
+            found = survey(
+                fleet, fleet.names, journal, controller.store, where, solver=solver, asked=asked, progress=progress
+            )
         refuse_unmatched(found.manifests.values(), only)
-        found = _agreed(_with_given(found, manifest), missing is not None or manifest is not None)
+        for pattern in unmatched(found.manifests.values(), asked):
+            screen.warn(f"--purge {pattern!r} is for no package that goes.")
+        found = _with_given(found, manifest)
+        if manifest is None:
+            require_agreed(found.manifests.values(), missing=missing is not None)
         plan = plan_rollback(
             found.snapshot,
             found.now,
@@ -91,6 +111,8 @@ def apply(
             screen.result({"run": None, "equal": True}, _nothing_to_do(found))
             return 0
         _announce(screen, found, plan, restore_db)
+        if text := in_text(edited(fleet, found)):
+            screen.warn(f"\n{text}")
         screen.confirm("Go back?")
         returned = go_back(
             controller, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment
@@ -113,24 +135,19 @@ def _with_given(found: "Survey", directory: Path | None) -> "Survey":
     return found
 
 
-def _agreed(found: "Survey", agreed: bool) -> "Survey":
-    """`found`. Raises `Unobtainable` or `NoSolution` where it does not lead to the snapshot and nobody agreed to that."""
-    from .deviations import require_agreed
-
-    if not agreed:
-        require_agreed(found.manifests.values())
-    return found
-
-
 def _nothing_to_do(found: "Survey") -> str:
-    if found.partial or any(manifest.deviations for manifest in found.manifests.values()):
-        return "Nothing to do: all is where the way back leads."
+    from .parting_text import data_in_text, stays_in_text
+
+    told = [text for text in (stays_in_text(found.manifests), data_in_text(found.manifests)) if text]
+    if found.partial or told or any(manifest.deviations for manifest in found.manifests.values()):
+        return "\n\n".join(["Nothing to do: all is where the way back leads.", *told])
     return f"Nothing to do: all is as in snapshot {found.snapshot.id}."
 
 
 def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -> None:
     from .cautions import cautions
     from .deviations import in_text, pulled_in
+    from .parting_text import data_in_text, purged_in_text, stays_in_text
     from .show import changes_in_text, counts_in_text, plan_in_text
 
     screen.note(
@@ -138,7 +155,11 @@ def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -
     )
     for text in filter(None, (counts_in_text(found.manifests), changes_in_text(found.manifests), plan_in_text(plan))):
         screen.note(f"\n{text}")
-    for text in filter(None, (pulled_in(found.manifests.values()), in_text(found.manifests.values()))):
+    manifests = found.manifests
+    for text in (stays_in_text(manifests), data_in_text(manifests), purged_in_text(manifests)):
+        if text:
+            screen.warn(f"\n{text}")
+    for text in filter(None, (pulled_in(manifests.values()), in_text(manifests.values()))):
         screen.warn(f"\n{text}")
     for caution in cautions(found.snapshot, found.now, found.runs, found.manifests, restore_db=restore_db):
         screen.warn(f"Caution: {caution}")
@@ -147,7 +168,7 @@ def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -
 def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:
     from nornir_upgrade.core import codec
     from nornir_upgrade.recap import recap
-    from nornir_upgrade.recap_text import recap_in_text, ways_in_text
+    from nornir_upgrade.recap_text import headline, recap_in_text, ways_in_text
 
     from .proof import differences_in_text, table
 
@@ -167,6 +188,9 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
     ):
         if differences:
             parts.append(f"{title}\n{differences_in_text(differences)}")
+    if not proof.equal:
+        stands = recap(journal.run(returned.run), flags.config)
+        parts.append("\n".join((headline(stands), f"  {stands.remedy}")))
     screen.result(
         document
         | {

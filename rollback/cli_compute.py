@@ -11,7 +11,7 @@ from nornir_upgrade.screen import Screen
 from .cli_release import from_release
 from .cli_result import by_host
 from .cli_texts import Texts, from_texts, texts
-from .cli_way import FOUND, MISSING, TARGET, policy, target
+from .cli_way import FOUND, MISSING, PARTING, TARGET, parting, policy, target
 
 if TYPE_CHECKING:
     from .survey import Survey
@@ -52,28 +52,41 @@ With --missing keep or --missing remove, which agree to that, it is 0."""
 @TARGET[0]
 @TARGET[1]
 @MISSING
+@PARTING[0]
+@PARTING[1]
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="One manifest a host.")
 @click.option("--explain", metavar="PACKAGE", default="", help="What happens to PACKAGE on each host, and why.")
 @flags(_CONFIG, _FORM, *_TALK, *FLEET)
 @texts
 def compute(
-    flags: Flags, run: str, snapshot: str, missing: str | None, out: Path | None, explain: str, texts: Texts
+    flags: Flags,
+    run: str,
+    snapshot: str,
+    missing: str | None,
+    remove_foreign: bool,
+    purge: tuple[str, ...],
+    out: Path | None,
+    explain: str,
+    texts: Texts,
 ) -> None:
     """What must happen to every package of every host, so that all are as they were. Changes nothing.
 
     With --installed the same for one machine that is known from text files alone.
     """
     if texts.installed is not None:
-        if run or snapshot or flags.limit or missing:
+        if run or snapshot or flags.limit or missing or remove_foreign or purge:
             raise click.UsageError(
-                "--run, --snapshot, --missing and --limit are for hosts that are asked: not with --installed"
+                "--run, --snapshot, --missing, --remove-foreign, --purge and --limit are for hosts that are asked: "
+                "not with --installed"
             )
         from_texts(flags, texts, out, explain)
         return
     texts.refuse_alone()
     if texts.release:
-        if run or snapshot or missing:
-            raise click.UsageError("--release needs no snapshot: give it without --run, --snapshot and --missing")
+        if run or snapshot or missing or remove_foreign or purge:
+            raise click.UsageError(
+                "--release needs no snapshot: give it without --run, --snapshot, --missing, --remove-foreign and --purge"
+            )
         from_release(flags, texts, out, explain)
         return
     from nornir_upgrade.controller import looking, reading
@@ -82,14 +95,15 @@ def compute(
     from nornir_upgrade.tally import tally
 
     from .manifests import reasons, refuse_unmatched, write_all
+    from .parting_text import unmatched
     from .survey import survey
 
-    screen, solver = Screen(flags), policy(missing, texts.only)
+    screen, solver, asked = Screen(flags), policy(missing, texts.only), parting(remove_foreign, purge)
     with reading(flags.config) as journal:
         where = target(journal, run, snapshot)
         with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet, tally(screen, FOUND) as progress:
             store = Store(read(flags.config).store)
-            found = survey(fleet, fleet.names, journal, store, where, solver=solver, progress=progress)
+            found = survey(fleet, fleet.names, journal, store, where, solver=solver, asked=asked, progress=progress)
     refuse_unmatched(found.manifests.values(), texts.only)
     if out is not None:
         write_all(found.manifests, out)
@@ -98,21 +112,23 @@ def compute(
         screen.result({"package": explain, "reasons": list(lines)}, "\n".join(lines))
     else:
         screen.result(_documents(found), _words(found, flags.output))
-    _judge(screen, found, agreed=missing is not None)
+    for pattern in unmatched(found.manifests.values(), asked):
+        screen.warn(f"--purge {pattern!r} is for no package that goes.")
+    _judge(screen, found, missing=missing is not None)
 
 
-def _judge(screen: Screen, found: "Survey", *, agreed: bool) -> None:
+def _judge(screen: Screen, found: "Survey", *, missing: bool) -> None:
     """Say on stderr what the way back does not reach, and what goes along. Raises where nobody agreed to that."""
     from .deviations import in_text, pulled_in, require_agreed
+    from .parting_text import data_in_text, stays_in_text
     from .resolve import require_solved
 
     manifests = tuple(found.manifests.values())
     require_solved(manifests)
-    if along := pulled_in(manifests):
-        screen.note(along)
-    if not agreed:
-        require_agreed(manifests)
-    elif text := in_text(manifests):
+    for text in filter(None, (stays_in_text(found.manifests), data_in_text(found.manifests), pulled_in(manifests))):
+        screen.note(text)
+    require_agreed(manifests, missing=missing)
+    if text := in_text(manifests):
         screen.warn(text)
 
 

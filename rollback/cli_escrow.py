@@ -69,6 +69,47 @@ def list_(flags: Flags) -> None:
 @escrow.command(
     epilog="""\b
 Examples:
+  rollback escrow show last web1
+  rollback escrow show last web1 /etc/shop/shop.conf >shop.conf
+
+A run captures files before it changes them, a way back too: what somebody edited before a way back restored
+the older file is in the captures of the way back."""
+)
+@click.argument("run")
+@click.argument("host")
+@click.argument("path", default="")
+@flags(*GENERAL)
+def show(flags: Flags, run: str, host: str, path: str) -> None:
+    """List the files that a run captured on HOST, or write one of them to stdout, byte for byte."""
+    from difflib import get_close_matches
+
+    from nornir_upgrade.captures import captured_files
+    from nornir_upgrade.core import codec
+    from nornir_upgrade.core.errors import InvalidInput, UnknownName
+    from nornir_upgrade.streams import put_bytes
+
+    from . import escrow_text
+
+    with _reading(flags) as (kept, journal):
+        found = journal.run(run)
+        if host not in found.plan.hosts:
+            raise UnknownName("host of that run", host, found.plan.hosts)
+        files = captured_files(found, host)
+        if path and path not in files:
+            raise UnknownName("captured file", path, get_close_matches(path, files, 5, 0.5) or list(files)[:20])
+        if not path:
+            document = {"run": found.id, "host": host, "files": [codec.to_builtins(one) for one in files.values()]}
+            Screen(flags).result(document, escrow_text.files(files.values()))
+            return
+        one = files[path]
+        if one.kind != "file":
+            raise InvalidInput(f"{path} was a {one.kind}{' to ' * bool(one.target)}{one.target}, which has no bytes")
+        put_bytes(kept.store.get(one.digest))
+
+
+@escrow.command(
+    epilog="""\b
+Examples:
   rollback escrow verify
 
 Everything is read to its end, on hosts that keep copies too. Exit 22 where anything is damaged or lost; nothing is ever
@@ -151,7 +192,7 @@ def prune(flags: Flags) -> None:
     from nornir_upgrade.core.escrow import Escrow
 
     from . import escrow_text
-    from .keeping import waste
+    from .keeping import restorable, waste
     from .snapshot import entries, read
 
     screen = Screen(flags)
@@ -169,7 +210,7 @@ def prune(flags: Flags) -> None:
             "copies": codec.to_builtins(found.copies),
         }
         if not found:
-            screen.result(document, "Nothing to remove: all that is kept is needed.")
+            screen.result(document, escrow_text.all_needed(*restorable(journal.runs(), entries(journal))))
             return
         screen.require_consent()
         screen.note("\n".join(escrow_text.waste(found, kept.list())))

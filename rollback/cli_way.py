@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.journal import Journal
 
     from .nearest import Nearest
+    from .parting import Parting
     from .snapshot import Snapshot
 
 FOUND = "ways back found"
@@ -22,6 +23,15 @@ MISSING = click.option(
     type=click.Choice(["keep", "remove", "fail"]),
     default=None,
     help="What cannot be as it was: keep it as it is with what it needs, remove it, or fail. To name keep or remove is to agree to it.",
+)
+PARTING = (
+    click.option("--remove-foreign", is_flag=True, help="Remove packages too that others installed since."),
+    click.option(
+        "--purge",
+        multiple=True,
+        metavar="NAME",
+        help="Where this package goes, its data go with it (glob, repeatable). Without it data stay.",
+    ),
 )
 ONLY = click.option(
     "--only",
@@ -38,6 +48,16 @@ def target(journal: "Journal", run: str, snapshot: str) -> "Snapshot":
     if run and snapshot:
         raise click.UsageError("--run and --snapshot each say where to: give one")
     return find(journal, snapshot) if snapshot else before_run(journal, run or "last")
+
+
+def parting(remove_foreign: bool, purge: tuple[str, ...]) -> "Parting":
+    """What the flags ask for of packages that came since."""
+    from .parting import Parting
+
+    for pattern in purge:
+        if not pattern or any(char.isspace() for char in pattern):
+            raise click.UsageError(f"--purge {pattern!r} can match no package")
+    return Parting(remove_foreign, purge)
 
 
 def policy(missing: str | None, only: tuple[str, ...]) -> "Nearest":

@@ -26,7 +26,8 @@ def closure(encoding: Encoding, aims: Sequence[Aim]) -> Found | None:
 class _Walk:
     def __init__(self, encoding: Encoding, aims: Sequence[Aim]) -> None:
         self.encoding = encoding
-        self.second = {aim.key: encoding.find(aim.key, aim.second) if aim.second else 0 for aim in aims}
+        self.guests = {aim.key for aim in aims if aim.guest}
+        self.second = {aim.key: self._second(aim) for aim in aims}
         self.on = {aim.key: encoding.find(aim.key, aim.wanted) if aim.wanted else 0 for aim in aims}
         self.moved: dict[PackageName, tuple[Reason, ...]] = {}
         self._about: dict[PackageName, list[Clause]] = {}
@@ -54,11 +55,15 @@ class _Walk:
             present |= {self.on[key]} - {0}
             waiting += self._about[key]
 
+    def _second(self, aim: Aim) -> int:
+        """A guest that cannot stay as it is goes, rather than that a package of the snapshot does not come back."""
+        return self.encoding.find(aim.key, aim.second) if aim.second and not aim.guest else 0
+
     def _next(self, clause: Clause) -> PackageName | None:
         """Which package gives way: one that mends the rule by it, if there is any; the one whose demand it is comes last."""
         keys = list(self._keys(clause))
         free = [key for key in dict.fromkeys((*keys[1:], *keys[:1])) if key not in self.moved]
-        mending = [key for key in free if self._mends(clause, key)]
+        mending = sorted((key for key in free if self._mends(clause, key)), key=lambda key: key not in self.guests)
         return next(iter((*mending, *free)), None)
 
     def _mends(self, clause: Clause, key: PackageName) -> bool:

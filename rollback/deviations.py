@@ -1,11 +1,12 @@
 """Deviations: what will not be as in the snapshot, told with the reasons, and refused unless somebody agreed to it. Pure."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from nornir_upgrade.core.errors import NoSolution, Unobtainable
 
-from .resolve import STAYS, Change, Manifest, Problem
+from .resolve import FOREIGN, STAYS, Change, Manifest, Problem
 
 AGREE = (
     "agree to that with --missing keep or --missing remove, or make what is missing available to the hosts\n"
@@ -13,13 +14,23 @@ AGREE = (
 )
 
 
-def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE) -> None:
-    """Raises `Unobtainable` where a manifest leads elsewhere than asked for want of a version, `NoSolution` where for other reasons."""
-    found = tuple(manifests)
+def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE, *, missing: bool = False) -> None:
+    """Raises `Unobtainable` where a manifest leads elsewhere than asked for want of a version, `NoSolution` where for other reasons.
+
+    With `missing` somebody agreed to all but that packages go which others installed.
+    """
+    found = tuple(_unagreed(manifest, missing) for manifest in manifests)
     problems = [problem for manifest in found for problem in manifest.deviations]
     if problems:
         kind = Unobtainable if any(problem.rule == "unobtainable" for problem in problems) else NoSolution
-        raise kind(in_text(found), hint=hint)
+        foreign = [problem.hint for problem in problems if problem.rule == FOREIGN]
+        others = [hint] if len(foreign) < len(problems) else []
+        raise kind(in_text(found), hint="\n  ".join([*others, *foreign[:1]]))
+
+
+def _unagreed(manifest: Manifest, missing: bool) -> Manifest:
+    left = tuple(one for one in manifest.deviations if one.rule == FOREIGN or not missing)
+    return replace(manifest, deviations=left)
 
 
 def in_text(manifests: Iterable[Manifest]) -> str:

@@ -5,11 +5,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from nornir_upgrade.captures import Capture
 from nornir_upgrade.core.collect import Collected
 from nornir_upgrade.core.escrow import Kept
+from nornir_upgrade.core.host import FileState
+from nornir_upgrade.core.run import Run
 from nornir_upgrade.screen import columns
 from nornir_upgrade.words import in_bytes
 
 from .inspection import Inspection
 from .keeping import Waste
+from .snapshot import Entry
 
 _HOSTS_SHOWN = 4
 
@@ -50,6 +53,15 @@ def captures(captured: Iterable[Capture], sizes: Mapping[str, int]) -> str:
     return columns(("captured", "of", "size", "host", "run"), rows) if rows else ""
 
 
+def files(captured: Iterable[FileState]) -> str:
+    """A table of captured files."""
+    rows = [
+        (one.path, one.kind, one.mode or "-", f"{one.owner}:{one.group}" if one.owner else "-", one.target)
+        for one in captured
+    ]
+    return columns(("path", "kind", "mode", "owner", "target"), rows) if rows else "Nothing was captured there."
+
+
 def waste(found: Waste, kept: Iterable[Kept]) -> Iterator[str]:
     """What would go, a line each; of copies on hosts one for each file."""
     yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in found.packages)
@@ -61,6 +73,18 @@ def waste(found: Waste, kept: Iterable[Kept]) -> Iterator[str]:
         for digest in digests:
             hosts.setdefault(files.get(digest, digest), []).append(host)
     yield from (f"the copy on {_some(names)}: {file}" for file, names in sorted(hosts.items()))
+
+
+def all_needed(runs: Collection[Run], snapshots: Iterable[Entry]) -> str:
+    """Why nothing goes."""
+    own = [f"{one.id}{f' ({one.label})' if one.label else ''}" for one in snapshots if not one.run]
+    undone = sum(run.status in ("undone", "untouched") for run in runs)
+    text = "Nothing to remove: all that is kept is needed"
+    if own:
+        text += f" for a way back to snapshot {own[0]}, which was taken for itself, or a later state"
+    if undone:
+        text += f".\n{undone} runs are undone; a way back still reads them, for they came after a state that can be gone back to"
+    return f"{text}."
 
 
 def amount(found: Waste, size: int) -> str:

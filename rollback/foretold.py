@@ -57,7 +57,11 @@ def _services(then: HostFacts, now: HostFacts, about: Scope) -> tuple[Service, .
     if not about.whole:
         return _mixed(old, now.services, lambda one: about.names(one.name))
     known = {one.name for one in then.services}
-    new = [one for one in now.services if about.called(one.name, about.staying) and one.name not in known]
+    new = [
+        one
+        for one in now.services
+        if one.name not in known and (about.called(one.name, about.staying) or about.holds(one.name))
+    ]
     return (*old, *new)
 
 

@@ -10,7 +10,7 @@ from nornir_upgrade.core.run import Run
 
 from .snapshot import Entry, Snapshot
 
-_RESTORABLE = ("open", "succeeded")
+_RESTORABLE = ("open", "succeeded", "differs")
 _DIGEST = 64  # hexadecimal digits of a SHA-256
 
 

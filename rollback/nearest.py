@@ -14,6 +14,8 @@ from .aim import Aim
 from .catalog import Catalog
 from .closure import closure
 from .encoding import Encoding, Reason
+from .foreign import NOBODYS, Foreign
+from .guests import Guests, guests, marked
 from .outcome import told
 from .resolve import Manifest, Problem, exact
 from .scene import Missing, scene
@@ -40,12 +42,22 @@ class Nearest:
     missing: Missing = "keep"
     only: tuple[str, ...] = ()
 
-    def __call__(self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
-        """The manifest to the nearest state; with `problems` where there is none, or policy allows none but the exact one."""
+    def __call__(
+        self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], foreign: Foreign = NOBODYS
+    ) -> Manifest:
+        """The manifest to the nearest state; with `problems` where there is none, or policy allows none but the exact one.
+
+        `foreign` packages stay, as if the snapshot had them, as far as that is compatible with what goes back.
+        """
+        hosting = guests(then, now, offered, foreign, missing=self.missing, only=self.only)
+        return marked(self._manifest(hosting, now, offered, to), hosting, foreign, now)
+
+    def _manifest(self, hosting: Guests, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+        then, keys = hosting.then, hosting.keys
         straight = exact(then, now, offered, to)
-        if not self.only and not straight.problems and self._stands(then, now, offered):
+        if not self.only and not straight.problems and self._stands(then, now, offered, keys):
             return straight
-        found = scene(then, now, offered, missing=self.missing, only=self.only)
+        found = scene(then, now, offered, missing=self.missing, only=self.only, guests=keys)
         wanted = found.wanted
         broken = found.encoding.violated(wanted)
         answer = (wanted, {}, ()) if not broken else _answer(found.encoding, found.aims)
@@ -56,8 +68,8 @@ class Nearest:
             return replace(manifest, problems=manifest.deviations, deviations=())
         return manifest
 
-    def _stands(self, then: HostFacts, now: HostFacts, offered: Catalog) -> bool:
-        found = scene(then, now, offered, missing=self.missing, straight=True)
+    def _stands(self, then: HostFacts, now: HostFacts, offered: Catalog, keys: frozenset[PackageName]) -> bool:
+        found = scene(then, now, offered, missing=self.missing, straight=True, guests=keys)
         return not found.encoding.violated(found.wanted)
 
 

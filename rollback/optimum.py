@@ -1,7 +1,7 @@
 """The provably nearest consistent set of packages, by python-sat's MaxSAT engine RC2 (the only importer, beside `explain`).
 
 The levels of `aim` become weights, each level's heavier than all that is below it together, so that RC2's optimum is the
-lexicographic one. Among the optima the first by line 8 is then picked with the same engine: once RC2 is done, all models under
+lexicographic one. Among the optima the first by line 9 is then picked with the same engine: once RC2 is done, all models under
 its assumptions, and only these, are optima.
 """
 

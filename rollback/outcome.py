@@ -9,7 +9,7 @@ from .aim import Aim
 from .catalog import Catalog
 from .encoding import Reason
 from .reasons import by_root
-from .resolve import Change, Manifest, Problem, account
+from .resolve import FOREIGN, Change, Manifest, Problem, account
 from .scene import Scene
 
 Reasons = Mapping[PackageName, tuple[Reason, ...]]
@@ -18,6 +18,7 @@ _HINT = (
     "look for what is missing with rollback escrow fetch --run RUN, or make a repository with it available to the host; "
     "then compute again"
 )
+_FOREIGN_HINT = "agree to that with --remove-foreign, or move these packages and their data first"
 _RULES = {"missing": "unobtainable", "essential": "essential", "policy": "policy"}
 
 
@@ -73,13 +74,32 @@ def _change(
 def _grouped(found: Scene, why: Reasons, aims: Mapping[PackageName, Aim]) -> tuple[Problem, ...]:
     """One for each root cause. With `--only`, what had to come along is no deviation: its change says why."""
     if found.partial:
-        why = {key: reasons for key, reasons in why.items() if aims[key].focus}
-    return tuple(_problem(roots, keys) for roots, keys in by_root(why))
+        why = {key: reasons for key, reasons in why.items() if aims[key].focus or aims[key].guest}
+    theirs = {key: reasons for key, reasons in why.items() if aims[key].guest}
+    ours = {key: reasons for key, reasons in why.items() if not aims[key].guest}
+    return (
+        *(_problem(roots, keys) for roots, keys in by_root(ours)),
+        *(_foreign(roots, keys) for roots, keys in by_root(theirs)),
+    )
+
+
+def _foreign(roots: tuple[Reason, ...], keys: tuple[PackageName, ...]) -> Problem:
+    names = tuple(dict.fromkeys(key.name for key in keys))
+    return Problem(
+        FOREIGN,
+        names,
+        f"{_cause(roots)}: {', '.join(names)}, which others installed, cannot stay as now",
+        _FOREIGN_HINT,
+    )
+
+
+def _cause(roots: tuple[Reason, ...]) -> str:
+    return "; ".join(map(str, roots)) or "the rules of the packages"
 
 
 def _problem(roots: tuple[Reason, ...], keys: tuple[PackageName, ...]) -> Problem:
     names = tuple(dict.fromkeys(key.name for key in keys))
-    cause = "; ".join(map(str, roots)) or "the rules of the packages"
+    cause = _cause(roots)
     rule = _RULES.get(roots[0].rule, "unsatisfiable") if roots else "unsatisfiable"
     return Problem(rule, names, f"{cause}: {', '.join(names)} cannot be as in the snapshot", _HINT)
 

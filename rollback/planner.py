@@ -154,7 +154,7 @@ def _host(then: HostFacts, now: HostFacts, manifest: Manifest, left: Trail) -> _
     about = scope(manifest, then, now)
     changed = _own_units(then.services, now.services) + _own_units(now.services, then.services)
     left = about.trail(left)
-    services = dict.fromkeys((*left.services, *filter(about.names, changed)))
+    services = dict.fromkeys((*left.services, *(one for one in changed if about.names(one) and not about.holds(one))))
     return _Host(foretell(then, now, manifest), now, manifest, left, tuple(services), _litter(then, now, about, left))
 
 

@@ -45,7 +45,7 @@ def prove(
     asked = {_place(one): one.before for one in before}
     missed = [one for one in diff(measure, now) if databases or one.area != DATABASES]
     missed = [one for one in missed if not (_silent(one) and one.host in named)]
-    differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), one.before)))
+    differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), "")))
     places = {_place(one) for one in differences}
     return Proof(tuple(sorted(then)), differences, tuple(one for one in before if _place(one) not in places))
 

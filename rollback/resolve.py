@@ -16,10 +16,13 @@ from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName
 
 from .catalog import Catalog
+from .foreign import NOBODYS, Foreign
 from .slots import Slots, flavour_of, slots
 
 Action = Literal["keep", "downgrade", "upgrade", "install", "remove", "rename", "held", "unobtainable"]
 FORMAT = "1.0"
+FOREIGN = "foreign"
+"""The rule of a deviation that is about packages which no run brought."""
 STAYS: tuple[Action, ...] = ("keep", "held", "unobtainable")
 """The actions by which a package stays at the version that is there."""
 
@@ -30,7 +33,8 @@ class Change:
 
     `remove` with a target leaves the configuration of that version behind (dpkg's `config-files`), without one nothing.
     `auto` and `hold` are the marks it has in the end. `slot`: the version that it is told apart by, where several of its name stand
-    side by side.
+    side by side. `foreign`: no run brought it. `kept_for`: the package that it stays for. `data`: where data are that its purge
+    (rpm: its removal) would delete. `holds`: what else is its, where it stays: paths below /etc, `service NAME`, `user NAME`.
     """
 
     name: str
@@ -45,6 +49,10 @@ class Change:
     hold: bool = False
     why: str = ""
     slot: str = ""
+    foreign: bool = False
+    kept_for: str = ""
+    data: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
 
     @property
     def key(self) -> PackageName:
@@ -89,8 +97,13 @@ class Manifest:
 class Solver(Protocol):
     """Finds the way from one state to another with what can be had. `exact` is one."""
 
-    def __call__(self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
-        """The manifest that leads `now` to `then`, or with problems where there is none. Pure and deterministic."""
+    def __call__(
+        self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], foreign: Foreign = NOBODYS
+    ) -> Manifest:
+        """The manifest that leads `now` to `then`, or with problems where there is none. `foreign` packages stay where they can.
+
+        Pure and deterministic.
+        """
         ...
 
 
@@ -126,14 +139,16 @@ def slots_in(manifest: Manifest) -> Slots:
 
 
 def document(manifest: Manifest) -> dict[str, Any]:
-    """The manifest as JSON knows it, with its counts."""
-    return {**codec.to_builtins(manifest), "counts": manifest.counts}
+    """The manifest as JSON knows it, with its counts, and apart from them the packages that no run brought."""
+    foreign = [f"{one.name}:{one.arch}" for one in manifest.changes if one.foreign]
+    return {**codec.to_builtins(manifest), "counts": manifest.counts, "foreign": foreign}
 
 
 def read(text: str | bytes, source: str) -> Manifest:
     """The manifest that `text` stands for. Raises `InvalidInput` where it is none, or its counts are not its changes'."""
     given = codec.loads(text, dict[str, Any], source=source)
     counts = given.pop("counts", None)
+    given.pop("foreign", None)
     manifest = codec.from_builtins(given, Manifest, source=source)
     if manifest.format != FORMAT:
         raise InvalidInput(f"{source}: format {manifest.format}, this program knows {FORMAT}")

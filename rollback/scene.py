@@ -1,6 +1,6 @@
 """The question put to the solver: which packages could stand on a host, and what each should come to. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -56,15 +56,17 @@ def scene(
     missing: Missing = "keep",
     only: Sequence[str] = (),
     straight: bool = False,
+    guests: Collection[PackageName] = (),
 ) -> Scene:
     """The question how `now` comes to `then`. What has no dependency fields in `offered` is taken to demand nothing.
 
+    `guests` are packages of `then` that are there because they stay.
     `straight`: only whether what is wanted can stand; other versions of what is wanted are left out, which halves the work.
     """
     apart = slots(then, now, offered)
     before, present = apart.by_key(then.packages), apart.by_key(now.packages)
     aims = tuple(
-        _aim(key, before.get(key), present.get(key), only)
+        _aim(key, before.get(key), present.get(key), only, key in guests)
         for key in sorted(before.keys() | present.keys())
         if _version(before.get(key)) or _version(present.get(key))
     )
@@ -76,13 +78,13 @@ def scene(
     return Scene(before, present, encoding, aims, tuple(only))
 
 
-def _aim(key: PackageName, then: Package | None, now: Package | None, only: Sequence[str]) -> Aim:
+def _aim(key: PackageName, then: Package | None, now: Package | None, only: Sequence[str], guest: bool = False) -> Aim:
     old, new = _version(then), _version(now)
     asked = not ((then if old else now) or Package(key.name, key.arch, "", "installed", "install", False)).auto
     focus = _matches(key, only)
     if only and not focus:
-        return Aim(key, new, old, False, asked)
-    return Aim(key, old, new, focus, asked)
+        return Aim(key, new, old, False, asked, guest)
+    return Aim(key, old, new, focus, asked, guest)
 
 
 def _matches(key: PackageName, only: Iterable[str]) -> bool:

@@ -9,7 +9,7 @@ from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.steps.files import RestoreFiles
 
 from .litter import owners_of
-from .resolve import STAYS, Manifest, slots_in
+from .resolve import STAYS, Change, Manifest, slots_in
 from .trail import Trail
 
 _PREFIX = "openstack-"
@@ -20,6 +20,7 @@ class Scope:
     """`only`: the patterns of a partial way back; none is a whole one. `moving`, `staying` and `gone`: names of packages that
     change, that stay though the snapshot has them in another version or not at all, that it has and that will not be there.
     `inside`, `outside`: the conffiles that go back, and the others. `units`: whether packages hold units of other names than theirs.
+    `held`: what of the host is of packages that stay, or leave data: paths, `service NAME`, `user NAME`; `left`: names of the latter.
     """
 
     only: tuple[str, ...]
@@ -29,6 +30,8 @@ class Scope:
     inside: frozenset[str] = frozenset()
     outside: frozenset[str] = frozenset()
     units: bool = False
+    held: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
 
     @property
     def whole(self) -> bool:
@@ -49,9 +52,20 @@ class Scope:
         stems = {package.removeprefix(_PREFIX) for package in packages}
         return any("-".join(parts[:count]) in stems for count in range(1, len(parts) + 1))
 
+    def holds(self, service: str) -> bool:
+        """Whether the service is of a package that stays though the snapshot does not have it."""
+        template = f"service {service.partition('@')[0]}@"
+        return f"service {service}" in self.held or ("@" in service and template in self.held)
+
+    def spares(self, path: str) -> bool:
+        """Whether what stands at the path is of such a package."""
+        return any(_below(path, one) for one in self.held if one.startswith("/"))
+
     def configures(self, package: str) -> bool:
         """Whether the package's configuration goes back with it."""
-        return package not in self.staying and (self.whole or package in self.moving or self._asked(package))
+        return package not in self.staying | self.left and (
+            self.whole or package in self.moving or self._asked(package)
+        )
 
     def _asked(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.only)
@@ -70,19 +84,26 @@ class Scope:
         )
 
     def _narrowed(self, steps: tuple[RestoreFiles, ...]) -> tuple[RestoreFiles, ...]:
-        if self.whole and not self.outside:
-            return steps
+        outside = frozenset(path for path in self.outside if not self.spares(path))
+        if self.whole and not outside:
+            return tuple(map(self._sparing, steps))
         found = []
         for step in steps:
-            roots = tuple(part for root in step.roots for part in self._parts(root))
+            roots = tuple(part for root in step.roots for part in self._parts(root, outside))
             entries = tuple(one for one in step.entries if any(_below(one.path, root) for root in roots))
-            found += [RestoreFiles(roots, entries)] if roots else []
+            found += [self._sparing(RestoreFiles(roots, entries))] if roots else []
         return tuple(found)
 
-    def _parts(self, root: str) -> tuple[str, ...]:
+    def _sparing(self, step: RestoreFiles) -> RestoreFiles:
+        """`step`, which leaves alone what stands below its roots and is of packages that stay."""
+        held = (one for one in self.held if one.startswith("/"))
+        spared = tuple(sorted(one for one in held if any(_below(one, root) for root in step.roots)))
+        return replace(step, spare=spared) if spared else step
+
+    def _parts(self, root: str, outside: frozenset[str]) -> tuple[str, ...]:
         """What of a root goes back: all of it, the conffiles inside, or nothing. One without conffiles is known by its own name."""
         inside = tuple(sorted(path for path in self.inside if _below(path, root)))
-        if any(_below(path, root) for path in self.outside):
+        if any(_below(path, root) for path in outside):
             return inside
         return (root,) if inside or self.names(root.rpartition("/")[2]) else ()
 
@@ -91,7 +112,7 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     """What the way back by `manifest` is about on its host."""
     apart = slots_in(manifest)
     before = {key: one.version for key, one in apart.by_key(one for one in then.packages if one.unpacked).items()}
-    moving, staying, gone = set(), set(), set()
+    moving, staying, gone, left = set[str](), set[str](), set[str](), set[str]()
     for change in manifest.changes:
         old = before.get(change.key, "")
         if change.action not in STAYS:
@@ -100,10 +121,19 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
             staying.add(change.name)
         if old and (change.action == "remove" or (change.action in STAYS and not change.installed)):
             gone.add(change.name)
-    found = Scope(tuple(manifest.to.get("only", "").split()), frozenset(moving), frozenset(staying), frozenset(gone))
+        if change.target and (change.data or change.foreign) and _leaves(change):
+            left.add(change.name)
+    held = frozenset(one for change in manifest.changes for one in change.holds)
+    only = tuple(manifest.to.get("only", "").split())
+    found = Scope(only, frozenset(moving), frozenset(staying), frozenset(gone), held=held, left=frozenset(left))
     owners = owners_of([*then.conffiles, *now.conffiles])
     inside = frozenset(path for path, package in owners.items() if found.configures(package))
     return replace(found, inside=inside, outside=frozenset(owners) - inside, units=manifest.family == "rpm")
+
+
+def _leaves(change: Change) -> bool:
+    """Whether no more than its configuration will be there."""
+    return change.action == "remove" or (change.action in STAYS and not change.installed)
 
 
 def _below(path: str, root: str) -> bool:

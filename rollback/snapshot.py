@@ -82,7 +82,11 @@ def find(journal: Journal, name: str) -> Snapshot:
     """
     heads = [row[:3] for row in journal.snapshot_rows()]
     called = [one for one, *names in heads if name and name in names]
-    return read(journal, called[-1] if called else pick("snapshot", name, [one for one, _, _ in heads]))
+    try:
+        return read(journal, called[-1] if called else pick("snapshot", name, [one for one, _, _ in heads]))
+    except UnknownName:
+        known = [f"{one} ({label})" if label else one for one, _, label in heads]
+        raise UnknownName("snapshot", name, known) from None
 
 
 def read(journal: Journal, found: str) -> Snapshot:

@@ -21,6 +21,7 @@ from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package
 
 from .catalog import Catalog, catalog
+from .foreign import NOBODYS, Foreign
 from .resolve import Change, Manifest, Solver
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class Question:
     now: HostFacts
     offered: Catalog
     to: Mapping[str, str]
+    foreign: Foreign = NOBODYS
 
 
 def silent(done: int, of: int) -> None:
@@ -77,9 +79,9 @@ def _different(questions: Mapping[str, Question]) -> list[tuple[Question, list[s
     for host, question in questions.items():
         then, now, offered = _bare(question.then), _bare(question.now), catalogs.of(question.offered)
         states = (id(packages.of(then.packages)), id(packages.of(now.packages)))
-        key = (states, then.os, now.os, tuple(sorted(question.to.items())))
+        key = (states, then.os, now.os, tuple(sorted(question.to.items())), question.foreign)
         alike = found.setdefault(id(offered), {})
-        alike.setdefault(key, (Question(then, now, offered, question.to), []))[1].append(host)
+        alike.setdefault(key, (Question(then, now, offered, question.to, question.foreign), []))[1].append(host)
     return [one for alike in found.values() for one in alike.values()]
 
 
@@ -124,9 +126,13 @@ def _answers(solver: Solver, asked: Sequence[Question], workers: int, progress: 
             workers = 1
         if number not in found:
             question = asked[number]
-            found[number] = solver(question.then, question.now, question.offered, question.to)
+            found[number] = _asked(solver, question)
             progress(len(found), len(asked))
     return [found[number] for number in range(len(asked))]
+
+
+def _asked(solver: Solver, question: Question) -> Manifest:
+    return solver(question.then, question.now, question.offered, question.to, question.foreign)
 
 
 def _side_by_side(
@@ -166,7 +172,9 @@ class _Worker:
         known = question.offered is self.offered
         self.offered = question.offered
         try:
-            self.pipe.send((question.then, question.now, None if known else question.offered, question.to))
+            self.pipe.send(
+                (question.then, question.now, None if known else question.offered, question.to, question.foreign)
+            )
         except OSError:
             return False
         return True
@@ -219,11 +227,11 @@ def _work(solver: Solver, pipe: Any) -> None:
     offered = catalog(())
     with suppress(EOFError, OSError):
         while True:
-            then, now, fresh, to = pipe.recv()
+            then, now, fresh, to, foreign = pipe.recv()
             offered = fresh or offered
             answer = None
             with suppress(Exception):
-                answer = solver(then, now, offered, to)
+                answer = _asked(solver, Question(then, now, offered, to, foreign))
             pipe.send(answer)
 
 

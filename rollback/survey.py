@@ -5,22 +5,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nornir_upgrade.controller import ask_all, ask_each, refuse_lost
+from nornir_upgrade.core.belongings import belongings
 from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import Failure, InvalidInput
 from nornir_upgrade.core.escrow import Escrow, PackageFile
 from nornir_upgrade.core.facts import HostFacts, gather
 from nornir_upgrade.core.holdings import heads
+from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.journal import Journal
+from nornir_upgrade.core.packages import PackageName
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.repositories import SetRepository
+from nornir_upgrade.words import moment
 
 from .catalog import Catalog, catalog
 from .enquiry import Wanted
 from .escrowed import candidates, due, elsewhere
 from .foretold import foretell
 from .nearest import Nearest
+from .parting import Estate, Parting, parted, strangers
 from .resolve import Manifest, exact
 from .shelf import Shelf
 from .slots import flavour_of
@@ -33,6 +38,7 @@ if TYPE_CHECKING:  # nornir takes long to import
     from nornir_upgrade.core.fleet import FleetHost
 
 KEEP = Nearest()
+NOTHING_ASKED = Parting()
 _NOTHING = catalog(())
 
 
@@ -69,15 +75,16 @@ def survey(
     snapshot: Snapshot,
     *,
     solver: Nearest = KEEP,
+    asked: Parting = NOTHING_ASKED,
     progress: Progress = silent,
 ) -> Survey:
     """Look at those of `names` that the snapshot knows, and find each one's manifest, of which `progress` is told. Nothing changes
-    anywhere.
+    anywhere. `asked`: what becomes of packages that came since.
 
     Two round trips a host: its facts, and, where a package is not as it was, which indexes its repositories have with the old
-    ones back; what is in them is fetched once for all hosts. Of `names` those are asked too that alone keep an old
-    version. Raises `InvalidInput` where the snapshot knows none of `names`,
-    `Unreachable` naming every host that is.
+    ones back; what is in them is fetched once for all hosts. Where packages came since, two more: what is theirs. Of `names` those
+    are asked too that alone keep an old version. Raises `InvalidInput` where the snapshot knows none of `names`, `Unreachable`
+    naming every host that is.
     """
     runs = runs_since(journal, snapshot)
     now = state_now(fleet, names, snapshot)
@@ -93,10 +100,39 @@ def survey(
     escrow, old = Escrow.beside(store), {host: due(snapshot.of(host), now[host]) for host in changed}
     offered = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
     catalogs = _with_kept(fleet, names, escrow, offered, old)
-    questions = {host: Question(snapshot.of(host), now[host], catalogs[host], to) for host in catalogs}
+    estates = _estates(fleet, snapshot, {host: now[host] for host in changed})
+    since = moment(snapshot.taken_at)
+    questions = {
+        host: Question(
+            snapshot.of(host),
+            now[host],
+            found,
+            to,
+            strangers(snapshot.of(host), now[host], runs, estates[host], asked, since),
+        )
+        for host, found in catalogs.items()
+    }
     solved = solve_all(solver, questions, progress=progress)
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
+    manifests |= {host: parted(manifests[host], now[host], estates[host], asked) for host in estates}
     return Survey(snapshot, runs, now, manifests)
+
+
+def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> dict[str, Estate]:
+    """What is theirs, of the packages that hosts have and did not have: nobody's data may go with them. Raises as `ask_all`."""
+    new = {host: _newcomers(snapshot.of(host), facts) for host, facts in now.items()}
+
+    def ask(host: Host) -> Estate:
+        return belongings(host, flavour_of(now[host.name]), new[host.name])
+
+    found: dict[str, Estate] = {host: {} for host in now}
+    return found | ask_all(fleet, [host for host, keys in new.items() if keys], ask)
+
+
+def _newcomers(then: HostFacts, now: HostFacts) -> frozenset[PackageName]:
+    before = {one.key for one in then.packages if one.unpacked}
+    left = {one.key for one in then.packages}
+    return frozenset(one.key for one in now.packages if one.key not in (before if one.unpacked else left))
 
 
 def state_now(fleet: Fleet, names: Sequence[str], snapshot: Snapshot) -> dict[str, HostFacts]:

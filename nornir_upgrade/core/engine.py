@@ -10,7 +10,7 @@ from .host import Host, Result
 from .journal import Journal
 from .masking import masked
 from .plan import Wave, Work
-from .run import Place, Run
+from .run import DIFFERS, Place, Run
 from .step import Step
 from .store import Store
 
@@ -65,10 +65,26 @@ class HeldBack(Failure):
     reference = "held-back"
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found when a run had come to its end, in words; `good`: every host is as it should be."""
+
+    good: bool
+    text: str
+
+
 def execute(
-    run: Run, fleet: Fleet, journal: Journal, store: Store, policy: Policy, digest_of_packages: Callable[[Host], str]
+    run: Run,
+    fleet: Fleet,
+    journal: Journal,
+    store: Store,
+    policy: Policy,
+    digest_of_packages: Callable[[Host], str],
+    judge: Callable[[], Verdict] | None = None,
 ) -> Outcome:
     """Do what is left of `run`, wave by wave; afterwards the journal holds how far it came, and its end.
+
+    Where all of it was done, `judge` looks whether the hosts are as they should be, before the run counts as ended.
 
     A host that failed is left alone for the rest of this execution, and so is one that a wave binds together with it; `policy`
     says how many may fail. Raises `Irreversible`
@@ -80,7 +96,8 @@ def execute(
     outcome = Outcome(run.id, execution.failed, finished)
     if outcome.succeeded:
         _forget_jobs(run, fleet)
-    journal.append(run.id, "run_ended", text=_ending(outcome, policy))
+    good = _judged(run, journal, judge) if outcome.succeeded and judge else True
+    journal.append(run.id, "run_ended", text=_ending(outcome, policy) if good else DIFFERS)
     return outcome
 
 
@@ -233,6 +250,12 @@ class _Scoped:
 
 def _scoped(host: Host, scope: str) -> Host:
     return cast(Host, _Scoped(host, scope))
+
+
+def _judged(run: Run, journal: Journal, judge: Callable[[], Verdict]) -> bool:
+    verdict = judge()
+    journal.append(run.id, "verdict", text=verdict.text)
+    return verdict.good
 
 
 def _forget_jobs(run: Run, fleet: Fleet) -> None:

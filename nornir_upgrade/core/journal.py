@@ -6,12 +6,14 @@ It lives on the controller, outside everything that is ever restored. Reading ne
 import fcntl
 import json
 import os
+import pwd
 import secrets
 import socket
 import sqlite3
 import struct
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +23,9 @@ import sqlalchemy as sa
 
 from . import codec
 from .errors import DiskFull, InvalidInput, JournalLocked, UnknownName
+from .host import quote
 from .journal_tables import EVENTS, HEADS, RUNS, SEALED_FIELDS, SNAPSHOTS, check_run, prepare
+from .masking import masked
 from .plan import Plan
 from .run import Event, Run, What
 from .seal import check, damaged, seal
@@ -64,6 +68,7 @@ class Journal:
             self._connection = self._engine.connect()
         self._prepare()
         self.watchers: list[Callable[[Event], None]] = []
+        self.author = ""
 
     def _prepare(self) -> None:
         with self._transaction():
@@ -122,6 +127,8 @@ class Journal:
             if snapshot:
                 self._insert_snapshot(snapshot, run.id, "")
         self.append(run.id, "run_opened", text=f"{plan.direction} {plan.origin}")
+        if self.author:
+            self.append(run.id, "run_by", text=self.author)
         return self.run(run.id)
 
     def consent(self, run: str, hosts: Iterable[str]) -> None:
@@ -249,6 +256,7 @@ def owned(path: Path, command: str) -> Iterator[Journal]:
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "command": command, "since": now()}
         os.pwrite(handle, json.dumps(owner).encode(), 0)
         journal = Journal(path)
+        journal.author = author(sys.argv)
         try:
             journal.require_whole()
             yield journal
@@ -272,6 +280,21 @@ def at_work(path: Path) -> str:
         return "" if struct.unpack(_FLOCK, asked)[0] == fcntl.F_UNLCK else _owner(handle)
     finally:
         os.close(handle)
+
+
+def author(argv: Sequence[str]) -> str:
+    """Who is at work here, from where, and by which command, without passwords. With sudo, who called it."""
+    user = os.environ.get("SUDO_USER") or _user()
+    as_root = f" (as {_user()})" if user != _user() else ""
+    command = masked(quote([Path(argv[0]).name, *argv[1:]])) if argv else ""
+    return f"{user}{as_root} on {socket.gethostname()}: {command}"
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
 
 
 def _owner(handle: int) -> str:

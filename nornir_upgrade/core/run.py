@@ -19,10 +19,14 @@ What = Literal[
     "gate_failed",
     "host_failed",
     "wave_closed",
+    "run_by",
+    "verdict",
     "run_ended",
     "run_undone",
 ]
-Status = Literal["open", "succeeded", "undone", "untouched"]
+Status = Literal["open", "succeeded", "differs", "undone", "untouched"]
+DIFFERS = "differs"
+"""How a run ended that came to its end, and whose hosts are not all as they should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Event:
 
     `wave` and `index` count from 0 and are -1 where they do not apply. `at` is UTC, ISO 8601; order comes from `seq` alone.
     `before` is the step that wants what was true (on `step_started`), `text` the step or outcome in words, `error` the failure.
+    `run_by` says who opened the run, from where and how; `verdict` what a comparison at its end found.
     """
 
     seq: int
@@ -95,18 +100,30 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """`open` until the run ended well, was undone, or ended without having touched anything."""
+        """`open` until the run came to its end, was undone, or ended without having touched anything."""
         if any(event.what == "run_undone" for event in self.events):
             return "undone"
         ends = [event for event in self.events if event.what == "run_ended"]
         if ends and ends[-1].text == "succeeded":
             return "succeeded"
+        if ends and ends[-1].text == DIFFERS:
+            return "differs"
         return "untouched" if ends and not self.started else "open"
 
     @property
     def consent(self) -> frozenset[str]:
         """The hosts that go on without a whole way back, as somebody said by name."""
         return frozenset(event.host for event in self.events if event.what == "consent_given")
+
+    @property
+    def author(self) -> str:
+        """Who opened the run, from where, and by which command; '' where nobody recorded it."""
+        return next((event.text for event in self.events if event.what == "run_by"), "")
+
+    @property
+    def verdict(self) -> str:
+        """What the last comparison at its end found; '' where there was none."""
+        return next((event.text for event in reversed(self.events) if event.what == "verdict"), "")
 
     @property
     def captures(self) -> dict[str, tuple[str, Step]]:

@@ -34,18 +34,23 @@ class CaptureFiles(Step, kind="capture_files"):
 
 @dataclass(frozen=True, slots=True)
 class RestoreFiles(Step, kind="restore_files"):
-    """At and below `roots` stand exactly `entries`, byte for byte, with their modes and owners; the bytes are in the store."""
+    """At and below `roots` stand exactly `entries`, byte for byte, with their modes and owners; the bytes are in the store.
+
+    What stands at and below `spare` is left as it is, whatever it is.
+    """
 
     roots: tuple[str, ...]
     entries: tuple[FileState, ...]
+    spare: tuple[str, ...] = ()
     kind: Literal["restore_files"] = "restore_files"
 
     def observe(self, host: Host, store: Store) -> Step:
         return captured(self.roots, host, store)
 
     def apply(self, host: Host, store: Store) -> None:
-        wanted = {entry.path: entry for entry in self.entries}
-        present = {state.path: state for state in host.tree(_checked(self.roots))}
+        wanted = {entry.path: entry for entry in self.entries if not self._spares(entry.path)}
+        tree = host.tree(_checked(self.roots))
+        present = {state.path: state for state in tree if not self._spares(state.path)}
         for path in sorted(present, reverse=True):  # what is below a directory goes before it
             if path not in wanted or wanted[path].kind != present[path].kind:
                 host.place(FileState(path, "absent"))
@@ -55,7 +60,11 @@ class RestoreFiles(Step, kind="restore_files"):
                 _make(wanted[path], present.get(path), host, store)
 
     def describe(self) -> str:
-        return f"restore {', '.join(self.roots)}"
+        but = f", but for {', '.join(self.spare)}" if self.spare else ""
+        return f"restore {', '.join(self.roots)}{but}"
+
+    def _spares(self, path: str) -> bool:
+        return any(path == one or path.startswith(f"{one}/") for one in self.spare)
 
 
 def captured(roots: tuple[str, ...], host: Host, store: Store) -> RestoreFiles:

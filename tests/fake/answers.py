@@ -6,8 +6,8 @@ from time import time
 
 from nornir_upgrade.core.host import Result
 
-from . import apt, database
-from .index import VERSIONS, offers
+from . import apt, database, dpkg, files
+from .index import VERSIONS, offer_of, offers
 from .state import File, HostState, Installed
 
 _ROOMS = {"/": "/", "/usr": "/", "/var/cache/apt/archives": "/var", "/var/lib/nornir-upgrade": "/var"}
@@ -130,6 +130,30 @@ def _made_up(state: HostState, given: list[str]) -> tuple[HostState, list[tuple[
 
 def _version(release: str, name: str) -> str:
     return offers(release)[name].version if name in offers(release) else ""
+
+
+def belongings(state: HostState, boundary: str, stdin: bytes) -> Result:
+    """What `belongings.SCRIPTS["deb"]` prints: every package here has a postrm that deletes its data, and its units."""
+    answer, said = _Answer(boundary), ""
+    for line in stdin.decode().splitlines():
+        name = line.partition("\t")[0]
+        if name in state.packages:
+            offer = offer_of(name, state.packages[name].version)
+            said += f"package\t{line}\npostrm%rm -rf {dpkg.DATA}/{name}\n"
+            said += "".join(f"unit%/usr/lib/systemd/system/{unit}.service\n" for unit in (offer.units if offer else ()))
+    for part, text in (("named", said), ("owned", ""), ("users", "root:x:0:0:root:/root:/bin/sh\n")):
+        answer.part(part, text)
+    return answer.result()
+
+
+def look(state: HostState, boundary: str, stdin: bytes) -> Result:
+    """What `belongings.LOOK` prints: the first file below each place."""
+    answer, said = _Answer(boundary), ""
+    for line in stdin.decode().splitlines():
+        below = [one.path for one in files.walk(state, [line.partition("\t")[2]]) if one.kind == "file"]
+        said += f"{line}\t{below[0]}\n" if below else ""
+    answer.part("found", said)
+    return answer.result()
 
 
 class _Answer:

@@ -18,6 +18,8 @@ JOURNAL = "/var/lib/dpkg/updates/0001"
 """There while dpkg was interrupted: apt-get refuses to work then."""
 OPERATIONS = ("begin", "unpack", "configure", "remove", "purge")
 FAULTS = "/run/lab-fault"
+DATA = "/var/lib"
+"""Where the postrm of every package deletes its data, in a directory of its name."""
 
 
 def digest(data: bytes) -> str:
@@ -130,7 +132,7 @@ def remove(state: HostState, name: str) -> tuple[int, bytes]:
     offer = _required(name, package.version)
     for unit in offer.units:
         state.services.pop(unit, None)
-    if package.conffiles:
+    if package.conffiles or files.walk(state, [f"{DATA}/{name}"]):
         package.state, package.selection, package.broken, package.auto = "config-files", "deinstall", False, False
     else:
         del state.packages[name]
@@ -144,6 +146,8 @@ def purge(state: HostState, name: str) -> tuple[int, bytes]:
         for end in ("", ".dpkg-dist", ".dpkg-old", ".dpkg-new"):
             files.remove(state, path + end)
         files.remove(state, files.parent(path))
+    for below in files.walk(state, [f"{DATA}/{name}"])[::-1]:
+        files.remove(state, below.path)
     return 0, f"Purging configuration files for {name} ...\n".encode()
 
 

@@ -7,6 +7,7 @@ from nornir_upgrade import gates
 from nornir_upgrade.core import apt as core_apt
 from nornir_upgrade.core import (
     arrangement,
+    belongings,
     debdepot,
     download_deb,
     facts,
@@ -20,6 +21,7 @@ from nornir_upgrade.core import (
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.steps import databases as database_step
 from nornir_upgrade.steps import repositories
+from rollback import edited
 
 from . import answers, apt, cache, database, dpkg, files, systemd
 from .copies import SCRIPTS as COPIES
@@ -347,6 +349,19 @@ def _download(state: HostState, call: Call) -> Result | Work:
         return apt.refused(refusal)
 
 
+def _belongings(state: HostState, call: Call) -> Result:
+    return answers.belongings(state, call.argv[0], call.stdin)
+
+
+def _belongings_found(state: HostState, call: Call) -> Result:
+    return answers.look(state, call.argv[0], call.stdin)
+
+
+def _newer(state: HostState, call: Call) -> Result:
+    """No file of a fake host has a time: those that `told` names are newer than anything."""
+    return Result(0, "".join(f"{path}\0" for path in state.told.get("newer", "").split()).encode(), b"")
+
+
 def _inspection(state: HostState, call: Call) -> Result:
     return answers.inspection(state, *call.argv)
 
@@ -389,6 +404,9 @@ SCRIPTS: dict[str, Program] = {
     repositories._FORGET: _forget_indexes,
     indexes.DAMAGED: _whole_indexes,
     inspection.SCRIPTS["deb"]: _inspection,
+    belongings.SCRIPTS["deb"]: _belongings,
+    belongings.LOOK: _belongings_found,
+    edited.NEWER: _newer,
     preview_deb.SCRIPT: _preview,
     rehearsal_deb.SCRIPT: _rehearsal,
     transaction.GUARD: _guard,

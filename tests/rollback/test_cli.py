@@ -4,12 +4,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nornir_upgrade import execution
 from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.recap import recap
+from nornir_upgrade.recap_text import recap_in_text
+from nornir_upgrade.report import render
 from rollback import back, survey
 from tests.fake.faults import raises_on
 
@@ -33,7 +37,7 @@ def test_apply_tells_every_removal_and_every_caution_before_it_asks(site: Site) 
     result = site.call("apply", "--restore-db", "--yes")
     told = result.stderr
     for removed in ("neutron-server", "python-neutron", "python-neutronclient", "python-oslo.messaging"):
-        assert f"remove {removed} " in told
+        assert f"purge {removed} " in told
     assert "Caution: ctl1: what was written to database nova since" in told
     assert told.index("Caution") < told.index("stop services", told.index("Caution"))
 
@@ -114,15 +118,39 @@ def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch
     site.call("apply", "--yes", code=5)
     cut = site.journal.run("last")
 
-    def meddle(*argv: Any, **more: Any) -> Any:
-        ended = execution.carry_out(*argv, **more)
-        site.fleet.hosts["cmp1"].state.packages["less"].selection = "hold"
-        return ended
+    def meddle(*argv: Any) -> Any:
+        *rest, judge = argv
+
+        def meddled() -> Any:
+            site.fleet.hosts["cmp1"].state.packages["less"].selection = "hold"
+            return judge()
+
+        return execution.carry_out(*rest, meddled)
 
     monkeypatch.setattr(back, "carry_out", meddle)
-    document = site.json("apply", "--restore-db", "--yes", code=5)
+    result = site.call("apply", "--restore-db", "--yes", "-o", "json", code=5)
+    document = json.loads(result.stdout)
+    assert "run ended: differs" in result.stderr and "run ended: succeeded" not in result.stderr
     assert [(d["host"], d["area"], d["name"]) for d in document["differences"]] == [("cmp1", "holds", "less:amd64")]
     assert site.journal.run(cut.id).status == "open"
+
+    # What was found is kept: whoever asks later hears the same, and what to do.
+    kept = recap(site.journal.run("last"), Path("config.yaml"))
+    assert kept.status == kept.ending == "differs" and "1 differ" in kept.verdict and "less" in kept.verdict
+    assert f"rollback apply --snapshot {kept.origin}" in kept.remedy
+    assert kept.verdict in recap_in_text(kept) and kept.remedy in recap_in_text(kept)
+    page = render(site.journal.run("last"), Path("config.yaml"))
+    assert "1 differ" in page and "state differs" in page
+    monkeypatch.undo()
+
+
+def test_the_verdict_of_a_way_back_that_is_equal_is_kept_too(site: Site) -> None:
+    site.go_forward()
+    site.call("apply", "--restore-db", "--yes")
+    run = site.journal.run("last")
+    assert (run.status, run.verdict) == ("succeeded", "all is as it should be")
+    assert [event.what for event in run.events][-2:] == ["verdict", "run_ended"]
+    assert run.author and " on " in run.author
 
 
 def test_nobody_to_ask_is_wrong_usage_and_a_no_changes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

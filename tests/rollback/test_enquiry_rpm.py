@@ -18,6 +18,7 @@ from nornir_upgrade.core.store import digest_of
 from rollback.answer import Answer, Index, parse
 from rollback.catalog import Catalog
 from rollback.enquiry import Wanted
+from rollback.foreign import Foreign
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest
 from rollback.shelf import Shelf
@@ -172,7 +173,7 @@ def test_hosts_of_both_families_are_asked_in_one_call_and_equal_questions_are_pu
     assert found["deb"].present == {("less", "all", "5"): ()} and not found["deb"].candidates
     asked = []
 
-    def solver(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+    def solver(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], _: Foreign) -> Manifest:
         asked.append(now.os.family)
         return Nearest()(then, now, offered, to)
 

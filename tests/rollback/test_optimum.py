@@ -52,7 +52,7 @@ def question(draw: st.DrawFn, found: list[V], rules: Rules[V], key: Callable[[V]
     aims = []
     for each in sorted(set(map(key, found))):
         versions = st.sampled_from(["", *(one.version for one in found if key(one) == each)])
-        aims.append(Aim(each, draw(versions), draw(versions), draw(st.booleans()), draw(st.booleans())))
+        aims.append(Aim(each, draw(versions), draw(versions), *(draw(st.booleans()) for _ in range(3))))
     return encoding, tuple(aims)
 
 
@@ -67,7 +67,8 @@ def cost(encoding: Encoding, aims: tuple[Aim, ...], chosen: frozenset[int]) -> t
     def gone(one: Aim) -> bool:
         return not set(encoding.standing(one.key)) & chosen
 
-    focus, rest = [a for a in aims if a.focus], [a for a in aims if not a.focus]
+    guests, own = [a for a in aims if a.guest], [a for a in aims if not a.guest]
+    focus, rest = [a for a in own if a.focus], [a for a in own if not a.focus]
     wrong = {aim.key: there[aim.key] != ([aim.wanted] if aim.wanted else []) for aim in aims}
     others = [aim for aim in aims if there[aim.key] and there[aim.key][0] not in {aim.wanted, aim.second} - {""}]
     return (
@@ -76,6 +77,8 @@ def cost(encoding: Encoding, aims: tuple[Aim, ...], chosen: frozenset[int]) -> t
         sum(bool(a.wanted) and a.asked and gone(a) for a in rest),
         sum(bool(a.wanted) and wrong[a.key] for a in rest),
         sum(bool(a.wanted) and not a.asked and gone(a) for a in rest),
+        sum(bool(a.wanted) and wrong[a.key] for a in guests),
+        sum(bool(a.wanted) and gone(a) for a in guests),
         sum(not a.wanted and wrong[a.key] for a in rest),
         len(others),
         sum(distance(encoding, aim, there[aim.key][0]) for aim in others),

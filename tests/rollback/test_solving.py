@@ -19,6 +19,7 @@ from nornir_upgrade.core.errors import InvalidInput, UnknownName
 from nornir_upgrade.core.facts import HostFacts
 from rollback import solving
 from rollback.catalog import Catalog, catalog
+from rollback.foreign import Foreign
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest
 from rollback.solving import Question, solve_all
@@ -64,7 +65,9 @@ class Counting:
     def __init__(self) -> None:
         self.asked = 0
 
-    def __call__(self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+    def __call__(
+        self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], _: Foreign
+    ) -> Manifest:
         self.asked += 1
         return Nearest()(then, now, offered, to)
 
@@ -141,7 +144,7 @@ def test_a_catalog_goes_to_each_worker_once() -> None:
     assert 1 <= Sent.times <= 2
 
 
-def mortal(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+def mortal(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], _: Foreign) -> Manifest:
     """Dies in a worker where there is no `libperl=1`."""
     if multiprocessing.parent_process() is not None and not offered.find("libperl", "amd64", "1"):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -153,7 +156,7 @@ def test_what_a_worker_died_of_is_answered_here() -> None:
     assert solve_all(mortal, DIFFERENT, workers=2) == solve_all(Nearest(), DIFFERENT)
 
 
-def refusing(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+def refusing(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], _: Foreign) -> Manifest:
     if not offered.find("libperl", "amd64", "1"):
         raise UnknownName("package", "libperl", ["perl"])  # which cannot be pickled
     return Nearest()(then, now, offered, to)
@@ -169,7 +172,7 @@ def test_what_cannot_be_answered_is_raised_as_it_is(workers: int) -> None:
 # ---------------------------------------------------------------------- no orphans
 
 
-def idle(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
+def idle(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], _: Foreign) -> Manifest:
     """Writes down who works, and goes on for ever."""
     (Path(to["folder"]) / f"{os.getpid()}").touch()
     time.sleep(600)

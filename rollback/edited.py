@@ -1,0 +1,88 @@
+"""Edited since: files that somebody changed after the runs, and that a way back takes back. A look at the hosts."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from nornir_upgrade.controller import ask_all
+from nornir_upgrade.core.engine import Fleet
+from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.host import FileState, Host
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.steps.files import RestoreFiles
+
+from .scope import scope
+from .survey import Survey
+from .trail import trail
+
+_TIMEOUT = 300.0  # seconds
+# A file that was put in place after the runs: the change of its inode cannot be set back.
+NEWER = """\
+since=$1; shift
+for root do [ ! -e "$root" ] || find "$root" -newerct "@$since" ! -type d -print0; done
+"""
+
+
+def edited(fleet: Fleet, found: Survey) -> dict[str, tuple[str, ...]]:
+    """By host, the files below captured trees that changed after the last run ended, and will be as they were captured.
+
+    Changes nothing. A host on which a run is unfinished tells nothing: there is no moment after it.
+    """
+    since = _last_end(found.runs)
+    restores = {host: _restores(found, host) for host in found.now}
+    asked = {host: steps for host, steps in restores.items() if steps}
+    if not since or not asked:
+        return {}
+
+    def ask(host: Host) -> tuple[str, ...]:
+        steps = asked[host.name]
+        paths = _newer(host, since, [root for step in steps for root in step.roots])
+        return tuple(one.path for one in (host.stat(paths) if paths else ()) if _reverted(one, steps))
+
+    answers = ask_all(fleet, tuple(asked), ask)
+    return {host: paths for host, paths in answers.items() if paths}
+
+
+def in_text(edits: Mapping[str, tuple[str, ...]]) -> str:
+    """What was edited since, and how it is had again; '' where nothing was."""
+    return "\n".join(
+        "\n".join(
+            (f"{host}: edited since, and taken back (kept: rollback escrow show last {host} PATH):", *map(_line, paths))
+        )
+        for host, paths in edits.items()
+    )
+
+
+def _line(path: str) -> str:
+    return f"  {path}"
+
+
+def _restores(found: Survey, host: str) -> tuple[RestoreFiles, ...]:
+    about = scope(found.manifests[host], found.snapshot.of(host), found.now[host])
+    left = about.trail(trail(found.runs, host, consent=frozenset({host})))
+    return (*left.captures, *left.edits)
+
+
+def _last_end(runs: Iterable[Run]) -> str:
+    """The moment of the last end, in seconds; '' where there is none, or a run goes on."""
+    every = tuple(runs)
+    ends = [event.at for run in every for event in run.events if event.what == "run_ended"]
+    if not ends or any(run.status == "open" for run in every):
+        return ""
+    return f"{datetime.fromisoformat(ends[-1]).timestamp():.3f}"
+
+
+def _newer(host: Host, since: str, roots: Iterable[str]) -> tuple[str, ...]:
+    result = host.run(("sh", "-c", NEWER, "sh", since, *dict.fromkeys(roots)), timeout=_TIMEOUT, check=False)
+    if result.status != 0:
+        raise CommandFailed(host.name, "find", result.status, result.errors)
+    return tuple(path for path in result.text.split("\0") if path)
+
+
+def _reverted(now: FileState, steps: Iterable[RestoreFiles]) -> bool:
+    """Whether what stands there will not: it was captured otherwise, or was not there, and no package that stays holds it."""
+    for step in steps:
+        below = any(now.path == root or now.path.startswith(f"{root.rstrip('/')}/") for root in step.roots)
+        spared = any(now.path == one or now.path.startswith(f"{one}/") for one in step.spare)
+        if below and not spared:
+            return now not in step.entries
+    return False
