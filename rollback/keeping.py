@@ -59,7 +59,7 @@ def waste(
     last = max(map(_begun, runs), default="")
     by_host = _wanted(read(one.id) for one in led_to)
     wanted = set().union(*by_host.values())
-    packages, stay = [], _digests(needed)
+    packages, stay = [], _digests(needed) | {host.picture for one in led_to for host in one.hosts}
     for one in kept:
         if one.file in wanted or one.at >= last:
             stay.add(one.digest)
