@@ -50,7 +50,7 @@ def _counts(verdicts: Iterable[Verdict]) -> str:
 
 def _unexplained(verdicts: Iterable[Verdict]) -> str:
     rows = [
-        (one.host, one_line(_shown(change.path)), "; ".join(_told(change)))
+        (one.host, _shown(change.path), "; ".join(_told(change)))
         for one in verdicts
         for change in one.judgement.unexplained
     ]
@@ -79,14 +79,16 @@ def _not_compared(verdicts: Iterable[Verdict]) -> list[str]:
 
 
 def _left_out(one: Verdict) -> Iterable[str]:
-    points = {out for head in one.heads for out in head.left_out}
+    points: dict[str, set[str]] = {}
+    for out in (out for head in one.heads for out in head.left_out):
+        points.setdefault(out.why, set()).add(_shown(out.point))
     if points:
-        yield ", ".join(f"{_shown(out.point)} ({out.why})" for out in sorted(points, key=lambda out: out.point))
+        yield "; ".join(f"{', '.join(sorted(points[why]))} ({why})" for why in sorted(points))
     if not all(head.xattrs for head in one.heads):
         yield "extended attributes, capabilities and ACLs: the host has neither getfattr nor Python"
     if one.comparison.unread:
         count = len(one.comparison.unread)
-        yield f"the contents of {count} files that could not be read: {one_line(_shown(one.comparison.unread[0]), 60)}, ..."
+        yield f"the contents of {count} files that could not be read: {_shown(one.comparison.unread[0])}, ..."
     if any(head.vanished for head in one.heads):
         yield f"{sum(head.vanished for head in one.heads)} files that vanished while they were read"
 
@@ -127,5 +129,6 @@ def _value(entry: Entry | None, aspect: Aspect) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name as text: bytes that are no UTF-8 are written out."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A name as text on one line: bytes that are no UTF-8, and characters that cannot be seen, are written out."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
