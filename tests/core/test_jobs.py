@@ -271,3 +271,13 @@ def test_names_that_are_none_are_refused(here: LocalHost, name: str) -> None:
 def test_answers_that_are_none_are_refused(text: bytes) -> None:
     with pytest.raises(InvalidInput):
         jobs.parse_answer(text)
+
+
+def test_commands_make_files_for_all_and_the_record_stays_private(here: LocalHost, tmp_path: Path) -> None:
+    """Maintainer scripts make files and directories that others must read, as they do where an administrator calls apt."""
+    made = tmp_path / "made"
+    assert here.job("j", (("mkdir", str(made)), ("touch", str(made / "file")))).status == 0
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (made, made / "file")}
+    assert modes == {"made": 0o755, "file": 0o644}
+    record = tmp_path / "jobs" / "j"
+    assert [path for path in (record, *record.iterdir()) if path.stat().st_mode & 0o077] == []
