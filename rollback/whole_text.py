@@ -11,6 +11,7 @@ from .picture_rules import Rule
 from .whole_disk import Verdict
 
 _WIDTH = 40
+_MOST = 200  # lines of one host; a document has them all
 
 
 def in_text(verdicts: Sequence[Verdict]) -> str:
@@ -49,11 +50,12 @@ def _counts(verdicts: Iterable[Verdict]) -> str:
 
 
 def _unexplained(verdicts: Iterable[Verdict]) -> str:
-    rows = [
-        (one.host, _shown(change.path), "; ".join(_told(change)))
-        for one in verdicts
-        for change in one.judgement.unexplained
-    ]
+    rows: list[tuple[str, str, str]] = []
+    for one in verdicts:
+        changes = one.judgement.unexplained
+        rows += [(one.host, _shown(change.path), "; ".join(_told(change))) for change in changes[:_MOST]]
+        if len(changes) > _MOST:
+            rows.append((one.host, f"... and {len(changes) - _MOST} more", "-o json has them all"))
     return columns(("host", "path", "differs"), rows) if rows else ""
 
 

@@ -63,6 +63,14 @@ def test_what_differs_is_told_by_host_and_path_and_by_the_rule_that_explains_it(
     assert "cmp1: " in result.stderr and "paths are in the picture" in result.stderr
 
 
+def test_of_very_many_differences_the_first_are_told_and_the_document_has_all(whole: Site) -> None:
+    whole.call("snapshot", "--whole")
+    for number in range(250):
+        put(whole, "cmp1", f"/srv/{number}")
+    assert "... and 50 more" in whole.call("diff", "--whole", "--limit", "cmp1").stdout
+    assert len(told(whole.json("diff", "--whole", "--limit", "cmp1"))["cmp1"]) == 250
+
+
 def test_two_snapshots_are_compared_without_a_host(whole: Site) -> None:
     whole.call("snapshot", "--whole", "--label", "one")
     put(whole, "cmp1", "/srv/x")
