@@ -123,6 +123,17 @@ def test_equal_pictures_are_kept_once_and_stay_when_the_rest_is_pruned(whole: Si
     assert waste not in store and kept[0] == set(store.digests())
 
 
+def test_a_picture_that_was_lost_is_told_with_its_snapshot_and_host(whole: Site, tmp_path: Path) -> None:
+    kept = whole.json("snapshot", "--whole")["snapshot"]
+    whole.call("escrow", "verify")
+    for digest in tuple(Store(tmp_path / "store").digests()):
+        Store(tmp_path / "store").remove(digest)
+    assert (
+        f"picture in snapshot {kept} of cmp1: the store holds no object"
+        in whole.call("escrow", "verify", code=22).stdout
+    )
+
+
 def test_facts_written_before_there_were_pictures_are_read() -> None:
     known = facts("a")
     document = codec.to_builtins(known)
