@@ -84,12 +84,18 @@ def snapshot(flags: Flags, label: str, whole: bool) -> int:
     with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as controller:
         fleet, journal = controller.fleet, controller.journal
         found, lost = facts_found(fleet, fleet.names, known_databases(journal, fleet.inventory))
-        facts = tuple(found.values())
+        facts, unseen = tuple(found.values()), {}
         if whole:
             pictures, unseen = whole_disk.take(fleet, tuple(found), picture_rules.shipped(), screen.note)
-            facts, lost = whole_disk.keep(pictures, facts, controller.store), lost | unseen
+            facts = whole_disk.keep(pictures, facts, controller.store)
         kept = keep(journal, facts, label=label)
-    document = {"snapshot": kept.id, "label": label, "hosts": list(kept.names), "lacking": _messages(lost), "whole": whole}
+    document = {
+        "snapshot": kept.id,
+        "label": label,
+        "hosts": list(kept.names),
+        "lacking": _messages(lost),
+        "whole": whole,
+    }
     screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}", code=_worst(lost))
     _tell_lost(screen, lost, "Not in the snapshot")
     return _worst(lost)

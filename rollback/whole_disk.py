@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from nornir_upgrade.controller import ask_each, refuse_lost
 from nornir_upgrade.core import walk
 from nornir_upgrade.core.engine import Fleet
-from nornir_upgrade.core.errors import Failure, InvalidInput
+from nornir_upgrade.core.errors import CommandFailed, Failure, HostUnreadable, InvalidInput, TimedOut
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.picture import Comparison, Head, Picture, compare, pack, unpack
@@ -38,7 +38,10 @@ def take(
     wanted = meanings(rules)
 
     def look(host: Host) -> Picture:
-        found = walk.take(host, wanted, lambda at: note(f"{at.host}: {at.read} of {at.files} files are read"))
+        try:
+            found = walk.take(host, wanted, lambda at: note(f"{at.host}: {at.read} of {at.files} files are read"))
+        except (CommandFailed, InvalidInput, TimedOut) as failure:
+            raise HostUnreadable(failure.message, hint=failure.hint) from failure
         note(f"{host.name}: {len(found.records)} paths are in the picture{_caution(found.head)}")
         return found
 

@@ -44,8 +44,6 @@ def test_12_to_13_and_back_with_nobody_locked_out(site: Site, seed: int, say: Sa
         site.upgrade("run", "release-upgrade", "--yes", "--force", "--accept-no-way-back", name)
         assert site.text(name, "sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME").strip() == "trixie"
         site.rollback("apply", "--yes")
-    say(
-        f"seed {seed}: {len(prober.attempts)} logins, {prober.refused} refused, lock-outs: {len(prober.lock_outs())}"
-    )
+    say(f"seed {seed}: {len(prober.attempts)} logins, {prober.refused} refused, lock-outs: {len(prober.lock_outs())}")
     assert prober.lock_outs() == []
     assert site.text(name, "sh", "-c", _STATES) == before

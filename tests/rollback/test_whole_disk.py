@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core import codec
+from nornir_upgrade.core import codec, mounts
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.store import Store
 from rollback.snapshot import entries, find
@@ -102,6 +102,16 @@ def test_a_snapshot_without_pictures_is_refused_with_the_remedy(whole: Site) -> 
     whole.call("snapshot")
     result = whole.call("diff", "--whole", code=10)
     assert "has no picture of whole disks" in result.stderr and "rollback snapshot --whole" in result.stderr
+
+
+def test_a_host_that_cannot_be_looked_at_costs_no_other_its_picture(whole: Site) -> None:
+    whole.fleet.hosts["cmp1"].state.files.pop(mounts.TABLE)
+    result = whole.call("snapshot", "--whole", code=24)
+    assert "Without a picture in the snapshot: cmp1" in result.stderr
+    (one,) = entries(whole.journal)
+    assert [(host.host, bool(host.picture)) for host in one.hosts] == [("cmp1", False), ("ctl1", True)]
+    pictures.place(whole.fleet.hosts["cmp1"].state)
+    assert told(whole.json("diff", "--whole")) == {"ctl1": []}
 
 
 def test_a_damaged_picture_is_refused(whole: Site, tmp_path: Path) -> None:
