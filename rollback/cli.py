@@ -84,21 +84,24 @@ def snapshot(flags: Flags, label: str, whole: bool) -> int:
     with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as controller:
         fleet, journal = controller.fleet, controller.journal
         found, lost = facts_found(fleet, fleet.names, known_databases(journal, fleet.inventory))
-        facts, unseen = tuple(found.values()), {}
+        facts = tuple(found.values())
+        unseen: dict[str, Failure] = {}
         if whole:
             pictures, unseen = whole_disk.take(fleet, tuple(found), picture_rules.shipped(), screen.note)
             facts = whole_disk.keep(pictures, facts, controller.store)
         kept = keep(journal, facts, label=label)
+    every = lost | unseen
     document = {
         "snapshot": kept.id,
         "label": label,
         "hosts": list(kept.names),
-        "lacking": _messages(lost),
+        "lacking": _messages(every),
         "whole": whole,
     }
-    screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}", code=_worst(lost))
+    screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}", code=_worst(every))
     _tell_lost(screen, lost, "Not in the snapshot")
-    return _worst(lost)
+    _tell_lost(screen, unseen, "Without a picture in the snapshot")
+    return _worst(every)
 
 
 @door.command(

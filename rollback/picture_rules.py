@@ -11,10 +11,8 @@ from typing import Literal, cast, get_args
 from nornir_upgrade.core.picture import ASPECTS, KINDS, Aspect, Change, Entry, Picture
 from nornir_upgrade.document import Node, Source, read
 
-Condition = Literal["", "same-stanzas", "same-lines", "bytecode", "new"]
-"""What must hold besides: the file says the same but for the order of its stanzas or lines; Python's bytecode has its source;
-nothing stood there before.
-"""
+Condition = Literal["", "same-stanzas", "same-lines", "bytecode"]
+"""What must hold besides: the file says the same but for the order of its stanzas or lines; Python's bytecode has its source."""
 
 _MEANINGS: Mapping[Condition, str] = {"same-stanzas": "stanzas", "same-lines": "lines"}
 _WILD = re.compile(r"\*\*|\*|\?")
@@ -110,8 +108,6 @@ def _holds(rule: Rule, change: Change, before: Picture, after: Picture) -> bool:
         return False
     if rule.condition == "bytecode":
         return _has_source(change.path, before, after)
-    if rule.condition == "new":
-        return one is None
     return not rule.condition or _means_the_same(one, other)
 
 
