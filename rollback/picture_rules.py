@@ -11,8 +11,10 @@ from typing import Literal, cast, get_args
 from nornir_upgrade.core.picture import ASPECTS, KINDS, Aspect, Change, Entry, Picture
 from nornir_upgrade.document import Node, Source, read
 
-Condition = Literal["", "same-stanzas", "same-lines", "bytecode"]
-"""What must hold besides: the file says the same but for the order of its stanzas or lines; Python's bytecode has its source."""
+Condition = Literal["", "same-stanzas", "same-lines", "bytecode", "new"]
+"""What must hold besides: the file says the same but for the order of its stanzas or lines; Python's bytecode has its source;
+nothing stood there before.
+"""
 
 _MEANINGS: Mapping[Condition, str] = {"same-stanzas": "stanzas", "same-lines": "lines"}
 _WILD = re.compile(r"\*\*|\*|\?")
@@ -108,6 +110,8 @@ def _holds(rule: Rule, change: Change, before: Picture, after: Picture) -> bool:
         return False
     if rule.condition == "bytecode":
         return _has_source(change.path, before, after)
+    if rule.condition == "new":
+        return one is None
     return not rule.condition or _means_the_same(one, other)
 
 

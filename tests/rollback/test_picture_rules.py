@@ -29,7 +29,16 @@ KEPT = (
         "/usr/sbin",
         "/usr/share",
     ),
-    *("/var/lib/postgresql", "/var/lib/mysql", "/var/lib/redis", "/var/mail", "/var/spool", "/var/www", "/var/local"),
+    *(
+        "/var/lib/postgresql",
+        "/var/lib/mysql",
+        "/var/lib/redis",
+        "/var/mail",
+        "/var/spool/cron",
+        "/var/spool/exim4/input",
+        "/var/www",
+        "/var/local",
+    ),
     *("/var/lib/dpkg/info", "/var/lib/dpkg/alternatives", "/var/lib/ucf", "/var/lib/pam", "/var/lib/polkit-1"),
     *("/var/lib/systemd/deb-systemd-helper-enabled", "/var/lib/systemd/deb-systemd-helper-masked"),
 )
@@ -78,9 +87,9 @@ def test_no_rule_begins_in_such_a_place_or_above_it() -> None:
             assert held == [], f"{rule.name}: {glob}"
 
 
-def test_no_rule_hides_modes_owners_attributes_or_what_a_link_leads_to() -> None:
+def test_no_rule_hides_modes_owners_attributes_or_targets_of_data_and_configuration() -> None:
     for rule in RULES:
-        assert set(rule.aspects) <= {"presence", "content"} or rule.name == "apt-sandbox", rule.name
+        assert set(rule.aspects) <= {"presence", "content"} or rule.name in ("apt-sandbox", "journal"), rule.name
 
 
 def test_what_debconf_was_told_is_no_cache() -> None:
@@ -149,6 +158,12 @@ def test_commits_of_etckeeper_come_and_are_packed_and_none_changes() -> None:
     commit = "/etc/.git/objects/01/23"
     assert counts(judged({}, {commit: FILE})) == counts(judged({commit: FILE}, {})) == {"etckeeper-objects": 1}
     assert len(judged({commit: FILE}, {commit: OTHER}).unexplained) == 1
+
+
+def test_new_mail_is_explained_and_mail_that_changed_or_went_is_not() -> None:
+    assert counts(judged({}, {"/var/mail/root": FILE})) == {"new-mail": 1}
+    for after in ({"/var/mail/root": OTHER}, {}):
+        assert len(judged({"/var/mail/root": FILE}, after).unexplained) == 1
 
 
 def test_a_socket_is_explained_and_a_file_in_its_place_is_not() -> None:
