@@ -1,5 +1,6 @@
 """`rollback`: takes a fleet back. The verbs that look; those that compute and carry out are in `cli_compute` and `cli_apply`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nornir_upgrade.core.errors import Failure
+
+    from .snapshot import Snapshot
+    from .whole_disk import Verdict
 
 SOMETHING_DIFFERS = 100
 
@@ -55,11 +59,16 @@ door.add_command(escrow)
 @door.command(
     epilog="""\b
 Examples:
-  rollback snapshot --label "before the maintenance" """
+  rollback snapshot --label "before the maintenance"
+  rollback snapshot --whole --limit web1
+
+With --whole every file of the host's own file systems is read once, with low priority: its kind, SHA-256, mode, owner,
+extended attributes and link target. File systems in memory and on the network are left out."""
 )
 @click.option("--label", default="", metavar="TEXT", help="Kept with the snapshot.")
+@click.option("--whole", is_flag=True, help="Record every file of every host too.")
 @flags(*GENERAL, *FLEET)
-def snapshot(flags: Flags, label: str) -> int:
+def snapshot(flags: Flags, label: str, whole: bool) -> int:
     """Record the state of every host. Changes nothing on them; every run forward begins with one by itself.
 
     A host that cannot be asked is named, and the others are recorded: exit code 30 where one is not reached, 24 where one says what
@@ -67,6 +76,7 @@ def snapshot(flags: Flags, label: str) -> int:
     """
     from nornir_upgrade.controller import at_work
 
+    from . import picture_rules, whole_disk
     from .snapshot import keep
     from .survey import facts_found, known_databases
 
@@ -74,11 +84,24 @@ def snapshot(flags: Flags, label: str) -> int:
     with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as controller:
         fleet, journal = controller.fleet, controller.journal
         found, lost = facts_found(fleet, fleet.names, known_databases(journal, fleet.inventory))
-        kept = keep(journal, tuple(found.values()), label=label)
-    document = {"snapshot": kept.id, "label": label, "hosts": list(kept.names), "lacking": _messages(lost)}
-    screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}", code=_worst(lost))
+        facts = tuple(found.values())
+        unseen: dict[str, Failure] = {}
+        if whole:
+            pictures, unseen = whole_disk.take(fleet, tuple(found), picture_rules.shipped(), screen.note)
+            facts = whole_disk.keep(pictures, facts, controller.store)
+        kept = keep(journal, facts, label=label)
+    every = lost | unseen
+    document = {
+        "snapshot": kept.id,
+        "label": label,
+        "hosts": list(kept.names),
+        "lacking": _messages(every),
+        "whole": whole,
+    }
+    screen.result(document, f"Snapshot {kept.id} of {', '.join(kept.names)}", code=_worst(every))
     _tell_lost(screen, lost, "Not in the snapshot")
-    return _worst(lost)
+    _tell_lost(screen, unseen, "Without a picture in the snapshot")
+    return _worst(every)
 
 
 @door.command(
@@ -104,6 +127,7 @@ def snapshots(flags: Flags) -> None:
             "run": one.run,
             "label": one.label,
             "hosts": [h.host for h in one.hosts],
+            "whole": any(h.picture for h in one.hosts),
         }
         for one in found
     ]
@@ -114,13 +138,24 @@ def snapshots(flags: Flags) -> None:
     epilog="""\b
 Examples:
   rollback diff
-  rollback diff last-1 last --detailed-exitcode"""
+  rollback diff last-1 last --detailed-exitcode
+  rollback diff 'before the maintenance' --whole --rules our-rules.yaml
+
+With --whole the files of whole disks are compared too, where the snapshots were taken with --whole. A difference is
+explained by a rule with a written reason (logs, caches, ...), or is listed. --rules adds rules of yours."""
 )
 @click.argument("a", default="last")
 @click.argument("b", default="")
+@click.option("--whole", is_flag=True, help="Compare every file of every host too.")
+@click.option(
+    "--rules",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="More rules that explain differences of whole disks.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 100 where something differs.")
 @flags(*GENERAL, *FLEET)
-def diff(flags: Flags, a: str, b: str, detailed_exitcode: bool) -> int:
+def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed_exitcode: bool) -> int:
     """What changed from snapshot A (default: the last) to snapshot B, or to now. A run's id is the snapshot before it.
 
     A host that cannot be asked is named, and the others are compared: exit code 30 where one is not reached, 24 where one says what
@@ -129,28 +164,58 @@ def diff(flags: Flags, a: str, b: str, detailed_exitcode: bool) -> int:
     from nornir_upgrade.controller import looking, reading
     from nornir_upgrade.core import codec
 
+    from . import whole_text
     from .proof import differences_in_text
     from .snapshot import diff as changes
     from .snapshot import find
     from .survey import databases_of, facts_found, known_to
 
+    if rules and not whole:
+        raise click.UsageError("--rules is for --whole")
     screen = Screen(flags)
     lost: dict[str, Failure] = {}
+    disks: tuple[Verdict, ...] = ()
     with reading(flags.config) as journal:
         one, other = find(journal, a), find(journal, b) if b else None
+    if whole:
+        disks, lost = _disks(flags, screen, one, other, rules)
     if other is not None:
         then, now = ({facts.host: facts for facts in taken.hosts} for taken in (one, other))
     else:
         with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-            now, lost = facts_found(fleet, known_to(fleet.names, one), databases_of(one))
+            now, unseen = facts_found(fleet, known_to(fleet.names, one), databases_of(one))
+            lost |= unseen
         then = {host: one.of(host) for host in now}
     found, alone = changes(then, now), sorted(then.keys() ^ now.keys())
     parts = [differences_in_text(found)] + ([f"Only one of the two knows {', '.join(alone)}."] if alone else [])
     document = {"differences": codec.to_builtins(found), "hosts_of_one_side": alone, "lacking": _messages(lost)}
-    code = _worst(lost) or (SOMETHING_DIFFERS if (found or alone) and detailed_exitcode else 0)
+    if whole:
+        document["whole"] = whole_text.document(disks)
+        parts.append(whole_text.in_text(disks))
+    differs = found or alone or any(one.judgement.unexplained for one in disks)
+    code = _worst(lost) or (SOMETHING_DIFFERS if differs and detailed_exitcode else 0)
     screen.result(document, "\n\n".join(parts), code=code)
     _tell_lost(screen, lost, "Not compared")
     return code
+
+
+def _disks(
+    flags: Flags, screen: Screen, one: "Snapshot", other: "Snapshot | None", own: Path | None
+) -> "tuple[tuple[Verdict, ...], dict[str, Failure]]":
+    """What differs on whole disks from one snapshot to the other, or to now; and the hosts that could not be looked at."""
+    from nornir_upgrade import settings
+    from nornir_upgrade.controller import looking
+    from nornir_upgrade.core.store import Store
+
+    from . import picture_rules, whole_disk
+
+    rules, store = picture_rules.with_more(own), Store(settings.read(flags.config).store)
+    then = whole_disk.kept(one, store)
+    if other is not None:
+        return whole_disk.verdicts(then, whole_disk.kept(other, store), rules), {}
+    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+        now, lost = whole_disk.take(fleet, [name for name in fleet.names if name in then], rules, screen.note)
+    return whole_disk.verdicts(then, now, rules), lost
 
 
 def _messages(lost: "Mapping[str, Failure]") -> dict[str, str]:

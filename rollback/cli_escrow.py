@@ -123,12 +123,12 @@ def verify(flags: Flags) -> int:
 
     from . import escrow_text
     from .inspection import inspect
-    from .keeping import restorable
+    from .keeping import pictured, restorable
     from .snapshot import entries
 
     with _reading(flags) as (kept, journal):
-        needed, _ = restorable(journal.runs(), entries(journal))
-        found = _with_copies(flags, kept, inspect(kept, captures(needed)))
+        needed, led_to = restorable(journal.runs(), entries(journal))
+        found = _with_copies(flags, kept, inspect(kept, (*captures(needed), *pictured(led_to))))
     Screen(flags).result(codec.to_builtins(found), escrow_text.inspected(found))
     if found.faults:
         return DigestMismatch.exit_code

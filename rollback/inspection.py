@@ -30,7 +30,7 @@ def inspect(escrow: Escrow, captured: Iterable[Capture]) -> Inspection:
     packages = {kept.digest for kept in escrow.list()}
     uses: dict[str, str] = {}
     for one in captured:
-        uses.setdefault(one.digest, f"{one.what} {one.name} of {one.host}, run {one.run}")
+        uses.setdefault(one.digest, f"{one.what} {one.name} of {one.host}" + f", run {one.run}" * bool(one.run))
     others = dict.fromkeys((*digests, *uses))
     faults = [
         f"{uses.get(digest, 'object')}: {said}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nornir_upgrade.captures import Capture
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.escrow import Kept, PackageFile, files_of
 from nornir_upgrade.core.holders import Holding
@@ -43,6 +44,16 @@ def restorable(runs: Sequence[Run], snapshots: Sequence[Entry]) -> tuple[tuple[R
     return needed, tuple(one for one in snapshots if not one.run or one.run in ids)
 
 
+def pictured(snapshots: Iterable[Entry]) -> tuple[Capture, ...]:
+    """The pictures of whole disks that `snapshots` refer to."""
+    return tuple(
+        Capture(one.run, host.host, "picture in snapshot", one.id, host.picture)
+        for one in snapshots
+        for host in one.hosts
+        if host.picture
+    )
+
+
 def waste(
     runs: Sequence[Run],
     snapshots: Sequence[Entry],
@@ -59,7 +70,7 @@ def waste(
     last = max(map(_begun, runs), default="")
     by_host = _wanted(read(one.id) for one in led_to)
     wanted = set().union(*by_host.values())
-    packages, stay = [], _digests(needed)
+    packages, stay = [], _digests(needed) | {one.digest for one in pictured(led_to)}
     for one in kept:
         if one.file in wanted or one.at >= last:
             stay.add(one.digest)

@@ -40,11 +40,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Of a host in a snapshot: when it was looked at, and its databases."""
+    """Of a host in a snapshot: when it was looked at, its databases, and the digest of the picture of its files, if any."""
 
     host: str
     taken_at: str
     databases: tuple[Database, ...] = ()
+    picture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

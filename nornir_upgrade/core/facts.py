@@ -108,7 +108,10 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """All that is true of one host at `taken_at` (UTC, ISO 8601, the controller's clock). Every tuple is sorted."""
+    """All that is true of one host at `taken_at` (UTC, ISO 8601, the controller's clock). Every tuple is sorted.
+
+    `picture` is the digest of the picture of all its files in the store, '' where none was taken.
+    """
 
     host: str
     taken_at: str
@@ -119,6 +122,7 @@ class HostFacts:
     sources: tuple[Source, ...]
     repositories: tuple[Repository, ...]
     databases: tuple[Database, ...] = ()
+    picture: str = ""
 
 
 def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:

@@ -29,11 +29,12 @@ Ask = Callable[[Sequence[str], bytes, float], Result]
 
 # The lock comes with file descriptor 9, inherited from who started this. Commands do not get it: a daemon that one of them leaves
 # behind would keep the job alive for ever. By which name they run they do know: a host's own records can tell run and step.
+# The record is private, and what maintainer scripts make is not: they run with the umask that an administrator's apt has.
 _RUNNER = """\
 printf '%s\\n' "$2" >"$1/attempt"
 cd /
 export NORNIR_UPGRADE_JOB="${1##*/}"
-sh "$1/commands" </dev/null >"$1/out" 2>&1 9>&-
+(umask 022; exec sh "$1/commands") </dev/null >"$1/out" 2>&1 9>&-
 echo $? >"$1/rc"
 """
 

@@ -278,3 +278,13 @@ def test_a_disk_without_room_for_a_job_is_called_full() -> None:
     said = b"sh: 8: cannot create /var/lib/nornir-upgrade/jobs/j/attempt: No space left on device\n"
     with pytest.raises(DiskFull, match=r"web1: sh: 8: cannot create .*: No space left on device"):
         jobs.run(lambda *_: Result(1, b"", said), "web1", "j", (("true",),), timeout=1)
+
+
+def test_commands_make_files_for_all_and_the_record_stays_private(here: LocalHost, tmp_path: Path) -> None:
+    """Maintainer scripts make files and directories that others must read, as they do where an administrator calls apt."""
+    made = tmp_path / "made"
+    assert here.job("j", (("mkdir", str(made)), ("touch", str(made / "file")))).status == 0
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (made, made / "file")}
+    assert modes == {"made": 0o755, "file": 0o644}
+    record = tmp_path / "jobs" / "j"
+    assert [path for path in (record, *record.iterdir()) if path.stat().st_mode & 0o077] == []

@@ -16,6 +16,7 @@ from nornir_upgrade.core import (
     preview_deb,
     rehearsal_deb,
     transaction,
+    walk,
     whole,
 )
 from nornir_upgrade.core.host import Result
@@ -23,7 +24,7 @@ from nornir_upgrade.steps import databases as database_step
 from nornir_upgrade.steps import repositories
 from rollback import edited
 
-from . import answers, apt, cache, database, dpkg, files, systemd
+from . import answers, apt, cache, database, dpkg, files, pictures, systemd
 from .copies import SCRIPTS as COPIES
 from .index import MIGRATIONS
 from .state import NOTHING_DONE, File, HostState
@@ -167,6 +168,21 @@ def _from_file(state: HostState, call: Call) -> Result | Work:
     if argv[0] == "mariadb":
         return Work([["db-drop", path], ["db-load", path]])
     return interpret(state, Call(tuple(argv), files.follow(state, path).data))
+
+
+def _wrapped(state: HostState, call: Call) -> Result | Work:
+    """A command that runs at low priority."""
+    return interpret(state, call)
+
+
+def _env(state: HostState, call: Call) -> Result | Work:
+    """A command with a variable of its own."""
+    assert "=" in call.argv[1], call.argv
+    return interpret(state, Call(call.argv[2:], call.stdin))
+
+
+def _nothing(state: HostState, call: Call) -> Result:
+    return OK
 
 
 def _privately(state: HostState, call: Call) -> Result | Work:
@@ -385,6 +401,7 @@ PROGRAMS: dict[str, Program] = {
     "rm": _rm,
     "install": _install,
     "sh": _sh,
+    "env": _env,
     "timeout": _timeout,
     "curl": _curl,
     "mariadb": _mariadb,
@@ -413,6 +430,11 @@ SCRIPTS: dict[str, Program] = {
     whole.SCRIPT: _kept_whole,
     arrangement.SIMULATE: _simulate,
     transaction.QUIET: _quiet,
+    walk.LOW: _wrapped,
+    walk.WALK: _nothing,
+    walk.READ: _nothing,
+    walk.MEAN: pictures.mean,
+    walk.PACK: pictures.pack,
     transaction.MERGE: _merge,
     APPEND: _append,
     EXIT: _exit,
