@@ -269,7 +269,7 @@ def parse_policy(section: Section) -> tuple[Repository, ...]:
             continue
         if match := _INDEX.fullmatch(line):
             dist, _, component = match["dist"].rpartition("/")
-            found.append(Repository(int(match["priority"]), match["uri"], dist, component, match["arch"]))
+            found.append(Repository(int(match["priority"]), match["uri"], dist, component, match["arch"] or ""))
         elif match := _RELEASE.fullmatch(line):
             if found and line.strip() != "release a=now":
                 found[-1] = _released(found[-1], match["fields"])

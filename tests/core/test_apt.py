@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core import apt, transaction
+from nornir_upgrade.core import apt, codec, transaction
 from nornir_upgrade.core.errors import CommandFailed, InvalidInput, PackageManagerLocked, Unobtainable
 from nornir_upgrade.core.host import Result
 from nornir_upgrade.core.packages import (
@@ -13,6 +13,7 @@ from nornir_upgrade.core.packages import (
     PackageChange,
     PackageName,
     PackageWant,
+    Repository,
     Transaction,
     differences,
     digest_of_packages,
@@ -348,3 +349,10 @@ dpkg: error processing package nova-common (--remove):
 """
     failure = transaction.failure("ctl1", Result(100, said.encode(), b""))
     assert str(failure).startswith("ctl1: prerm of nova-common ended with status 3:")
+
+
+def test_a_flat_repository_is_of_no_architecture_and_its_snapshot_can_be_read() -> None:
+    text = "Package files:\n 500 file:/srv/vendor ./ Packages\n     release c=\nPinned packages:\n"
+    (found,) = apt.parse_policy(Section("policy", 0, 1, text))
+    assert (found.uri, found.arch, found.component) == ("file:/srv/vendor", "", "")
+    assert codec.loads(codec.dumps(found), Repository) == found
