@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from nornir_upgrade.lab.base import Progress, only_one
 from nornir_upgrade.lab.databases import write
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.provision import bring_up, on_each
+from nornir_upgrade.lab.provision import bring_up
 from nornir_upgrade.lab.signing import ArchiveKey, archive_key
 
 BASTION = LabHost("bastion", 31, base="ordinary")
@@ -36,11 +37,17 @@ def up(lab: Lab, progress: Progress = lambda _: None, hosts: Sequence[LabHost] =
     key = archive_key(lab.cache)
     work = _SettingUp(lab, key, password(lab.cache), progress)
     golden = golden_key(work)
-    kept = [host for host in hosts if lab.frozen(golden, [host])]
-    fresh = [host for host in hosts if host not in kept]
-    for some in (kept, fresh):
-        if some:
-            bring_up(lab, some, golden, lambda: work.serve(), lambda: work.run(fresh), progress)
+    lab.up([host for host in hosts if lab.frozen(golden, [host])], golden=golden)
+    work.serve()
+    ready = [status.name for status in lab.status() if status.golden == golden]
+
+    def one(host: LabHost) -> None:
+        bring_up(lab, [host], golden, lambda: None, lambda: work.run(host.name), progress)
+
+    # Two at a time: installing keeps one core busy. Each is kept when it is done, so that what was interrupted goes on from there.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for _ in pool.map(one, [host for host in hosts if host.name not in ready]):
+            pass
     return ordinary_inventory.write(lab, hosts, work.password)
 
 
@@ -73,17 +80,13 @@ class _SettingUp:
         shop.serve(self.lab.repositories, self.key)
         machine.write(self.lab.password_file, self.password)
 
-    def run(self, hosts: Sequence[LabHost]) -> None:
-        self.progress(f"setting up {', '.join(host.name for host in hosts)}")
-        on_each(self._one, [host.name for host in hosts])
-
-    def _one(self, host: str) -> None:
+    def run(self, host: str) -> None:
+        self.progress(f"{host}: setting up")
         for path, data in self._files(host).items():
             write(self.lab, host, path, data)
         names = ("common", *_SCRIPTS.get(host, (host,)), "last")
         script = "".join(payload.data("ordinary", f"{name}.sh").read_text() for name in names)
         self.lab.run(host, ["bash", "--norc", "-euc", script], timeout=1800.0)
-        self.progress(f"{host}: set up")
 
     def _files(self, host: str) -> dict[str, bytes]:
         """What its scripts find."""

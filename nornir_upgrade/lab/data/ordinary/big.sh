@@ -15,8 +15,9 @@ ALTER TABLE entries OWNER TO ledger;
 EOP
 mariadb <<'EOM'
 CREATE DATABASE wiki;
-CREATE TABLE wiki.pages (id integer PRIMARY KEY, title varchar(60) NOT NULL);
-INSERT INTO wiki.pages SELECT seq, CONCAT('Page ', seq) FROM seq_1_to_200;
+USE wiki;
+CREATE TABLE pages (id integer PRIMARY KEY, title varchar(60) NOT NULL);
+INSERT INTO pages SELECT seq, CONCAT('Page ', seq) FROM seq_1_to_200;
 EOM
 for number in $(seq 1 100); do echo "SET counter:$number $number"; done | redis-cli > /dev/null
 redis-cli SAVE > /dev/null
