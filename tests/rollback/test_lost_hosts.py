@@ -54,6 +54,12 @@ def test_the_others_are_compared_and_what_was_not_is_told(
     assert "Not compared: cmp1" in site.call("diff", "last", "--detailed-exitcode", code=code).stderr
 
 
+def test_what_snapshots_there_are_is_told_with_their_labels(site: Site) -> None:
+    taken = site.json("snapshot", "--label", "before the maintenance")["snapshot"]
+    told = site.call("diff", "no-such", code=10).stderr
+    assert f"there is: {taken} (before the maintenance)" in told
+
+
 @LOST
 def test_where_no_host_can_be_asked_nothing_is_recorded(
     site: Site, monkeypatch: pytest.MonkeyPatch, failure: Failure, code: int
