@@ -43,7 +43,10 @@ KEPT = (
     *("/var/lib/systemd/deb-systemd-helper-enabled", "/var/lib/systemd/deb-systemd-helper-masked"),
 )
 """Where configuration, data and programs are."""
-MADE = {"/usr/lib/sysimage/rpm/*", "/etc/.etckeeper"}
+MADE = {
+    *("/usr/lib/sysimage/rpm/*", "/etc/.etckeeper", "/var/lib/ucf/hashfile.?", "/var/lib/ucf/registry.?"),
+    *("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-"),
+}
 HISTORY = "/etc/.git/"
 """What lies there and is a list that is made anew, each by its exact pattern; and etckeeper's history of /etc."""
 
