@@ -11,6 +11,7 @@ rm -f /run/shop.sql
 for number in 1 2 3; do
   printf 'Subject: waiting %s\n\nNot sent yet.\n' $number | /usr/sbin/sendmail -odq root@localhost
 done
+exim4 -Mf $(exim4 -bpr | awk '$3 ~ /-/ { print $3 }') > /dev/null  # frozen, so that no queue run delivers it
 printf '[Service]\nOOMScoreAdjust=-900\n' | drop_in postgresql@15-main.service
 echo LANG=de_DE.UTF-8 > /etc/default/locale
 LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 apt-get -qq update

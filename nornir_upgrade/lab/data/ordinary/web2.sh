@@ -8,8 +8,10 @@ rm -f /run/corp-agent.deb
 openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -days 3650 -subj '/CN=Corp Root CA' \
   -out /usr/local/share/ca-certificates/corp.crt 2> /dev/null
 update-ca-certificates > /dev/null
-dpkg-statoverride --update --add root adm 4750 /usr/bin/mtr-packet 2> /dev/null || dpkg-statoverride --update --add root adm 0750 /usr/bin/wget
+dpkg-statoverride --update --add root adm 0750 /usr/bin/wget
 dpkg-divert --quiet --local --rename --divert /usr/bin/traceroute.distrib --add /usr/bin/traceroute.db
+printf '#!/bin/sh\nexec /usr/bin/traceroute.distrib -n "$@"\n' > /usr/bin/traceroute.db
+chmod 755 /usr/bin/traceroute.db
 update-alternatives --quiet --set editor /usr/bin/vim.tiny
 groupadd --system corp
 adduser --quiet --system --ingroup corp --home /var/lib/corp corp
