@@ -9,6 +9,7 @@ from .core.step import Step
 from .steps.databases import RestoreDatabase
 from .steps.files import RestoreFiles
 from .steps.repositories import SetRepository
+from .steps.state import RestoreState
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ def captured_files(run: Run, host: str) -> dict[str, FileState]:
 
 def _captured(before: Step) -> Iterable[tuple[str, str, str]]:
     match before:
+        case RestoreState():
+            yield from (("configuration", entry.path, entry.digest) for entry in before.kept)
         case RestoreFiles():
             yield from (("configuration", entry.path, entry.digest) for entry in before.entries if entry.digest)
         case RestoreDatabase() if before.dump:

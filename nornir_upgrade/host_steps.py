@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Mapping, Set
 
 from .core.facts import Service
+from .core.plan import Work
 from .core.step import Step
 from .gates import AuditClean, HttpStatus, PortOpen, ServiceActive, ServicesKept
 from .parts import Unit
 from .phases import Steps
 from .scenario import CatalogueService, Scenario, Stage
-from .steps.files import CaptureFiles
 from .steps.ini import SetOption
 from .steps.packages import SetPackages
 from .steps.repositories import SetRepository
 from .steps.services import ServiceWant, SetServices
+from .steps.state import CaptureState
 from .tasks import Task
 
 
@@ -35,14 +36,21 @@ def _leaves(unit: Unit, one: Service, going: Set[str]) -> bool:
 
 
 def capture(stage: Stage, task: Task) -> Steps:
-    """Its configuration, where packages change."""
-    name = _configuration(stage, task)
-    return (CaptureFiles(stage.configuration, name),) if name and task.want else ()
+    """Its state beside packages, where these change, with the configuration that the stage names."""
+    return (CaptureState(_state(stage, task), stage.configuration, task.family),) if task.want else ()
 
 
-def _configuration(stage: Stage, task: Task) -> str:
-    """The name under which the host's configuration is captured in the stage; '' where none is."""
-    return f"configuration of {task.host} before {stage.name}" if stage.configuration else ""
+def _state(stage: Stage, task: Task) -> str:
+    """The name under which the host's state is captured in the stage."""
+    return f"state of {task.host} before {stage.name}"
+
+
+def note(work: Work) -> Steps:
+    """What the run leaves of what it captured on a host."""
+    captured = [step for step in work.steps if isinstance(step, CaptureState)]
+    configuration = dict.fromkeys(root for step in captured for root in step.configuration)
+    last = f"state of {work.host} at the end"
+    return (CaptureState(last, tuple(configuration), captured[0].family, end=True),) if captured else ()
 
 
 def change(stage: Stage, task: Task) -> Steps:
@@ -52,7 +60,7 @@ def change(stage: Stage, task: Task) -> Steps:
     stopped = tuple(dict.fromkeys(name for unit in task.units for name in unit.service.names))
     coming = task.switch.coming if task.first else {}
     switch = (SetRepository(path, text) for path, text in coming.items())
-    captured = _configuration(stage, task)
+    captured = _state(stage, task)
     packages = SetPackages(task.want, keep_stopped=stopped, configuration=captured, family=task.family)
     return (*switch, packages)
 

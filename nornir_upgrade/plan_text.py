@@ -18,6 +18,7 @@ from .steps.files import CaptureFiles
 from .steps.packages import SetPackages
 from .steps.repositories import SetRepository
 from .steps.services import SetServices
+from .steps.state import CaptureState
 from .words import in_bytes, printable
 
 _HOSTS_SHOWN = 8
@@ -167,7 +168,7 @@ def _symbol(step: Step) -> str:
     if step.point_of_no_return:
         return _NO_RETURN
     match step:
-        case DumpDatabase() | CaptureFiles() | DownloadPackages():
+        case DumpDatabase() | CaptureFiles() | CaptureState() | DownloadPackages():
             return " "
         case SetRepository() if step.replaces:
             return "~"

@@ -18,7 +18,7 @@ from .core.packages import digest_of_packages
 from .core.plan import Plan, Wave, Work
 from .core.preview import EVERYTHING
 from .gates import AuditClean
-from .host_steps import capture, change, edits, start, stop, verify
+from .host_steps import capture, change, edits, note, start, stop, verify
 from .parts import Member, awaited, clouds, database_host, members, parts
 from .phases import Phase, Steps, rolling
 from .phases import waves as in_step
@@ -98,6 +98,7 @@ def plan_upgrade(
             _in_step(scenario, draft, hosts, facts) if draft.stage.database else _by_batches(scenario, draft, hosts)
         )
     found += _last(scenario, due, hosts, facts, texts or {})
+    found += _noted(found)
     return Plan("forward", scenario.name, _guarded((*beforehand(found), *found), facts))
 
 
@@ -209,6 +210,19 @@ def _last(
     closing = {name: switch(scenario, facts[name], texts.get(name, {})).closing for name in done}
     if work := tuple(Work(name, steps) for name, steps in closing.items() if steps):
         yield Wave("old-repository", work)
+
+
+def _noted(found: Sequence[Wave]) -> Iterable[Wave]:
+    """What the run leaves is noted at its very end, so that a later way back knows what others did since."""
+    steps: dict[str, Steps] = {}
+    for work in (work for wave in found for work in wave.work):
+        steps[work.host] = (*steps.get(work.host, ()), *work.steps)
+    if ends := tuple(Work(host, end) for host, all in steps.items() if (end := note(Work(host, all)))):
+        yield Wave(LEFT, ends)
+
+
+LEFT = "state"
+"""The wave in which it is noted what the run leaves."""
 
 
 def _unfinished(scenario: Scenario, near: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterator[str]:

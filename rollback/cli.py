@@ -165,7 +165,7 @@ def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed
     from nornir_upgrade.core import codec
 
     from . import whole_text
-    from .proof import differences_in_text
+    from .proof import areas_in_text, counted, differences_in_text, explained_in_text, sifted
     from .snapshot import diff as changes
     from .snapshot import find
     from .survey import databases_of, facts_found, known_to
@@ -186,15 +186,23 @@ def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed
             now, unseen = facts_found(fleet, known_to(fleet.names, one), databases_of(one))
             lost |= unseen
         then = {host: one.of(host) for host in now}
-    found, alone = changes(then, now), sorted(then.keys() ^ now.keys())
-    parts = [differences_in_text(found)] + ([f"Only one of the two knows {', '.join(alone)}."] if alone else [])
-    document = {"differences": codec.to_builtins(found), "hosts_of_one_side": alone, "lacking": _messages(lost)}
+    (found, explained), alone = sifted(changes(then, now)), sorted(then.keys() ^ now.keys())
+    counts = counted(then, now)
+    parts = [areas_in_text(counts, found, counts), differences_in_text(found), explained_in_text(explained)]
+    parts += [f"Only one of the two knows {', '.join(alone)}."] if alone else []
+    document = {
+        "differences": codec.to_builtins(found),
+        "explained": codec.to_builtins(explained),
+        "compared": counts,
+        "hosts_of_one_side": alone,
+        "lacking": _messages(lost),
+    }
     if whole:
         document["whole"] = whole_text.document(disks)
         parts.append(whole_text.in_text(disks))
     differs = found or alone or any(one.judgement.unexplained for one in disks)
     code = _worst(lost) or (SOMETHING_DIFFERS if differs and detailed_exitcode else 0)
-    screen.result(document, "\n\n".join(parts), code=code)
+    screen.result(document, "\n\n".join(filter(None, parts)), code=code)
     _tell_lost(screen, lost, "Not compared")
     return code
 

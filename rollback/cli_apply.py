@@ -37,6 +37,10 @@ Packages that others installed since stay, with what they need, unless --remove-
 data outside /etc is removed and not purged: --purge NAME gives its data up.
 
 \b
+Accounts, /etc and registries go back as far as the run changed them. What others changed there since stays, or is
+kept in the store and named in a caution. The table says of each area how many things were compared.
+
+\b
 With --only, what belongs to the packages that change goes back with them: their configuration, and services and
 databases that match PATTERN or are called as one of them. Old repositories are switched on, and none off."""
 )
@@ -170,7 +174,7 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
     from nornir_upgrade.recap import recap
     from nornir_upgrade.recap_text import headline, recap_in_text, ways_in_text
 
-    from .proof import differences_in_text, table
+    from .proof import differences_in_text, explained_in_text, table
 
     document: dict[str, Any] = {"run": returned.run, "exit_code": returned.exit_code}
     proof = returned.proof
@@ -188,6 +192,8 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
     ):
         if differences:
             parts.append(f"{title}\n{differences_in_text(differences)}")
+    if explained := explained_in_text(proof.explained):
+        parts.append(f"Says nothing of where a host is:\n{explained}")
     if not proof.equal:
         stands = recap(journal.run(returned.run), flags.config)
         parts.append("\n".join((headline(stands), f"  {stands.remedy}")))
@@ -197,6 +203,8 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
             "equal": proof.equal,
             "differences": codec.to_builtins(proof.differences),
             "expected": codec.to_builtins(proof.expected),
+            "explained": codec.to_builtins(proof.explained),
+            "compared": codec.to_builtins(proof.counts),
         },
         "\n\n".join(parts),
         code=returned.exit_code,

@@ -18,6 +18,7 @@ from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
+from nornir_upgrade.steps.state import CaptureState
 
 from .checks import checks
 from .foretold import foretell
@@ -66,6 +67,7 @@ def plan_rollback(
             families,
         ),
         *_starts(hosts, runs),
+        Wave("state", _work(hosts, lambda host: host.noted())),
     ]
     touched = {name for wave in waves for name in wave.hosts}
     waves.append(_checked([host for host in hosts if host.name in touched], runs))
@@ -97,10 +99,12 @@ class _Host:
     def before_packages(self, restore_db: bool) -> tuple[Step, ...]:
         return (
             *self.captures(),
+            *self.state_captured(),
             *(step for step in self.trail.repositories if _present(step)),
             *(self.databases() if restore_db else ()),
             *reversed(self.trail.edits),
             *self.configuration,
+            *((self.trail.state.ahead,) if self.trail.state else ()),
             *reversed(self.trail.others),
         )
 
@@ -116,6 +120,19 @@ class _Host:
         """What will be restored is captured first, so that a way back can itself be taken back."""
         return tuple(CaptureFiles(one.roots, f"{self.name}: {', '.join(one.roots)}") for one in self.trail.captures)
 
+    def state_captured(self) -> tuple[CaptureState, ...]:
+        """The same of what stands beside packages: what others changed since is kept by that, wherever it is taken back."""
+        found = self.trail.state
+        return (CaptureState(self._capture, found.configuration, found.family),) if found else ()
+
+    def noted(self) -> tuple[Step, ...]:
+        """What the way back leaves, so that a later one knows what others did since."""
+        return tuple(replace(taken, end=True) for taken in self.state_captured())
+
+    @property
+    def _capture(self) -> str:
+        return f"state of {self.name} before the way back" if self.trail.state else ""
+
     @property
     def configuration(self) -> tuple[Step, ...]:
         """The captures' restores, the earliest last, so that it has the last word.
@@ -128,7 +145,7 @@ class _Host:
     def packages(self) -> tuple[Step, ...]:
         wanted = (wants(self.manifest, self.now), leftovers(self.manifest, self.now))
         return tuple(
-            SetPackages(want, keep_stopped=self.services, downgrade=True, family=flavour_of(self.now))
+            SetPackages(want, self.services, downgrade=True, configuration=self._capture, family=flavour_of(self.now))
             for want in wanted
             if want
         )
@@ -138,6 +155,7 @@ class _Host:
             *(step for step in self.trail.repositories if not _present(step)),
             *((RestoreFiles(self.litter, ()),) if self.litter else ()),
             *self.configuration,
+            *((self.trail.state,) if self.trail.state else ()),
             *(self.trail.databases if restore_db else ()),
         )
 

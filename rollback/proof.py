@@ -1,13 +1,15 @@
 """The proof after a way back: facts gathered again, compared with the snapshot, difference by difference."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from nornir_upgrade.core.compare import AREAS, Area, Difference
+from nornir_upgrade.core.compare import AREAS, Area, Difference, compared
 from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.registries import AREAS as BESIDE
 from nornir_upgrade.screen import columns
 from nornir_upgrade.words import one_line
 
+from .others import Others
 from .snapshot import diff
 
 DATABASES: Area = "databases"
@@ -15,11 +17,15 @@ DATABASES: Area = "databases"
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is not on `hosts` as it should be. `expected` differs from the snapshot too, as was announced."""
+    """What is not on `hosts` as it should be. `expected` differs from the snapshot too, as was announced, and `explained` by a rule
+    that says why it tells nothing. `counts`: how many things were compared, by host and area; where there is none, nobody looked.
+    """
 
     hosts: tuple[str, ...]
     differences: tuple[Difference, ...]
     expected: tuple[Difference, ...] = ()
+    explained: tuple[Difference, ...] = ()
+    counts: Mapping[str, Mapping[Area, int]] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
@@ -33,25 +39,52 @@ def prove(
     *,
     databases: bool = True,
     foretold: Mapping[str, HostFacts] | None = None,
+    others: Mapping[str, Others] | None = None,
 ) -> Proof:
     """Compare `now` with `foretold` (without it: with `then`), and tell what is as foretold and yet not as `then`.
 
     Without `databases` their contents were not restored, and their differences are expected; and so is that a host knows no index
-    of a repository that does not answer any more, where the files that name repositories are as they should be.
+    of a repository that does not answer any more, where the files that name repositories are as they should be. So is what `others`
+    changed that stays, and, where other packages are foretold than there were, what these have beside them.
     """
-    before = diff(then, now)
+    before, explained = sifted(diff(then, now))
     measure = then if foretold is None else foretold
     named = {host for host, facts in now.items() if host in measure and facts.sources == measure[host].sources}
     asked = {_place(one): one.before for one in before}
-    missed = [one for one in diff(measure, now) if databases or one.area != DATABASES]
+    missed = [one for one in sifted(diff(measure, now))[0] if databases or one.area != DATABASES]
     missed = [one for one in missed if not (_silent(one) and one.host in named)]
+    missed = [one for one in missed if not _of_others(one, (others or {}).get(one.host))]
+    apart = {host for host in measure if _other_packages(then[host], measure[host])}
+    missed = [one for one in missed if not (one.host in apart and one.area in BESIDE)]
     differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), "")))
     places = {_place(one) for one in differences}
-    return Proof(tuple(sorted(then)), differences, tuple(one for one in before if _place(one) not in places))
+    expected = tuple(one for one in before if _place(one) not in places)
+    return Proof(tuple(sorted(then)), differences, expected, explained, counted(then, now))
+
+
+def sifted(differences: Iterable[Difference]) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
+    """Those that count, and those that a rule explains."""
+    every = tuple(differences)
+    return tuple(one for one in every if not one.explained), tuple(one for one in every if one.explained)
+
+
+def counted(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> dict[str, dict[Area, int]]:
+    """How many things were compared, by host and area."""
+    return {host: compared(then[host], now[host]) for host in sorted(then.keys() & now.keys())}
 
 
 def _place(one: Difference) -> tuple[str, Area, str]:
     return one.host, one.area, one.name
+
+
+def _of_others(one: Difference, others: Others | None) -> bool:
+    return others is not None and one.area in (*BESIDE, "conffiles") and others.tells(one.name)
+
+
+def _other_packages(then: HostFacts, end: HostFacts) -> bool:
+    """Whether packages are foretold that the snapshot does not have, or has in another version."""
+    before = {(one.key, one.version) for one in then.packages if one.unpacked}
+    return not {(one.key, one.version) for one in end.packages if one.unpacked} <= before
 
 
 def _silent(one: Difference) -> bool:
@@ -70,14 +103,35 @@ def _forgotten(one: Difference, before: str) -> bool:
 
 
 def table(proof: Proof) -> str:
-    """Area by host: `equal`, or how many things differ."""
-    everything = (*proof.differences, *proof.expected)
+    """Area by host: `equal` and how many things were compared, how many differ, or that nobody looked."""
+    return areas_in_text(proof.hosts, (*proof.differences, *proof.expected), proof.counts)
+
+
+def areas_in_text(
+    hosts: Iterable[str], differences: Iterable[Difference], counts: Mapping[str, Mapping[Area, int]]
+) -> str:
+    """The same of any comparison."""
+    names, every = tuple(hosts), tuple(differences)
 
     def cell(area: Area, host: str) -> str:
-        count = sum(one.area == area and one.host == host for one in everything)
-        return f"{count} differ" if count else "equal"
+        if area not in counts.get(host, {}):
+            return "not compared"
+        differing = sum(one.area == area and one.host == host for one in every)
+        return f"{differing:,} differ" if differing else f"equal ({counts[host][area]:,})"
 
-    return columns(("", *proof.hosts), [(area, *(cell(area, host) for host in proof.hosts)) for area in AREAS])
+    return columns(("", *names), [(area, *(cell(area, host) for host in names)) for area in AREAS])
+
+
+def explained_in_text(explained: Iterable[Difference]) -> str:
+    """How many differences each rule explains, a line a rule; '' where there are none."""
+    reasons: dict[tuple[str, str], list[Difference]] = {}
+    for one in explained:
+        reasons.setdefault((one.area, one.explained), []).append(one)
+    rows = [
+        (area, f"{len(found)} explained", one_line(", ".join(dict.fromkeys(one.name for one in found)), 60), why)
+        for (area, why), found in reasons.items()
+    ]
+    return columns(("", "", "", ""), rows).strip("\n") if rows else ""
 
 
 def differences_in_text(differences: tuple[Difference, ...]) -> str:

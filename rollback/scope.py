@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.registries import place_of, records_of
 from nornir_upgrade.steps.files import RestoreFiles
+from nornir_upgrade.steps.state import RestoreState
 
 from .litter import owners_of
 from .resolve import STAYS, Change, Manifest, slots_in
@@ -72,7 +74,12 @@ class Scope:
 
     def trail(self, left: Trail) -> Trail:
         """That of `left` which it is about. A partial way back switches old repositories on, and none off."""
-        found = replace(left, captures=self._narrowed(left.captures), edits=self._narrowed(left.edits))
+        found = replace(
+            left,
+            captures=self._narrowed(left.captures),
+            edits=self._narrowed(left.edits),
+            state=self._state(left),
+        )
         if self.whole:
             return found
         return replace(
@@ -81,6 +88,24 @@ class Scope:
             databases=tuple(step for step in left.databases if self.names(step.database)),
             others=(),
             services=tuple(filter(self.names, left.services)),
+        )
+
+    def _state(self, left: Trail) -> RestoreState | None:
+        """What of the state goes back: what the runs made of it, without the conffiles of packages that stay; of a partial way back the
+        conffiles that go back, and the trees that the scenario named for them. Accounts of packages that stay are kept.
+        """
+        if left.state is None:
+            return None
+        since = tuple(one for one in left.left if place_of(one.path) and records_of(one.path))
+        held = {one for one in self.held if one.startswith("/")}
+        keep = bool(self.staying or self.left or (self.held and left.made is None))
+        found = replace(left.state, since=since, spared=tuple(sorted(self.outside | held)), keep=keep)
+        if self.whole:
+            return replace(found, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
+        trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
+        paths = {path for path in self.inside if place_of(path)}
+        return replace(
+            found, only=tuple(sorted(paths | {f"{tree}/" for tree in trees if tree not in self.inside})), keep=True
         )
 
     def _narrowed(self, steps: tuple[RestoreFiles, ...]) -> tuple[RestoreFiles, ...]:
@@ -134,6 +159,12 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
 def _leaves(change: Change) -> bool:
     """Whether no more than its configuration will be there."""
     return change.action == "remove" or (change.action in STAYS and not change.installed)
+
+
+def _named(left: Trail) -> frozenset[str]:
+    """The trees that the scenario named go back as a whole."""
+    roots = left.state.configuration if left.state else ()
+    return frozenset(f"{root.rstrip('/')}/" for root in roots if place_of(root) is None)
 
 
 def _below(path: str, root: str) -> bool:

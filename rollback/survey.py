@@ -25,6 +25,7 @@ from .enquiry import Wanted
 from .escrowed import candidates, due, elsewhere
 from .foretold import foretell
 from .nearest import Nearest
+from .others import Others, others
 from .parting import Estate, Parting, parted, strangers
 from .resolve import Manifest, exact
 from .shelf import Shelf
@@ -60,6 +61,12 @@ class Survey:
     def partial(self) -> bool:
         """Whether only some packages are to go back, so that no run is undone by it."""
         return any("only" in manifest.to for manifest in self.manifests.values())
+
+    @property
+    def others(self) -> dict[str, Others]:
+        """What others changed on these hosts beside packages, since the runs left them."""
+        found = {host: trail(self.runs, host, consent=frozenset(self.now)) for host in self.now}
+        return {host: others(one.state, one.made, one.left, self.now[host]) for host, one in found.items()}
 
     @property
     def foretold(self) -> dict[str, HostFacts]:
@@ -201,7 +208,7 @@ def _with_kept(
     return {host: one.with_more({key: had[key] for key in keys[host] if key in had}) for host, one in offered.items()}
 
 
-def old_sources(runs: Iterable[Run], host: str, store: Store) -> dict[str, str | None]:
+def old_sources(runs: Sequence[Run], host: str, store: Store) -> dict[str, str | None]:
     """The source files that `runs` changed on `host`, as they were before: path -> text, `None` for one that was not there."""
     before = trail(runs, host, consent=frozenset({host})).repositories
     return {step.path: _text(step, store) for step in before}

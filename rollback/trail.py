@@ -6,6 +6,8 @@ from operator import itemgetter
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import Irreversible
+from nornir_upgrade.core.host import FileState
+from nornir_upgrade.core.registries import roots
 from nornir_upgrade.core.run import Place, Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.steps.commands import RunCommand
@@ -16,14 +18,17 @@ from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import SetServices
+from nornir_upgrade.steps.state import CaptureState, RestoreState
 
 Resource = tuple[str, ...]
+_STATE = roots(restored=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Trail:
     """The ways back of one host, each resource once, in the order of first touch. Packages and services are not among
-    them: what becomes of these follows from the state now. `services` are the names of those that were touched.
+    them: what becomes of these follows from the state now. `services` are the names of those that were touched. `state` is what
+    stood beside the packages; `made` which paths of it the runs changed, where they noted what they left, and `left` that.
     """
 
     repositories: tuple[SetRepository, ...]
@@ -32,9 +37,12 @@ class Trail:
     edits: tuple[RestoreFiles, ...]
     others: tuple[Step, ...]
     services: tuple[str, ...]
+    state: RestoreState | None = None
+    made: frozenset[str] | None = None
+    left: tuple[FileState, ...] = ()
 
 
-def trail(runs: Iterable[Run], host: str, *, consent: frozenset[str] = frozenset()) -> Trail:
+def trail(runs: Sequence[Run], host: str, *, consent: frozenset[str] = frozenset()) -> Trail:
     """What `runs` (oldest first) left on `host`. *Started* counts as *done*, and the earliest observation of a resource counts.
 
     Raises `Irreversible` where a step that was begun has no way back, unless `host` is in `consent`.
@@ -51,6 +59,7 @@ def trail(runs: Iterable[Run], host: str, *, consent: frozenset[str] = frozenset
                 elif (resource := _resource(step, before)) and not _covered(resource, earliest):
                     earliest.setdefault(resource, before)
     steps = earliest.items()
+    made, left = _made(runs, host)
     return Trail(
         tuple(before for _, before in steps if isinstance(before, SetRepository)),
         tuple(before for _, before in steps if isinstance(before, RestoreDatabase)),
@@ -58,7 +67,37 @@ def trail(runs: Iterable[Run], host: str, *, consent: frozenset[str] = frozenset
         tuple(b for resource, b in steps if resource[0] == "edit" and isinstance(b, RestoreFiles)),
         tuple(before for resource, before in steps if resource[0] in ("command", "other")),
         tuple(services),
+        next((before for _, before in steps if isinstance(before, RestoreState)), None),
+        made,
+        left,
     )
+
+
+def _made(runs: Iterable[Run], host: str) -> tuple[frozenset[str] | None, tuple[FileState, ...]]:
+    """The paths that the runs changed beside packages, and what was there at the end of the last. `None` where a run that may have
+    changed some did not come to its end, so that nobody knows what others did since. One that was undone left what it began with.
+    """
+    made: set[str] = set()
+    left: tuple[FileState, ...] = ()
+    for run in runs:
+        steps = [(run.step_at(place), before) for place, before in run.started.items() if place.host == host]
+        begun = [
+            b for step, b in steps if isinstance(step, CaptureState) and not step.end and isinstance(b, RestoreState)
+        ]
+        ends = [b for step, b in steps if isinstance(step, CaptureState) and step.end and isinstance(b, RestoreState)]
+        if run.status == "undone":
+            left = begun[0].entries if begun else left
+        elif ends and begun:
+            left = ends[-1].entries
+            made |= {one.path for one in set(begun[0].entries) ^ set(left)}
+        elif _unfinished(run) and any(isinstance(step, SetPackages | RestoreState) for step, _ in steps):
+            return None, ()
+    return frozenset(made), left
+
+
+def _unfinished(run: Run) -> bool:
+    """Whether what it did is not told by another: what unwinds a run to its end leaves what that began with."""
+    return run.plan.direction != "unwind" or run.status != "succeeded"
 
 
 def migrated(runs: Iterable[Run]) -> tuple[tuple[str, str], ...]:
@@ -122,6 +161,9 @@ def _resource(step: Step, before: Step) -> Resource | None:
             return ("repository", before.path)
         case RestoreDatabase():
             return ("database", before.database)
+        case RestoreState():
+            # Of a restore that is itself taken back, what stood there before is the journal's, as of any other.
+            return None if before.part == "end" else ("state",)
         case RestoreFiles():
             return ("edit" if isinstance(step, SetOption) else "files", *before.roots)
         case RunCommand():
@@ -136,7 +178,8 @@ def _covered(resource: Resource, earliest: Iterable[Resource]) -> bool:
     the way to the file may not even be there.
     """
     kind, *files = resource
-    trees = [root.rstrip("/") + "/" for other, *roots in earliest if other == "files" for root in roots]
+    trees = [root.rstrip("/") + "/" for other, *its in earliest if other == "files" for root in its]
+    trees += [f"{root}/" for other, *_ in earliest if other == "state" for root in _STATE]
     return kind in ("files", "edit") and all(any(file.startswith(tree) for tree in trees) for file in files)
 
 

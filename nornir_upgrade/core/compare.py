@@ -4,12 +4,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from . import registries
+from .explained import why_explained
 from .facts import HostFacts
 from .packages import Package
 
-Area = Literal["packages", "marks", "holds", "conffiles", "services", "repositories", "databases"]
-AREAS: tuple[Area, ...] = ("packages", "marks", "holds", "conffiles", "services", "repositories", "databases")
-"""Every area that is compared. When facts were taken, and the kernel that ran, are no part of a host's state."""
+_Own = Literal["packages", "marks", "holds", "conffiles", "services", "repositories", "databases"]
+Area = Literal[_Own, registries.Area]
+AREAS: tuple[Area, ...] = (
+    *("packages", "marks", "holds", "conffiles", "services", "repositories", "databases"),
+    *registries.AREAS,
+)
+"""Every area that can be compared. When facts were taken, and the kernel that ran, are no part of a host's state."""
 
 _ABSENT = "absent"
 
@@ -24,17 +30,41 @@ class Difference:
     before: str
     after: str
 
+    @property
+    def explained(self) -> str:
+        """The reason of the rule by which this says nothing of where the host is; '' where it counts."""
+        return why_explained(self.area, self.name)
+
     def __str__(self) -> str:
         return f"{self.host}: {self.area}: {self.name}: {self.before} -> {self.after}"
 
 
 def compare(a: HostFacts, b: HostFacts) -> tuple[Difference, ...]:
-    """What differs between `a` and the later `b`, sorted by area and name; empty when they are equal."""
+    """What differs between `a` and the later `b`, sorted by area and name, explained or not; empty when they are equal."""
     return tuple(difference for area in AREAS for difference in _differences(a, b, area))
 
 
+def compared(a: HostFacts, b: HostFacts) -> dict[Area, int]:
+    """How many things were compared, by area. An area that is not there was looked at on one side at most."""
+    return {area: len(_states(a, area).keys() | _states(b, area).keys()) for area in AREAS if _gathered(area, a, b)}
+
+
+def _gathered(area: Area, a: HostFacts, b: HostFacts) -> bool:
+    if area == "databases":
+        return bool(a.databases or b.databases)
+    return area in _STATES or (area in a.areas and area in b.areas)
+
+
+def _states(facts: HostFacts, area: Area) -> Mapping[str, str]:
+    if area in _STATES:
+        return _STATES[area](facts)
+    return {one.name: one.value for one in facts.entries if one.area == area}
+
+
 def _differences(a: HostFacts, b: HostFacts, area: Area) -> list[Difference]:
-    before, after = _STATES[area](a), _STATES[area](b)
+    if not _gathered(area, a, b):
+        return []
+    before, after = _states(a, area), _states(b, area)
     return [
         Difference(b.host, area, name, before.get(name, _ABSENT), after.get(name, _ABSENT))
         for name in sorted(before.keys() | after.keys())

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from . import apt, facts_deb, facts_rpm, rpmquery
+from . import apt, entries, facts_deb, facts_rpm, rpmquery
 from .disk import refuse_full
 from .dnf import Dnf
+from .entries import Entry as Entry
 from .errors import InvalidInput
 from .host import Host
 from .packaged import Conffile as Conffile
 from .packaged import Packaged
 from .packaged import Source as Source
 from .packages import Package, Repository, digest_of_packages
+from .registries import Area
 from .sections import SHELL, Section, new_boundary, split
 from .units import Service as Service
 from .units import parse_services
@@ -61,6 +63,7 @@ for directory in $units; do services="$services $directory/*.service"; done
 grep -lsE '^\\[Install\\]' -- $services
 for file in /run/systemd/generator.late/*.service; do [ ! -f "$file" ] || printf '%s\\n' "$file"; done; mark files 0
 """
+    + entries.SCRIPT
     # AUTO_INCREMENT is where a counter stands, not what a table holds.
     + """\
 for database do
@@ -111,6 +114,7 @@ class HostFacts:
     """All that is true of one host at `taken_at` (UTC, ISO 8601, the controller's clock). Every tuple is sorted.
 
     `picture` is the digest of the picture of all its files in the store, '' where none was taken.
+    `areas` are those that `entries` were gathered of: where one is not there, nobody looked.
     """
 
     host: str
@@ -123,6 +127,8 @@ class HostFacts:
     repositories: tuple[Repository, ...]
     databases: tuple[Database, ...] = ()
     picture: str = ""
+    areas: tuple[Area, ...] = ()
+    entries: tuple[Entry, ...] = ()
 
 
 def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
@@ -162,6 +168,7 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
     if missing := [name for name in (*_PARTS, *half.PARTS) if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
     packaged = half.parse(sections)
+    areas, found = entries.parse(sections, packaged.family)
     return HostFacts(
         host=host,
         taken_at=taken_at,
@@ -172,6 +179,8 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
         sources=packaged.sources,
         repositories=packaged.repositories,
         databases=tuple(sorted(_databases(sections.values()), key=lambda database: database.name)),
+        areas=areas,
+        entries=found,
     )
 
 

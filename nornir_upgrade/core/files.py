@@ -6,7 +6,9 @@ Paths come as NUL-separated standard input or as positional parameters, and alwa
 import io
 import re
 import tarfile
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from .errors import CommandFailed, InvalidInput
 from .host import FileState, Result
@@ -20,7 +22,24 @@ xargs -0r sh -c 'depth=$1; shift; find "$@" $depth -type f -print0' sh "$2" 2>/d
 exit 0
 """
 
+# The same, but owners are numbers, other file systems are left out, and tar(1) tells at last what has extended attributes: its
+# archive goes nowhere, so that it reads no file (GNU tar, "compress"; a label of SELinux belongs to the policy, not to the file).
+XATTRS = "--xattrs --xattrs-include='*' --xattrs-exclude=security.selinux --xattrs-exclude=security.evm"
+LIST_XATTRS = (
+    f"tar --create --file=/dev/null -vvv --numeric-owner --quoting-style=escape {XATTRS} "
+    "--absolute-names --no-recursion --null --files-from=- 2>/dev/null | grep -B1 -e '^  x: '"
+)
+_SURVEY = f"""\
+head -c "$1" | xargs -0r sh -c 'find "$@" -xdev -printf "%p\\0%y\\0%m\\0%U\\0%G\\0%l\\0%s\\0%D\\0"' sh
+printf '\\000'
+head -c "$1" | xargs -0r sh -c 'find "$@" -xdev -type f -print0' sh 2>/dev/null | xargs -0r sha256sum -z -- 2>/dev/null
+printf '\\000'
+xargs -0r sh -c 'find "$@" -xdev -print0' sh 2>/dev/null | {LIST_XATTRS}
+exit 0
+"""
+
 _FIELDS = 6
+_SURVEYED = 8
 _KINDS = {"f": "file", "d": "directory", "l": "symlink"}
 _OTHERS = {"p": "named pipe", "s": "socket", "b": "block device", "c": "character device", "D": "door"}
 # What find(1), tar(1) and sha256sum(1) say with LC_ALL=C of a path that is not there, or is nothing that tar keeps.
@@ -72,6 +91,30 @@ file)
 esac
 """
 
+# A new file takes its place as in `_PUT`; a directory is changed where it stands.
+_UNPACK = f"""\
+temp=$(mktemp -d -- "$2/.nornir-upgrade.XXXXXXXXXX") || exit
+trap 'rm -rf -- "$temp"' EXIT
+trap 'exit 1' HUP INT TERM
+cat >"$temp/archive" || exit
+[ "$(stat -c %s -- "$temp/archive")" = "$3" ] || {{ echo 'it came only in part' >&2; exit 1; }}
+unpack() {{ tar --extract --file="$temp/archive" --directory="$1" --same-owner --numeric-owner --same-permissions {XATTRS}; }}
+if [ "$4" = directory ]; then
+  unpack "$2" && sync -- "$1"
+else
+  unpack "$temp" && sync -- "$temp/$5" && mv -fT -- "$temp/$5" "$1" && sync -- "$2"
+fi
+"""
+
+_READ_XATTRS = f"""\
+tar --create --file=- --format=posix --no-recursion --absolute-names --null --no-unquote --files-from=- {XATTRS}
+"""
+
+_XATTR = "SCHILY.xattr."
+# Mode, owner, size, date, time, name.
+_LISTED = re.compile(r"\S{10,11} +\S+ +\S+ \S+ \S+ (?P<path>.*)")
+_ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
+_ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 _MODE = re.compile(r"[0-7]{3,4}")
 _OWNER = re.compile(r"[^:\s\0-][^:\s\0]*")
 
@@ -80,6 +123,39 @@ def look(paths: Iterable[str], *, below: bool) -> tuple[tuple[str, ...], bytes]:
     """The command that tells of `paths`, with `below` of all that lies below them too, and its standard input."""
     listed = names(paths)
     return ("sh", "-c", _LOOK, "sh", str(len(listed)), "" if below else "-maxdepth 0"), listed + listed
+
+
+def survey(roots: Iterable[str]) -> tuple[tuple[str, ...], bytes]:
+    """The command that tells all of what lies at and below `roots`, and its standard input."""
+    listed = names(roots)
+    return ("sh", "-c", _SURVEY, "sh", str(len(listed))), listed * 3
+
+
+def read_xattrs(paths: Iterable[str]) -> tuple[tuple[str, ...], bytes]:
+    """The command that writes what stands at `paths` as a tar stream with extended attributes, and its standard input."""
+    return ("sh", "-c", _READ_XATTRS), names(paths)
+
+
+def unpack(state: FileState, data: bytes) -> tuple[tuple[str, ...], bytes]:
+    """The command that makes `state` true, with its extended attributes, and its standard input."""
+    path = check_path(state.path)
+    name = path.rstrip("/").rpartition("/")[2]
+    archive = _archive(state, name, data)
+    return ("sh", "-c", _UNPACK, "sh", path, _parent(path), str(len(archive)), state.kind, name), archive
+
+
+def _archive(state: FileState, name: str, data: bytes) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.DIRTYPE if state.kind == "directory" else tarfile.REGTYPE
+    info.mode, info.uid, info.gid = int(_mode(state.mode), 8), int(state.owner), int(state.group)
+    info.mtime, info.size = time.time(), len(data)
+    info.pax_headers = {
+        _XATTR + key: bytes.fromhex(value).decode("utf-8", "surrogateescape") for key, value in state.xattrs
+    }
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as archive:
+        archive.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
 
 
 def read_many(paths: Iterable[str]) -> tuple[tuple[str, ...], bytes]:
@@ -135,6 +211,73 @@ def parse_look(host: str, result: Result) -> dict[str, FileState]:
         if letter == "f" and path not in by_path:
             raise InvalidInput(f"{host}: {path} vanished while it was being read")
     return states
+
+
+def parse_survey(host: str, result: Result) -> tuple[dict[str, FileState], dict[str, str]]:
+    """What stands at and below the roots, without extended attributes, and what is told of these, by path.
+
+    Passed over is what stands on another file system than what it lies below, and what is no file, directory or link.
+    """
+    refuse_errors(host, "find", result)
+    fields = result.text.split("\0")
+    at, devices, states = 0, dict[str, str](), dict[str, FileState]()
+    while at + _SURVEYED <= len(fields) and fields[at]:
+        path, letter, mode, owner, group, target, size, device = fields[at : at + _SURVEYED]
+        at += _SURVEYED
+        devices[path] = device
+        if letter in _KINDS and devices.get(_parent(path), device) == device:
+            states[path] = replace(_state(path, letter, mode, owner, group, target, {}), size=int(size))
+    if at >= len(fields) or fields[at]:
+        raise InvalidInput(f"{host}: what it tells of files is cut off")
+    *entries, _, attributes = fields[at + 1 :]
+    digests = dict(_parse_digest(host, entry) for entry in entries)
+    found = {
+        path: replace(one, digest=digests[path]) if one.kind == "file" else replace(one, size=0)
+        for path, one in states.items()
+        if one.kind != "file" or path in digests
+    }
+    return found, parse_xattr_names(attributes)
+
+
+def parse_xattr_names(text: str) -> dict[str, str]:
+    """What `LIST_XATTRS` prints: of each path, which extended attributes it has and how long these are."""
+    told: dict[str, str] = {}
+    path = ""
+    for line in text.splitlines():
+        if line.startswith("  x: "):
+            size, _, name = line[5:].partition(" ")
+            told[path] = " ".join(filter(None, (told.get(path, ""), f"{name}:{size}")))
+        elif match := _LISTED.fullmatch(line):
+            path = _unescaped(match["path"])
+            path = path.rstrip("/") or path
+    return told
+
+
+def parse_xattrs(host: str, result: Result) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The extended attributes of what is in the stream, by path."""
+    refuse_errors(host, "tar", result)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(result.stdout), mode="r:", encoding="utf-8") as archive:
+            return {member.name: tuple(sorted(_xattrs(member.pax_headers))) for member in archive}
+    except tarfile.TarError as error:
+        raise InvalidInput(f"{host}: the files came only in part: {error}") from None
+
+
+def _xattrs(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for key, value in headers.items():
+        if key.startswith(_XATTR):
+            yield key.removeprefix(_XATTR), value.encode("utf-8", "surrogateescape").hex()
+
+
+def _unescaped(name: str) -> str:
+    """A name as tar(1) writes it with --quoting-style=escape."""
+    data = _ESCAPE.sub(_character, name.encode("utf-8", "surrogateescape"))
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _character(match: re.Match[bytes]) -> bytes:
+    word = match[1]
+    return bytes([int(word, 8)]) if word.isdigit() else _ESCAPES.get(word, word)
 
 
 def _state(

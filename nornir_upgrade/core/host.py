@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Literal, Protocol
 
 from .disk import refuse_full
@@ -37,7 +37,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What stands at a path. `digest` is the SHA-256 of a file's bytes, `target` a symbolic link's text, `mode` octal text."""
+    """What stands at a path. `digest` is the SHA-256 of a file's bytes, `target` a symbolic link's text, `mode` octal text.
+
+    `xattrs`: the extended attributes (name, value in hexadecimal digits), ACLs and capabilities among them, where they were
+    asked for. `size` is a file's, where it was told.
+    """
 
     path: str
     kind: FileKind
@@ -46,6 +50,8 @@ class FileState:
     group: str = ""
     digest: str = ""
     target: str = ""
+    xattrs: tuple[tuple[str, str], ...] = ()
+    size: int = field(default=0, compare=False)
 
 
 class Host(Protocol):
@@ -92,6 +98,12 @@ class Host(Protocol):
         """
         ...
 
+    def survey(self, roots: Sequence[str]) -> tuple[FileState, ...]:
+        """As `tree`, with owners as numbers, extended attributes and sizes. What cannot be kept is passed over: other file systems,
+        devices, sockets, and files that vanish meanwhile.
+        """
+        ...
+
     def read(self, path: str) -> bytes:
         """The bytes of a file. Raises `CommandFailed` where there is none."""
         ...
@@ -102,6 +114,10 @@ class Host(Protocol):
 
     def write(self, path: str, data: bytes, *, mode: str = "0644", owner: str = "root", group: str = "root") -> None:
         """Put `data` at `path`: written beside it, synced, then renamed over it. Its directory must exist."""
+        ...
+
+    def put(self, state: FileState, data: bytes) -> None:
+        """As `write`, with the extended attributes of `state`, whose owners are numbers; or make such a directory true."""
         ...
 
     def place(self, state: FileState) -> None:

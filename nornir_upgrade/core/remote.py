@@ -4,6 +4,7 @@ import io
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 from . import files, jobs
@@ -88,6 +89,17 @@ class RemoteHost(ABC):
         argv, stdin = files.look(paths, below=below)
         return files.parse_look(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
 
+    def survey(self, roots: Sequence[str]) -> tuple[FileState, ...]:
+        if not roots:
+            return ()
+        argv, stdin = files.survey(roots)
+        states, having = files.parse_survey(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
+        argv, stdin = files.read_xattrs(path for path in having if path in states)
+        if stdin:
+            told = files.parse_xattrs(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
+            states |= {path: replace(states[path], xattrs=xattrs) for path, xattrs in told.items() if path in states}
+        return tuple(sorted(states.values(), key=lambda state: state.path))
+
     def read(self, path: str) -> bytes:
         return self._do(f"read {path}", files.read_argv(path)).stdout
 
@@ -99,6 +111,11 @@ class RemoteHost(ABC):
 
     def write(self, path: str, data: bytes, *, mode: str = "0644", owner: str = "root", group: str = "root") -> None:
         self._put(io.BytesIO(data), path, mode, owner, group)
+
+    def put(self, state: FileState, data: bytes) -> None:
+        argv, stdin = files.unpack(state, data)
+        status, errors = self.exchange(argv, io.BytesIO(stdin), _nothing, _TRANSFER)
+        checked(self._name, ("write", state.path), Result(status, b"", errors))
 
     def upload(self, source: BinaryIO, path: str, *, mode: str = "0600") -> None:
         self._put(source, path, mode, "root", "root")

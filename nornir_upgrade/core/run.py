@@ -149,10 +149,11 @@ def fold(run: Run, events: Iterable[Event]) -> Run:
 def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
     """The plan that undoes `run`: its journal read backwards. *Started* counts as *done*.
 
-    A step covered by a capture is undone by that capture's restore, on the host where the capture was made, and then by what
-    it observed, if anything; the capture itself restores once more, which touches only what differs by then. Nothing is restored
-    while a host that shares it may still write: hosts that were together for the capture are so for its restore. Raises
-    `Irreversible` where a step that was begun has no way back and its host is not in `consent`: it is then left as it is.
+    A step covered by a capture is undone by that capture's restore, or by what of it goes ahead, on the host where the capture was
+    made, and then by what it observed, if anything; the capture itself restores once more, which touches only what differs by
+    then. Nothing is restored while a host that shares it may still write: hosts that were together for the capture are so for its
+    restore. Raises `Irreversible` where a step that was begun has no way back and its host is not in `consent`: it is then left as
+    it is.
     """
     started, captures = run.started, run.captures
     waves = []
@@ -185,7 +186,8 @@ def _inverse(
     """(host, step) of what undoes a step that was begun; nothing where there is nothing to undo, or no way and consent."""
     covered = step.covered_by in captures
     if covered:
-        yield captures[step.covered_by]
+        where, restore = captures[step.covered_by]
+        yield where, restore.ahead
     if before is not None:
         yield place.host, before
     elif covered or place.host in consent:

@@ -59,6 +59,11 @@ class Step(ABC):
         return ""
 
     @property
+    def ahead(self) -> "Step":
+        """Of a restore, what is done before the steps that it covers are undone: by default all of it."""
+        return self
+
+    @property
     def point_of_no_return(self) -> str:
         """Why there is no way back past this step; empty where there is one."""
         return ""

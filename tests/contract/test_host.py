@@ -138,6 +138,41 @@ def test_a_tree_with_a_pipe_in_it_is_refused(host: Host, scratch: str, make_pipe
         host.tree((scratch,))
 
 
+def test_a_survey_tells_owners_as_numbers_and_passes_over_what_cannot_be_kept(
+    host: Host, scratch: str, make_pipe: Callable[[str], None]
+) -> None:
+    make_pipe(f"{scratch}/pipe")
+    host.write(f"{scratch}/f", b"xyz", mode="0600", group="adm")
+    host.place(FileState(f"{scratch}/l", "symlink", "", "root", "root", target="no where/é"))
+    told = host.survey((scratch, f"{scratch}/none"))
+    assert told[1:] == (
+        FileState(f"{scratch}/f", "file", "0600", "0", "4", sha256(b"xyz").hexdigest()),
+        FileState(f"{scratch}/l", "symlink", "", "0", "0", target="no where/é"),
+    )
+    assert (told[0].path, told[0].kind, told[1].size) == (scratch, "directory", 3)
+    assert host.survey(()) == ()
+
+
+@pytest.mark.parametrize("name", ["two words", "it's", "$x", "-r", "ü", "a\nb", "*", "tail\\"])
+def test_what_was_put_is_surveyed_with_its_owners_and_attributes(host: Host, scratch: str, name: str) -> None:
+    xattrs = (("security.capability", "0100000200040000000000000000000000000000"), ("user.note", "00ff0a"))
+    file = FileState(f"{scratch}/{name}", "file", "0640", "0", "4", sha256(ODD).hexdigest(), xattrs=xattrs)
+    host.put(file, ODD)
+    assert host.survey((file.path,)) == (file,)
+    assert host.read(file.path) == ODD
+    host.write(file.path, b"")
+    assert host.survey((file.path,))[0].xattrs == ()
+
+
+def test_a_directory_is_given_attributes_and_keeps_what_is_in_it(host: Host, scratch: str) -> None:
+    directory = FileState(f"{scratch}/d", "directory", "0750", "0", "4", xattrs=(("user.note", "61"),))
+    host.place(FileState(directory.path, "directory", "0700", "root", "root"))
+    host.write(f"{directory.path}/file", b"")
+    host.put(directory, b"")
+    assert host.survey((directory.path,))[0] == directory
+    assert host.stat((f"{directory.path}/file",))[0].kind == "file"
+
+
 def test_place_makes_directories_links_and_absences_true_and_twice_is_once(host: Host, scratch: str) -> None:
     wanted = [
         FileState(f"{scratch}/d", "directory", "1770", "root", "adm"),

@@ -41,7 +41,7 @@ def test_a_step_is_told_by_its_kind() -> None:
         ('"kind":"test_note"', '"kind":"test_nothing"', "test_nothing"),
         ('"kind":"test_note"', '"kind":"test_note","deep":[]', ".waves[0].work[0].steps[0].deep"),
         ('"kind":"absent"', '"kind":"gone"', "entries"),
-        ('"kind":"absent"', '"kind":"absent","size":0', ".waves[0].work[1].steps[0].entries[0].size"),
+        ('"kind":"absent"', '"kind":"absent","weight":0', ".waves[0].work[1].steps[0].entries[0].weight"),
         ('{"direction', '{{"direction', "not JSON"),
         ('{"direction', "[" * 10000, "nested too deep"),
     ],

@@ -20,6 +20,7 @@ from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
+from nornir_upgrade.steps.state import CaptureState
 from tests.fake.hosts import SOURCE, SOURCES
 from tests.fake.index import ICEHOUSE
 
@@ -102,11 +103,12 @@ def _gates() -> tuple[Step, ...]:
 
 def _compute_steps(packages: SetPackages) -> tuple[Step, ...]:
     return (
-        CaptureFiles(("/etc/nova",), _NOVA),
+        CaptureState(_NOVA, ("/srv/nova",)),
         _repository("icehouse"),
         packages,
         SetOption("/etc/nova/nova.conf", "upgrade_levels", "compute", "havana"),
         SetOption("/etc/nova/nova.conf", "upgrade_levels", "compute", None),
+        CaptureState("end", ("/srv/nova",), end=True),
     )
 
 

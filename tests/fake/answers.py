@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from hashlib import sha256
 from time import time
 
-from nornir_upgrade.core.host import Result
+from nornir_upgrade.core import entries, registries
+from nornir_upgrade.core.host import FileState, Result
 
 from . import apt, database, dpkg, files
 from .index import VERSIONS, offer_of, offers
@@ -32,11 +33,36 @@ def facts(state: HostState, boundary: str, databases: Iterable[str]) -> Result:
     links = "/etc/systemd/system/multi-user.target.wants/{0}.service\t/usr/lib/systemd/system/{0}.service\n"
     answer.part("links", "".join(links.format(name) for name, one in state.services.items() if one.enabled))
     answer.part("files", "".join(f"/usr/lib/systemd/system/{name}.service\n" for name in state.services))
+    for part, said in _beside_packages(state).items():
+        answer.part(part, said)
     for name in databases:
         known = name in state.databases
         text = database.text_of(name, state.databases[name]) if known else b""
         answer.part(f"database {name}", f"{sha256(text).hexdigest()}  -\n", 0 if known else 2)
     return answer.result(said)
+
+
+def _beside_packages(state: HostState) -> dict[str, str]:
+    """What `entries.SCRIPT` prints."""
+    found = [one for one in files.survey(state, registries.roots(restored=False)) if not registries.left(one.path)]
+    letters = {"file": "f", "directory": "d", "symlink": "l"}
+    told = [(one.path, letters[one.kind], one.mode or "0777", f"{one.owner}:{one.group}", one.target) for one in found]
+    said = dict.fromkeys(entries.PARTS, "")
+    said["entries"] = "".join(f"{field}\0" for record in told for field in record)
+    said["entry-digests"] = "".join(f"{one.digest}  {one.path}\0" for one in found if one.kind == "file")
+    said["xattrs"] = "".join(_with_xattrs(one) for one in found if one.xattrs)
+    for name in ("passwd", "group"):
+        lines = state.files.get(f"/etc/{name}", File("file")).data.decode().splitlines()
+        said[name] = "".join(
+            f"{one}:{rest.partition(':')[2]}\n" for one, _, rest in (line.partition(":") for line in lines)
+        )
+    said["statoverride"] = state.files.get("/var/lib/dpkg/statoverride", File("file")).data.decode()
+    return said
+
+
+def _with_xattrs(one: FileState) -> str:
+    lines = "".join(f"  x: {len(value) // 2} {name}\n" for name, value in one.xattrs)
+    return f"-rw-r--r--* 0/0 0 2026-01-01 00:00 {one.path}\n{lines}"
 
 
 def inspection(state: HostState, boundary: str, _defaults: str, query: str) -> Result:
@@ -67,8 +93,8 @@ def preview(state: HostState, boundary: str, arguments: list[str]) -> Result:
     """What `preview.SCRIPT` prints: FORMAT, number of files, (name, text) of each, and the requests."""
     count = int(arguments[1])
     given = {f"/etc/apt/sources.list.d/{name}": text for name, text in _pairs(arguments[2 : 2 + 2 * count])}
-    files = state.files | {path: File("file", data=text.encode()) for path, text in given.items()}
-    lines = apt.source_lines(HostState(state.name, files))
+    known = state.files | {path: File("file", data=text.encode()) for path, text in given.items()}
+    lines = apt.source_lines(HostState(state.name, known))
     unknown = [line for line in lines if not apt.releases_of([line])]
     answer = _Answer(boundary)
     answer.part("begin", "")

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from nornir_upgrade.core.errors import InvalidInput
@@ -38,6 +39,30 @@ def walk(state: HostState, roots: Sequence[str]) -> tuple[FileState, ...]:
         path for path in state.files if any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
     }
     return tuple(look(state, path) for path in sorted(found))
+
+
+IDS = {"root": "0", "adm": "4"}
+"""Users and groups by name; any other has no number, as one that went."""
+_NAMES = {number: name for name, number in IDS.items()}
+
+
+def survey(state: HostState, roots: Sequence[str]) -> tuple[FileState, ...]:
+    """The same with owners as numbers, extended attributes and sizes; without what is no file, directory or link."""
+    found = []
+    for path in sorted(state.files):
+        file = state.files[path]
+        inside = any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
+        if inside and file.kind in ("file", "directory", "symlink"):
+            owners = {"owner": IDS.get(file.owner, file.owner), "group": IDS.get(file.group, file.group)}
+            found.append(
+                replace(look(state, path), **owners, xattrs=tuple(map(tuple, file.xattrs)), size=len(file.data))  # type: ignore[arg-type]
+            )
+    return tuple(found)
+
+
+def named(owner: str) -> str:
+    """The name of a user or group that was given as a number."""
+    return _NAMES.get(owner, owner)
 
 
 def follow(state: HostState, path: str) -> File:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -154,6 +154,23 @@ class FakeHost:
         self._before(f"tree {' '.join(roots)}")
         return files.walk(self.state, roots)
 
+    def survey(self, roots: Sequence[str]) -> tuple[FileState, ...]:
+        self._before(f"survey {' '.join(roots)}")
+        return files.survey(self.state, roots)
+
+    def put(self, state: FileState, data: bytes) -> None:
+        self._before(f"put {state.path}")
+        owner, group, xattrs = files.named(state.owner), files.named(state.group), list(state.xattrs)
+        try:
+            if state.kind == "directory":
+                files.make_directory(self.state, state.path, state.mode, owner, group)
+                self.state.files[state.path].xattrs = xattrs
+            else:
+                files.put(self.state, state.path, File("file", state.mode, owner, group, data, xattrs=xattrs))
+        except OSError as error:
+            raise self._refused("tar", error) from None
+        self._after(f"put {state.path}")
+
     def read(self, path: str) -> bytes:
         self._before(f"read {path}")
         try:
@@ -169,7 +186,7 @@ class FakeHost:
     def write(self, path: str, data: bytes, *, mode: str = "0644", owner: str = "root", group: str = "root") -> None:
         self._before(f"write {path}")
         try:
-            files.put(self.state, path, File("file", mode, owner, group, data))
+            files.put(self.state, path, File("file", mode, files.named(owner), files.named(group), data))
         except OSError as error:
             raise self._refused("mv", error) from None
         self._after(f"write {path}")
@@ -183,6 +200,7 @@ class FakeHost:
         self._after(f"place {state.path}")
 
     def _place(self, wanted: FileState) -> None:
+        wanted = replace(wanted, owner=files.named(wanted.owner), group=files.named(wanted.group))
         if wanted.kind == "absent":
             files.remove(self.state, wanted.path)
         elif wanted.kind == "symlink":

@@ -15,6 +15,7 @@ from nornir_upgrade.core import (
     inspection,
     preview_deb,
     rehearsal_deb,
+    settling,
     transaction,
     walk,
     whole,
@@ -316,6 +317,20 @@ def _merge(state: HostState, call: Call) -> Result:
     return OK
 
 
+def _conffiles(state: HostState, call: Call) -> Result:
+    lines = [f" {path} {digest}\n" for one in state.packages.values() for path, digest in one.conffiles.items()]
+    return Result(0, "".join(lines).encode(), b"")
+
+
+def _finish(state: HostState, call: Call) -> Result:
+    """Packages here have no triggers."""
+    return OK
+
+
+def _reload(state: HostState, call: Call) -> Result:
+    return systemd.systemctl(state, ("systemctl", "daemon-reload"))
+
+
 def _listed(state: HostState, call: Call) -> Result:
     assert call.argv[0] == core_apt.FORMAT, call.argv
     return Result(0, "".join(f"{line}\n" for line in apt.package_lines(state)).encode(), b"")
@@ -440,6 +455,9 @@ SCRIPTS: dict[str, Program] = {
     EXIT: _exit,
     database_step._FROM_FILE: _from_file,
     database_step._PRIVATELY: _privately,
+    settling.CONFFILES: _conffiles,
+    settling.FINISH: _finish,
+    settling.RELOAD: _reload,
     **COPIES,
 }
 OPERATIONS: dict[str, Callable[..., tuple[int, bytes]]] = {

@@ -17,6 +17,7 @@ class File(msgspec.Struct):
     group: str = "root"
     data: bytes = b""
     target: str = ""
+    xattrs: list[tuple[str, str]] = []
 
 
 class Installed(msgspec.Struct):

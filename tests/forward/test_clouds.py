@@ -75,7 +75,7 @@ def test_an_rpm_host_goes_as_a_debian_one_does() -> None:
         repositories = [step for step in mine if isinstance(step, SetRepository)]
         assert [(step.path, step.text is None) for step in repositories] == [(NEW, False), (OLD, True)]
         first = next(place for place, step in enumerate(mine) if isinstance(step, SetPackages))
-        assert mine[first - 1] == repositories[0] and mine[-1] == repositories[1]
+        assert mine[first - 1] == repositories[0] and mine[-2] == repositories[1]
     kinds = {
         host: [type(step).__name__ for _, _, step in steps(plan, host=host) if not isinstance(step, SetServices)]
         for host in ("cmp1", "rcmp1")

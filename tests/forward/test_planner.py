@@ -19,11 +19,11 @@ from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase
-from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
+from nornir_upgrade.steps.state import CaptureState
 from tests.fake import hosts
 from tests.fake.fleet import FakeFleet
 from tests.fake.index import ICEHOUSE
@@ -90,7 +90,7 @@ class TestWhateverTheFleet:
                 # On another host it must be over, which only a wave before says.
                 assert made[0][1] == host or made[0][0] < number
             if isinstance(step, SetPackages | SetOption) and not _closing(plan, number):
-                captured = [one for one in order[:place] if one[1] == host and isinstance(one[2], CaptureFiles)]
+                captured = [one for one in order[:place] if one[1] == host and isinstance(one[2], CaptureState)]
                 assert captured, step
 
     def test_a_database_is_dumped_once_all_of_its_services_stopped_and_migrated_once_all_packages_are_there(
@@ -155,7 +155,9 @@ class TestWhateverTheFleet:
 
     def test_the_new_repository_comes_once_before_packages_and_the_old_goes_last(self, world: World) -> None:
         plan = world.plan()
-        last = len(plan.waves) - 1
+        noted = plan.waves[-1]
+        last = len(plan.waves) - 2
+        assert all(isinstance(step, CaptureState) and step.end for work in noted.work for step in work.steps)
         for host in plan.hosts:
             own = [(number, step) for number, _, step in steps(plan, host=host)]
             packages = [place for place, (_, step) in enumerate(own) if isinstance(step, SetPackages)]
@@ -165,6 +167,7 @@ class TestWhateverTheFleet:
                 assert added == packages[0] - 1
                 assert isinstance(new, SetRepository) and new.path == NEW and new.text
                 assert (removed, old) == (last, SetRepository(OLD))
+                assert host in noted.hosts
             else:
                 assert repositories == []
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nornir_upgrade.core.compare import AREAS
 from nornir_upgrade.lab.lab import Lab
 
 BIN = Path(sys.executable).parent
@@ -243,3 +245,17 @@ class Site:
 def hosts_of(said: str, names: Sequence[str] = tuple(GROUPS)) -> set[str]:
     """The hosts that a text names."""
     return {name for name in names if name in said}
+
+
+def assert_equal(said: str, hosts: int) -> None:
+    """The table of a proof says of each area and host that it is equal, or that nobody looked where there is nothing to look at."""
+    rows = [re.split(r" {2,}", row.strip()) for row in said.split("\n\n")[0].splitlines()[1:]]
+    assert [area for area, *_ in rows] == list(AREAS) and {len(row) for row in rows} == {hosts + 1}, said
+    for area, *cells in rows:
+        other = {cell for cell in cells if not re.fullmatch(r"equal \([0-9,]+\)", cell)}
+        assert other <= ({"not compared"} if area in _NOT_EVERYWHERE else set()), said
+        assert area not in ("packages", "etc", "accounts", "units") or "equal (0)" not in cells, said
+
+
+_NOT_EVERYWHERE = ("databases", "diversions", "statoverrides", "debconf", "dpkg")
+"""What only some hosts have: databases, and what only dpkg's hosts know."""

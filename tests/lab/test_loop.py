@@ -5,9 +5,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from nornir_upgrade.core.compare import AREAS
 from tests.lab.picture import Picture, differences, take
-from tests.lab.site import GROUPS, ONE, SCENARIO, Done, Site
+from tests.lab.site import GROUPS, ONE, SCENARIO, Done, Site, assert_equal
 
 pytestmark = pytest.mark.lab
 
@@ -67,8 +66,7 @@ def test_forward_to_the_end_and_back_with_the_databases(site: Site) -> None:
     kept = [path for path in (site.state / "store").rglob("*") if path.is_file()]
     assert any(b"written-after-the-upgrade" in path.read_bytes() for path in kept)
 
-    table = dict(line.split(maxsplit=1) for line in back.out.splitlines()[1:] if line.strip())
-    assert table == dict.fromkeys(AREAS, "equal  equal  equal  equal")
+    assert_equal(back.out, len(GROUPS))
     assert_as_before(site, before)
     assert "icehouse" not in site.text("ctl1", "apt-cache", "policy")
     assert "Nothing to do" in site.rollback("apply", "--restore-db", "--yes").out
@@ -123,7 +121,7 @@ def test_a_host_that_failed_forward_is_rolled_back_too(site: Site) -> None:
     site.forward(status=3)
     assert "half-configured" in site.text("cmp1", "dpkg-query", "-W", "-f", "${db:Status-Status}", "nova-compute")
     back = site.rollback("apply", "--restore-db", "--yes")
-    assert "differ" not in back.out and back.out.count("equal") == len(AREAS) * len(GROUPS)
+    assert_equal(back.out, len(GROUPS))
     assert_as_before(site, before)
     assert [run["status"] for run in site.runs()] == ["undone", "succeeded"]
     site.mend("cmp1")

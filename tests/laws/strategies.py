@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from nornir_upgrade import gates
-from nornir_upgrade.core import debname
+from nornir_upgrade.core import debname, registries
 from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
@@ -18,6 +18,7 @@ from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
+from nornir_upgrade.steps.state import CaptureState, RestoreState
 from tests.fake import apt, cache, dpkg, files, hosts
 from tests.fake.database import text_of
 from tests.fake.index import MIGRATIONS, PORTS
@@ -96,6 +97,65 @@ def restore_files(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     for file in other.files.values():
         store.put(file.data)
     return RestoreFiles((ROOT,), files.walk(other, [ROOT]))
+
+
+_STATE = ("/etc/profile", "/etc/alternatives", "/etc/alternatives/editor", "/var/lib/ucf/hashfile", "/etc/passwd",
+          "/var/lib/dpkg/statoverride", "/var/cache/debconf/config.dat", "/etc/ld.so.cache")  # fmt: skip
+_XATTRS = [("user.note", "00ff"), ("security.capability", "0100")]
+
+
+@st.composite
+def states(draw: st.DrawFn) -> dict[str, File]:
+    """What maintainer scripts may have left beside packages: any of it, or nothing."""
+    found: dict[str, File] = {}
+    for path in draw(st.sets(st.sampled_from(_STATE))):
+        if path == "/etc/alternatives":
+            found[path] = File("directory", draw(st.sampled_from(["0755", "0700"])))
+        elif path == "/etc/alternatives/editor":
+            found[path] = File("symlink", "", target=draw(st.sampled_from(["/bin/nano", "/usr/bin/vim"])))
+        elif path.endswith(".dat"):
+            names = sorted(draw(st.sets(st.sampled_from("abc"))))
+            found[path] = File("file", "0600", data=b"".join(f"Name: {one}\nValue: x\n\n".encode() for one in names))
+        else:
+            names = sorted(draw(st.sets(st.sampled_from("abc"))))
+            text = "".join(
+                f"{one}:x:1:1::/:/bin/sh\n" if path == "/etc/passwd" else f"root adm 710 /{one}\n" for one in names
+            )
+            found[path] = File("file", draw(_modes), data=text.encode(), xattrs=draw(st.sampled_from([[], _XATTRS])))
+    return {
+        path: one
+        for path, one in sorted(found.items())
+        if path != "/etc/alternatives/editor" or "/etc/alternatives" in found
+    }
+
+
+def _with_state(draw: st.DrawFn, host: HostState) -> None:
+    for directory in ("/etc", "/var/lib/dpkg", "/var/lib/ucf", "/var/cache/debconf"):
+        files.make_directories(host, directory)
+    host.files |= draw(states())
+
+
+def capture_state(draw: st.DrawFn, host: HostState, store: Store) -> Step:
+    _with_state(draw, host)
+    return CaptureState("drawn", draw(st.sampled_from([(), (ROOT,)])), end=draw(st.booleans()))
+
+
+def restore_state(draw: st.DrawFn, host: HostState, store: Store) -> Step:
+    """The state of another host, with what the host's packages need to run."""
+    other = HostState("other", dict(host.files))
+    _with_state(draw, other)
+    for file in other.files.values():
+        store.put(file.data)
+    _with_state(draw, host)
+    configuration = draw(st.sampled_from([(), (ROOT,)]))
+    part = draw(st.sampled_from(["ahead", "whole", "end"]))
+    known = {path for path in other.files if path in host.files or path in _STATE}
+    entries = files.survey(
+        HostState("known", {path: other.files[path] for path in known}), registries.roots(restored=True)
+    )
+    own = files.survey(other, configuration)
+    since = draw(st.sampled_from([(), tuple(one for one in entries if one.path == "/etc/passwd")]))
+    return RestoreState((*entries, *own), configuration, part, since=since, keep=draw(st.booleans()))
 
 
 _options = st.sampled_from(["verbose", "compute", "New_Option"])
@@ -268,6 +328,8 @@ STRATEGIES: dict[str, tuple[Draw, ...]] = {
     "repository": (repository,),
     "capture_files": (capture_files,),
     "restore_files": (restore_files,),
+    "capture_state": (capture_state,),
+    "restore_state": (restore_state,),
     "ini": (ini,),
     "services": (services,),
     "dump_database": (dump_database,),

@@ -17,6 +17,7 @@ from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import RestoreDatabase
 from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.state import CaptureState
 from tests.crash.harness import Act, Controller, controller
 from tests.fake import state
 from tests.fake.faults import Crash, Faults, JobCut, dies_at
@@ -26,8 +27,8 @@ from tests.fake.state import HostState, Service
 from .strategies import DATABASES, STRATEGIES, worlds
 
 # One of each at most, so that no two steps of a plan fight over one thing.
-MIXED = ("download", "packages", "repository", "capture_files", "restore_files", "ini", "services", "dump_database", "restore_database",
-         "command")  # fmt: skip
+MIXED = ("download", "packages", "repository", "capture_files", "restore_files", "capture_state", "ini", "services",
+         "dump_database", "restore_database", "command")  # fmt: skip
 CONFIGURATION = tuple(f"/etc/{project.name}" for projects in PROJECTS.values() for project in projects)
 LAWS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -49,8 +50,10 @@ def works(draw: st.DrawFn, name: str, store: Store) -> tuple[HostState, list[Ste
         assume(not (isinstance(step, RestoreDatabase) and step.database in DATABASES))
         if isinstance(step, SetPackages):
             # Packages answer for packages: their configuration is captured before, and their services run.
-            steps.append(CaptureFiles(tuple(dict.fromkeys(CONFIGURATION)), f"configuration of {name}"))
-            step = replace(step, keep_stopped=(), configuration=f"configuration of {name}")
+            covered = f"configuration of {name}"
+            trees = tuple(dict.fromkeys(CONFIGURATION))
+            steps.append(draw(st.sampled_from([CaptureState(covered), CaptureFiles(trees, covered)])))
+            step = replace(step, keep_stopped=(), configuration=covered)
         steps.append(step)
     host.services = {unit: Service(active=True, enabled=True) for unit in host.services}
     return host, steps

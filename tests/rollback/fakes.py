@@ -8,21 +8,23 @@ from pathlib import Path
 from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.engine import Outcome, Policy, execute
+from nornir_upgrade.core.entries import Entry, area_of, value_of
 from nornir_upgrade.core.facts import Conffile, Database, HostFacts, Service, Source
 from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packages import PackageWant, digest_of_packages
 from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.core.registries import areas_of
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase
-from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
+from nornir_upgrade.steps.state import CaptureState, surveyed
 from rollback import snapshot, survey
 from rollback.catalog import Candidate, Catalog, Control, catalog
 from rollback.enquiry import Wanted
@@ -63,6 +65,8 @@ def facts_of(host: Host, databases: Sequence[str] = ()) -> HostFacts:
         tuple(Source(path, present[path]) for path in sorted(present) if path.startswith("/etc/apt/")),
         (),
         tuple(Database(name, _digest(state, name)) for name in sorted(databases)),
+        areas_of("deb"),
+        tuple(Entry(area_of(one.path), one.path, value_of(one)) for one in surveyed(host)),
     )
 
 
@@ -162,7 +166,7 @@ class Site:
         outcome = self.execute(run, max_fail=0)
         assert outcome.succeeded, outcome.failed
         now = survey.state_now(self.fleet, self.names, found.snapshot)
-        return prove(found.then, now, databases=restore_db)
+        return prove(found.then, now, databases=restore_db, others=found.others)
 
 
 def forward(fleet: FakeFleet) -> Plan:
@@ -171,6 +175,8 @@ def forward(fleet: FakeFleet) -> Plan:
     for name, members in (("control", ("ctl1",)), ("network", ("net1",)), ("compute", ("cmp1", "cmp2"))):
         work = tuple(Work(host, _upgrade(fleet.hosts[host].state)) for host in members if host in fleet.hosts)
         waves.append(Wave(name, work))
+    noted = (CaptureState("end", ROOTS, end=True),)
+    waves.append(Wave("state", tuple(Work(host, noted) for host in fleet.hosts)))
     return Plan("forward", "to icehouse", tuple(waves))
 
 
@@ -180,10 +186,10 @@ def _upgrade(state: HostState) -> tuple[Step, ...]:
     configuration = "/etc/nova/nova.conf"
     return (
         SetServices(tuple(ServiceWant(name, active=False) for name in old)),
-        CaptureFiles(ROOTS, f"configuration of {state.name}"),
+        CaptureState(f"state of {state.name}", ROOTS),
         *(DumpDatabase(name) for name in state.databases),
         SetRepository(NEW, hosts.SOURCE.format(release="icehouse")),
-        SetPackages(_to_icehouse(state), keep_stopped=tuple(sorted({*old, *new}))),
+        SetPackages(_to_icehouse(state), tuple(sorted({*old, *new})), configuration=f"state of {state.name}"),
         *((SetOption(configuration, "upgrade_levels", "compute", "havana"),) if configuration in state.files else ()),
         *(
             RunCommand(argv, covered=f"database {MIGRATIONS[argv]}")

@@ -72,9 +72,8 @@ def test_list_tells_packages_and_what_runs_captured(site: Site, escrow: Escrow) 
     text = site.call("escrow", "list").stdout
     assert "nova-common:all" in text and NOVA.version in text
     lines = [line.split() for line in text.splitlines()]
-    assert ["dump", "2", "of", "them"] in [line[:4] for line in lines] and ["configuration", "/etc/nova/nova.conf"] in [
-        line[:2] for line in lines
-    ]
+    assert ["dump", "2", "of", "them"] in [line[:4] for line in lines]
+    assert any(line[:1] == ["configuration"] and line[2:4] == ["of", "them"] for line in lines)
 
 
 def test_verify_finds_what_is_damaged_or_lost_and_says_whose_it_is(site: Site, escrow: Escrow) -> None:

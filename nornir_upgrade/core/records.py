@@ -1,0 +1,66 @@
+"""Files made of records that packages and administrators add to: accounts, answers, overrides. Pure.
+
+Of such a file what one added can come and go while what another added stays.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from .registries import Records
+
+_SPLIT: Mapping[Records, bytes] = {"colon": b"\n", "path": b"\n", "stanza": b"\n\n"}
+
+
+def records(data: bytes, kind: Records) -> dict[bytes, bytes]:
+    """The records of a file by their names, in order, without what ends each."""
+    parts = (part.strip(b"\n") for part in data.split(_SPLIT[kind]))
+    return {_NAMES[kind](part): part for part in parts if part.strip()}
+
+
+def joined(found: Iterable[bytes], kind: Records) -> bytes:
+    """The file that these records make."""
+    end = b"\n\n" if kind == "stanza" else b"\n"
+    return b"".join(part + end for part in found)
+
+
+def added(now: bytes, then: bytes, kind: Records) -> bytes:
+    """`now` with every record of `then`: those that are not there are added, and answers (stanzas) are as they were."""
+    present, wanted = records(now, kind), records(then, kind)
+    if kind == "stanza":
+        merged = {**present, **wanted}
+    else:
+        merged = {**wanted, **present}
+        merged = {**present, **{name: merged[name] for name in wanted}}
+    return now if merged == present else joined(merged.values(), kind)
+
+
+def returned(then: bytes, end: bytes, now: bytes, kind: Records, *, keep: bool = False) -> bytes:
+    """What goes back: `then`, with what others changed since `end`, which the run left. `keep`: what the run added stays as well."""
+    before, left, present = records(then, kind), records(end, kind), records(now, kind)
+    found = {}
+    for name, record in before.items():
+        if present.get(name) == left.get(name):
+            found[name] = record
+        elif name in present:
+            found[name] = present[name]
+    found |= {name: record for name, record in present.items() if name not in before and (keep or name not in left)}
+    return then if found == before else joined(found.values(), kind)
+
+
+def _of_colon(record: bytes) -> bytes:
+    return record.partition(b":")[0]
+
+
+def _of_path(record: bytes) -> bytes:
+    head, slash, path = record.partition(b" /")
+    return slash[1:] + path if slash else head
+
+
+def _of_stanza(record: bytes) -> bytes:
+    return record.partition(b"\n")[0]
+
+
+_NAMES: Mapping[Records, Callable[[bytes], bytes]] = {
+    "colon": _of_colon,
+    "path": _of_path,
+    "stanza": _of_stanza,
+}

@@ -1,0 +1,280 @@
+"""State: what maintainer scripts change beside their packages' files, captured as a whole and put back in two parts.
+
+*Ahead* of the packages comes what their scripts need: accounts and answers are added back, none is taken away, and a conffile that
+only the newer package has goes, or dpkg keeps it in mind as one that somebody removed. The *whole* comes after them, when nobody
+needs any more what goes with it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..core import settling
+from ..core.entries import area_of
+from ..core.errors import InvalidInput, StateDiffers
+from ..core.explained import why_explained
+from ..core.families import Name
+from ..core.host import FileState, Host
+from ..core.records import added, returned
+from ..core.registries import KEPT, Kept, left, place_of, records_of, roots
+from ..core.step import Step, absolute
+from ..core.store import Store
+
+BOUND = 256 << 20
+"""Bytes that the captured files of a host may have together."""
+_AT_ONCE = 24 << 20  # bytes that are read in one answer; one file may have as many
+_TRIES = 3
+_ROOTS = roots(restored=True)
+Part = Literal["ahead", "whole", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureState(Step, kind="capture_state"):
+    """All that is restored of a host beside its packages is in the store, with what stands at and below `configuration`.
+
+    At the `end` of a run only what is needed to tell later what the run made from what others did since.
+    """
+
+    name: str
+    configuration: tuple[str, ...] = ()
+    family: Name = "deb"
+    end: bool = False
+    kind: Literal["capture_state"] = "capture_state"
+
+    def observe(self, host: Host, store: Store) -> Step:
+        entries = _captured(host, store, self.configuration, self.end)
+        return RestoreState(entries, self.configuration, "end" if self.end else "whole", family=self.family)
+
+    def apply(self, host: Host, store: Store) -> None:
+        """Nothing: the capture was made when it was observed."""
+
+    def describe(self) -> str:
+        if self.end:
+            return "note the state that the run leaves"
+        return f"capture {', '.join(dict.fromkeys(('/etc', *_outside(self.configuration))))}, accounts and registries"
+
+    @property
+    def capture(self) -> str:
+        return "" if self.end else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreState(Step, kind="restore_state"):
+    """A host is as `entries` say, in all that is restored beside packages, and at and below `configuration`.
+
+    `part` says how much of it. `only` names the paths that are touched (one that ends with `/`: all at and below it), `None` is
+    all; nothing at and below `spared` is. `since` are the files of records as the runs left them: what others changed in these
+    since stays. `keep` leaves there what the runs added to them.
+    """
+
+    entries: tuple[FileState, ...]
+    configuration: tuple[str, ...] = ()
+    part: Part = "whole"
+    family: Name = "deb"
+    only: tuple[str, ...] | None = None
+    spared: tuple[str, ...] = ()
+    since: tuple[FileState, ...] = ()
+    keep: bool = False
+    kind: Literal["restore_state"] = "restore_state"
+
+    @property
+    def kept(self) -> tuple[FileState, ...]:
+        """The files of which the bytes are in the store."""
+        return tuple(one for one in self.entries if one.digest and (self.part != "end" or records_of(one.path)))
+
+    @property
+    def ahead(self) -> Step:
+        return replace(self, part="ahead") if self.part == "whole" else self
+
+    def observe(self, host: Host, store: Store) -> Step:
+        entries = _captured(host, store, self.configuration, self.part == "end")
+        return RestoreState(entries, self.configuration, "end" if self.part == "end" else "whole", self.family)
+
+    def apply(self, host: Host, store: Store) -> None:
+        if self.part == "end":
+            return
+        if self.part == "whole":
+            settling.finish(host, self.family)
+        present = {one.path: one for one in surveyed(host, self.configuration)}
+        wanted = {one.path: one for one in self.entries if self._touches(one.path)}
+        if self.part == "ahead":
+            self._ahead(wanted, present, host, store)
+        else:
+            self._whole(wanted, present, host, store)
+            settling.reload(host)
+
+    def _ahead(self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
+        for place in (one for one in KEPT if one.records and one.restored):
+            if place.path in wanted and place.path not in present:
+                _into_place(wanted[place.path], host, store)
+            elif place.path in wanted:
+                now, then = host.read(place.path), store.get(wanted[place.path].digest)
+                _write(host, present[place.path], added(now, then, place.records), now)
+        for path in settling.conffiles(host, self.family):
+            if path in present and path not in wanted and self._touches(path):
+                host.place(FileState(path, "absent"))
+        own = _below(_outside(self.configuration))
+        _exact({p: s for p, s in wanted.items() if own(p)}, {p: s for p, s in present.items() if own(p)}, host, store)
+
+    def _whole(self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
+        merged = {place.path: place for place in KEPT if place.records and self._merges(place, present)}
+        taken = {path: one for path, one in present.items() if path not in merged and self._touches(path)}
+        _exact({path: one for path, one in wanted.items() if path not in merged}, taken, host, store)
+        ends = {one.path: one for one in self.since}
+        for path, place in merged.items():
+            if path in wanted:
+                now, then = host.read(path), store.get(wanted[path].digest)
+                end = store.get(ends[path].digest) if path in ends else now
+                _write(host, wanted[path], returned(then, end, now, place.records, keep=self.keep), now, present[path])
+
+    def _merges(self, place: Kept, present: dict[str, FileState]) -> bool:
+        """Whether something in the file stays that was not there: what others added since, or the runs, where that is kept."""
+        ends = {one.path: one.digest for one in self.since}
+        if place.path not in present or not (self.keep or place.path in ends):
+            return False
+        return self.keep or ends[place.path] != present[place.path].digest
+
+    def _touches(self, path: str) -> bool:
+        if _below(self.spared)(path) or not _counts(path):
+            return False
+        if self.only is None or path in self.only:
+            return True
+        return any(path.startswith(tree) or f"{path}/" == tree for tree in self.only if tree.endswith("/"))
+
+    def describe(self) -> str:
+        if self.part == "end":
+            return "leave what others did since"
+        if self.part == "ahead":
+            return "add accounts and answers back, take newer conffiles away"
+        return f"restore {', '.join(dict.fromkeys(('/etc', *_outside(self.configuration))))}, accounts and registries"
+
+
+def surveyed(host: Host, configuration: Sequence[str] = ()) -> tuple[FileState, ...]:
+    """All that is restored of `host` beside its packages, as it is now."""
+    for root in configuration:
+        if not absolute(root):
+            raise InvalidInput(f"{root!r} is no absolute path without '..'")
+    outside = _outside(configuration)
+    own = _below(outside)
+    return tuple(one for one in host.survey((*_ROOTS, *outside)) if own(one.path) or _counts(one.path))
+
+
+def _counts(path: str) -> bool:
+    return not left(path) and not why_explained(area_of(path), path)
+
+
+def _captured(host: Host, store: Store, configuration: Sequence[str], end: bool) -> tuple[FileState, ...]:
+    """What stands there, with the bytes in the store: at the `end` of a run those of records. Looked at again where a file changes
+    while it is read. Raises `StateDiffers` where one changes each time.
+    """
+    for patience in reversed(range(_TRIES)):
+        entries = surveyed(host, configuration)
+        try:
+            _keep(host, store, [one for one in entries if not end or records_of(one.path)])
+        except StateDiffers:
+            if not patience:
+                raise
+        else:
+            break
+    return entries
+
+
+def _keep(host: Host, store: Store, entries: Iterable[FileState]) -> None:
+    """Afterwards the bytes of these files are in the store. Raises `InvalidInput` where they are too many."""
+    files = [one for one in entries if one.kind == "file"]
+    if (total := sum(one.size for one in files)) > BOUND or any(one.size > _AT_ONCE for one in files):
+        largest = ", ".join(
+            f"{one.path} ({one.size >> 20} MiB)" for one in sorted(files, key=lambda one: -one.size)[:3]
+        )
+        raise InvalidInput(
+            f"{host.name}: the state beside packages has {total >> 20} MiB, too much to capture; the largest are {largest}",
+            hint=f"at most {BOUND >> 20} MiB, and {_AT_ONCE >> 20} MiB a file: move data out of /etc, then go on",
+        )
+    missing = {one.digest: one for one in files if one.digest not in store}
+    for some in _portions(missing.values()):
+        for data in host.read_many([one.path for one in some]).values():
+            store.put(data)
+    if lost := [one.path for one in missing.values() if one.digest not in store]:
+        raise StateDiffers(
+            f"{host.name}: {', '.join(lost)} changed while being captured", hint="see who writes it, then resume"
+        )
+
+
+def _portions(files: Iterable[FileState]) -> Iterator[list[FileState]]:
+    some: list[FileState] = []
+    for one in files:
+        if some and sum(other.size for other in some) + one.size > _AT_ONCE:
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some
+
+
+def _exact(wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
+    """Afterwards what is `present` is as `wanted`. Overrides of owners go first, and accounts last: dpkg reads the one by the other."""
+    there = dict(present)
+    for path in sorted(there, reverse=True):  # what is below a directory goes before it
+        if path not in wanted or wanted[path].kind != there[path].kind:
+            host.place(FileState(path, "absent"))
+            del there[path]
+    for path in sorted(wanted, key=lambda path: (_LAST.get(_area(path), 1), path)):
+        if wanted[path] != there.get(path):
+            _into_place(wanted[path], host, store)
+
+
+_LAST = {"statoverrides": 0, "accounts": 2}
+
+
+def _area(path: str) -> str:
+    place = place_of(path)
+    return place.area if place else ""
+
+
+def _into_place(wanted: FileState, host: Host, store: Store) -> None:
+    """A place's own directory may have gone with the package that made it."""
+    above = wanted.path.rpartition("/")[0]
+    if any(one.path == wanted.path for one in KEPT) and above and host.stat((above,))[0].kind == "absent":
+        host.run(("install", "-d", "-m", "0755", "--", above))
+    _make(wanted, host, store)
+
+
+def _make(wanted: FileState, host: Host, store: Store) -> None:
+    if wanted.kind == "file":
+        _write(host, wanted, store.get(wanted.digest))
+    elif wanted.kind == "directory" and wanted.xattrs:
+        host.place(replace(wanted, xattrs=()))
+        host.put(wanted, b"")
+    else:
+        host.place(wanted)
+
+
+def _write(
+    host: Host, state: FileState, data: bytes, now: bytes | None = None, present: FileState | None = None
+) -> None:
+    """Put `data` at a path with the mode, owner and extended attributes of `state`; nothing where it is there already."""
+    if data == now and (present is None or _bare(present) == _bare(state)):
+        return
+    if state.xattrs:
+        host.put(state, data)
+    else:
+        host.write(state.path, data, mode=state.mode, owner=state.owner, group=state.group)
+
+
+def _bare(state: FileState) -> FileState:
+    return replace(state, digest="")
+
+
+def _outside(configuration: Iterable[str]) -> tuple[str, ...]:
+    """Those of `configuration` that lie in no place that is captured anyway."""
+    return tuple(root for root in configuration if not _below(_ROOTS)(root))
+
+
+class _below:
+    """Whether a path is one of some roots, or below one."""
+
+    def __init__(self, trees: Iterable[str]) -> None:
+        self.trees = tuple(tree.rstrip("/") for tree in trees)
+
+    def __call__(self, path: str) -> bool:
+        return any(path == tree or path.startswith(f"{tree}/") for tree in self.trees)

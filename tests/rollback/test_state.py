@@ -1,0 +1,121 @@
+"""What maintainer scripts change beside packages, on the way back: all that the run made, and nothing that others did since."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import pytest
+
+from nornir_upgrade.core.run import unwind
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.steps.commands import RunCommand
+from nornir_upgrade.steps.packages import SetPackages
+from rollback.snapshot import keep
+from tests.fake import files
+from tests.fake.state import File, HostState
+
+from . import fakes
+from .conftest import Site
+
+SCRIPTED, OWN, PASSWD = "/etc/scripted", "/etc/own", "/etc/passwd"
+ROOT, MAIL, ADMIN = (
+    f"{name}:x:{number}:{number}::/:/bin/sh\n".encode() for name, number in (("root", 0), ("mail", 8), ("ada", 9))
+)
+
+
+def script(state: HostState) -> tuple[Step, ...]:
+    """An upgrade whose scripts make a file: what undoes them does not know of it."""
+    found: list[Step] = []
+    for step in UPGRADE(state):
+        found.append(step)
+        if isinstance(step, SetPackages):
+            found.append(RunCommand(("touch", "--", SCRIPTED), undo=("true",)))
+    return tuple(found)
+
+
+UPGRADE = fakes._upgrade
+
+
+@pytest.fixture
+def scripted(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A fleet that went forward, with such scripts."""
+    monkeypatch.setattr(fakes, "_upgrade", script)
+    for host in site.fleet.hosts.values():
+        files.put(host.state, PASSWD, File("file", data=ROOT))
+        host.save()
+    site.start = site.fleet.observable()
+    site.go_forward()
+    assert SCRIPTED in site.fleet.hosts["cmp1"].state.files
+    return site
+
+
+def edit(site: Site, path: str, data: bytes) -> None:
+    host = site.fleet.hosts["cmp1"]
+    host.write(path, data)
+
+
+def data(site: Site, path: str) -> bytes | None:
+    file = site.fleet.hosts["cmp1"].state.files.get(path)
+    return file.data if file else None
+
+
+def told(site: Site, *argv: str) -> Sequence[str]:
+    result = site.call("apply", "--restore-db", "--yes", *argv)
+    return [line for line in result.stderr.splitlines() if line.startswith("Caution: cmp1")]
+
+
+def test_what_a_script_made_goes_though_no_configuration_names_it(scripted: Site) -> None:
+    assert {one["name"] for one in scripted.json("diff", "last")["differences"]} >= {SCRIPTED}
+    scripted.call("apply", "--restore-db", "--yes")
+    assert scripted.present == scripted.start
+    assert scripted.json("diff", "last")["differences"] == []
+
+
+def test_what_others_changed_since_stays_and_is_told(scripted: Site) -> None:
+    edit(scripted, OWN, b"mine\n")
+    edit(scripted, PASSWD, ROOT + ADMIN)
+    cautions = told(scripted)
+    assert any("by others, stays" in line and OWN in line for line in cautions)
+    assert any("others added" in line and PASSWD in line for line in cautions)
+    assert data(scripted, OWN) == b"mine\n" and data(scripted, PASSWD) == ROOT + ADMIN
+    assert data(scripted, SCRIPTED) is None
+
+
+def test_what_others_changed_after_the_run_had_goes_back_and_is_kept_and_told(scripted: Site) -> None:
+    edit(scripted, SCRIPTED, b"improved\n")
+    (caution,) = [line for line in told(scripted) if SCRIPTED in line]
+    assert "goes back" in caution and "kept in the store" in caution and "state of cmp1 before the way back" in caution
+    assert data(scripted, SCRIPTED) is None
+    assert scripted.store.get(sha256(b"improved\n").hexdigest()) == b"improved\n"
+    run = scripted.journal.run("last")
+    assert any(name == "state of cmp1 before the way back" for name in run.captures)
+
+
+def test_a_run_without_an_end_goes_back_whole_and_that_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fakes, "_upgrade", script)
+    plan = fakes.forward(site.fleet)
+    run = site.journal.open_run(type(plan)(plan.direction, plan.origin, plan.waves[:-1]))
+    keep(site.journal, tuple(site.facts().values()), run=run.id)
+    assert site.execute(run).succeeded
+    edit(site, OWN, b"mine\n")
+    assert any("did not come to its end" in line for line in told(site))
+    assert site.present == site.start
+    assert site.store.get(sha256(b"mine\n").hexdigest()) == b"mine\n"
+
+
+def test_no_difference_is_left_out_of_the_document(scripted: Site) -> None:
+    document = scripted.json("diff", "last")
+    assert document["compared"]["cmp1"]["etc"] > 3 and "databases" not in document["compared"]["cmp1"]
+    assert document["explained"] == []
+
+
+def test_what_others_changed_after_a_run_was_undone_stays(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fakes, "_upgrade", script)
+    site.go_forward()
+    run = site.journal.run("last")
+    back = site.journal.open_run(unwind(run), parent=run.id)
+    assert site.execute(back).succeeded
+    site.journal.append(run.id, "run_undone", text=back.id)
+    assert site.present == site.start
+    edit(site, OWN, b"mine\n")
+    assert any("by others, stays" in line and OWN in line for line in told(site, "--run", run.id))
+    assert data(site, OWN) == b"mine\n"
