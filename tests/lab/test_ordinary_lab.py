@@ -105,7 +105,7 @@ def test_the_ordinary_fleet_has_what_administrators_did(servers: Lab) -> None:
     assert refused.returncode == 255 and b"Permission denied" in refused.stderr
     states = text(servers, "web2", STATES)
     assert "hi  curl:amd64" in states and "ii  corp-agent:all" in states
-    assert text(servers, "web2", "dpkg-statoverride --list '*wget'").split()[2] == "0750"
+    assert text(servers, "web2", "dpkg-statoverride --list '*wget'").split()[2] == "750"
     assert "local diversion" in text(servers, "web2", "dpkg-divert --list")
     assert text(servers, "web2", "test -L /etc/ssl/certs/corp.pem && echo there") == "there\n"
     assert "rc  dnsmasq:all" in text(servers, "bastion", STATES)
