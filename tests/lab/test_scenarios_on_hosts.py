@@ -66,12 +66,12 @@ def test_the_shop_of_the_guide_goes_forward_and_back_and_answers(site: Site) -> 
     assert shop(site) == "shop 2.0-1"
     assert "libssl3" in text(site, PENDING)
     back = site.rollback("apply", "--yes")
-    assert "gate passed: http://127.0.0.1:8080/ answers 200 with '1.4-1'" in back.said or shop(site) == "shop 1.4-1"
+    assert "begins: verify" in back.said and shop(site) == "shop 1.4-1"
     assert picture(site) == before and text(site, "cat /etc/shopapp/shop.conf") == conf
 
 
 def test_a_way_back_whose_service_does_not_answer_fails(site: Site) -> None:
-    (site.directory / "shop.yaml").write_text(EXAMPLES["shop.yaml"].replace("timeout: 90", "timeout: 5"))
+    (site.directory / "shop.yaml").write_text(EXAMPLES["shop.yaml"].replace("timeout: 90", "timeout: 30"))
     site.upgrade("run", "./shop.yaml", "--yes")
     # What no package knows of: only a gate sees that the old version does not answer.
     block = "[Service]\nExecStart=\nExecStart=/usr/bin/sleep infinity\n"
@@ -80,4 +80,4 @@ def test_a_way_back_whose_service_does_not_answer_fails(site: Site) -> None:
         f"mkdir -p /run/systemd/system/shopapp.service.d; printf '{block}' > /run/systemd/system/shopapp.service.d/x.conf",
     )
     back = site.start("rollback", "apply", "--yes").end(900.0)
-    assert back.status == 3 and "http://127.0.0.1:8080/" in back.said
+    assert back.status == 3 and "nothing listens on 127.0.0.1 port 8080" in back.said
