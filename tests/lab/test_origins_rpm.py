@@ -19,28 +19,27 @@ _MAKE = r"""
 set -eu
 mkdir -p /srv/advised /srv/plain
 cd /srv/plain
-curl -s http://10.99.0.1:8000/rpm/icehouse/repodata/repomd.xml > /dev/null
 dnf -q --disablerepo='*' --repofrompath=new,http://10.99.0.1:8000/rpm/icehouse/ --nogpgcheck repoquery --location "$1" "$2" |
   xargs -n 1 curl -s -O
 cp ./*.rpm /srv/advised
 createrepo_c -q /srv/plain
 createrepo_c -q /srv/advised
-set -- $(rpm -qp --nosignature --qf '%{NAME} %{VERSION} %{RELEASE} %{ARCH}' /srv/advised/"$1"-[0-9]*.rpm)
+set -- $(rpm -qp --nosignature --qf '%{NAME} %{VERSION} %{RELEASE} %{ARCH} %{EPOCHNUM}' /srv/advised/"$1"-[0-9]*.rpm)
 cat > /srv/updateinfo.xml <<XML
 <?xml version="1.0"?>
 <updates><update from="lab" status="final" type="security" version="1"><id>LAB-1</id><title>lab</title>
 <issued date="2026-01-01"/><severity>Important</severity><pkglist><collection><name>lab</name>
-<package name="$1" version="$2" release="$3" epoch="0" arch="$4" src="$1.src.rpm"><filename>$1.rpm</filename></package>
+<package name="$1" version="$2" release="$3" epoch="$5" arch="$4" src="$1.src.rpm"><filename>$1.rpm</filename></package>
 </collection></pkglist></update></updates>
 XML
-modifyrepo_c -q /srv/updateinfo.xml /srv/advised/repodata
+modifyrepo_c /srv/updateinfo.xml /srv/advised/repodata > /dev/null
 """
 
 
 @pytest.fixture
-def host(rpm_small: Site) -> Iterator[SshHost]:
-    rpm_small.lab.run("rcmp1", ["sh", "-c", _MAKE, "sh", ADVISED, "python-keystoneclient"])
-    host = connect(rpm_small.lab, "rcmp1")
+def host(rpm_site: Site) -> Iterator[SshHost]:
+    rpm_site.lab.run("rctl1", ["sh", "-c", _MAKE, "sh", ADVISED, "python-keystoneclient"])
+    host = connect(rpm_site.lab, "rctl1")
     yield host
     host.close()
 
