@@ -56,6 +56,8 @@ def prove(
     missed = [one for one in missed if not _of_others(one, (others or {}).get(one.host))]
     apart = {host for host in measure if _other_packages(then[host], measure[host])}
     missed = [one for one in missed if not (one.host in apart and one.area in BESIDE)]
+    told = {host: _announced(then[host], measure[host]) for host in measure}
+    missed = [one for one in missed if not (one.area in BESIDE and one.name in told[one.host])]
     differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), "")))
     places = {_place(one) for one in differences}
     expected = tuple(one for one in before if _place(one) not in places)
@@ -75,6 +77,12 @@ def counted(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> dict
 
 def _place(one: Difference) -> tuple[str, Area, str]:
     return one.host, one.area, one.name
+
+
+def _announced(then: HostFacts, end: HostFacts) -> set[str]:
+    """The conffiles that are foretold to be other than in the snapshot: as files of /etc they are so as well."""
+    before = {one.path: one.digest for one in then.conffiles}
+    return {one.path for one in end.conffiles if one.digest and before.get(one.path) != one.digest}
 
 
 def _of_others(one: Difference, others: Others | None) -> bool:

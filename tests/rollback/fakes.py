@@ -65,8 +65,8 @@ def facts_of(host: Host, databases: Sequence[str] = ()) -> HostFacts:
         tuple(Source(path, present[path]) for path in sorted(present) if path.startswith("/etc/apt/")),
         (),
         tuple(Database(name, _digest(state, name)) for name in sorted(databases)),
-        areas_of("deb"),
-        tuple(Entry(area_of(one.path), one.path, value_of(one)) for one in surveyed(host)),
+        areas=areas_of("deb"),
+        entries=tuple(Entry(area_of(one.path), one.path, value_of(one)) for one in surveyed(host)),
     )
 
 
