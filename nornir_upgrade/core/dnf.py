@@ -10,7 +10,7 @@ parts that matched rpm's grammar: it reads more than names among its arguments (
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import dnf_history, dnf_table, nevra, rpmquery
@@ -39,7 +39,7 @@ OPTIONS = tuple(
 
 # Linux takes no argument longer than 128 KiB (execve(2)), and a plan of a thousand packages is longer: it comes as so many pieces.
 _PIECE = 1 << 16
-_TAKE = """\
+TAKE = """\
 pieces=$1 plan=; shift
 while [ "$pieces" -gt 0 ]; do
   plan=$plan$1 pieces=$((pieces - 1)); shift
@@ -50,7 +50,7 @@ _NO_LOCKS = "--disableplugin=versionlock"
 
 # Told to say no, dnf ends with status 1, and its last words tell that from a failure. Warnings stay apart from the table.
 SIMULATE = f"""\
-{_TAKE}\
+{TAKE}\
 exec 3>&1
 said=$(printf '%s' "$plan" | "$@" 2>&1 >&3 3>&-); status=$?
 exec 3>&-
@@ -64,7 +64,7 @@ exit $status
 # dnf(8): status 200 is somebody else's lock; nothing was done then. The comment tells in dnf's own history whose transaction it was.
 CHANGE = f"""\
 left=$1; shift
-{_TAKE}\
+{TAKE}\
 while :; do
   printf '%s' "$plan" | "$@" --comment="{dnf_history.COMMENT} ${{NORNIR_UPGRADE_JOB-}}"; status=$?
   [ $status -eq 200 ] && [ $left -gt 0 ] || exit $status
@@ -211,9 +211,25 @@ def pieces(plan: str) -> tuple[str, ...]:
 
 def handed(argv: Sequence[str]) -> str:
     """The plan in a call of `SIMULATE` or `CHANGE`, which it has from `pieces`."""
-    end = argv.index("dnf")
-    begin = next(at for at in range(end - 1, 0, -1) if argv[at] == str(end - 1 - at))
+    begin, end = _handed(argv)
     return "".join(argv[begin + 1 : end])
+
+
+def _handed(argv: Sequence[str]) -> tuple[int, int]:
+    """Where the pieces of a plan begin, with their number, and end."""
+    end = argv.index("dnf")
+    return next(at for at in range(end - 1, 0, -1) if argv[at] == str(end - 1 - at)), end
+
+
+def parted(argv: Sequence[str], parts: Sequence[Collection[str]]) -> tuple[tuple[str, ...], ...]:
+    """The call of `CHANGE` as one for each of `parts`, which are full names of packages. What is in none comes with the last."""
+    rows: list[dict[str, str]] = json.loads(handed(argv))["rpms"]
+    place = {name: at for at, part in enumerate(parts) for name in part}
+    each: list[list[dict[str, str]]] = [[] for _ in parts]
+    for row in rows:
+        each[place.get(row["nevra"], -1)].append(row)
+    begin, end = _handed(argv)
+    return tuple((*argv[:begin], *pieces(_document(rows)), *argv[end:]) for rows in each)
 
 
 def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:
