@@ -1,0 +1,92 @@
+"""A shell and the library that it runs on, forward and back with a real dnf: at no moment does the shell lack its library."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from nornir_upgrade.core import rpm_arrangement
+from nornir_upgrade.core.arrangement import Arrangement
+from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.ssh import SshHost
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.lab.host import LabHost
+from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.steps.packages import SetPackages
+from tests.conftest import OWN, connect
+
+pytestmark = pytest.mark.lab
+
+# Version N of the library has the symbols V1 to VN, and version N of the shell requires VN. Every scriptlet writes down which of both
+# is on the disk. `also` is no shell, and uses the library as well.
+STAND_INS = """\
+set -e
+mkdir -p /root/build && cd /root/build
+package() { # NAME VERSION FILE, lines of the header on stdin
+  { printf 'Name: %s\\nVersion: %s\\nRelease: 1\\nSummary: stand-in\\nLicense: ASL 2.0\\nBuildArch: noarch\\nAutoReqProv: no\\n' "$1" "$2"
+    cat
+    printf '%%description\\nStand-in.\\n%%install\\nmkdir -p %%{buildroot}/opt/lab\\necho %s > %%{buildroot}%s\\n' "$2" "$3"
+    for when in post preun postun; do
+      printf '%%%s\\necho "$(cat /opt/lab/libshell) $(cat /opt/lab/ksh) %s-%s %s" >> /var/log/lab-moments\\n' $when "$1" "$2" $when
+    done
+    printf '%%files\\n%s\\n' "$3"
+  } > "$1-$2.spec"
+}
+for version in 1 2; do
+  { echo 'Provides: libshell.so.1()(64bit)'; seq -f 'Provides: libshell.so.1(V%g)(64bit)' $version; } |
+    package libshell $version /opt/lab/libshell
+  echo "Requires: libshell.so.1(V$version)(64bit)" | package ksh $version /opt/lab/ksh
+  echo "Requires: libshell.so.1(V$version)(64bit)" | package also $version /opt/lab/also
+done
+rpmbuild -bb --quiet --define '_rpmdir /srv/stand-ins' ./*.spec
+createrepo_c -q /srv/stand-ins
+printf '[stand-ins]\\nname=stand-ins\\nbaseurl=file:///srv/stand-ins\\ngpgcheck=0\\n' > /etc/yum.repos.d/stand-ins.repo
+dnf -q -y install ksh-1 libshell-1 also-1
+"""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
+    """An rpm host with the stand-ins at version 1, and 2 to be had."""
+    lab = Lab(tmp_path_factory.mktemp("order") / "own", prefix=OWN)
+    try:
+        lab.up([LabHost("rcmp1", 22, base="rpm")])
+        made = connect(lab, "rcmp1")
+        made.run(("sh", "-c", STAND_INS), timeout=120)
+        yield made
+        made.close()
+    finally:
+        lab.down()
+
+
+def reach(host: SshHost, store: Store, version: int) -> Sequence[str]:
+    """All stand-ins are at `version`; the moments on the way are returned."""
+    host.run(("rm", "-f", "/var/log/lab-moments"))
+    want = tuple(PackageWant(name, "noarch", f"{version}-1", "installed") for name in ("also", "ksh", "libshell"))
+    SetPackages(want, downgrade=version == 1, family="rpm").apply(host, store)
+    return host.run(("cat", "/var/log/lab-moments")).text.splitlines()
+
+
+def bad(moments: Sequence[str]) -> list[str]:
+    """Those at which the shell is newer than its library."""
+    return [line for line in moments if line.split()[1] > line.split()[0]]
+
+
+def transactions(host: SshHost) -> int:
+    """How many dnf did so far."""
+    return len(host.run(("dnf", "-q", "history", "list")).text.splitlines())
+
+
+def test_a_shell_never_lacks_its_library(host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "store")
+    before = transactions(host)
+    assert bad(reach(host, store, 2)) == []
+    assert transactions(host) == before + 1, "forward one transaction is safe"
+    moments = reach(host, store, 1)
+    assert bad(moments) == []
+    assert transactions(host) == before + 3, "back the library has a transaction of its own"
+    assert [line.split()[2] for line in moments if line.endswith(" post")][-1] == "libshell-1"
+    with monkeypatch.context() as patch:
+        patch.setattr(rpm_arrangement, "arrange", lambda host, simulation: Arrangement())
+        reach(host, store, 2)
+        assert bad(reach(host, store, 1)) != [], "in one transaction rpm has the library first"
