@@ -46,6 +46,8 @@ while [ "$pieces" -gt 0 ]; do
 done
 """
 
+CAME, WENT = ("Install", "Upgrade", "Downgrade"), ("Removed", "Upgraded", "Downgraded")
+"""The actions of a plan's rows (`Move.rows`) that install a version, and that erase one."""
 _NO_LOCKS = "--disableplugin=versionlock"
 
 # Told to say no, dnf ends with status 1, and its last words tell that from a failure. Warnings stay apart from the table.
@@ -230,6 +232,12 @@ def parted(argv: Sequence[str], parts: Sequence[Collection[str]]) -> tuple[tuple
         each[place.get(row["nevra"], -1)].append(row)
     begin, end = _handed(argv)
     return tuple((*argv[:begin], *pieces(_document(rows)), *argv[end:]) for rows in each)
+
+
+def comes(plan: str) -> frozenset[str]:
+    """The names of what `plan` installs in another version than it removes, or anew."""
+    rows: list[dict[str, str]] = json.loads(plan)["rpms"]
+    return frozenset(nevra.parse(row["nevra"]).name for row in rows if row["action"] in CAME)
 
 
 def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:

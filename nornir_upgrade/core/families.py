@@ -12,6 +12,7 @@ from .host import Host, Result
 from .packages import PackageManager, PackageWant
 
 Name = Literal["deb", "rpm"]
+_SSHD = "openssh-server"
 
 
 class Family(Protocol):
@@ -159,7 +160,7 @@ class Rpm:
         packages are among the changes."""
         first, *rest = change
         every = (*dnf.parted(first, arrangement.parts), *rest) if arrangement.parts else change
-        commands = (transaction_rpm.guarded(one, keep_stopped if _replays(one) else ()) for one in every)
+        commands = (transaction_rpm.guarded(_with_sshd(one), keep_stopped if _replays(one) else ()) for one in every)
         return (*commands, dnf_history.NUMBERS)
 
     def failure(self, host: str, result: Result, command: str) -> Failure:
@@ -181,6 +182,11 @@ class Rpm:
 
 def _replays(command: Sequence[str]) -> bool:
     return "replay" in command
+
+
+def _with_sshd(command: Sequence[str]) -> Sequence[str]:
+    exchanged = _replays(command) and _SSHD in dnf.comes(dnf.handed(command))
+    return transaction_rpm.with_listener(command) if exchanged else command
 
 
 FAMILIES: Mapping[str, Family] = {"deb": Deb(), "rpm": Rpm()}

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 
 from . import dnf, rpm_split, vital
 from .arrangement import SIMULATION_LIMIT, Arrangement, Simulation
+from .delivery import DIRECTORY
 from .errors import InvalidInput, UnsafeOrder
 from .host import Host, Result
 from .nevra import parse
 from .rpm_transition import Change, change
 from .rpmuniverse import Rpm, rows
 from .sections import SHELL, new_boundary, split
-
-ESCROW = "/var/lib/nornir-upgrade/escrow"
 
 # With the Python that dnf itself runs on, which may be as old as 3.6. Of files only those are told that something requires by path.
 _TOLD = f"""\
@@ -32,14 +31,14 @@ for repo in base.repos.iter_enabled():
     repo._repo.setSyncStrategy(dnf.repo.SYNC_ONLY_CACHE)
     repo.skip_if_unavailable = True
 base.fill_sack()
-base.add_remote_rpms(sorted(glob.glob("{ESCROW}/*.rpm")))
+base.add_remote_rpms(sorted(glob.glob("{DIRECTORY}/*.rpm")))
 def one(text):
     parts = hawkey.split_nevra(text)
     found = base.sack.query().available().filter(
         name=parts.name, epoch=parts.epoch or 0, version=parts.version, release=parts.release, arch=parts.arch)
     return next(iter(found), None) or sys.exit("cannot tell what " + text + " requires")
 there = list(base.sack.query().installed())
-come = [one(row["nevra"]) for row in json.load(sys.stdin)["rpms"] if row["action"] in ("Install", "Upgrade", "Downgrade")]
+come = [one(row["nevra"]) for row in json.load(sys.stdin)["rpms"] if row["action"] in {dnf.CAME}]
 paths = {{str(demand) for package in there + come for demand in package.requires if str(demand).startswith("/")}}
 KINDS = (("R", "requires"), ("P", "provides"), ("C", "conflicts"), ("O", "obsoletes"))
 def tell(package):
@@ -118,7 +117,7 @@ def asked(text: str, plan: str) -> Change:
     if not separator:
         raise InvalidInput("the list of packages is cut off")
     before = [entry.rpm for entry in rows(f"{there}\n", "dnf")]
-    goes = {_canonical(row["nevra"]) for row in _rows(plan) if row["action"] in ("Removed", "Upgraded", "Downgraded")}
+    goes = {_canonical(row["nevra"]) for row in _rows(plan) if row["action"] in dnf.WENT}
     after = [rpm for rpm in before if _full_name(rpm) not in goes]
     return change(before, [*after, *(entry.rpm for entry in rows(come, "dnf"))])
 

@@ -64,7 +64,7 @@ def _required(slot: Slot, rpm: Rpm, offers: Offers) -> tuple[set[Slot], set[Slot
     sure: set[Slot] = set()
     maybe: set[Slot] = set()
     for demand in rpm.requires:
-        meeting = offers.meeting(demand) if isinstance(demand, Capability) else _mentioned(demand, offers)
+        meeting = _mentioned(demand, offers)
         maybe |= meeting
         if isinstance(demand, Capability) and len(meeting) == 1:
             sure |= meeting
@@ -72,10 +72,10 @@ def _required(slot: Slot, rpm: Rpm, offers: Offers) -> tuple[set[Slot], set[Slot
 
 
 def _mentioned(demand: Dependency, offers: Offers) -> frozenset[Slot]:
-    terms = (demand,) if isinstance(demand, Capability) else demand.terms
+    """Who meets a term of the demand."""
     if isinstance(demand, Capability):
         return offers.meeting(demand)
-    return frozenset(slot for term in terms for slot in _mentioned(term, offers))
+    return frozenset(slot for term in demand.terms for slot in _mentioned(term, offers))
 
 
 @dataclass(slots=True)

@@ -23,9 +23,11 @@ STAND_INS = """\
 set -e
 mkdir -p /root/build && cd /root/build
 package() { # NAME VERSION FILE, lines of the header on stdin
-  { printf 'Name: %s\\nVersion: %s\\nRelease: 1\\nSummary: stand-in\\nLicense: ASL 2.0\\nBuildArch: noarch\\nAutoReqProv: no\\n' "$1" "$2"
+  { printf 'Name: %s\\nVersion: %s\\nRelease: 1\\nSummary: stand-in\\nLicense: ASL 2.0\\n' "$1" "$2"
+    printf 'BuildArch: noarch\\nAutoReqProv: no\\n'
     cat
-    printf '%%description\\nStand-in.\\n%%install\\nmkdir -p %%{buildroot}/opt/lab\\necho %s > %%{buildroot}%s\\n' "$2" "$3"
+    printf '%%description\\nStand-in.\\n%%install\\nmkdir -p %%{buildroot}/opt/lab\\n'
+    printf 'echo %s > %%{buildroot}%s\\n' "$2" "$3"
     for when in post preun postun; do
       printf '%%%s\\necho "$(cat /opt/lab/libshell) $(cat /opt/lab/ksh) %s-%s %s" >> /var/log/lab-moments\\n' $when "$1" "$2" $when
     done
@@ -90,3 +92,58 @@ def test_a_shell_never_lacks_its_library(host: SshHost, tmp_path: Path, monkeypa
         patch.setattr(rpm_arrangement, "arrange", lambda host, simulation: Arrangement())
         reach(host, store, 2)
         assert bad(reach(host, store, 1)) != [], "in one transaction rpm has the library first"
+
+
+# An sshd which is another file than before, and a package after it that sees whether the listener is that file by then.
+EXCHANGED = """\
+set -e
+mkdir -p /root/sshd && cd /root/sshd
+cat > openssh-server.spec <<'EOF'
+Name: openssh-server
+Version: 9
+Release: 1
+Summary: stand-in
+License: ASL 2.0
+BuildArch: noarch
+AutoReqProv: no
+%define __os_install_post %{nil}
+%define _binaries_in_noarch_packages_terminate_build 0
+%description
+Stand-in.
+%install
+mkdir -p %{buildroot}/usr/sbin
+{ cat /usr/sbin/sshd; echo; } > %{buildroot}/usr/sbin/sshd
+%files
+%attr(0755,root,root) /usr/sbin/sshd
+EOF
+cat > later.spec <<'EOF'
+Name: later
+Version: 9
+Release: 1
+Summary: stand-in
+License: ASL 2.0
+BuildArch: noarch
+Requires: openssh-server = 9
+%description
+Stand-in.
+%post
+left=100
+until [ /usr/sbin/sshd -ef "/proc/$(cat /run/sshd.pid)/exe" ] || [ $((left -= 1)) -eq 0 ]; do sleep 0.1; done
+[ $left -eq 0 ] || echo listens > /var/log/lab-listener
+%files
+EOF
+rpmbuild -bb --quiet --define '_rpmdir /srv/sshd' ./*.spec
+createrepo_c -q /srv/sshd
+printf '[sshd]\\nname=sshd\\nbaseurl=file:///srv/sshd\\ngpgcheck=0\\n' > /etc/yum.repos.d/sshd.repo
+"""
+
+
+def test_an_sshd_that_is_exchanged_listens_before_the_transaction_ends(host: SshHost, tmp_path: Path) -> None:
+    """Its package has it started anew only when all is erased that went, which may be long after."""
+    host.run(("sh", "-c", EXCHANGED), timeout=120)
+    listener = host.run(("cat", "/run/sshd.pid")).text
+    want = tuple(PackageWant(name, "noarch", "9-1", "installed") for name in ("openssh-server", "later"))
+    SetPackages(want, family="rpm").apply(host, Store(tmp_path / "store"))
+    assert host.run(("cat", "/var/log/lab-listener")).text == "listens\n"
+    assert host.run(("cat", "/run/sshd.pid")).text == listener, "it loaded itself again, and was not started anew"
+    assert host.run(("pgrep", "-f", "[l]istener;"), check=False).status == 1, "nobody follows it any longer"
