@@ -37,12 +37,10 @@ mark end 0
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What a simulated transaction says (`result`), and the question for whoever orders it; '' where there is none. `plan`: the
-    transaction as dnf was told it."""
+    """What a simulated transaction says (`result`), and the question for whoever orders it; '' where there is none."""
 
     result: Result
     question: str = ""
-    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ OPTIONS = tuple(
 
 # Linux takes no argument longer than 128 KiB (execve(2)), and a plan of a thousand packages is longer: it comes as so many pieces.
 _PIECE = 1 << 16
-TAKE = """\
+_TAKE = """\
 pieces=$1 plan=; shift
 while [ "$pieces" -gt 0 ]; do
   plan=$plan$1 pieces=$((pieces - 1)); shift
@@ -52,7 +52,7 @@ _NO_LOCKS = "--disableplugin=versionlock"
 
 # Told to say no, dnf ends with status 1, and its last words tell that from a failure. Warnings stay apart from the table.
 SIMULATE = f"""\
-{TAKE}\
+{_TAKE}\
 exec 3>&1
 said=$(printf '%s' "$plan" | "$@" 2>&1 >&3 3>&-); status=$?
 exec 3>&-
@@ -66,7 +66,7 @@ exit $status
 # dnf(8): status 200 is somebody else's lock; nothing was done then. The comment tells in dnf's own history whose transaction it was.
 CHANGE = f"""\
 left=$1; shift
-{TAKE}\
+{_TAKE}\
 while :; do
   printf '%s' "$plan" | "$@" --comment="{dnf_history.COMMENT} ${{NORNIR_UPGRADE_JOB-}}"; status=$?
   [ $status -eq 200 ] && [ $left -gt 0 ] || exit $status
@@ -225,19 +225,23 @@ def _handed(argv: Sequence[str]) -> tuple[int, int]:
 
 def parted(argv: Sequence[str], parts: Sequence[Collection[str]]) -> tuple[tuple[str, ...], ...]:
     """The call of `CHANGE` as one for each of `parts`, which are full names of packages. What is in none comes with the last."""
-    rows: list[dict[str, str]] = json.loads(handed(argv))["rpms"]
     place = {name: at for at, part in enumerate(parts) for name in part}
     each: list[list[dict[str, str]]] = [[] for _ in parts]
-    for row in rows:
+    for row in rows(handed(argv)):
         each[place.get(row["nevra"], -1)].append(row)
     begin, end = _handed(argv)
-    return tuple((*argv[:begin], *pieces(_document(rows)), *argv[end:]) for rows in each)
+    return tuple((*argv[:begin], *pieces(_document(part)), *argv[end:]) for part in each)
 
 
 def comes(plan: str) -> frozenset[str]:
     """The names of what `plan` installs in another version than it removes, or anew."""
-    rows: list[dict[str, str]] = json.loads(plan)["rpms"]
-    return frozenset(nevra.parse(row["nevra"]).name for row in rows if row["action"] in CAME)
+    return frozenset(nevra.parse(row["nevra"]).name for row in rows(plan) if row["action"] in CAME)
+
+
+def rows(plan: str) -> list[dict[str, str]]:
+    """What `plan` does, package by package."""
+    found: list[dict[str, str]] = json.loads(plan)["rpms"]
+    return found
 
 
 def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:

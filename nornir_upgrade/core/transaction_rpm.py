@@ -57,9 +57,9 @@ stop
 "$@"
 """
 
-# The listener goes on as the old program while the new one is on the disk, which it runs for each connection; its package has it started
-# anew when the whole transaction has erased what went (systemd.spec, `%systemd_postun_with_restart`). A newer sshd may not understand
-# an older listener: so that loads itself again (SIGHUP, sshd(8)) as soon as the one on the disk passes its own test.
+# The old listener runs the program on the disk for each connection, and a newer one may not understand it. Its package has it started
+# anew only after everything is erased that went (%systemd_postun_with_restart). So it loads itself again (SIGHUP, sshd(8)) as
+# soon as the sshd on the disk passes its own test.
 LISTENER = """\
 listener() {
   pid=$(cat /run/sshd.pid 2>/dev/null) || pid=$(systemctl show --property=MainPID --value sshd.service 2>/dev/null)

@@ -52,7 +52,10 @@ RPM_NAMES = frozenset(
     )
 )
 """The same set, by the names of Red Hat's kin."""
-_LIBRARY = re.compile(r"(lib|python[0-9.]*-(lib|hawkey)).*|.*-libs", re.ASCII)
+RPM_PATTERN = "|".join(
+    ("lib.*", ".*-libs", "python[0-9.]*-(lib|hawkey).*", *sorted(re.escape(name) for name in RPM_NAMES))
+)
+"""The names of what belongs to it, or may be a library that it depends on."""
 LOADER = frozenset(("libc6", "libgcc-s1"))
 """Who depends on these does not start without them: that may be false at no moment, whatever else is exchanged in lockstep."""
 
@@ -75,4 +78,4 @@ def protected(transition: Transition) -> frozenset[Slot]:
 
 def concerned(names: Iterable[str]) -> bool:
     """Whether a change of rpm packages with these names may touch the vital set, or a library that it depends on."""
-    return any(name in RPM_NAMES or _LIBRARY.fullmatch(name) for name in names)
+    return any(re.fullmatch(RPM_PATTERN, name) for name in names)

@@ -16,6 +16,8 @@ from nornir_upgrade.core.host import Result
 from nornir_upgrade.core.packages import Package, PackageWant
 from nornir_upgrade.core.rpm_transition import Change, Offers, Slot, change, protected, stem
 from nornir_upgrade.core.rpmuniverse import Rpm, control, rpm
+from nornir_upgrade.core.transaction_rpm import LISTENER
+from nornir_upgrade.core.vital import concerned
 
 ARCH = "x86_64"
 
@@ -148,7 +150,7 @@ def test_what_a_capability_is_in(capability: str, in_what: str) -> None:
 
 # ---------------------------------------------------------------------- a plain model
 
-PROGRAMS, LIBRARIES = ("bash", "sudo"), ("libone", "libtwo")
+PROGRAMS, LIBRARIES = ("bash", "sudo"), ("libgcc", "zlib")
 
 
 def capabilities(name: str, soname: int, newest: int) -> list[str]:
@@ -265,8 +267,8 @@ def told(packages: Sequence[Rpm]) -> str:
 
 
 def simulated(before: Sequence[Rpm], come: Sequence[Rpm]) -> Simulation:
-    plan = dnf.handed(dnf.Dnf().simulate(WANT, PRESENT, downgrade=True))
-    return Simulation(Result(0, b"", b""), f"{told(before)}\n{told(come)}", plan)
+    plan = dnf.rows(dnf.handed(dnf.Dnf().simulate(WANT, PRESENT, downgrade=True)))
+    return Simulation(Result(0, b"", b""), f"{json.dumps(plan)}\n{told(before)}\n{told(come)}")
 
 
 def test_a_split_is_several_replays_of_the_same_plan() -> None:
@@ -298,6 +300,35 @@ def test_what_no_transactions_make_safe_is_refused() -> None:
 
 def test_a_list_that_was_cut_off_is_refused() -> None:
     whole = simulated(world(38, bash=38), world(34, bash=34))
-    for text in (told(world(38)), whole.question[:-3]):
+    for text in (whole.question.partition("\n\n")[0], whole.question[:-3]):
         with pytest.raises(InvalidInput):
-            rpm_arrangement.arrange("h", Simulation(whole.result, text, whole.plan))
+            rpm_arrangement.arrange("h", Simulation(whole.result, text))
+
+
+def test_a_transaction_that_exchanges_sshd_has_its_listener_load_itself_again() -> None:
+    changed = [Package(one, ARCH, "9-1", "installed", "install", False) for one in ("openssh-server", "nova")]
+    plain, exchanged = (
+        Family().commands(
+            dnf.Dnf().change([PackageWant(one.name, ARCH, "10-1", "installed")], [one], downgrade=False, wait=1),
+            (),
+            Arrangement(),
+        )[0]
+        for one in changed[::-1]
+    )
+    assert LISTENER not in plain and LISTENER in exchanged
+    assert dnf.comes(dnf.handed(exchanged)) == {"openssh-server"}
+
+
+@pytest.mark.parametrize(
+    ("name", "may"),
+    [
+        ("glibc", True),
+        ("libnew", True),
+        ("openssl-libs", True),
+        ("python-nova", False),
+        ("bash-completion", False),
+        ("nova-api", False),
+    ],
+)
+def test_which_names_may_concern_the_vital_set(name: str, may: bool) -> None:
+    assert concerned([name]) is may

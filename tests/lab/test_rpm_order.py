@@ -1,13 +1,17 @@
 """A shell and the library that it runs on, forward and back with a real dnf: at no moment does the shell lack its library."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core import rpm_arrangement
+from nornir_upgrade.core import rpm_arrangement, rpm_split
 from nornir_upgrade.core.arrangement import Arrangement
+from nornir_upgrade.core.dnf import Dnf
 from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.rehearsal import rehearse
+from nornir_upgrade.core.rpm_transition import Change
 from nornir_upgrade.core.ssh import SshHost
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.lab.host import LabHost
@@ -16,6 +20,9 @@ from nornir_upgrade.steps.packages import SetPackages
 from tests.conftest import OWN, connect
 
 pytestmark = pytest.mark.lab
+
+DNF = Dnf()
+STANDING = ("also", "ksh", "libshell")
 
 # Version N of the library has the symbols V1 to VN, and version N of the shell requires VN. Every scriptlet writes down which of both
 # is on the disk. `also` is no shell, and uses the library as well.
@@ -64,7 +71,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
 def reach(host: SshHost, store: Store, version: int) -> Sequence[str]:
     """All stand-ins are at `version`; the moments on the way are returned."""
     host.run(("rm", "-f", "/var/log/lab-moments"))
-    want = tuple(PackageWant(name, "noarch", f"{version}-1", "installed") for name in ("also", "ksh", "libshell"))
+    want = tuple(PackageWant(name, "noarch", f"{version}-1", "installed") for name in STANDING)
     SetPackages(want, downgrade=version == 1, family="rpm").apply(host, store)
     return host.run(("cat", "/var/log/lab-moments")).text.splitlines()
 
@@ -92,6 +99,27 @@ def test_a_shell_never_lacks_its_library(host: SshHost, tmp_path: Path, monkeypa
         patch.setattr(rpm_arrangement, "arrange", lambda host, simulation: Arrangement())
         reach(host, store, 2)
         assert bad(reach(host, store, 1)) != [], "in one transaction rpm has the library first"
+
+
+def test_the_way_back_is_split_before_the_way_forward_is_gone(host: SshHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the host tells of the state that is not there yet is enough to find the same transactions."""
+    found: list[rpm_split.Split] = []
+    arrived = rpm_split.split
+
+    def split(change: Change) -> rpm_split.Split:
+        found.append(arrived(change))
+        return found[-1]
+
+    monkeypatch.setattr(rpm_split, "split", split)
+    present = DNF.parse_query(host.run(DNF.query()).text)
+    after = [replace(one, version="2-1") if one.name in STANDING else one for one in present]
+    want = [PackageWant(name, "noarch", "1-1", "installed") for name in STANDING]
+    rehearsed = rehearse(host, "rpm", {}, present, after, want)
+    assert rehearsed.refusal == "" and rehearsed.said is not None and len(rehearsed.said.changes) == 3
+    (one,) = found
+    assert [sorted(slot.name for slot in part) for part in one.parts] == [["also", "ksh"], ["libshell"]]
+    monkeypatch.setattr(rpm_split, "split", lambda change: rpm_split.Split((), ("nothing is safe",)))
+    assert rehearse(host, "rpm", {}, present, after, want).refusal.endswith("keeps this host usable: nothing is safe")
 
 
 # An sshd which is another file than before, and a package after it that sees whether the listener is that file by then.
