@@ -151,7 +151,7 @@ class _Look:
         return tuple((one, slot) for one in gained[:1])
 
     def _coupled(self, slot: Slot, other: Slot) -> bool:
-        """Whether the package requires the other's exact version, before and after."""
+        """Whether the package requires the other's exact version, in all of its versions."""
         worlds = ((self.change.before, self.before), (self.change.after, self.after))
         return all(
             slot in world and any(_exact(demand) and other in offers.meeting(demand) for demand in world[slot].requires)

@@ -14,14 +14,17 @@ from .rpm_check import Fault, Pair, check, safe
 from .rpm_transition import Change, Offers, Slot, single
 from .rpmrules import obsoleted
 from .rpmuniverse import Rpm, names_in
+from .vital import RPM_LOADER
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The slots that change, in `parts` that are a transaction each. `faults`: why no split is known that is safe."""
+    """The slots that change, in `parts` that are a transaction each. `faults`: why no split is known that is safe. `gaps`: what may
+    be lacking for a moment between packages that can only change together."""
 
     parts: tuple[frozenset[Slot], ...]
     faults: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
 
 
 def split(change: Change) -> Split:
@@ -31,12 +34,26 @@ def split(change: Change) -> Split:
     if not known:
         return Split(parts)
     near, apart = _Near(change).pairs(), frozenset[Pair]()
-    while wanted := {pair for fault in known for pair in fault.apart if pair not in apart}:
+    together = _together(change, near)
+    while wanted := {pair for fault in known for pair in fault.apart if pair not in apart | together}:
         apart |= wanted
         parts = _parts(change, near, apart)
         known = _broken(change, parts)
-    told = [str(fault) for fault in known] or list(_lacking(change, parts))
-    return Split(parts, tuple(told))
+    gaps = [fault for fault in known if _unavoidable(fault, together)]
+    told = [str(fault) for fault in known if fault not in gaps] or list(_lacking(change, parts))
+    return Split(parts, tuple(told), tuple(map(str, gaps)))
+
+
+def _together(change: Change, near: frozenset[Pair]) -> frozenset[Pair]:
+    """The pairs that no transaction can part: of both, one may not change later than the other."""
+    groups = components(change.changing, _earlier(near))
+    return frozenset((one, other) for group in groups if len(group) > 1 for one in group for other in group)
+
+
+def _unavoidable(fault: Fault, together: frozenset[Pair]) -> bool:
+    """Whether it is between packages that change together. Without the C library nothing starts: that may be lacking at no moment."""
+    loader = any(slot.name in RPM_LOADER for pair in fault.apart for slot in pair)
+    return bool(fault.apart) and not loader and together.issuperset(fault.apart)
 
 
 def stages(change: Change, parts: Sequence[frozenset[Slot]]) -> Iterator[Change]:
@@ -78,9 +95,7 @@ def _clashes(slot: Slot, clash: Dependency, offers: Offers) -> bool:
 
 def _parts(change: Change, near: frozenset[Pair], apart: frozenset[Pair]) -> tuple[frozenset[Slot], ...]:
     """The slots by the earliest transaction that is late enough. Where `apart` contradicts `near`, the slots stay together."""
-    earlier: dict[Slot, set[Slot]] = {}
-    for one, other in near | apart:
-        earlier.setdefault(other, set()).add(one)
+    earlier = _earlier(near | apart)
     level: dict[Slot, int] = {}
     for group in components(change.changing, earlier):
         before = [
@@ -88,6 +103,13 @@ def _parts(change: Change, near: frozenset[Pair], apart: frozenset[Pair]) -> tup
         ]
         level.update(dict.fromkeys(group, max(before, default=0)))
     return tuple(frozenset(slot for slot in level if level[slot] == at) for at in sorted(set(level.values())))
+
+
+def _earlier(pairs: Iterable[Pair]) -> dict[Slot, set[Slot]]:
+    found: dict[Slot, set[Slot]] = {}
+    for one, other in pairs:
+        found.setdefault(other, set()).add(one)
+    return found
 
 
 @dataclass(slots=True)

@@ -56,7 +56,7 @@ RPM_PATTERN = "|".join(
     ("lib.*", ".*-libs", "python[0-9.]*-(lib|hawkey).*", *sorted(re.escape(name) for name in RPM_NAMES))
 )
 """The names of what belongs to it, or may be a library that it depends on."""
-LOADER = frozenset(("libc6", "libgcc-s1"))
+LOADER, RPM_LOADER = frozenset(("libc6", "libgcc-s1")), frozenset(("glibc", "libgcc"))
 """Who depends on these does not start without them: that may be false at no moment, whatever else is exchanged in lockstep."""
 
 
