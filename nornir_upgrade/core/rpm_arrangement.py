@@ -5,7 +5,7 @@ require and provide. dnf itself says so, of repositories and of delivered files 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from . import dnf, rpm_split, vital
 from .arrangement import SIMULATION_LIMIT, Arrangement, Simulation
@@ -15,13 +15,14 @@ from .host import Host, Result
 from .nevra import parse
 from .rpm_transition import Change, change
 from .rpmuniverse import Rpm, rows
-from .sections import SHELL, new_boundary, split
+from .sections import SHELL, Section, new_boundary, split
+from .unreadable import unreadable
 
 # With the Python that dnf itself runs on, which may be as old as 3.6. Its arguments are the directory of a rehearsal, or '', and the
 # simulation, which has the plan. Of files only those are told that something requires by path.
 TOLD = f"""\
 import glob, json, re, sys
-import dnf, dnf.rpm, hawkey
+import hawkey
 root, words = sys.argv[1], sys.argv[2:]
 end = words.index("dnf")
 begin = next(at for at in range(end - 1, 0, -1) if words[at] == str(end - 1 - at))
@@ -29,6 +30,7 @@ plan = json.loads("".join(words[begin + 1 : end]))["rpms"]
 names = [hawkey.split_nevra(row["nevra"]).name for row in plan]
 if not any(re.fullmatch(r"{vital.RPM_PATTERN}", name) for name in names):
     sys.exit()
+import dnf, dnf.rpm
 base = dnf.Base()
 base.conf.read()
 base.conf.substitutions.update_from_etc(base.conf.installroot, varsdir=base.conf.varsdir)
@@ -96,7 +98,13 @@ def simulate(host: Host, argv: Sequence[str]) -> Simulation:
     done = host.run(asked, timeout=SIMULATION_LIMIT, check=False)
     if done.status != 0:
         return Simulation(done)
-    sections = split(done.text, boundary)
+    try:
+        return _read(split(done.text, boundary))
+    except InvalidInput as refusal:
+        raise unreadable(host.name, "what dnf says of packages", refusal, done.errors) from None
+
+
+def _read(sections: Mapping[str, Section]) -> Simulation:
     said = sections["said"]
     result = Result(
         said.status, *(sections[name].text.encode("utf-8", "surrogateescape") for name in ("said", "errors"))
