@@ -3,11 +3,11 @@
 from functools import lru_cache
 
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.rpmuniverse import Entry, rows
 from nornir_upgrade.core.sections import Section
 
 from .catalog import Control
 from .dnfconf import DNF, DnfConf
-from .rpmuniverse import Entry, rows
 
 _END = "\nE\n"
 

@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
+from nornir_upgrade.core.richdeps import Dependency, parse
+from nornir_upgrade.core.rpmuniverse import RPMLIB, names_in
 from nornir_upgrade.core.universe import Relation, relations
 
 from .catalog import Control
 from .listing import Family
-from .richdeps import Dependency, parse
-from .rpmuniverse import RPMLIB, names_in
 
 
 class Demands(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from .rpmuniverse import Rpm
+from nornir_upgrade.core.rpmuniverse import Rpm
 
 _KERNELS = tuple(
     f"kernel{variant}{part}"

@@ -6,7 +6,7 @@ our own: copies of the .repo files, with those in place that are asked for, and 
 expired is fetched anew. No plugin of dnf's is loaded, for these may write. dnf 5 has another interface, and is refused.
 """
 
-from .rpmuniverse import QUERY
+from nornir_upgrade.core.rpmuniverse import QUERY
 
 # dnf says by its first line which Python it belongs to: on RHEL 8 none that is called so.
 _SCRIPT = r"""

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from nornir_upgrade.core.rpmuniverse import control
+
 from .catalog import Candidate, Control
-from .rpmuniverse import control
 from .xmlpass import Pass
 
 _FILELISTS = "http://linux.duke.edu/metadata/filelists"

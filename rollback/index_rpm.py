@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
+from nornir_upgrade.core.richdeps import parse
+from nornir_upgrade.core.rpmuniverse import RPMLIB, names_in
+
 from . import filelists, primary
 from .catalog import Candidate, Control
 from .filelists import Owners
-from .richdeps import parse
-from .rpmuniverse import RPMLIB, names_in
 
 
 def candidates(data: bytes, source: str, names: Collection[str]) -> Iterator[Candidate]:

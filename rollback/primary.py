@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from .rpmuniverse import Control, Entry, control
+from nornir_upgrade.core.rpmuniverse import Control, Entry, control
+
 from .xmlpass import Pass
 
 _COMMON = "http://linux.duke.edu/metadata/common"

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from nornir_upgrade.core import rpmrules
 from nornir_upgrade.core.evr import Flavour
+from nornir_upgrade.core.richdeps import Capability, Dependency, cnf
+from nornir_upgrade.core.rpmuniverse import Rpm, names_in, rpm
 
-from . import rpmrules
 from .dnfconf import DNF, DnfConf
 from .encoding import Clause, Reason
-from .richdeps import Capability, Dependency, cnf
-from .rpmuniverse import Rpm, names_in, rpm
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import InvalidInput
-
-from .rpmuniverse import RPMLIB, Control, control
+from nornir_upgrade.core.rpmuniverse import RPMLIB, Control, control
 
 _LEAD, _MAGIC, _INTRO, _ENTRY = 96, b"\x8e\xad\xe8\x01", 16, 16
 _INT32, _STRINGS = 4, (6, 8, 9)

@@ -37,7 +37,7 @@ mark end 0
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What a simulated transaction says (`result`), and the question that apt has for whoever orders it; '' where it has none."""
+    """What a simulated transaction says (`result`), and the question for whoever orders it; '' where there is none."""
 
     result: Result
     question: str = ""
@@ -46,10 +46,11 @@ class Simulation:
 @dataclass(frozen=True, slots=True)
 class Arrangement:
     """How a transaction is carried out. `guarded`: by a dpkg that loses no file and has sshd load itself again; `actions`: in this
-    order, where apt's own is not safe."""
+    order, where apt's own is not safe. `parts`: full names of rpm packages, a transaction each, where one is not safe."""
 
     guarded: bool = False
     actions: tuple[Action, ...] = ()
+    parts: tuple[frozenset[str], ...] = ()
 
 
 def simulate(host: Host, argv: Sequence[str]) -> Simulation:

@@ -10,7 +10,7 @@ parts that matched rpm's grammar: it reads more than names among its arguments (
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import dnf_history, dnf_table, nevra, rpmquery
@@ -46,6 +46,8 @@ while [ "$pieces" -gt 0 ]; do
 done
 """
 
+CAME, WENT = ("Install", "Upgrade", "Downgrade"), ("Removed", "Upgraded", "Downgraded")
+"""The actions of a plan's rows (`Move.rows`) that install a version, and that erase one."""
 _NO_LOCKS = "--disableplugin=versionlock"
 
 # Told to say no, dnf ends with status 1, and its last words tell that from a failure. Warnings stay apart from the table.
@@ -211,9 +213,35 @@ def pieces(plan: str) -> tuple[str, ...]:
 
 def handed(argv: Sequence[str]) -> str:
     """The plan in a call of `SIMULATE` or `CHANGE`, which it has from `pieces`."""
-    end = argv.index("dnf")
-    begin = next(at for at in range(end - 1, 0, -1) if argv[at] == str(end - 1 - at))
+    begin, end = _handed(argv)
     return "".join(argv[begin + 1 : end])
+
+
+def _handed(argv: Sequence[str]) -> tuple[int, int]:
+    """Where the pieces of a plan begin, with their number, and end."""
+    end = argv.index("dnf")
+    return next(at for at in range(end - 1, 0, -1) if argv[at] == str(end - 1 - at)), end
+
+
+def parted(argv: Sequence[str], parts: Sequence[Collection[str]]) -> tuple[tuple[str, ...], ...]:
+    """The call of `CHANGE` as one for each of `parts`, which are full names of packages. What is in none comes with the last."""
+    place = {name: at for at, part in enumerate(parts) for name in part}
+    each: list[list[dict[str, str]]] = [[] for _ in parts]
+    for row in rows(handed(argv)):
+        each[place.get(row["nevra"], -1)].append(row)
+    begin, end = _handed(argv)
+    return tuple((*argv[:begin], *pieces(_document(part)), *argv[end:]) for part in each)
+
+
+def comes(plan: str) -> frozenset[str]:
+    """The names of what `plan` installs in another version than it removes, or anew."""
+    return frozenset(nevra.parse(row["nevra"]).name for row in rows(plan) if row["action"] in CAME)
+
+
+def rows(plan: str) -> list[dict[str, str]]:
+    """What `plan` does, package by package."""
+    found: list[dict[str, str]] = json.loads(plan)["rpms"]
+    return found
 
 
 def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
-from . import arrangement, dnf_failure, dnf_history, evr, nevra, transaction, transaction_rpm
+from . import arrangement, dnf, dnf_failure, dnf_history, evr, nevra, rpm_arrangement, transaction, transaction_rpm
 from .apt import Apt
 from .arrangement import Arrangement, Simulation, as_arranged
 from .dnf import Dnf
@@ -12,6 +12,7 @@ from .host import Host, Result
 from .packages import PackageManager, PackageWant
 
 Name = Literal["deb", "rpm"]
+_SSHD = "openssh-server"
 
 
 class Family(Protocol):
@@ -146,18 +147,20 @@ class Rpm:
             )
 
     def simulate(self, host: Host, argv: Sequence[str]) -> Simulation:
-        return Simulation(host.run(argv, timeout=arrangement.SIMULATION_LIMIT, check=False))
+        return rpm_arrangement.simulate(host, argv)
 
     def arrange(self, host: Host, simulation: Simulation, *, downgrade: bool) -> Arrangement:
-        """rpm orders a transaction by itself, before its first file."""
-        return Arrangement()
+        """rpm orders a transaction by itself, before its first file: what that order cannot keep usable is several transactions."""
+        return rpm_arrangement.arrange(host.name, simulation)
 
     def commands(
         self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], arrangement: Arrangement
     ) -> tuple[tuple[str, ...], ...]:
-        """All of them are guarded: there may be two transactions. rpm's database mends itself, and a killed transaction's packages
-        are among the changes."""
-        commands = (transaction_rpm.guarded(one, keep_stopped if _replays(one) else ()) for one in change)
+        """All of them are guarded: there may be several transactions. rpm's database mends itself, and a killed transaction's
+        packages are among the changes."""
+        first, *rest = change
+        every = (*dnf.parted(first, arrangement.parts), *rest) if arrangement.parts else change
+        commands = (transaction_rpm.guarded(_with_sshd(one), keep_stopped if _replays(one) else ()) for one in every)
         return (*commands, dnf_history.NUMBERS)
 
     def failure(self, host: str, result: Result, command: str) -> Failure:
@@ -179,6 +182,11 @@ class Rpm:
 
 def _replays(command: Sequence[str]) -> bool:
     return "replay" in command
+
+
+def _with_sshd(command: Sequence[str]) -> Sequence[str]:
+    exchanged = _replays(command) and _SSHD in dnf.comes(dnf.handed(command))
+    return transaction_rpm.with_listener(command) if exchanged else command
 
 
 FAMILIES: Mapping[str, Family] = {"deb": Deb(), "rpm": Rpm()}

@@ -8,8 +8,9 @@ header. Run for real with rpm 4.18 and dnf 4.14.
 
 from collections.abc import Mapping, Sequence
 
-from . import dnf, dnf_failure, evr, nevra, preview_rpm, rpmquery
-from .errors import Failure, InvalidInput
+from . import dnf, dnf_failure, evr, nevra, preview_rpm, rpm_arrangement, rpmquery
+from .arrangement import Simulation
+from .errors import Failure, InvalidInput, UnsafeOrder
 from .host import Result, quote
 from .packages import Package, PackageManager
 from .sections import Section
@@ -170,7 +171,16 @@ chmod 700 "$root/bin/dnf" && [ -x "$root/bin/dnf" ] || {{ echo "$root: no progra
 [ ! -d "$root/kept" ] || dnf -q --repo nornir-upgrade-kept makecache >&2
 PATH=$root/bin:$PATH
 database=$(readlink -f "$(rpm --eval %_dbpath)")
-heard unshare --mount sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$root/rpm" "$database" "$@"; told said
+cat > "$root/told.py" <<'END_OF_PYTHON' || exit
+{rpm_arrangement.TOLD}
+END_OF_PYTHON
+there() {{
+  unshare --mount sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$root/rpm" "$database" "$@"
+}}
+heard there "$@"; told said
+if [ $status -eq 0 ]; then
+  heard there "$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p;q' "$real")" -I "$root/told.py" "$root" "$@"; told question
+fi
 mark end 0
 """
 )
@@ -186,8 +196,14 @@ def failure(host: str, result: Result, command: str) -> Failure:
     return dnf_failure.failure(host, result, command)
 
 
-def unsafe(host: str, sections: Mapping[str, Section]) -> str:  # noqa: ARG001
-    """rpm orders a transaction by itself, before its first file."""
+def unsafe(host: str, sections: Mapping[str, Section]) -> str:
+    """Why the way back cannot be carried out in transactions that keep the host usable; '' where it can."""
+    if "question" not in sections:
+        return ""
+    try:
+        rpm_arrangement.arrange(host, Simulation(Result(0, b"", b""), sections["question"].succeeded().text))
+    except UnsafeOrder as refusal:
+        return refusal.message
     return ""
 
 

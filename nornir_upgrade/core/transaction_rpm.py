@@ -57,6 +57,26 @@ stop
 "$@"
 """
 
+# The old listener runs the program on the disk for each connection, and a newer one may not understand it. Its package has it started
+# anew only after everything is erased that went (%systemd_postun_with_restart). So it loads itself again (SIGHUP, sshd(8)) as
+# soon as the sshd on the disk passes its own test.
+LISTENER = """\
+listener() {
+  pid=$(cat /run/sshd.pid 2>/dev/null) || pid=$(systemctl show --property=MainPID --value sshd.service 2>/dev/null)
+  case $(readlink "/proc/$pid/exe" 2>/dev/null) in */sshd*) ;; *) return 0 ;; esac
+  [ /usr/sbin/sshd -ef "/proc/$pid/exe" ] || ! /usr/sbin/sshd -t 2>/dev/null || kill -HUP "$pid"
+}
+follow() { while sleep 0.2; do listener; done; }
+follow &
+follower=$!
+trap 'kill "$follower" 2>/dev/null' EXIT
+trap 'exit 1' HUP INT TERM
+"$@"
+status=$?
+listener
+exit $status
+"""
+
 # dnf protects the kernel that runs where it finds its image in rpm's database (dnf.conf(5), protect_running_kernel): by the name of
 # the image, not of what else a kernel may be made of, nor by what a package says that it provides.
 RUNNING = f"""\
@@ -92,3 +112,8 @@ def guarded(argv: Sequence[str], keep_stopped: Sequence[str]) -> tuple[str, ...]
         return tuple(argv)
     units = [f"{check_unit(name)}.service" for name in keep_stopped]
     return ("sh", "-c", GUARD, "sh", " ".join(units), *argv)
+
+
+def with_listener(argv: Sequence[str]) -> tuple[str, ...]:
+    """The command that runs `argv`, a transaction which exchanges sshd, and has its listener be what is on the disk."""
+    return ("sh", "-c", LISTENER, "sh", *argv)

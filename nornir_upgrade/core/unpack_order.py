@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .debrules import excluded
+from .graph import components
 from .transition import Action, Offers, Slot, Transition
 from .universe import Deb, Demand
 from .vital import protected
@@ -41,7 +42,7 @@ def exchanges(transition: Transition, known: Precedences | None = None) -> tuple
 
 def locksteps(transition: Transition, known: Precedences | None = None) -> tuple[frozenset[Slot], ...]:
     """The groups of two slots and more that no order can part: each is needed before another of its group."""
-    return tuple(group for group in _groups(transition.changing, known or precedences(transition)) if len(group) > 1)
+    return tuple(group for group in components(transition.changing, known or precedences(transition)) if len(group) > 1)
 
 
 # ---------------------------------------------------------------------- which exchange is first
@@ -169,7 +170,7 @@ def _sorted(transition: Transition, slots: Collection[Slot], known: Precedences,
         slot: {other: why for other, why in known.get(slot, {}).items() if other in here and why >= rank}
         for slot in here
     }
-    groups = _groups(here, later)
+    groups = components(here, later)
     for group in _topological(transition, groups, later):
         if len(group) == 1:
             yield from group
@@ -199,41 +200,6 @@ def _topological(
             waiting[other] -= 1
             if not waiting[other]:
                 heapq.heappush(ready, (keys[other], other))
-
-
-def _groups(slots: Iterable[Slot], later: Precedences) -> list[frozenset[Slot]]:
-    """The strongly connected components (Tarjan's algorithm, without recursion)."""
-    index: dict[Slot, int] = {}
-    low: dict[Slot, int] = {}
-    stack: list[Slot] = []
-    found: list[frozenset[Slot]] = []
-    done: set[Slot] = set()
-    for root in sorted(slots):
-        if root in index:
-            continue
-        walk = [(root, iter(sorted(later.get(root, {}))))]
-        index[root] = low[root] = len(index)
-        stack.append(root)
-        while walk:
-            slot, following = walk[-1]
-            for other in following:
-                if other not in index:
-                    index[other] = low[other] = len(index)
-                    stack.append(other)
-                    walk.append((other, iter(sorted(later.get(other, {})))))
-                    break
-                if other not in done:
-                    low[slot] = min(low[slot], index[other])
-            else:
-                walk.pop()
-                if walk:
-                    low[walk[-1][0]] = min(low[walk[-1][0]], low[slot])
-                if low[slot] == index[slot]:
-                    at = stack.index(slot)
-                    found.append(frozenset(stack[at:]))
-                    done.update(stack[at:])
-                    del stack[at:]
-    return found
 
 
 # ---------------------------------------------------------------------- actions

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 import solv
 
-from rollback.richdeps import Capability, Dependency
-from rollback.rpmuniverse import Rpm
+from nornir_upgrade.core.richdeps import Capability, Dependency
+from nornir_upgrade.core.rpmuniverse import Rpm
 
 _SYSTEM_PYTHON = "/usr/bin/python3"  # the one that has Debian's python3-rpm
 _RELATIONS = {

@@ -8,12 +8,12 @@ import pytest
 
 from nornir_upgrade.core.errors import DigestMismatch, InvalidInput
 from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.rpmuniverse import Control
 from nornir_upgrade.core.store import Store, digest_of
 from rollback import primary
 from rollback.catalog import ESCROW
 from rollback.escrowed import candidates
 from rollback.rpmheader import control_of_file
-from rollback.rpmuniverse import Control
 from tests.core.rpmroot import Built, RpmRoot
 
 CONTROL = """\

@@ -7,10 +7,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.packages import PackageName
+from nornir_upgrade.core.rpmuniverse import Rpm
 from rollback.dnfconf import DnfConf
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest
-from rollback.rpmuniverse import Rpm
 
 from .rpm_referees import librpm, libsolv
 from .rpmworlds import INSTALL_ONLY, some

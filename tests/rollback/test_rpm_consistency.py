@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from nornir_upgrade.core.rpmuniverse import Rpm
 from rollback.consistency import Checked, checked_way
 from rollback.listing import Listed, Listing
 from rollback.offers import Offer, collect
 from rollback.offline import Aim, way_back
-from rollback.rpmuniverse import Rpm
 
 from .rpmworlds import NATIVE, control_of, made
 from .test_consistency import lines

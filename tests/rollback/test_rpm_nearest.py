@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.rpmuniverse import Rpm
 from rollback.catalog import Candidate, Catalog, catalog
 from rollback.dnfconf import DNF, DnfConf
 from rollback.foretold import foretell
 from rollback.nearest import Nearest
 from rollback.resolve import Manifest, exact, require_solved
-from rollback.rpmuniverse import Rpm
 from rollback.wants import wants
 
 from .factory import facts

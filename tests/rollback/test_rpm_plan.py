@@ -14,6 +14,7 @@ from nornir_upgrade.core.dnf import moves
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts import Conffile, HostFacts
 from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.rpmuniverse import Rpm
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.foretold import foretell
@@ -22,7 +23,6 @@ from rollback.manifests import apt_command, dnf_command
 from rollback.nearest import Nearest
 from rollback.planner import plan_rollback
 from rollback.resolve import Manifest, exact
-from rollback.rpmuniverse import Rpm
 from rollback.scope import scope
 from rollback.wants import wants
 

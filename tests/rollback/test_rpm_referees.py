@@ -15,11 +15,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.evr import sort_key
+from nornir_upgrade.core.richdeps import Capability, Dependency, Rich
+from nornir_upgrade.core.rpmrules import meets, overlap
+from nornir_upgrade.core.rpmuniverse import Rpm
 from rollback.encoding import Reason, encode
-from rollback.richdeps import Capability, Dependency, Rich
 from rollback.rpmclauses import RpmRules
-from rollback.rpmrules import meets, overlap
-from rollback.rpmuniverse import Rpm
 from tests.conftest import Say
 
 from .rpm_referees import librpm, libsolv

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.richdeps import Capability, Dependency, Rich, capability, cnf, parse
+from nornir_upgrade.core.rpmrules import colour, meets, obsoleted, overlap, together
+from nornir_upgrade.core.rpmuniverse import Entry, Rpm, rows, rpm
 from rollback import filelists, index_rpm, primary
 from rollback.dnfconf import DNF
-from rollback.richdeps import Capability, Dependency, Rich, capability, cnf, parse
-from rollback.rpmrules import colour, meets, obsoleted, overlap, together
-from rollback.rpmuniverse import Entry, Rpm, rows, rpm
 
 from .rpmworlds import made
 

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nornir_upgrade.core import nevra
-from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packages import PackageName
-
+from . import nevra
+from .errors import InvalidInput
+from .packages import PackageName
 from .richdeps import Capability, Dependency, Rich, capability, parse
 
 Control = tuple[tuple[str, str], ...]

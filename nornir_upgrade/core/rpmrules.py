@@ -6,8 +6,7 @@ is libsolv's as dnf sets it up, for dnf carries the way back out. Each rule was 
 
 from functools import lru_cache
 
-from nornir_upgrade.core import rpmversion
-
+from . import rpmversion
 from .richdeps import Capability, Dependency
 from .rpmuniverse import Rpm
 

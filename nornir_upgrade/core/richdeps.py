@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, product
 from typing import Literal, get_args
 
-from nornir_upgrade.core.errors import InvalidInput
+from .errors import InvalidInput
 
 Operator = Literal["", "<", "<=", "=", ">=", ">"]
 Connective = Literal["and", "or", "if", "unless", "with", "without"]
