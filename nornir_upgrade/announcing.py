@@ -16,6 +16,7 @@ from .plan_text import outline, text
 from .preparation import Prepared, advisory, blocking, findings_in_text, prepare, summary
 from .proof import Proof
 from .proving import prove
+from .rehearsing import rehearse_or_refuse, without_way_back
 from .scenario import Scenario
 from .screen import Screen
 
@@ -43,6 +44,12 @@ class Announcer:
         chosen = settings.read(self.flags.config)
         escrow = Escrow.beside(Store(chosen.store))
         return prove(self.fleet, plan, facts, escrow, self.screen.note, keeping=chosen.keep != "none")
+
+    def rehearse(self, plan: Plan, proofs: Sequence[Proof]) -> None:
+        """Returns when `plan` was rehearsed, as far as nothing needs be kept before. Raises `Blocked`."""
+        store = Store(settings.read(self.flags.config).store)
+        forward_only = without_way_back(proofs, keeping=False)
+        rehearse_or_refuse(self.fleet, plan, store, self.screen, forward_only=forward_only)
 
     def advise(self, findings: Sequence[Finding]) -> None:
         """Afterwards what was found has been told."""

@@ -10,7 +10,7 @@ from .cli_runs import history, policy, report, resume, status, unwind, write
 from .core.errors import Blocked, Unreachable
 from .core.host import quote
 from .doors import EXIT_CODES, Door, enter
-from .flags import CONSENT, FLEET, GENERAL, STOPPING, WAVES, Flags, before_the_verb, flags
+from .flags import CONSENT, FLEET, GENERAL, REHEARSE, STOPPING, WAVES, Flags, before_the_verb, flags
 from .screen import Screen, columns
 
 SOMETHING_TO_DO = 100
@@ -123,7 +123,8 @@ def check(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
 Examples:
   nornir-upgrade plan service-by-service
   nornir-upgrade plan service-by-service --serial 1,50% --out plan.json
-  nornir-upgrade plan service-by-service --limit '@compute' --diff"""
+  nornir-upgrade plan service-by-service --limit '@compute' --diff
+  nornir-upgrade plan service-by-service --rehearse     # also try it on throw-away layers of the hosts"""
 )
 @click.argument("name", metavar="SCENARIO")
 @setting
@@ -131,7 +132,7 @@ Examples:
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan, for `run`."
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 100 where there is something to do.")
-@flags(*GENERAL, *FLEET, *WAVES)
+@flags(*GENERAL, *FLEET, *WAVES, *REHEARSE)
 def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None, detailed_exitcode: bool) -> int:
     """Say what would be done, and change nothing.
 
@@ -151,6 +152,8 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
         made = prepared.allowed()
         announcer = Announcer(flags, fleet, screen)
         proofs = announcer.prove(made, prepared.facts)
+        if flags.rehearse:
+            announcer.rehearse(made, proofs)
     announcer.advise(prepared.findings)
     shown = outline(made, prepared.facts, wanted, proofs)
     if out:
@@ -166,6 +169,7 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
 Examples:
   nornir-upgrade run plan.json
   nornir-upgrade run service-by-service --yes --on-failure unwind
+  nornir-upgrade run plan.json --rehearse               # first on a throw-away layer of each host
   nornir-upgrade run plan.json --stop-after 1           # prepare, and touch no service yet
   nornir-upgrade run service-by-service --serial 1,50% --stop-after 2"""
 )
@@ -174,7 +178,7 @@ Examples:
 @click.option(
     "--force", is_flag=True, help="Do not ask whether to go past advisory findings; blocking ones always block."
 )
-@flags(*GENERAL, *FLEET, *WAVES, *CONSENT, *STOPPING)
+@flags(*GENERAL, *FLEET, *WAVES, *CONSENT, *STOPPING, *REHEARSE)
 def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     """Execute a saved plan, or plan and execute a scenario.
 
@@ -195,6 +199,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     from .execution import go_forward
     from .keeping import keep_old_packages
     from .proof import refuse_no_way_back
+    from .rehearsing import rehearse_or_refuse, without_way_back
 
     screen = Screen(flags)
     screen.require_consent()
@@ -211,6 +216,8 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
         facts = gather_all(controller.fleet, databases_before(made, controller.fleet), concerned(made))
         refuse_drift(made, facts)
         keep_old_packages(controller, made, facts, frozenset(flags.accept), screen)
+        if flags.rehearse:
+            rehearse_or_refuse(controller.fleet, made, controller.store, screen, forward_only=without_way_back(proofs))
         opened = controller.journal.open_run(made, comment=flags.comment)
         keep_snapshot(controller.journal, facts, opened)
         controller.journal.consent(opened.id, flags.accept)

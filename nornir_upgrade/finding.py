@@ -69,6 +69,8 @@ STRICT = (
     "no-solution",
     "package-broken",
     "package-unobtainable",
+    "rehearsal-failed",
+    "rehearsal-impossible",
     "repository-expired",
     "repository-unreachable",
     "run-unfinished",

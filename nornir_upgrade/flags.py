@@ -48,6 +48,7 @@ class Flags:
     yes: bool = False
     force: bool = False
     comment: str = ""
+    rehearse: bool = False
 
     @property
     def json(self) -> bool:
@@ -99,6 +100,12 @@ WAVES: tuple[Option, ...] = (
     click.option("-D", "--diff", is_flag=True, help="Show every step in full, also where hosts share it."),
 )
 """For verbs that plan."""
+REHEARSE: tuple[Option, ...] = (
+    click.option(
+        "--rehearse", is_flag=True, help="Try the packages on a throw-away copy-on-write layer of each host first."
+    ),
+)
+"""For verbs that plan a change of packages, or carry one out."""
 ASSENT: tuple[Option, ...] = (
     click.option(
         "--accept-no-way-back",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nornir_upgrade.flags import CONSENT, FLEET, GENERAL, Flags, flags
+from nornir_upgrade.flags import CONSENT, FLEET, GENERAL, REHEARSE, Flags, flags
 from nornir_upgrade.screen import Screen
 
 from .cli_way import FOUND, MISSING, ONLY, PARTING, TARGET, parting, policy, target
@@ -26,6 +26,7 @@ Examples:
   rollback apply --manifest manifests --restore-db
   rollback apply --missing keep --yes
   rollback apply --only 'nova*' --restore-db
+  rollback apply --rehearse     # first on a throw-away layer of each host
 
 \b
 Where an old version cannot be had, nothing is done (exit 21) unless you agree to the nearest consistent state:
@@ -50,7 +51,7 @@ databases that match PATTERN or are called as one of them. Old repositories are 
 @click.option(
     "--manifest", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Made by compute --out."
 )
-@flags(*GENERAL, *FLEET, *CONSENT)
+@flags(*GENERAL, *FLEET, *CONSENT, *REHEARSE)
 def apply(
     flags: Flags,
     run: str,
@@ -68,6 +69,7 @@ def apply(
     """
     from nornir_upgrade.cloud import cloud_of
     from nornir_upgrade.controller import at_work
+    from nornir_upgrade.rehearsing import rehearse_or_refuse
     from nornir_upgrade.tally import tally
 
     from .back import go_back, needless
@@ -114,6 +116,8 @@ def apply(
         if text := in_text(edited(fleet, found)):
             screen.warn(f"\n{text}")
         screen.confirm("Go back?")
+        if flags.rehearse:
+            rehearse_or_refuse(fleet, plan, controller.store, screen, forward_only=dict.fromkeys(plan.hosts, ""))
         returned = go_back(
             controller, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment
         )

@@ -33,6 +33,7 @@ class Mount:
     root: str
     point: str
     kind: str
+    writable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def _mount(line: str) -> Mount:
     fields, rest = before.split(" "), after.split(" ")
     if not hyphen or len(fields) < 6 or not rest[0]:
         raise InvalidInput(f"{TABLE}: no mount: {line[:80]!r}")
-    return Mount(fields[2], _plain(fields[3]), _plain(fields[4]), rest[0])
+    options = (*fields[5].split(","), *rest[-1].split(","))
+    return Mount(fields[2], _plain(fields[3]), _plain(fields[4]), rest[0], "ro" not in options)
 
 
 def _plain(text: str) -> str:

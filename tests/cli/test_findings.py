@@ -32,6 +32,8 @@ ELSEWHERE = {
     "nothing-newer": "tests/forward/test_preflight.py",
     "package-lost": "tests/forward/test_preflight.py",
     "package-unobtainable": "tests/forward/test_preflight_failures.py",
+    "rehearsal-failed": "tests/lab/test_rehearse.py",
+    "rehearsal-impossible": "tests/cli/test_rehearse.py",
     "repository-expired": "tests/forward/test_preflight_failures.py",
     "stages-entangled": "tests/forward/test_preflight.py",
     "suite-missing": "tests/forward/test_scenarios_for_any_host.py",
