@@ -50,6 +50,7 @@ class Arrangement:
 
     guarded: bool = False
     actions: tuple[Action, ...] = ()
+    back: bool = False
     parts: tuple[frozenset[str], ...] = ()
 
 
@@ -69,7 +70,7 @@ def simulate(host: Host, argv: Sequence[str]) -> Simulation:
 def arrange(host: str, simulation: Simulation, *, downgrade: bool) -> Arrangement:
     """How the simulated transaction is to be carried out. Raises `UnsafeOrder` where no order is known that keeps the host usable."""
     if not simulation.question.strip():
-        return Arrangement(guarded=downgrade)
+        return Arrangement(guarded=downgrade, back=downgrade)
     transition = eipp.parse(simulation.question)
     return arranged(host, transition, apt.parse_order(simulation.result.text, transition), downgrade=downgrade)
 
@@ -77,11 +78,11 @@ def arrange(host: str, simulation: Simulation, *, downgrade: bool) -> Arrangemen
 def arranged(host: str, transition: Transition, theirs: Sequence[Action], *, downgrade: bool) -> Arrangement:
     """`arrange`, where apt would do `theirs`."""
     if not protected(transition) & transition.changing:
-        return Arrangement(guarded=downgrade)
+        return Arrangement(guarded=downgrade, back=downgrade)
     known = unpack_order.precedences(transition)
     groups = unpack_order.locksteps(transition, known)
     if unpack_check.safe(unpack_check.check(transition, theirs, groups)):
-        return Arrangement(guarded=True)
+        return Arrangement(guarded=True, back=downgrade)
     ours = unpack_order.order(transition, known)
     faults = unpack_check.check(transition, ours, groups)
     if not unpack_check.safe(faults):
@@ -90,14 +91,14 @@ def arranged(host: str, transition: Transition, theirs: Sequence[Action], *, dow
             f"{host}: no order of unpacking keeps this host usable: {'; '.join(told[:3])}",
             hint="nothing was done; change fewer packages at a time",
         )
-    return Arrangement(guarded=True, actions=ours)
+    return Arrangement(guarded=True, actions=ours, back=downgrade)
 
 
 def as_arranged(arrangement: Arrangement, argv: Sequence[str]) -> tuple[str, ...]:
     """The command that carries `argv`, a call of apt-get, out as arranged; `whole.ORDER` must hold the order by then."""
     if not arrangement.guarded:
         return tuple(argv)
-    return whole.kept_whole(argv, eipp.PLANNER, planned=bool(arrangement.actions))
+    return whole.kept_whole(argv, eipp.PLANNER, planned=bool(arrangement.actions), back=arrangement.back)
 
 
 def prepare(host: Host, arrangement: Arrangement) -> None:

@@ -175,13 +175,15 @@ class _Play:
             self._fault("refused", f"{deb} conflicts with {other}")
 
     def _was_configured(self, one: Deb, demand: Demand, owner: Deb) -> bool:
+        """Of what is unpacked alone, the version that was configured counts too, if it is asked for by its own name."""
         slot = self.transition.slot(one)
         version = self.configured.get(slot)
-        if version is None:
-            return False
-        then = Deb(one.name, one.arch, version, one.multi_arch, provides=one.provides)
-        return slot not in self.pending or any(
-            satisfies(then, relation, owner, self.transition.native) for relation in demand.relations
+        if version is None or slot not in self.pending:
+            return version is not None
+        then = Deb(one.name, one.arch, version, one.multi_arch)
+        native = self.transition.native
+        return any(
+            relation.name == one.name and satisfies(then, relation, owner, native) for relation in demand.relations
         )
 
     def _configure(self, slot: Slot, action: Action) -> None:

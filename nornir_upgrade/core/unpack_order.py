@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .debrules import excluded
+from .debrules import excluded, satisfies
 from .graph import components
 from .transition import Action, Offers, Slot, Transition
 from .universe import Deb, Demand
@@ -190,16 +190,25 @@ def _topological(
     for numbers in after:
         for at in numbers:
             waiting[at] += 1
-    keys = [(all(slot not in transition.after for slot in group), min(group)) for group in groups]
-    ready = [(keys[at], at) for at in range(len(groups)) if not waiting[at]]
-    heapq.heapify(ready)
-    while ready:
-        _, at = heapq.heappop(ready)
-        yield groups[at]
-        for other in after[at]:
-            waiting[other] -= 1
-            if not waiting[other]:
-                heapq.heappush(ready, (keys[other], other))
+    removed = [all(slot not in transition.after for slot in group) for group in groups]
+    ready: tuple[list[tuple[Slot, int]], list[tuple[Slot, int]]] = ([], [])
+    """What is exchanged and what is removed: all of one kind before the other, so that dpkg is called seldom."""
+
+    def enter(at: int) -> None:
+        heapq.heappush(ready[removed[at]], (min(groups[at]), at))
+
+    for at in range(len(groups)):
+        if not waiting[at]:
+            enter(at)
+    while any(ready):
+        for heap in ready:
+            while heap:
+                _, at = heapq.heappop(heap)
+                yield groups[at]
+                for other in after[at]:
+                    waiting[other] -= 1
+                    if not waiting[other]:
+                        enter(other)
 
 
 # ---------------------------------------------------------------------- actions
@@ -237,6 +246,7 @@ class _Emission:
         self._there = dict(transition.before)
         self._offers = Offers(self._there.values(), transition.native)
         self._ready = set(transition.ready)
+        self._configured = {slot: transition.before[slot] for slot in transition.ready}
         self._clashes = _clashes(transition)
         self._done: set[Slot] = set()
         self._under_way: set[Slot] = set()
@@ -272,9 +282,18 @@ class _Emission:
                 self.exchange(slot)
 
     def _have_configured(self, demand: Demand, owner: Deb) -> None:
+        """dpkg takes an unpacked package as well that was configured before, where that version satisfies too (Policy 7.2); not one
+        that only provides what is asked for."""
         satisfiers = [self._transition.slot(one) for one in self._offers.satisfying(demand, owner)]
-        if not any(slot in self._ready for slot in satisfiers):
+        if not any(slot in self._ready or self._did(slot, demand, owner) for slot in satisfiers):
             self.configure(satisfiers[:1])
+
+    def _did(self, slot: Slot, demand: Demand, owner: Deb) -> bool:
+        then = self._configured.get(slot)
+        native = self._transition.native
+        return then is not None and any(
+            relation.name == then.name and satisfies(then, relation, owner, native) for relation in demand.relations
+        )
 
     def configure(self, slots: Iterable[Slot]) -> None:
         """Afterwards these are configured, after all that they depend on."""
@@ -282,6 +301,7 @@ class _Emission:
             for one in self._unconfigured(slot):
                 self._clear_the_way(self._there[one], "Breaks")
                 self._ready.add(one)
+                self._configured[one] = self._there[one]
                 self.actions.append(Action("Configure", self._there[one]))
 
     def _unconfigured(self, root: Slot) -> tuple[Slot, ...]:

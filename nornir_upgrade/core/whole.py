@@ -20,7 +20,7 @@ from collections.abc import Sequence
 HOME = "/var/lib/nornir-upgrade/dpkg"
 PLANNER_NAME = "nornir-upgrade"
 
-_TOOLS = "awk cat chmod dpkg-deb grep mv readlink rm sed tar"
+_TOOLS = "awk cat chmod cp grep mv readlink rm sed"
 
 # ld.so(8) runs a program with libraries of its own; without one that does (no execution below /var), the host's own tools do.
 MAKE_TOOLS = f"""\
@@ -39,14 +39,19 @@ cp -L "$loader" {HOME}/tools/ld.so 2>/dev/null
 {HOME}/tools/ld.so --library-path {HOME}/tools/lib {HOME}/tools/bin/cat /dev/null 2>/dev/null || rm -f {HOME}/tools/ld.so
 """
 
-# A path by the name that it has below /usr, and its directories. What md5sums name, a link to it may be called without its last parts.
+# Phases: 1 names at hand, 2 their lists, 3 lists of all others, 4 contents of what was unpacked by this transaction. A path goes by
+# the name that it has below /usr. Told: kind, who claims, whose list has it, the path there.
 _CLAIMS = r"""
 function place(path) { return substr(path, 1, 5) == "/usr/" ? substr(path, 5) : path }
-function package(file) { sub(/^.*\//, "", file); sub(/\.(list|md5sums)$/, "", file); return file }
+function package(file) { sub(/^.*\//, "", file); sub(/\.list$/, "", file); return file }
 function bare(word) { sub(/:.*$/, "", word); return word }
-FNR == 1 { owner = package(FILENAME); sums = FILENAME ~ /\.md5sums$/ }
-phase == 0 { names[$0] = 1; next }
-phase == 1 {
+function found(kind, at,  lines, count, number) {
+  count = split(own[at], lines, "\n")
+  for (number = 1; number < count; number++) print kind "\t" owner "\t" lines[number]
+}
+FNR == 1 { owner = package(FILENAME) }
+phase == 1 { names[$0] = 1; next }
+phase == 2 {
   at = place($0)
   if (substr(at, 1, 1) != "/" || at == "/.") next
   own[at] = own[at] FILENAME "\t" $0 "\n"
@@ -54,21 +59,13 @@ phase == 1 {
   next
 }
 bare(owner) in names { next }
-!sums { at = place($0); if (at in own && !(at in directory)) found("list", at); next }
-{
-  at = place("/" substr($0, 35))
-  while (at in own || at ~ /\.[^.\/]*$/) {
-    if (at in own && !(at in directory)) found("sums", at)
-    if (!sub(/\.[^.\/]*$/, "", at)) break
-  }
-}
-function found(kind, at,  lines, count, number) {
-  count = split(own[at], lines, "\n")
-  for (number = 1; number < count; number++) print kind "\t" owner "\t" lines[number]
-}
+{ at = place($0) }
+!(at in own) || at in directory { next }
+phase == 3 { listed[owner "\t" at] = 1; found("list", at); next }
+!((owner "\t" at) in listed) { found("left", at) }
 """
 
-# Run by apt in place of dpkg. A package claims what its list names, and what its md5sums name, from which dpkg strikes nothing.
+# Run by apt in place of dpkg. A package claims what its list names, and what its archive holds once it is unpacked.
 DPKG = f"""\
 #!/bin/sh
 # nornir-upgrade: dpkg, no file lost, and sshd as it is on the disk
@@ -123,10 +120,6 @@ of_packages() {{
     done < "$home/archives"
   done
 }}
-contents() {{
-  while IFS= read -r archive; do tool dpkg-deb --fsys-tarfile "$archive" | tool tar -tf -; done |
-    tool sed -E 's,^\\./(usr/)?,/,; s,/$,,'
-}}
 again() {{
   [ -s "$home/again" ] || return 0
   set -- ; while IFS= read -r archive; do set -- "$@" "$archive"; done < "$home/again"
@@ -144,23 +137,24 @@ owners() {{
 # has by another name for the same place may stand elsewhere, diverted by the one that goes: it is unpacked again afterwards.
 release() {{
   set +f
-  tool awk '{_CLAIMS}' phase=0 "$home/names" phase=1 $(lists) phase=2 "$info"/*.list "$info"/*.md5sums > "$home/claims"
+  set -- "$home"/unpacked/*.list
+  [ -f "$1" ] || set --
+  tool awk '{_CLAIMS}' phase=1 "$home/names" phase=2 $(lists) phase=3 "$info"/*.list phase=4 "$@" > "$home/claims"
   set -f
   [ -s "$home/claims" ] || return 0
-  tool awk -F '\\t' '$1 == "sums" && !($2 in seen) {{ seen[$2] = 1; print $2 }}' "$home/claims" | of_packages > "$home/takers"
-  contents < "$home/takers" > "$home/taken"
-  of_packages < "$home/names" | contents > "$home/kept"
+  of_packages < "$home/names" | while IFS= read -r archive; do
+    tool cat "$home/contents/${{archive##*/}}" 2>/dev/null
+  done > "$home/kept"
   tool awk -F '\\t' '
     function place(path) {{ return substr(path, 1, 5) == "/usr/" ? substr(path, 5) : path }}
-    FILENAME ~ /taken$/ {{ taken[$0] = 1; next }}
-    FILENAME ~ /kept$/ {{ kept[$0] = 1; next }}
-    !(place($4) in kept) && ($1 == "list" || place($4) in taken) && !seen[$3 $4]++ {{ print $1 "\\t" $2 "\\t" $3 "\\t" $4 }}
-  ' "$home/taken" "$home/kept" "$home/claims" | while IFS= read -r claim; do
+    FILENAME ~ /kept$/ {{ kept[place($0)] = 1; next }}
+    !(place($4) in kept) && !seen[$3 $4]++
+  ' "$home/kept" "$home/claims" | while IFS= read -r claim; do
     path=${{claim##*	}}
     if [ -d "$path" ]; then [ ! -L "$path" ] || printf 'link\\t%s\\n' "${{claim#*	}}"; else printf '%s\\n' "$claim"; fi
   done > "$home/released"
   [ -s "$home/released" ] || return 0
-  owners sums | of_packages > "$home/again"
+  owners left | of_packages > "$home/again"
   owners list | of_packages > "$home/later"
   tool awk -F '\\t' '!($3 in seen) {{ seen[$3] = 1; print $3 }}' "$home/released" | while IFS= read -r list; do
     tool awk -F '\\t' -v list="$list" '
@@ -177,15 +171,27 @@ mend() {{
     [ -e "$path" ] || [ -L "$path" ] || printf '%s\\n' "$word"
   done < "$home/before" > "$home/gone"
   tool sed -E 's,^.(/usr/|/),/,; p; s,^,/usr,' "$home/gone" > "$home/paths"
-  tool sed -nE 's,^f(/usr/|/),  ,; T; p; s,^  ,  usr/,; p' "$home/gone" > "$home/files"
   set +f
-  {{
-    [ ! -s "$home/paths" ] || tool grep -lxF -f "$home/paths" -- "$info"/*.list
-    [ ! -s "$home/files" ] || tool grep -lF -f "$home/files" -- "$info"/*.md5sums
-  }} | while IFS= read -r owner; do owner=${{owner##*/}}; printf '%s\\n' "${{owner%.*}}"; done | of_packages > "$home/again"
+  if [ -s "$home/paths" ]; then
+    tool grep -lxF -f "$home/paths" -- "$info"/*.list "$home"/unpacked/*.list 2>/dev/null
+  fi | while IFS= read -r owner; do owner=${{owner##*/}}; printf '%s\\n' "${{owner%.list}}"; done | of_packages > "$home/again"
   set -f
   [ ! -f "$home/later" ] || tool cat "$home/later" >> "$home/again"
   again && tool rm -f "$home/before" "$home/again" "$home/later"
+}}
+# What an archive holds is what its package claims from now on, whatever dpkg left out of it.
+remember() {{
+  for archive do
+    name=${{archive##*/}} arch=${{archive##*_}}
+    list=$info/${{name%%_*}}.list
+    [ -f "$list" ] || list=$info/${{name%%_*}}:${{arch%.deb}}.list
+    [ ! -f "$list" ] || tool cp "$home/contents/$name" "$home/unpacked/${{list##*/}}" 2>/dev/null
+  done
+}}
+forget() {{
+  set +f
+  while IFS= read -r name; do tool rm -f "$home/unpacked/$name.list" "$home/unpacked/$name":*.list; done < "$home/names"
+  set -f
 }}
 reload() {{
   [ -f "$home/sshd" ] && /usr/sbin/sshd -t 2>/dev/null || return 0
@@ -195,10 +201,12 @@ reload() {{
 }}
 call() {{
   names "$@" > "$home/names"
+  [ -n "$unpacking" ] || forget
   release || return
   present > "$home/before"
   dpkg $options "$@"
   status=$?
+  [ -z "$unpacking" ] || remember "$@"
   mend || [ $status -ne 0 ] || status=1
   reload
   return $status
@@ -239,25 +247,36 @@ done
 # A hook of apt (apt.conf(5), DPkg::Pre-Install-Pkgs): every file that will be unpacked, before the first one is.
 VERIFY = f"""\
 #!/bin/sh
-# nornir-upgrade: every package file is here, and can be read to its end
+# nornir-upgrade: every package file is here, and can be read to its end; what each of them holds
+home={HOME}
+mkdir -p "$home/contents" "$home/unpacked"
 while IFS= read -r archive; do
-  printf '%s\\n' "$archive" >> {HOME}/archives
-  dpkg-deb --fsys-tarfile "$archive" > /dev/null || {{ echo "$archive cannot be read" >&2; exit 1; }}
+  printf '%s\\n' "$archive" >> "$home/archives"
+  {{ dpkg-deb --fsys-tarfile "$archive" || : > "$home/unreadable"; }} | tar -tf - > "$home/list" || : > "$home/unreadable"
+  [ ! -e "$home/unreadable" ] || {{ echo "$archive cannot be read" >&2; rm -f "$home/unreadable"; exit 1; }}
+  sed -E 's,^\\.,,; s,/$,,; /^$/d' "$home/list" > "$home/contents/${{archive##*/}}"
 done
 """
 
+# Debian's packages of the newer release divert the older one's files below /lib while both are there (DEP 17), and take the diversions
+# back where they are removed, not where they go down: on the way back nothing may be diverted. What a cut-off call knew stays known.
 SCRIPT = f"""\
-dpkg=$1 verify=$2 planner=$3; shift 3
+dpkg=$1 verify=$2 planner=$3 back=$4; shift 4
 mkdir -p {HOME} || exit 1
 for name in dpkg verify {PLANNER_NAME}; do
   case $name in dpkg) text=$dpkg ;; verify) text=$verify ;; *) text=$planner ;; esac
   printf '%s' "$text" > {HOME}/$name && chmod 755 {HOME}/$name || exit 1
 done
 {HOME}/dpkg --mend || exit 1
-trap 'rm -rf {HOME}' EXIT
+trap 'status=$?; [ $status -ne 0 ] || rm -rf {HOME}; exit $status' EXIT
 trap 'exit 1' HUP INT TERM
-rm -f {HOME}/archives {HOME}/sshd
+rm -f {HOME}/sshd
 {MAKE_TOOLS}\
+if [ "$back" ]; then
+  dpkg-divert --list '*.usr-is-merged' | grep '^diversion of ' | while read -r _ _ path _ aside _ owner; do
+    dpkg-divert --quiet --package "$owner" --divert "$aside" --no-rename --remove "$path" || exit 1
+  done || exit 1
+fi
 "$@"
 """
 
@@ -270,8 +289,9 @@ PLANNED = (
 ORDER = f"{HOME}/order"
 
 
-def kept_whole(argv: Sequence[str], planner: str, *, planned: bool = False) -> tuple[str, ...]:
-    """The command that runs `argv`, an apt-get, with a dpkg that loses no file; `planned`: in the order that `ORDER` has."""
+def kept_whole(argv: Sequence[str], planner: str, *, planned: bool = False, back: bool = False) -> tuple[str, ...]:
+    """The command that runs `argv`, an apt-get, with a dpkg that loses no file; `planned`: in the order that `ORDER` has; `back`:
+    to older versions."""
     program, *arguments = argv
     options = (*_GUARDED, *(PLANNED if planned else ()))
-    return ("sh", "-c", SCRIPT, "sh", DPKG, VERIFY, planner, program, *options, *arguments)
+    return ("sh", "-c", SCRIPT, "sh", DPKG, VERIFY, planner, "back" if back else "", program, *options, *arguments)

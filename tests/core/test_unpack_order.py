@@ -145,6 +145,22 @@ def test_dpkg_refuses_what_pre_depends_on_something_unconfigured() -> None:
     assert [fault.rule for fault in unpack_check.check(way, late)] == ["refused"]
 
 
+def test_what_was_configured_before_counts_by_its_own_name_alone() -> None:
+    """dpkg says of the other: "mawk provides awk but is unpacked but not configured"."""
+    mawk = [made("mawk", version, provides="awk") for version in ("2", "1")]
+    for asked, first in (
+        ("mawk", ["Unpack mawk:amd64=1", "Unpack tar:amd64=1"]),
+        ("awk", ["Unpack mawk:amd64=1", "Configure mawk:amd64=1"]),
+    ):
+        tar = [made("tar", "2", depends="mawk (>= 2)"), made("tar", "1", pre_depends=asked, conflicts="mawk (>= 2)")]
+        way = transition([mawk[0], tar[0]], [mawk[1], tar[1]])
+        ours = unpack_order.order(way)
+        assert [str(action) for action in ours][:2] == first
+        assert not [fault for fault in unpack_check.check(way, ours) if fault.rule == "refused"]
+        unconfigured = [action for action in ours if action.act == "Unpack"]
+        assert any(fault.rule == "refused" for fault in unpack_check.check(way, unconfigured)) is (asked == "awk")
+
+
 def test_what_conflicts_goes_before_the_other_comes() -> None:
     way = transition([made("mawk", "1")], [made("gawk", "1", conflicts="mawk")])
     assert [action.act for action in unpack_order.order(way)] == ["Remove", "Unpack", "Configure"]

@@ -288,7 +288,7 @@ def _guard(state: HostState, call: Call) -> Result | Work:
 
 def _kept_whole(state: HostState, call: Call) -> Result | Work:
     """apt-get with another dpkg; packages here have no files in common."""
-    _, _, _, program, _, option, _, hook, *arguments = call.argv
+    _, _, _, _, program, _, option, _, hook, *arguments = call.argv
     assert option.startswith("Dir::Bin::dpkg=") and hook.startswith("DPkg::Pre-Install-Pkgs::="), call.argv
     return interpret(state, Call((program, *arguments)))
 

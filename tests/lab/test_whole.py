@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import pytest
 
-from nornir_upgrade.core.whole import DPKG, kept_whole
+from nornir_upgrade.core.whole import DPKG, VERIFY, kept_whole
 from nornir_upgrade.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -30,6 +30,7 @@ class Bench:
         files: Mapping[str, str],
         version: str = "1",
         scripts: Mapping[str, str] = MappingProxyType({}),
+        conffiles: tuple[str, ...] = (),
         **fields: str,
     ) -> str:
         """The path on the host of a package that holds `files` (path -> text, `-> target` for a symbolic link)."""
@@ -48,6 +49,8 @@ class Bench:
         sums = {path.lstrip("/"): root / path.lstrip("/") for path, text in files.items() if not text.startswith("-> ")}
         lines = (f"{md5(file.read_bytes()).hexdigest()}  {path}\n" for path, file in sums.items())
         (root / "DEBIAN/md5sums").write_text("".join(lines))  # as dh_md5sums(1) makes it
+        if conffiles:
+            (root / "DEBIAN/conffiles").write_text("".join(f"{path}\n" for path in conffiles))
         for script, text in scripts.items():
             (root / "DEBIAN" / script).write_text(f"#!/bin/sh\n{text}\n")
             (root / "DEBIAN" / script).chmod(0o755)
@@ -60,7 +63,10 @@ class Bench:
         return target
 
     def dpkg(self, *arguments: str, plain: bool = False) -> None:
-        """Run dpkg, which must succeed."""
+        """Run dpkg, which must succeed; ours knows what the archives hold, as apt's hook tells it."""
+        archives = "".join(f"{word}\n" for word in arguments if word.endswith(".deb"))
+        if archives and not plain:
+            self.lab.run(HOST, [f"{HOME}/verify"], archives.encode())
         self.lab.run(HOST, ["dpkg" if plain else f"{HOME}/dpkg", *arguments])
 
     def text(self, path: str) -> str:
@@ -74,7 +80,9 @@ class Bench:
 
 @pytest.fixture
 def bench(nodes: Lab, tmp_path: Path) -> Iterator[Bench]:
-    nodes.run(HOST, ["sh", "-c", f"mkdir -p {HOME} && cat > {HOME}/dpkg && chmod 755 {HOME}/dpkg"], DPKG.encode())
+    nodes.run(HOST, ["sh", "-c", f"rm -rf {HOME}; mkdir -p {HOME}"])
+    for name, text in (("dpkg", DPKG), ("verify", VERIFY)):
+        nodes.run(HOST, ["sh", "-c", f"cat > {HOME}/{name} && chmod 755 {HOME}/{name}"], text.encode())
     yield Bench(nodes, tmp_path)
 
 
@@ -140,6 +148,27 @@ def test_a_file_is_there_at_every_moment_of_the_removal(bench: Bench, plain: boo
     seen = bench.text("/tmp/seen").splitlines()
     assert len(seen) == 2 and (seen[1] in ("remove: old", "remove: new")) is (not plain)
     assert bench.text("/usr/lib/moved/lib.so") == ("" if plain else "old")
+
+
+def test_a_conffile_and_a_link_that_were_left_out_come_back(bench: Bench) -> None:
+    """No list and no md5sums has them then: only the archive does."""
+    files = {"/etc/moved.conf": "old", "/usr/lib/moved/lib.so": "-> lib.so.1", "/usr/share/old": "old"}
+    old = bench.make("old", files, conffiles=("/etc/moved.conf",))
+    new = bench.make("new", {**files, "/usr/share/old": "new"}, conffiles=("/etc/moved.conf",), **RENAMED)
+    bench.dpkg("-i", new, plain=True)
+    bench.dpkg("--unpack", "--auto-deconfigure", "--force-breaks", old)
+    bench.dpkg("--force-depends", "--remove", "new")
+    bench.dpkg("--purge", "new")
+    bench.dpkg("--configure", "old")
+    assert bench.owner("/etc/moved.conf") == bench.owner("/usr/lib/moved/lib.so") == "old"
+    assert bench.text("/etc/moved.conf") == "old"
+
+
+def test_an_archive_that_ends_too_early_is_refused(bench: Bench) -> None:
+    whole = bench.make("old", OLD)
+    bench.lab.run(HOST, ["truncate", "-s", "-600", whole])
+    done = bench.lab.run(HOST, [f"{HOME}/verify"], f"{whole}\n".encode(), check=False)
+    assert done.returncode == 1 and b"cannot be read" in done.stderr
 
 
 def test_sshd_loads_itself_again_as_soon_as_it_is_unpacked(bench: Bench) -> None:
