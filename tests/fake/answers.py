@@ -33,8 +33,8 @@ def facts(state: HostState, boundary: str, databases: Iterable[str]) -> Result:
     links = "/etc/systemd/system/multi-user.target.wants/{0}.service\t/usr/lib/systemd/system/{0}.service\n"
     answer.part("links", "".join(links.format(name) for name, one in state.services.items() if one.enabled))
     answer.part("files", "".join(f"/usr/lib/systemd/system/{name}.service\n" for name in state.services))
-    for part, said in _beside_packages(state).items():
-        answer.part(part, said)
+    for part, told in _beside_packages(state).items():
+        answer.part(part, told)
     for name in databases:
         known = name in state.databases
         text = database.text_of(name, state.databases[name]) if known else b""

@@ -67,6 +67,7 @@ def test_a_full_upgrade_changes_no_repository_and_takes_one_host_first() -> None
         ("upgrade 1/3", 1),
         ("upgrade 2/3", 1),
         ("upgrade 3/3", 5),
+        ("state", 7),
     ]
     assert {host for wave in plan.waves[1:] for host in wave.hosts} == set(world.facts)
     assert not [
@@ -132,7 +133,7 @@ def test_new_suites_stand_beside_the_old_file_until_all_is_done() -> None:
         SetRepository(extra),
     ]
     held = {name for name, facts in world.facts.items() if any(one.hold for one in facts.packages)}
-    assert plan.waves[-1].name == "old-repository" and {*plan.waves[-1].hosts} == {*world.facts} - held
+    assert plan.waves[-2].name == "old-repository" and {*plan.waves[-2].hosts} == {*world.facts} - held
 
 
 def test_what_is_rewritten_is_not_rewritten_again_and_what_was_cut_off_is_ended() -> None:

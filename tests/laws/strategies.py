@@ -299,6 +299,11 @@ def gate_service(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     return gates.ServiceActive(draw(st.sampled_from([*_SERVICES, "absent-one"])), NOW)
 
 
+def gate_services(draw: st.DrawFn, host: HostState, store: Store) -> Step:
+    names = draw(st.lists(st.sampled_from([*_SERVICES, "absent-one"]), unique=True, min_size=1))
+    return gates.ServicesKept(tuple(names), NOW)
+
+
 def gate_port(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     return gates.PortOpen(draw(st.sampled_from([*PORTS.values(), 9])), timeout=NOW)
 
@@ -336,6 +341,7 @@ STRATEGIES: dict[str, tuple[Draw, ...]] = {
     "restore_database": (restore_database,),
     "command": (command, migration),
     "gate_service": (gate_service,),
+    "gate_services": (gate_services,),
     "gate_port": (gate_port,),
     "gate_http": (gate_http,),
     "gate_audit": (gate_audit,),
