@@ -122,6 +122,7 @@ def test_a_crash_anywhere_leaves_the_start_or_the_end(arena: Path, store: Store,
     @given(plans(store), st.integers(0, 10_000))
     def law(drawn: tuple[list[HostState], Plan], number: int) -> None:
         hosts, plan = drawn
+        Place(arena, hosts).act(lambda mine: mine.forward(plan))  # what the store holds by now is not fetched again
         counted = Faults()
         whole, end = Place(arena, hosts).act(lambda mine: mine.forward(plan), counted)
         assume(counted.moments and (unwound or whole.succeeded))
