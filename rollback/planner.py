@@ -155,7 +155,7 @@ class _Host:
             *(step for step in self.trail.repositories if not _present(step)),
             *((RestoreFiles(self.litter, ()),) if self.litter else ()),
             *self.configuration,
-            *((self.trail.state,) if self.trail.state else ()),
+            *((replace(self.trail.state, before=self._capture),) if self.trail.state else ()),
             *(self.trail.databases if restore_db else ()),
         )
 

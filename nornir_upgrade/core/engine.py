@@ -114,10 +114,12 @@ class _Execution:
     failed: dict[str, Exception] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     begun: dict[Place, Step | None] = field(init=False)
+    captures: dict[str, Step] = field(init=False)
     done: frozenset[Place] = field(init=False)
 
     def __post_init__(self) -> None:
         self.begun, self.done = self.run.started, self.run.done
+        self.captures = {name: restore for name, (_, restore) in self.run.captures.items()}
 
     def go_through_waves(self) -> bool:
         """True when every wave was gone through, False when the run was closed before."""
@@ -201,9 +203,12 @@ class _Execution:
         """Observe, journal durably, apply, journal: the heart of it all."""
         where = {"wave": place.wave, "host": place.host, "index": place.index, "text": step.describe()}
         site = _scoped(host, f"{self.run.id}.{place.wave}.{place.index}.")
+        step = step.knowing(self.captures)
         try:
             before = self.begun[place] if place in self.begun else step.observe(site, self.store)
             self.journal.append(self.run.id, "step_started", before=before, **where)
+            if step.capture and before is not None:
+                self.captures.setdefault(step.capture, before)
             told = step.apply(site, self.store)
         except Exception as error:
             self.journal.append(self.run.id, "step_failed", error=in_words(error), **where)

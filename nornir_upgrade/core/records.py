@@ -33,16 +33,28 @@ def added(now: bytes, then: bytes, kind: Records) -> bytes:
     return now if merged == present else joined(merged.values(), kind)
 
 
-def returned(then: bytes, end: bytes, now: bytes, kind: Records, *, keep: bool = False) -> bytes:
-    """What goes back: `then`, with what others changed since `end`, which the run left. `keep`: what the run added stays as well."""
+def returned(
+    then: bytes, end: bytes, now: bytes, kind: Records, *, keep: bool = False, met: bytes | None = None
+) -> bytes:
+    """What goes back: `then`, with what others changed since `end`, which the run left. `keep`: what the run added stays as well.
+
+    `met` is what the way back found before its own scripts wrote to the file (`None`: they did not): what differs only from that,
+    no others changed. What went since with its package stays away.
+    """
     before, left, present = records(then, kind), records(end, kind), records(now, kind)
+    seen = present if met is None else records(met, kind)
     found = {}
     for name, record in before.items():
-        if present.get(name) == left.get(name):
+        if seen.get(name) == left.get(name):
             found[name] = record
-        elif name in present:
-            found[name] = present[name]
-    found |= {name: record for name, record in present.items() if name not in before and (keep or name not in left)}
+        elif name in seen and name in present:
+            found[name] = seen[name]
+    others = seen.keys() - left.keys()
+    found |= {
+        name: seen.get(name, record)
+        for name, record in present.items()
+        if name not in before and (keep or name in others)
+    }
     return then if found == before else joined(found.values(), kind)
 
 

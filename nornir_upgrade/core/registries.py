@@ -47,6 +47,8 @@ class Left:
 
 KEPT: tuple[Kept, ...] = (
     Kept("/etc", "etc", "configuration, which scripts write as well as packages"),
+    Kept("/root/.profile", "etc", "base-files' script writes root's start files; no conffile", "deb"),
+    Kept("/root/.bashrc", "etc", "base-files' script writes root's start files; no conffile", "deb"),
     Kept("/etc/passwd", "accounts", "a package's user is added by its script", records="colon"),
     Kept("/etc/group", "accounts", "a package's group is added by its script", records="colon"),
     Kept("/etc/shadow", "accounts", "goes with passwd", records="colon"),

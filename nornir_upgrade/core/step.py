@@ -5,6 +5,7 @@ a step, the one that wants the present state, and the journal needs no other voc
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import ClassVar
 
@@ -61,6 +62,10 @@ class Step(ABC):
     @property
     def ahead(self) -> "Step":
         """Of a restore, what is done before the steps that it covers are undone: by default all of it."""
+        return self
+
+    def knowing(self, captures: Mapping[str, "Step"]) -> "Step":
+        """The step, with what it must know of the captures that its run made before: by name, what each would restore."""
         return self
 
     @property

@@ -5,7 +5,7 @@ only the newer package has goes, or dpkg keeps it in mind as one that somebody r
 needs any more what goes with it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -64,7 +64,8 @@ class RestoreState(Step, kind="restore_state"):
 
     `part` says how much of it. `only` names the paths that are touched (one that ends with `/`: all at and below it), `None` is
     all; nothing at and below `spared` is. `since` are the files of records as the runs left them: what others changed in these
-    since stays. `keep` leaves there what the runs added to them.
+    since stays. `keep` leaves there what the runs added to them. `before` names the capture of what the way back met, and `met` are
+    its files of records: what differs from these, scripts of the way back wrote.
     """
 
     entries: tuple[FileState, ...]
@@ -75,6 +76,8 @@ class RestoreState(Step, kind="restore_state"):
     spared: tuple[str, ...] = ()
     since: tuple[FileState, ...] = ()
     keep: bool = False
+    before: str = ""
+    met: tuple[FileState, ...] = ()
     kind: Literal["restore_state"] = "restore_state"
 
     @property
@@ -85,6 +88,12 @@ class RestoreState(Step, kind="restore_state"):
     @property
     def ahead(self) -> Step:
         return replace(self, part="ahead") if self.part == "whole" else self
+
+    def knowing(self, captures: Mapping[str, Step]) -> Step:
+        found = captures.get(self.before) if self.before else None
+        if not isinstance(found, RestoreState):
+            return self
+        return replace(self, met=tuple(one for one in found.entries if one.digest and records_of(one.path)))
 
     def observe(self, host: Host, store: Store) -> Step:
         entries = _captured(host, store, self.configuration, self.part == "end")
@@ -120,19 +129,21 @@ class RestoreState(Step, kind="restore_state"):
         merged = {place.path: place for place in KEPT if place.records and self._merges(place, present)}
         taken = {path: one for path, one in present.items() if path not in merged and self._touches(path)}
         _exact({path: one for path, one in wanted.items() if path not in merged}, taken, host, store)
-        ends = {one.path: one for one in self.since}
+        ends, met = {one.path: one for one in self.since}, {one.path: one.digest for one in self.met}
         for path, place in merged.items():
             if path in wanted:
                 now, then = host.read(path), store.get(wanted[path].digest)
                 end = store.get(ends[path].digest) if path in ends else now
-                _write(host, wanted[path], returned(then, end, now, place.records, keep=self.keep), now, present[path])
+                seen = store.get(met[path]) if path in met else None
+                data = returned(then, end, now, place.records, keep=self.keep, met=seen)
+                _write(host, wanted[path], data, now, present[path])
 
     def _merges(self, place: Kept, present: dict[str, FileState]) -> bool:
         """Whether something in the file stays that was not there: what others added since, or the runs, where that is kept."""
-        ends = {one.path: one.digest for one in self.since}
+        ends, met = ({one.path: one.digest for one in some} for some in (self.since, self.met))
         if place.path not in present or not (self.keep or place.path in ends):
             return False
-        return self.keep or ends[place.path] != present[place.path].digest
+        return self.keep or ends[place.path] != met.get(place.path, present[place.path].digest)
 
     def _touches(self, path: str) -> bool:
         if _below(self.spared)(path) or not _counts(path):
@@ -188,7 +199,7 @@ def _keep(host: Host, store: Store, entries: Iterable[FileState]) -> None:
         )
         raise InvalidInput(
             f"{host.name}: the state beside packages has {total >> 20} MiB, too much to capture; the largest are {largest}",
-            hint=f"at most {BOUND >> 20} MiB, and {_AT_ONCE >> 20} MiB a file: move data out of /etc, then go on",
+            hint=f"at most {BOUND >> 20} MiB, and {_AT_ONCE >> 20} MiB a file: move data out of what is captured, then go on",
         )
     missing = {one.digest: one for one in files if one.digest not in store}
     for some in _portions(missing.values()):

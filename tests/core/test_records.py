@@ -61,3 +61,19 @@ def test_where_nobody_else_changed_anything_the_bytes_come_back(
 def test_a_comment_is_a_record_of_its_own() -> None:
     data = b"# system accounts\nroot:x:0\n"
     assert returned(data, data, data + b"ada:x:9\n", "colon") == data + b"ada:x:9\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(then=_names, end=_names, met=_names, now=_names)
+def test_what_scripts_of_the_way_back_wrote_is_nobodys_change(
+    kind: Records, then: dict[str, str], end: dict[str, str], met: dict[str, str], now: dict[str, str]
+) -> None:
+    data = returned(file(kind, then), file(kind, end), file(kind, now), kind, met=file(kind, met))
+    found = values(kind, data)
+    for name in {*then, *end, *met, *now}:
+        if met.get(name) == end.get(name):
+            assert found.get(name) == then.get(name), name
+        elif name not in now:
+            assert name not in found, "it went with its package"
+        elif name in then or name not in end:
+            assert found.get(name) == met.get(name), name

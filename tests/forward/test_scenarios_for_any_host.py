@@ -8,13 +8,16 @@ import pytest
 
 from nornir_upgrade import planner, preflight_host, scenario_file, scenario_text
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.facts import HostFacts, Source
+from nornir_upgrade.core.facts import HostFacts, Service, Source
 from nornir_upgrade.core.origins import Origin
 from nornir_upgrade.core.packages import Repository
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.gates import HttpStatus, PortOpen, ServiceActive, ServicesKept
 from nornir_upgrade.scenario import SERIAL
+from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
+from nornir_upgrade.steps.services import SetServices
+from nornir_upgrade.steps.state import CaptureState
 from nornir_upgrade.switch import beside, has_both
 
 from .world import World, lab, mixed
@@ -81,6 +84,32 @@ def test_without_services_whatever_ran_must_run_afterwards() -> None:
     assert ServicesKept(("nova-compute",)).services[0] in {
         name for gate in gates["cmp1"] if isinstance(gate, ServicesKept) for name in gate.services
     }
+
+
+def test_redis_is_stopped_before_its_data_are_captured_and_starts_after_the_packages() -> None:
+    world = lab()
+    known = with_sources(world)
+    redis = Service("redis-server", True, "enabled")
+    known["cmp1"] = replace(known["cmp1"], services=(*known["cmp1"].services, redis))
+    plan = release_plan(world, known)
+    own = [step for _, name, step in plan.steps() if name == "cmp1"]
+    at = {type(step): index for index, step in reversed(list(enumerate(own)))}
+    (stop, start) = (step for step in own if isinstance(step, SetServices))
+    assert [(one.name, one.active) for one in (*stop.want, *start.want)] == [
+        ("redis-server", False),
+        ("redis-server", True),
+    ]
+    assert own.index(stop) < at[CaptureState] < at[SetPackages] < own.index(start)
+    captured = own[at[CaptureState]]
+    assert isinstance(captured, CaptureState) and captured.configuration == ("/etc", "/var/lib/redis")
+
+
+def test_nothing_is_stopped_where_there_is_no_redis_and_its_data_can_be_left_out() -> None:
+    world = lab()
+    plan = release_plan(world, with_sources(world))
+    assert plan.waves and not any(isinstance(step, SetServices) for _, _, step in plan.steps())
+    (stage,) = scenario_file.load("release-upgrade", {"redis": ""}).stages
+    assert stage.configuration == ("/etc",)
 
 
 # ---------------------------------------------------------------------- batches

@@ -5,8 +5,10 @@ from hashlib import sha256
 
 import pytest
 
+from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.run import unwind
 from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.snapshot import keep
@@ -16,7 +18,7 @@ from tests.fake.state import File, HostState
 from . import fakes
 from .conftest import Site
 
-SCRIPTED, OWN, PASSWD = "/etc/scripted", "/etc/own", "/etc/passwd"
+SCRIPTED, OWN, PASSWD, ANSWERS = "/etc/scripted", "/etc/own", "/etc/passwd", "/var/cache/debconf/config.dat"
 ROOT, MAIL, ADMIN = (
     f"{name}:x:{number}:{number}::/:/bin/sh\n".encode() for name, number in (("root", 0), ("mail", 8), ("ada", 9))
 )
@@ -119,3 +121,45 @@ def test_what_others_changed_after_a_run_was_undone_stays(site: Site, monkeypatc
     edit(site, OWN, b"mine\n")
     assert any("by others, stays" in line and OWN in line for line in told(site, "--run", run.id))
     assert data(site, OWN) == b"mine\n"
+
+
+def answer(name: str, value: str) -> bytes:
+    return f"Name: {name}\nTemplate: {name}\nValue: {value}\n\n".encode()
+
+
+@pytest.fixture
+def answered(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A fleet that went forward, with scripts that answer a question anew in each direction, and ask one more on the way back."""
+    change = SetPackages.apply
+
+    def changed(self: SetPackages, host: Host, store: Store) -> str:
+        told = change(self, host, store)
+        host.write(ANSWERS, host.read(ANSWERS).replace(b"Value: old", b"Value: new"))
+        if self.downgrade:
+            again = host.read(ANSWERS).replace(b"Value: new", b"Value: again")
+            host.write(ANSWERS, again + answer("pkg/more", "asked"))
+        return told
+
+    for host in site.fleet.hosts.values():
+        files.make_directories(host.state, "/var/cache/debconf")
+        files.put(host.state, ANSWERS, File("file", data=answer("pkg/which", "old") + answer("pkg/other", "yes")))
+        host.save()
+    monkeypatch.setattr(SetPackages, "apply", changed)
+    site.start = site.fleet.observable()
+    site.go_forward()
+    assert b"Value: new" in (data(site, ANSWERS) or b"")
+    return site
+
+
+def test_what_scripts_of_the_way_back_write_to_answers_is_no_change_of_others(answered: Site) -> None:
+    told(answered)
+    assert data(answered, ANSWERS) == answer("pkg/which", "old") + answer("pkg/other", "yes")
+    assert answered.present == answered.start
+
+
+def test_answers_that_others_gave_since_stay_beside_those_that_go_back(answered: Site) -> None:
+    edit(answered, ANSWERS, answer("pkg/which", "new") + answer("pkg/other", "no") + answer("mine/own", "mine"))
+    assert any("others added" in line or ANSWERS in line for line in told(answered))
+    assert data(answered, ANSWERS) == (
+        answer("pkg/which", "old") + answer("pkg/other", "no") + answer("mine/own", "mine")
+    )
