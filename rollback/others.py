@@ -53,7 +53,10 @@ def others(
 
 def _changed(left: Iterable[FileState], now: HostFacts) -> tuple[str, ...]:
     """What is not as it was left. A path that only now is there counts where it is in an area that is restored."""
-    present: Mapping[str, str] = {one.name: one.value for one in now.entries if one.name.startswith("/")}
+    files = (one for one in now.entries if one.name.startswith("/") and one.area == area_of(one.name))
+    present: Mapping[str, str] = {
+        one.name: one.value for one in files
+    }  # an override or a diversion is called as its file
     then = {one.path: value_of(one) for one in left}
     known = {path for path in present if path in then or _restored(path)}
     paths = sorted(then.keys() | known)

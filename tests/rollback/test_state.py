@@ -1,21 +1,26 @@
 """What maintainer scripts change beside packages, on the way back: all that the run made, and nothing that others did since."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
-from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.entries import Entry, value_of
+from nornir_upgrade.core.host import FileState, Host
+from nornir_upgrade.core.registries import areas_of
 from nornir_upgrade.core.run import unwind
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.state import RestoreState
+from rollback.others import Others, others
 from rollback.snapshot import keep
 from tests.fake import files
 from tests.fake.state import File, HostState
 
-from . import fakes
+from . import factory, fakes
 from .conftest import Site
 
 SCRIPTED, OWN, PASSWD, ANSWERS = "/etc/scripted", "/etc/own", "/etc/passwd", "/var/cache/debconf/config.dat"
@@ -121,6 +126,16 @@ def test_what_others_changed_after_a_run_was_undone_stays(site: Site, monkeypatc
     edit(site, OWN, b"mine\n")
     assert any("by others, stays" in line and OWN in line for line in told(site, "--run", run.id))
     assert data(site, OWN) == b"mine\n"
+
+
+def test_a_file_with_an_override_of_its_owner_is_not_taken_for_changed() -> None:
+    state = RestoreState((FileState(OWN, "file", "0640", "0", "4", "a" * 64),))
+    there = Entry("etc", OWN, value_of(state.entries[0]))
+    override = Entry("statoverrides", OWN, "root adm 640")
+    now = replace(factory.facts("cmp1"), areas=areas_of("deb"), entries=(there, override))
+    assert others(state, frozenset(), state.entries, now) == Others()
+    edited = replace(now, entries=(replace(there, value="file 0640 0:4 b"), override))
+    assert others(state, frozenset(), state.entries, edited).stays == (OWN,)
 
 
 def answer(name: str, value: str) -> bytes:
