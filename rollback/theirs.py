@@ -5,7 +5,7 @@ counts: what a script of a package that goes back left behind is a difference, w
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nornir_upgrade.core.compare import Difference
@@ -19,7 +19,8 @@ from .scope import scope
 _ABSENT = "absent"
 _ACCOUNTS = ("user ", "group ")
 _BEFORE = "(?:(?<![a-zA-Z0-9])|/[SK][0-9][0-9])"  # a word begins, or a link of update-rc.d(8) to one
-_IMAGES = ("linux-image-", "kernel-")
+_IMAGE = re.compile("linux-image-(?:unsigned-)?([0-9].*)")
+_KERNELS = ("kernel", "kernel-core")
 _LOADER = ("/boot/grub", "/boot/loader")  # the menu of all kernels
 
 
@@ -80,7 +81,7 @@ def theirs(manifest: Manifest, then: HostFacts, now: HostFacts) -> Theirs:
     held = [one.partition(" ") for one in about.held]
     users = frozenset(name for word, _, name in held if word == "user")
     services = frozenset(name.rstrip("@") for word, _, name in held if word == "service")
-    kernels = frozenset(_kernels(manifest, names))
+    kernels = frozenset(_kernels(manifest, then))
     return Theirs(
         frozenset(one for one in about.held if one.startswith("/")),
         users,
@@ -89,12 +90,12 @@ def theirs(manifest: Manifest, then: HostFacts, now: HostFacts) -> Theirs:
     )
 
 
-def _kernels(manifest: Manifest, names: Iterable[str]) -> Iterable[str]:
-    """The releases of kernels that stay, as the files in /boot are called."""
-    known = set(names)
+def _kernels(manifest: Manifest, then: HostFacts) -> Iterator[str]:
+    """The releases of kernels that stay though the snapshot does not have them, as the files in /boot are called."""
+    before = {(one.name, one.version) for one in then.packages if one.unpacked}
     for change in manifest.changes:
-        if change.name in known and change.action in STAYS and change.name.startswith(_IMAGES):
-            rpm = manifest.family == "rpm"
-            yield (
-                change.installed.partition(":")[2] or change.installed if rpm else change.name.removeprefix(_IMAGES[0])
-            )
+        if change.action in STAYS and change.installed and (change.name, change.installed) not in before:
+            if match := _IMAGE.match(change.name):
+                yield match[1]
+            elif change.name in _KERNELS:
+                yield change.installed.rpartition(":")[2]

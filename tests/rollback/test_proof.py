@@ -131,10 +131,11 @@ def test_what_is_of_packages_that_stay_is_read_off_the_manifest() -> None:
     change = Change("shopdb", "all", "keep", "1", "shopdb", "1", foreign=True)
     holds = ("/etc/shop", "service rows@", "user shop")
     kernel = Change("linux-image-6.1.0-9-amd64", "amd64", "keep", "6.1", "linux-image-6.1.0-9-amd64", "6.1")
+    latest = Change("linux-image-amd64", "amd64", "keep", "6.1", "linux-image-amd64", "6.1")
     goes = Change("nova", "all", "downgrade", "2", "nova", "1")
-    found = theirs(Manifest("a", "deb", {}, (replace(change, holds=holds), kernel, goes)), THEN["a"], NOW["a"])
+    found = theirs(Manifest("a", "deb", {}, (replace(change, holds=holds), kernel, latest, goes)), THEN["a"], NOW["a"])
     assert found.paths == {"/etc/shop"} and found.users == {"shop"} and found.kernels
-    assert found.names == {"shopdb", "shop", "rows", kernel.name, "6.1.0-9-amd64"}
+    assert found.names == {"shopdb", "shop", "rows", kernel.name, latest.name, "6.1.0-9-amd64"}
     assert not theirs(Manifest("a", "deb", {}, (goes,)), THEN["a"], NOW["a"])
 
 
