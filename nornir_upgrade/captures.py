@@ -35,12 +35,15 @@ def captures(runs: Iterable[Run]) -> tuple[Capture, ...]:
 
 
 def captured_files(run: Run, host: str) -> dict[str, FileState]:
-    """Every file, directory and link of `host` that `run` captured, by path; of one captured twice what it was first."""
+    """Every file, directory and link of `host` that `run` captured, by path; of one captured twice what it was first.
+
+    What a run noted at its end is no capture.
+    """
     found: dict[str, FileState] = {}
     for place, before in run.started.items():
         if place.host != host:
             continue
-        if isinstance(before, RestoreFiles):
+        if isinstance(before, RestoreFiles) or (isinstance(before, RestoreState) and before.part != "end"):
             for entry in before.entries:
                 found.setdefault(entry.path, entry)
         elif isinstance(before, SetRepository) and before.digest:

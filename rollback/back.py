@@ -31,7 +31,7 @@ def needless(found: Survey, plan: Plan) -> bool:
     """Whether there is nothing to do: every fact is as it should be, no run is open, and whatever runs did was taken back since."""
     if (
         any(run.status == "open" for run in found.runs)
-        or not prove(found.then, found.now, foretold=found.foretold, others=found.others).equal
+        or not prove(found.then, found.now, foretold=found.foretold, others=found.others, theirs=found.theirs).equal
     ):
         return False
     last = found.runs[-1] if found.runs else None
@@ -94,7 +94,14 @@ def _look_again(controller: Controller, found: Survey, run: str, restore_db: boo
             f"run {run} came to its end, but then not every host answered: {silence.message}",
             hint=f"when they do: rollback diff {found.snapshot.id}",
         )
-    return prove(found.then, now, databases=restore_db, foretold=found.foretold, others=found.others)
+    return prove(
+        found.then,
+        now,
+        databases=restore_db,
+        foretold=found.foretold,
+        others=found.others,
+        theirs=found.theirs,
+    )
 
 
 def _parent(found: Survey) -> str:

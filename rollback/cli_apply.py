@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.plan import Plan
 
     from .back import Returned
+    from .parting import Parting
     from .survey import Survey
 
 
@@ -35,7 +36,8 @@ was announced.
 
 \b
 Packages that others installed since stay, with what they need, unless --remove-foreign is given. A package with
-data outside /etc is removed and not purged: --purge NAME gives its data up.
+data outside /etc is removed and not purged: --purge NAME gives its data up. With --manifest hosts are asked again:
+data that came since the manifest was computed are kept, too.
 
 \b
 Accounts, /etc and registries go back as far as the run changed them. What others changed there since stays, or is
@@ -84,9 +86,9 @@ def apply(
     from .planner import plan_rollback
     from .survey import survey
 
-    if manifest is not None and (missing or only or remove_foreign or purge):
+    if manifest is not None and (missing or only or remove_foreign):
         raise click.UsageError(
-            "a manifest says by itself what changes: --missing, --only, --remove-foreign and --purge are not for --manifest"
+            "a manifest says by itself what changes: --missing, --only and --remove-foreign are not for --manifest"
         )
     screen, consent, solver = Screen(flags), frozenset(flags.accept), policy(missing, only)
     asked = parting(remove_foreign, purge)
@@ -99,9 +101,9 @@ def apply(
                 fleet, fleet.names, journal, controller.store, where, solver=solver, asked=asked, progress=progress
             )
         refuse_unmatched(found.manifests.values(), only)
+        found = _with_given(found, manifest, asked)
         for pattern in unmatched(found.manifests.values(), asked):
             screen.warn(f"--purge {pattern!r} is for no package that goes.")
-        found = _with_given(found, manifest)
         if manifest is None:
             require_agreed(found.manifests.values(), missing=missing is not None)
         plan = plan_rollback(
@@ -128,17 +130,23 @@ def apply(
         return _conclude(screen, flags, journal, returned)
 
 
-def _with_given(found: "Survey", directory: Path | None) -> "Survey":
-    """`found`, with the manifests in `directory` in place of the computed ones, and solved. Raises `Drift`, `Unobtainable`."""
+def _with_given(found: "Survey", directory: Path | None, asked: "Parting") -> "Survey":
+    """`found`, with the manifests in `directory` in place of the computed ones, and solved. Data that came since are kept, unless
+    they are `asked` to go. Raises `Drift`, `Unobtainable`.
+    """
     from dataclasses import replace
 
     from .manifests import read_all, refuse_drift
+    from .parting import seen
     from .resolve import require_solved
 
     if directory is not None:
         given = read_all(directory)
         refuse_drift(given, found.manifests, found.now.values())
-        found = replace(found, manifests={host: given[host] for host in found.now})
+        manifests = {
+            host: seen(given[host], facts, found.estates.get(host, {}), asked) for host, facts in found.now.items()
+        }
+        found = replace(found, manifests=manifests)
     require_solved(found.manifests.values())
     return found
 

@@ -9,10 +9,13 @@ from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.host import FileState, Host
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.steps.files import RestoreFiles
+from nornir_upgrade.steps.state import RestoreState
 
 from .scope import scope
 from .survey import Survey
 from .trail import trail
+
+_Restore = RestoreFiles | RestoreState
 
 _TIMEOUT = 300.0  # seconds
 # A file that was put in place after the runs: the change of its inode cannot be set back.
@@ -23,7 +26,7 @@ for root do [ ! -e "$root" ] || find "$root" -newerct "@$since" ! -type d -print
 
 
 def edited(fleet: Fleet, found: Survey) -> dict[str, tuple[str, ...]]:
-    """By host, the files below captured trees that changed after the last run ended, and will be as they were captured.
+    """By host, the files that runs captured, and that changed after the last run ended and will be as they were captured.
 
     Changes nothing. A host on which a run is unfinished tells nothing: there is no moment after it.
     """
@@ -36,7 +39,7 @@ def edited(fleet: Fleet, found: Survey) -> dict[str, tuple[str, ...]]:
     def ask(host: Host) -> tuple[str, ...]:
         steps = asked[host.name]
         paths = _newer(host, since, [root for step in steps for root in step.roots])
-        return tuple(one.path for one in (host.stat(paths) if paths else ()) if _reverted(one, steps))
+        return tuple(sorted(_reverted(host, paths, steps))) if paths else ()
 
     answers = ask_all(fleet, tuple(asked), ask)
     return {host: paths for host, paths in answers.items() if paths}
@@ -56,10 +59,10 @@ def _line(path: str) -> str:
     return f"  {path}"
 
 
-def _restores(found: Survey, host: str) -> tuple[RestoreFiles, ...]:
+def _restores(found: Survey, host: str) -> tuple[_Restore, ...]:
     about = scope(found.manifests[host], found.snapshot.of(host), found.now[host])
     left = about.trail(trail(found.runs, host, consent=frozenset({host})))
-    return (*left.captures, *left.edits)
+    return (*left.captures, *left.edits, *((left.state,) if left.state else ()))
 
 
 def _last_end(runs: Iterable[Run]) -> str:
@@ -78,8 +81,15 @@ def _newer(host: Host, since: str, roots: Iterable[str]) -> tuple[str, ...]:
     return tuple(path for path in result.text.split("\0") if path)
 
 
-def _reverted(now: FileState, steps: Iterable[RestoreFiles]) -> bool:
-    """Whether what stands there will not: it was captured otherwise, or was not there, and no package that stays holds it."""
+def _reverted(host: Host, paths: tuple[str, ...], steps: Iterable[_Restore]) -> set[str]:
+    """Those of the paths at which what stands will not: captured otherwise, or not there, and no package that stays holds it."""
+    trees = [step for step in steps if isinstance(step, RestoreFiles)]
+    states = [step for step in steps if isinstance(step, RestoreState)]
+    found = {one.path for one in (host.stat(paths) if trees else ()) if _in_trees(one, trees)}
+    return found | {one.path for one in (host.survey(paths) if states else ()) if any(s.reverts(one) for s in states)}
+
+
+def _in_trees(now: FileState, steps: Iterable[RestoreFiles]) -> bool:
     for step in steps:
         below = any(now.path == root or now.path.startswith(f"{root.rstrip('/')}/") for root in step.roots)
         spared = any(now.path == one or now.path.startswith(f"{one}/") for one in step.spare)

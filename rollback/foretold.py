@@ -23,6 +23,7 @@ def foretell(then: HostFacts, now: HostFacts, manifest: Manifest) -> HostFacts:
         return found
     return replace(
         found,
+        entries=_mixed(then.entries, now.entries, lambda one: one.name in about.inside),
         sources=_united(then.sources, now.sources, lambda one: one.path),
         repositories=_united(
             then.repositories, now.repositories, lambda one: (one.uri, one.suite, one.component, one.arch)

@@ -18,17 +18,25 @@ _ENGINE = "g3"
 
 def nearest(encoding: Encoding, aims: Sequence[Aim]) -> frozenset[int] | None:
     """The variables of the one best set by the preferences of `aim`; `None` where no set satisfies the clauses."""
+    size = len(encoding.packages)
     formula = WCNF()
     for clause in encoding.clauses:
         formula.append(list(clause.literals))
-    for literals, weight in _weighed(levels(encoding, aims)):
+    for literals, weight in _weighed(levels(encoding, aims)) or _indifferent(size):
         formula.append(list(literals), weight=weight)
-    formula.nv = max(formula.nv, len(encoding.packages))
+    formula.nv = max(formula.nv, size)
     with RC2Stratified(formula, solver=_ENGINE) as engine:
         model = engine.compute()
         if model is None:
             return None
-        return _first(encoding, aims, _Optima(engine, len(encoding.packages)), _chosen(model, len(encoding.packages)))
+        return _first(encoding, aims, _Optima(engine, size), _chosen(model, size))
+
+
+def _indifferent(size: int) -> list[Soft]:
+    """Where no preference tells sets apart, all that satisfy the clauses are optima. The engine needs one: of a variable that is
+    no package's.
+    """
+    return [((size + 1,), 1)]
 
 
 def _weighed(preferences: Sequence[Sequence[Soft]]) -> list[Soft]:

@@ -15,6 +15,7 @@ from nornir_upgrade.core.registries import place_of, records_of
 from nornir_upgrade.steps.state import RestoreState
 
 _ABSENT = "absent"
+_CHOICES = ("/var/lib/dpkg/alternatives", "/var/lib/alternatives")
 _LINES = {"/etc/passwd": "user ", "/etc/group": "group "}
 
 
@@ -30,8 +31,10 @@ class Others:
     unknown: bool = False
 
     def tells(self, name: str) -> bool:
-        """Whether a difference of this name is the others' doing."""
+        """Whether a difference of this name is the others' doing. A choice of alternatives(8) is told of by its file, too."""
         lines = tuple(word for path, word in _LINES.items() if path in self.merged)
+        if not name.startswith("/") and any(f"{place}/{name}" in self.stays for place in _CHOICES):
+            return True
         return name in self.stays or name in self.merged or bool(lines and name.startswith(lines))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from nornir_upgrade.core.belongings import Belongings
+from nornir_upgrade.core.errors import Drift
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.packages import Package, PackageName
 from nornir_upgrade.core.run import Run
@@ -56,6 +57,34 @@ def parted(manifest: Manifest, now: HostFacts, estate: Estate, asked: Parting) -
     )
 
 
+def seen(given: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> Manifest:
+    """`given`, which somebody has seen, after another look at the data: what it does not say that it gives up, and `asked` does not,
+    is kept. Raises `Drift` where data are in the way that rpm would delete: whether their package can stay, a solver must say.
+    """
+    rest = {(one.name, one.arch): one for one in now.packages if not one.unpacked}
+    lost = {one.name: new for one in given.changes if (new := _since(one, estate, asked)) and given.family == "rpm"}
+    if lost:
+        told = "; ".join(f"{name}: {', '.join(new)}" for name, new in lost.items())
+        raise Drift(
+            f"{given.host}: data came since the manifest was computed, and would go with their packages: {told}",
+            hint=f"nothing was changed; compute it again, or give the data up with --purge {next(iter(lost))}",
+        )
+
+    def change(one: Change) -> Change:
+        kept = one.action == "remove" and one.data and not asked.purges(one.name) and not _since(one, estate, asked)
+        return one if kept else _parted(one, given.family, rest, estate, asked)
+
+    return replace(given, changes=tuple(map(change, given.changes)))
+
+
+def _since(one: Change, estate: Estate, asked: Parting) -> tuple[str, ...]:
+    """Data that would go with the package, and of which neither its manifest nor `asked` says that they are given up."""
+    own = estate.get(PackageName(one.name, one.arch))
+    if own is None or one.action != "remove" or one.target or asked.purges(one.name):
+        return ()
+    return tuple(path for path in own.data if path not in one.data)
+
+
 def purged(manifest: Manifest) -> tuple[Change, ...]:
     """The packages of which nothing is left, not even their configuration (rpm: that are removed)."""
     return tuple(one for one in manifest.changes if one.action == "remove" and not one.target)
@@ -75,7 +104,7 @@ def _parted(
     if asked.purges(one.name):
         return replace(one, target="", data=own.data) if one.foreign or own.data else one
     if not own.data or family == "rpm":
-        return one
+        return replace(one, data=own.data)
     why = "; ".join(filter(None, (one.why if one.foreign else "", f"kept with its data: {', '.join(own.data)}")))
     left = rest.get((one.name, one.arch))
     if not one.installed and left is not None:

@@ -11,6 +11,7 @@ from nornir_upgrade.words import one_line
 
 from .others import Others
 from .snapshot import diff
+from .theirs import Theirs
 
 DATABASES: Area = "databases"
 
@@ -40,12 +41,13 @@ def prove(
     databases: bool = True,
     foretold: Mapping[str, HostFacts] | None = None,
     others: Mapping[str, Others] | None = None,
+    theirs: Mapping[str, Theirs] | None = None,
 ) -> Proof:
     """Compare `now` with `foretold` (without it: with `then`), and tell what is as foretold and yet not as `then`.
 
     Without `databases` their contents were not restored, and their differences are expected; and so is that a host knows no index
     of a repository that does not answer any more, where the files that name repositories are as they should be. So is what `others`
-    changed that stays, and, where other packages are foretold than there were, what these have beside them.
+    changed that stays, and what is `theirs`: of packages that stay though the snapshot does not have them.
     """
     before, explained = sifted(diff(then, now))
     measure = then if foretold is None else foretold
@@ -54,8 +56,8 @@ def prove(
     missed = [one for one in sifted(diff(measure, now))[0] if databases or one.area != DATABASES]
     missed = [one for one in missed if not (_silent(one) and one.host in named)]
     missed = [one for one in missed if not _of_others(one, (others or {}).get(one.host))]
-    apart = {host for host in measure if _other_packages(then[host], measure[host])}
-    missed = [one for one in missed if not (one.host in apart and one.area in BESIDE)]
+    missed = [one for one in missed if not (one.area in BESIDE and _place(one) not in asked)]
+    missed = [one for one in missed if not (theirs or {}).get(one.host, Theirs()).tells(one)]
     told = {host: _announced(then[host], measure[host]) for host in measure}
     missed = [one for one in missed if not (one.area in BESIDE and one.name in told[one.host])]
     differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), "")))
@@ -87,12 +89,6 @@ def _announced(then: HostFacts, end: HostFacts) -> set[str]:
 
 def _of_others(one: Difference, others: Others | None) -> bool:
     return others is not None and one.area in (*BESIDE, "conffiles") and others.tells(one.name)
-
-
-def _other_packages(then: HostFacts, end: HostFacts) -> bool:
-    """Whether packages are foretold that the snapshot does not have, or has in another version."""
-    before = {(one.key, one.version) for one in then.packages if one.unpacked}
-    return not {(one.key, one.version) for one in end.packages if one.unpacked} <= before
 
 
 def _silent(one: Difference) -> bool:

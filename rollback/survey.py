@@ -1,7 +1,7 @@
 """What a way back is judged on: the snapshot, the runs since, every host as it is now, and what its packages must do."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nornir_upgrade.controller import ask_all, ask_each, refuse_lost
@@ -33,6 +33,7 @@ from .slots import flavour_of
 from .snapshot import Snapshot, entries, runs_since
 from .solving import Progress, Question, silent, solve_all
 from .stock import stock
+from .theirs import Theirs, theirs
 from .trail import trail
 
 if TYPE_CHECKING:  # nornir takes long to import
@@ -45,12 +46,15 @@ _NOTHING = catalog(())
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All that `plan_rollback` needs. `runs` are those since the snapshot, oldest first; `now` and `manifests` by host."""
+    """All that `plan_rollback` needs. `runs` are those since the snapshot, oldest first; `now` and `manifests` by host, and in
+    `estates` what is theirs by now, of packages that came since.
+    """
 
     snapshot: Snapshot
     runs: tuple[Run, ...]
     now: Mapping[str, HostFacts]
     manifests: Mapping[str, Manifest]
+    estates: Mapping[str, Estate] = field(default_factory=dict)
 
     @property
     def then(self) -> dict[str, HostFacts]:
@@ -67,6 +71,11 @@ class Survey:
         """What others changed on these hosts beside packages, since the runs left them."""
         found = {host: trail(self.runs, host, consent=frozenset(self.now)) for host in self.now}
         return {host: others(one.state, one.made, one.left, self.now[host]) for host, one in found.items()}
+
+    @property
+    def theirs(self) -> dict[str, Theirs]:
+        """What is of packages that stay on these hosts though the snapshot does not have them."""
+        return {host: theirs(self.manifests[host], self.snapshot.of(host), now) for host, now in self.now.items()}
 
     @property
     def foretold(self) -> dict[str, HostFacts]:
@@ -122,7 +131,7 @@ def survey(
     solved = solve_all(solver, questions, progress=progress)
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
     manifests |= {host: parted(manifests[host], now[host], estates[host], asked) for host in estates}
-    return Survey(snapshot, runs, now, manifests)
+    return Survey(snapshot, runs, now, manifests, estates)
 
 
 def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> dict[str, Estate]:

@@ -86,6 +86,16 @@ class RestoreState(Step, kind="restore_state"):
         return tuple(one for one in self.entries if one.digest and (self.part != "end" or records_of(one.path)))
 
     @property
+    def roots(self) -> tuple[str, ...]:
+        """Everything that it may touch is at or below these."""
+        return (*_ROOTS, *_outside(self.configuration))
+
+    def reverts(self, now: FileState) -> bool:
+        """Whether what stands at a path as `now` will not: it was captured otherwise, or was not there. Records others added stay."""
+        merged = records_of(now.path) and (self.keep or any(one.path == now.path for one in self.since))
+        return not merged and self._touches(now.path) and now not in self.entries
+
+    @property
     def ahead(self) -> Step:
         return replace(self, part="ahead") if self.part == "whole" else self
 

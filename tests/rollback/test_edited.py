@@ -34,7 +34,7 @@ def test_an_edit_is_told_of_before_the_question_and_its_bytes_are_kept(site: Sit
 
 def test_what_nobody_edited_is_no_edit(site: Site) -> None:
     site.go_forward()
-    site.fleet.hosts["cmp1"].state.told["newer"] = "/etc/motd"  # below no captured tree
+    site.fleet.hosts["cmp1"].state.told["newer"] = "/etc/motd"  # captured, but no run changed it: it stays
     site.fleet.hosts["cmp1"].state.files["/etc/motd"] = File("file", data=b"hello")
     site.fleet.hosts["cmp1"].save()
     assert "edited since" not in site.call("apply", "--restore-db", "--yes").stderr

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core.errors import NoSolution
+from nornir_upgrade.core.belongings import Belongings
+from nornir_upgrade.core.errors import Drift, NoSolution
 from nornir_upgrade.core.facts import HostFacts
-from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.packages import PackageName, PackageWant
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.deviations import require_agreed
 from rollback.foreign import Foreign, brought, foreign, known
 from rollback.nearest import Nearest
-from rollback.resolve import Manifest, document, read
+from rollback.parting import Parting, seen
+from rollback.resolve import Change, Manifest, document, read
 from tests.fake.state import File, Installed
 
 from .conftest import Site
@@ -225,6 +227,67 @@ def test_what_a_run_brought_is_not_purged_where_it_has_data_by_now(site: Site) -
     (ctl1,) = (one for one in document["manifests"] if one["host"] == "ctl1")
     change = next(one for one in ctl1["changes"] if one["name"] == "neutron-server")
     assert (change["action"], change["target"]) == ("remove", "") and change["data"]
+
+
+def data_comes(site: Site, host: str, name: str) -> None:
+    found = site.fleet.hosts[host]
+    for path, kind in ((f"/var/lib/{name}", "directory"), (f"/var/lib/{name}/precious", "file")):
+        found.state.files[path] = File(kind, data=b"rows" if kind == "file" else b"")
+    found.save()
+
+
+def test_data_that_came_since_a_manifest_was_computed_stay_unless_they_are_given_up(site: Site) -> None:
+    site.go_forward()
+    site.call("compute", "--out", "manifests")
+    data_comes(site, "ctl1", "neutron-server")
+    result = site.call("apply", "--manifest", "manifests", "--restore-db", "--yes")
+    assert "neutron-server is removed, not purged: /var/lib/neutron-server; purge it with --purge" in result.stderr
+    state = site.present["ctl1"]
+    assert state.packages["neutron-server"].state == "config-files"
+    assert "/var/lib/neutron-server/precious" in state.files and "python-neutron" not in state.packages
+
+
+@pytest.mark.parametrize(("before", "after"), [(("--purge", "neutron*"), ()), ((), ("--purge", "neutron-server"))])
+def test_data_that_a_manifest_or_a_flag_gives_up_go(
+    site: Site, before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    site.go_forward()
+    data_comes(site, "ctl1", "neutron-server")
+    site.call("compute", *before, "--out", "manifests")
+    told = site.call("apply", "--manifest", "manifests", *after, "--restore-db", "--yes").stderr
+    assert "neutron-server is removed, not purged" not in told and "is for no package" not in told
+    state = site.present["ctl1"]
+    assert "neutron-server" not in state.packages and "/var/lib/neutron-server/precious" not in state.files
+
+
+KEY = PackageName("shopdb", "amd64")
+RICH = {KEY: Belongings(("/var/lib/shopdb",))}
+
+
+@pytest.mark.parametrize(
+    ("family", "known", "purge", "end"),
+    [
+        ("deb", (), (), ("1.0", ("/var/lib/shopdb",))),
+        ("deb", (), ("shop*",), ("", ("/var/lib/shopdb",))),
+        ("deb", ("/var/lib/shopdb",), (), ("", ("/var/lib/shopdb",))),
+        ("deb", ("/srv/shopdb",), (), ("1.0", ("/var/lib/shopdb",))),
+        ("rpm", ("/var/lib/shopdb",), (), ("", ("/var/lib/shopdb",))),
+        ("rpm", (), ("shopdb",), ("", ("/var/lib/shopdb",))),
+        ("rpm", (), (), None),
+    ],
+)
+def test_a_manifest_that_was_seen_is_judged_by_the_data_of_now(
+    family: str, known: tuple[str, ...], purge: tuple[str, ...], end: tuple[str, tuple[str, ...]] | None
+) -> None:
+    goes = Change("shopdb", "amd64", "remove", "1.0", "shopdb", "", data=known)
+    given = Manifest("h", family, {}, (goes,))
+    if end is None:
+        with pytest.raises(Drift, match="shopdb: /var/lib/shopdb"):
+            seen(given, facts("h"), RICH, Parting(purge=purge))
+        return
+    (change,) = seen(given, facts("h"), RICH, Parting(purge=purge)).changes
+    assert (change.target, change.data) == end
+    assert seen(given, facts("h"), {KEY: Belongings()}, Parting()).changes[0].target == ""
 
 
 def test_a_manifest_that_was_seen_keeps_foreign_packages(site: Site) -> None:

@@ -52,7 +52,8 @@ def question(draw: st.DrawFn, found: list[V], rules: Rules[V], key: Callable[[V]
     aims = []
     for each in sorted(set(map(key, found))):
         versions = st.sampled_from(["", *(one.version for one in found if key(one) == each)])
-        aims.append(Aim(each, draw(versions), draw(versions), *(draw(st.booleans()) for _ in range(3))))
+        wanted, second, focus, asked, guest = draw(versions), draw(versions), *(draw(st.booleans()) for _ in range(3))
+        aims.append(Aim(each, wanted, second, focus, asked, guest and bool(wanted)))  # a guest is wanted: it stays
     return encoding, tuple(aims)
 
 
@@ -149,6 +150,16 @@ def the_best_of_all_sets(encoding: Encoding, aims: tuple[Aim, ...]) -> None:
     best = min(possible, key=lambda chosen: cost(encoding, aims, chosen), default=None)
     assert nearest(encoding, aims) == best
     assert len({cost(encoding, aims, chosen) for chosen in possible}) == len(possible)
+
+
+def test_where_nothing_is_preferred_the_first_by_rank_is_the_optimum() -> None:
+    """No clause and no preference that weighs: the engine itself has no model of that."""
+    one = Deb("a", "all", "1.0", "no", False, (), (), ())
+    encoding = encode([one], (), DebRules(NATIVE), ())
+    for second, best in (("1.0", frozenset({1})), ("", frozenset[int]())):
+        the_best_of_all_sets(encoding, (Aim(plain_key(one), second, second),))
+        assert nearest(encoding, (Aim(plain_key(one), second, second),)) == best
+    assert nearest(encoding, ()) is not None
 
 
 @settings(max_examples=60, deadline=None)

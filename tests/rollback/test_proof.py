@@ -2,10 +2,17 @@
 
 from dataclasses import replace
 
-from nornir_upgrade.core.facts import Database, Entry
+import pytest
+
+from nornir_upgrade.core.compare import Area, Difference
+from nornir_upgrade.core.entries import Entry
+from nornir_upgrade.core.facts import Database, HostFacts
 from nornir_upgrade.core.registries import areas_of
+from rollback.foretold import foretell
 from rollback.others import Others
 from rollback.proof import differences_in_text, explained_in_text, prove, table
+from rollback.resolve import Change, Manifest
+from rollback.theirs import Theirs, theirs
 
 from .factory import facts, package
 
@@ -61,6 +68,87 @@ def test_what_others_changed_since_is_told_and_counts_as_announced() -> None:
     proof = prove(then, now, others={"a": Others(stays=("/etc/motd",))})
     assert proof.equal and [one.name for one in proof.expected] == ["/etc/motd"]
     assert not prove(then, now, others={"a": Others(stays=("/etc/other",))}).equal
+
+
+THEIRS = Theirs(
+    frozenset({"/etc/shop"}), frozenset({"shop"}), frozenset({"shopdb", "shop", "postgresql-15", "6.1.0-9-amd64"}), True
+)
+
+
+@pytest.mark.parametrize(
+    ("area", "name", "before", "after"),
+    [
+        ("etc", "/etc/shop/rows.conf", "absent", "file 0644 0:0 1"),
+        ("etc", "/etc/default/shopdb", "absent", "file 0644 0:0 1"),
+        ("etc", "/etc/rc2.d/S01shopdb", "absent", "-> ../init.d/shopdb"),
+        ("units", "/etc/systemd/system/multi-user.target.wants/shopdb.service", "absent", "-> /lib"),
+        ("accounts", "user shop", "absent", "106:112::/var/lib/shop:/bin/false"),
+        ("accounts", "group ssl-cert", "110:", "110:shop"),
+        ("etc", "/etc/shadow", "file 0640 0:42 1", "file 0640 0:42 2"),
+        ("alternatives", "rows", "absent", "auto /usr/bin/shopdb.rows"),
+        ("diversions", "/usr/bin/rows", "absent", "to /usr/bin/rows.distrib by shopdb"),
+        ("clusters", "postgresql 15/main", "absent", "version 15 port 5432"),
+        ("boot", "/boot/vmlinuz-6.1.0-9-amd64", "absent", "1 bytes"),
+        ("boot", "/boot/grub/grub.cfg", "1 bytes 1", "2 bytes 2"),
+    ],
+)
+def test_what_is_of_packages_that_stay_counts_as_announced_and_nothing_else_on_their_host(
+    area: Area, name: str, before: str, after: str
+) -> None:
+    """The trusted roots that a script of another package switched off count, whoever else is on the host."""
+    roots = Entry("certificates", "/etc/ca-certificates.conf", "file 1")
+
+    def host(*entries: Entry) -> dict[str, HostFacts]:
+        return {"a": replace(facts("a"), areas=areas_of("deb"), entries=entries)}
+
+    old = () if before == "absent" else (Entry(area, name, before),)
+    then, now = host(roots, *old), host(roots, Entry(area, name, after))
+    assert not prove(then, now).equal and not prove(then, now, theirs={"a": Theirs()}).equal
+    proof = prove(then, now, theirs={"a": THEIRS})
+    assert proof.equal and [one.name for one in proof.expected] == [name]
+    worse = host(replace(roots, value="file 2"), Entry(area, name, after))
+    proof = prove(then, worse, theirs={"a": THEIRS})
+    assert [one.name for one in proof.differences] == ["/etc/ca-certificates.conf"]
+
+
+@pytest.mark.parametrize(
+    ("area", "name", "before", "after"),
+    [
+        ("etc", "/etc/shopdbs.conf", "absent", "file 0644 0:0 1"),
+        ("accounts", "user other", "absent", "107:113::/:/bin/false"),
+        ("accounts", "group ssl-cert", "110:", "110:other,shop"),
+        ("accounts", "group ssl-cert", "110:", "111:shop"),
+        ("alternatives", "editor", "auto /bin/nano", "manual /bin/nano"),
+        ("boot", "/boot/vmlinuz-6.1.0-10-amd64", "1 bytes", "absent"),
+    ],
+)
+def test_what_is_of_no_package_that_stays_is_a_difference(area: Area, name: str, before: str, after: str) -> None:
+    one = Difference("a", area, name, before, after)
+    assert not THEIRS.tells(one)
+
+
+def test_what_is_of_packages_that_stay_is_read_off_the_manifest() -> None:
+    change = Change("shopdb", "all", "keep", "1", "shopdb", "1", foreign=True)
+    holds = ("/etc/shop", "service rows@", "user shop")
+    kernel = Change("linux-image-6.1.0-9-amd64", "amd64", "keep", "6.1", "linux-image-6.1.0-9-amd64", "6.1")
+    latest = Change("linux-image-amd64", "amd64", "keep", "6.1", "linux-image-amd64", "6.1")
+    goes = Change("nova", "all", "downgrade", "2", "nova", "1")
+    found = theirs(Manifest("a", "deb", {}, (replace(change, holds=holds), kernel, latest, goes)), THEN["a"], NOW["a"])
+    assert found.paths == {"/etc/shop"} and found.users == {"shop"} and found.kernels
+    assert found.names == {"shopdb", "shop", "rows", kernel.name, latest.name, "6.1.0-9-amd64"}
+    assert not theirs(Manifest("a", "deb", {}, (goes,)), THEN["a"], NOW["a"])
+
+
+def test_of_a_partial_way_back_what_it_does_not_touch_is_foretold_as_it_is_or_was() -> None:
+    def host(name: str, version: str, value: str) -> HostFacts:
+        entries = (Entry("certificates", "/etc/ca-certificates.conf", value),)
+        return replace(facts(name, (package("nova", version),)), areas=areas_of("deb"), entries=entries)
+
+    then, now = host("a", "1", "file 1"), host("a", "2", "file 2")
+    part = Manifest("a", "deb", {"only": "nova"}, (Change("nova", "all", "downgrade", "2", "nova", "1"),))
+    end = {"a": foretell(then, now, part)}
+    for value, equal in (("file 1", True), ("file 2", True), ("file 3", False)):
+        assert prove({"a": then}, {"a": host("a", "1", value)}, foretold=end).equal == equal
 
 
 def test_a_difference_is_a_line_with_before_and_after() -> None:
