@@ -9,6 +9,7 @@ from nornir_upgrade.core import delivery
 from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.collect import Collected, Progress, collect
 from nornir_upgrade.core.depot import DIRECTORY
+from nornir_upgrade.core.eipp import PLANNER
 from nornir_upgrade.core.errors import DigestMismatch, DiskFull
 from nornir_upgrade.core.escrow import Escrow, PackageFile, files_of
 from nornir_upgrade.core.fleet import load
@@ -175,7 +176,9 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(o
     assert said.changes == implied(want, present).changes
     transactions = one.site.transactions("cmp1")
     change, *rest = APT.change(want, present, downgrade=True, wait=60)
-    transact = guarded(kept_whole(delivered.known_to(change)), ("nova-compute",))  # as SetPackages goes back
+    transact = guarded(
+        kept_whole(delivered.known_to(change), PLANNER, back=True), ("nova-compute",)
+    )  # as SetPackages goes back
     assert host.job("packages", (transact, *rest)).status == 0
     host.run(["systemctl", "start", "nova-compute"])
     assert one.site.transactions("cmp1") == transactions + 1
@@ -212,7 +215,7 @@ def test_what_repositories_offer_comes_from_there_and_only_the_rest_from_escrow(
     delivered = delivery.supply(host, one.escrow.store, "deb", want, present)
     assert delivered.paths == (f"{delivery.DIRECTORY}/{less.file.file_name}",)
     change, *rest = APT.change(want, present, downgrade=True, wait=60)
-    assert host.job("packages", (kept_whole(delivered.known_to(change)), *rest)).status == 0
+    assert host.job("packages", (kept_whole(delivered.known_to(change), PLANNER, back=True), *rest)).status == 0
     assert differences(want, APT.parse_query(host.run(APT.query()).text)) == ()
     assert one.site.text("cmp1", "sh", "-c", "less --version | head -1").startswith("less ")
     delivery.withdraw(host)

@@ -198,7 +198,7 @@ def test_a_host_that_lost_its_power_before_apt_ran_goes_on(small: Site) -> None:
     small.upgrade(*RUN, "--stop-after", "1", status=3)
     _hold_dpkgs_lock(small)
     run = small.start("nornir-upgrade", "resume", "--yes")
-    small.await_true(lambda: "capture /etc/nova" in run.said.partition("wave 2/3 begins")[2])
+    small.await_true(lambda: "capture /etc, accounts" in run.said.partition("wave 2/4 begins")[2])
     time.sleep(1)
     assert small.text("cmp1", "systemctl", "is-active", "nova-compute") == "inactive\n"
     small.lab.kill("cmp1")
@@ -224,7 +224,7 @@ def test_a_locked_dpkg_is_waited_for(small: Site) -> None:
     before = small.transactions("cmp1", "nova-compute")
     holder = _hold_dpkgs_lock(small)
     run = small.start("nornir-upgrade", *RUN)
-    small.await_true(lambda: "wave 1/3 begins: prepare" in run.said)
+    small.await_true(lambda: "wave 1/4 begins: prepare" in run.said)
     time.sleep(3)
     assert run.process.poll() is None, run.said
     assert small.text("cmp1", "systemctl", "is-active", "nova-compute") == "active\n", "nothing stops that cannot go on"
