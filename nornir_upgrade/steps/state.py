@@ -64,8 +64,8 @@ class RestoreState(Step, kind="restore_state"):
 
     `part` says how much of it. `only` names the paths that are touched (one that ends with `/`: all at and below it), `None` is
     all; nothing at and below `spared` is. `since` are the files of records as the runs left them: what others changed in these
-    since stays. `keep` leaves there what the runs added to them. `before` names the capture of what the way back met, and `met` are
-    its files of records: what differs from these, scripts of the way back wrote.
+    since stays. `keep` leaves there what the runs added to them. `before` names the capture of what the way back met, `met` are its
+    files of records, `seen` all its paths: what differs from these, scripts of the way back wrote.
     """
 
     entries: tuple[FileState, ...]
@@ -78,6 +78,7 @@ class RestoreState(Step, kind="restore_state"):
     keep: bool = False
     before: str = ""
     met: tuple[FileState, ...] = ()
+    seen: tuple[str, ...] = ()
     kind: Literal["restore_state"] = "restore_state"
 
     @property
@@ -103,7 +104,8 @@ class RestoreState(Step, kind="restore_state"):
         found = captures.get(self.before) if self.before else None
         if not isinstance(found, RestoreState):
             return self
-        return replace(self, met=tuple(one for one in found.entries if one.digest and records_of(one.path)))
+        met = tuple(one for one in found.entries if one.digest and records_of(one.path))
+        return replace(self, met=met, seen=tuple(one.path for one in found.entries))
 
     def observe(self, host: Host, store: Store) -> Step:
         entries = _captured(host, store, self.configuration, self.part == "end")
@@ -137,7 +139,10 @@ class RestoreState(Step, kind="restore_state"):
 
     def _whole(self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
         merged = {place.path: place for place in KEPT if place.records and self._merges(place, present)}
-        taken = {path: one for path, one in present.items() if path not in merged and self._touches(path)}
+        made = self._made(present)
+        taken = {
+            path: one for path, one in present.items() if path not in merged and (path in made or self._touches(path))
+        }
         _exact({path: one for path, one in wanted.items() if path not in merged}, taken, host, store)
         ends, met = {one.path: one for one in self.since}, {one.path: one.digest for one in self.met}
         for path, place in merged.items():
@@ -147,6 +152,12 @@ class RestoreState(Step, kind="restore_state"):
                 seen = store.get(met[path]) if path in met else None
                 data = returned(then, end, now, place.records, keep=self.keep, met=seen)
                 _write(host, wanted[path], data, now, present[path])
+
+    def _made(self, present: Iterable[str]) -> set[str]:
+        """What scripts of the way back made: it was neither there when the way back began, nor when the state was captured."""
+        known = {*self.seen, *(one.path for one in self.entries)}
+        spared = _below(self.spared)
+        return {path for path in present if self.seen and path not in known and _counts(path) and not spared(path)}
 
     def _merges(self, place: Kept, present: dict[str, FileState]) -> bool:
         """Whether something in the file stays that was not there: what others added since, or the runs, where that is kept."""

@@ -24,6 +24,7 @@ from . import factory, fakes
 from .conftest import Site
 
 SCRIPTED, OWN, PASSWD, ANSWERS = "/etc/scripted", "/etc/own", "/etc/passwd", "/var/cache/debconf/config.dat"
+MADE = "/etc/made-on-the-way-back"
 ROOT, MAIL, ADMIN = (
     f"{name}:x:{number}:{number}::/:/bin/sh\n".encode() for name, number in (("root", 0), ("mail", 8), ("ada", 9))
 )
@@ -153,6 +154,7 @@ def answered(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
         if self.downgrade:
             again = host.read(ANSWERS).replace(b"Value: new", b"Value: again")
             host.write(ANSWERS, again + answer("pkg/more", "asked"))
+            host.write(MADE, b"made by the older package's script\n")
         return told
 
     for host in site.fleet.hosts.values():
