@@ -9,20 +9,20 @@ from nornir_upgrade.core.suites import Rewritten, renamed, rewrite
 
 RENAMES = (("bookworm", "trixie"), ("bookworm-*", "trixie-*"))
 ONE_LINE = """\
-# deb http://deb.debian.org/debian bookworm main
+# deb http://deb.example.org/debian bookworm main
 #deb cdrom:[Debian GNU/Linux 12.0.0 _Bookworm_]/ bookworm main
 
-deb http://deb.debian.org/debian bookworm main contrib # bookworm
-deb-src\t[ arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg ]  http://deb.debian.org/debian  bookworm-updates main
+deb http://deb.example.org/debian bookworm main contrib # bookworm
+deb-src\t[ arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg ]  http://deb.example.org/debian  bookworm-updates main
 deb [trusted=yes] file:/srv/bookworm bookworm/
-deb http://security.debian.org/debian-security bookworm-security main
+deb http://security.example.org/debian-security bookworm-security main
 deb https://repo.example/apt stable main
 deb cdrom:[Debian GNU/Linux 12 _Bookworm_]/ bookworm main
-deb http://deb.debian.org/debian bookworm-backports main"""
+deb http://deb.example.org/debian bookworm-backports main"""
 DEB822 = """\
 # The archive: bookworm
 Types: deb deb-src
-URIs: http://deb.debian.org/debian
+URIs: http://deb.example.org/debian
 suites: bookworm bookworm-updates
  # not this: bookworm
 # nor this: bookworm-updates
@@ -57,11 +57,11 @@ def test_lines_keep_everything_but_their_suite() -> None:
     found = made("/etc/apt/sources.list", ONE_LINE)
     changed = [(old, new) for old, new in zip(ONE_LINE.split("\n"), found.text.split("\n"), strict=True) if old != new]
     assert [new for _, new in changed] == [
-        "deb http://deb.debian.org/debian trixie main contrib # bookworm",
+        "deb http://deb.example.org/debian trixie main contrib # bookworm",
         "deb-src\t[ arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg ]  "
-        "http://deb.debian.org/debian  trixie-updates main",
-        "deb http://security.debian.org/debian-security trixie-security main",
-        "deb http://deb.debian.org/debian trixie-backports main",
+        "http://deb.example.org/debian  trixie-updates main",
+        "deb http://security.example.org/debian-security trixie-security main",
+        "deb http://deb.example.org/debian trixie-backports main",
     ]
     assert found.added == "".join(f"{new}\n" for _, new in changed)
 
