@@ -6,13 +6,13 @@ then takes it away with the newer one (libssl3 and libssl3t64: libcrypto.so.3). 
 below /usr/lib, which is the same place, and dpkg does not know that: it takes the newer path away when the older one has been
 unpacked there (libtirpc3). In its own direction an archive guards against both, not in the other. So apt is given a dpkg that
 *releases* such files first: it strikes them from the list of the package that goes, and unpacks the other package once more, which
-takes them over by rename: at no moment is a file missing. What was missed is seen after each call, and unpacked again.
+takes them over by rename: at no moment is a file missing. What is gone nevertheless is seen after each call, and unpacked again.
 
 An sshd whose files were exchanged refuses connections until it is started anew (its session program is another). So it is told to
 load itself again (SIGHUP, sshd(8)) as soon as the new one passes its own test (`sshd -t`).
 
-The script's tools are private copies with the libraries that they had when the transaction began (`tools`): it depends on
-nothing that it replaces. What it knew when a host lost its power is on the disk, and is the first that the next transaction looks at.
+The script's tools are private copies with the libraries that they had when the transaction began (`tools`). Its shell and dpkg
+are the host's own, which the order of the transaction keeps whole (`vital`). What it knew when a host lost its power is on the disk, and is the first that the next transaction looks at.
 """
 
 from collections.abc import Sequence
