@@ -12,7 +12,8 @@ An sshd whose files were exchanged refuses connections until it is started anew 
 load itself again (SIGHUP, sshd(8)) as soon as the new one passes its own test (`sshd -t`).
 
 The script's tools are private copies with the libraries that they had when the transaction began (`tools`). Its shell and dpkg
-are the host's own, which the order of the transaction keeps whole (`vital`). What it knew when a host lost its power is on the disk, and is the first that the next transaction looks at.
+are the host's own, which the order of the transaction keeps whole (`vital`). What it knew when a host lost its power is on the disk,
+and is the first that the next transaction looks at.
 """
 
 from collections.abc import Sequence
