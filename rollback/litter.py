@@ -1,7 +1,8 @@
-"""What rpm lays beside configuration files (rpm(8), "Configuration files"): whose it is, and what of it was not there before. Pure.
+"""What package managers lay beside configuration files: whose it is, and what of rpm's was not there before. Pure.
 
-A file that somebody edited is not replaced: the package's own comes to stand beside it as `.rpmnew`. Where it is replaced or goes, the
-edited one is kept as `.rpmsave` or `.rpmorig`.
+A file that somebody edited is not replaced: the package's own comes to stand beside it, as `.rpmnew` or `.dpkg-dist`. Where it is
+replaced or goes, the edited one is kept, as `.rpmsave`, `.rpmorig` or `.dpkg-old` (rpm(8), "Configuration files"; dpkg(1),
+`--force-confnew`; ucf(1)).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -9,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from nornir_upgrade.core.facts import Conffile, HostFacts
 
 ENDINGS = (".rpmnew", ".rpmsave", ".rpmorig")
+_ALL = (*ENDINGS, ".dpkg-dist", ".dpkg-old", ".ucf-dist", ".ucf-old")
 
 
 def owners_of(conffiles: Iterable[Conffile]) -> Mapping[str, str]:
@@ -22,6 +24,11 @@ def owners_of(conffiles: Iterable[Conffile]) -> Mapping[str, str]:
 def beside(path: str) -> str:
     """The configuration file that this one stands beside; '' where it is no such."""
     return next((path.removesuffix(ending) for ending in ENDINGS if path.endswith(ending)), "")
+
+
+def with_beside(paths: Iterable[str]) -> frozenset[str]:
+    """The configuration files, and all that may stand beside them."""
+    return frozenset(path + ending for path in paths for ending in ("", *_ALL))
 
 
 def litter(then: HostFacts, now: HostFacts, packages: Collection[str]) -> tuple[str, ...]:

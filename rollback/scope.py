@@ -10,7 +10,7 @@ from nornir_upgrade.core.registries import place_of, records_of
 from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.state import RestoreState
 
-from .litter import owners_of
+from .litter import owners_of, with_beside
 from .resolve import STAYS, Change, Manifest, slots_in
 from .trail import Trail
 
@@ -92,7 +92,8 @@ class Scope:
 
     def _state(self, left: Trail) -> RestoreState | None:
         """What of the state goes back: what the runs made of it, without the conffiles of packages that stay; of a partial way back the
-        conffiles that go back, and the trees that the scenario named for them. Accounts of packages that stay are kept.
+        conffiles that go back with what stands beside them, and the trees that the scenario named for them. Accounts of packages that
+        stay are kept.
         """
         if left.state is None:
             return None
@@ -103,7 +104,7 @@ class Scope:
         if self.whole:
             return replace(found, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
         trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
-        paths = {path for path in self.inside if place_of(path)}
+        paths = with_beside(path for path in self.inside if place_of(path))
         return replace(
             found, only=tuple(sorted(paths | {f"{tree}/" for tree in trees if tree not in self.inside})), keep=True
         )

@@ -73,26 +73,40 @@ def trail(runs: Sequence[Run], host: str, *, consent: frozenset[str] = frozenset
     )
 
 
-def _made(runs: Iterable[Run], host: str) -> tuple[frozenset[str] | None, tuple[FileState, ...]]:
-    """The paths that the runs changed beside packages, and what was there at the end of the last. `None` where a run that may have
-    changed some did not come to its end, so that nobody knows what others did since. One that was undone left what it began with.
+def _made(runs: Sequence[Run], host: str) -> tuple[frozenset[str] | None, tuple[FileState, ...]]:
+    """The paths that are otherwise for what the runs changed beside packages, and what was there at the end of the last. `None` where
+    a run that may have changed some did not come to its end, so that nobody knows what others did since. What was unwound left what
+    it began with; a way back left what its own end says, for it may have been about a part.
     """
-    made: set[str] = set()
+    first: dict[str, FileState | None] = {}
+    last: dict[str, FileState | None] = {}
     left: tuple[FileState, ...] = ()
+    unwound = {run.parent for run in runs if run.plan.direction == "unwind"}
     for run in runs:
-        steps = [(run.step_at(place), before) for place, before in run.started.items() if place.host == host]
-        begun = [
-            b for step, b in steps if isinstance(step, CaptureState) and not step.end and isinstance(b, RestoreState)
-        ]
-        ends = [b for step, b in steps if isinstance(step, CaptureState) and step.end and isinstance(b, RestoreState)]
-        if run.status == "undone":
-            left = begun[0].entries if begun else left
-        elif ends and begun:
-            left = ends[-1].entries
-            made |= {one.path for one in set(begun[0].entries) ^ set(left)}
-        elif _unfinished(run) and any(isinstance(step, SetPackages | RestoreState) for step, _ in steps):
+        begun, ends = _noted(run, host)
+        if run.status == "undone" and run.id in unwound:
+            left = begun or left
+        elif begun is not None and ends is not None:
+            left = ends
+            before, after = ({one.path: one for one in some} for some in (begun, ends))
+            for path in {one.path for one in set(begun) ^ set(ends)}:
+                first.setdefault(path, before.get(path))
+                last[path] = after.get(path)
+        elif _unfinished(run) and any(
+            isinstance(run.step_at(place), SetPackages | RestoreState) for place in run.started if place.host == host
+        ):
             return None, ()
-    return frozenset(made), left
+    return frozenset(path for path, one in first.items() if one != last[path]), left
+
+
+def _noted(run: Run, host: str) -> tuple[tuple[FileState, ...] | None, tuple[FileState, ...] | None]:
+    """What stood beside the packages when the run began there, and when it ended."""
+    steps = [(run.step_at(place), before) for place, before in run.started.items() if place.host == host]
+    found = [
+        (step.end, b.entries) for step, b in steps if isinstance(step, CaptureState) and isinstance(b, RestoreState)
+    ]
+    begun = next((entries for end, entries in found if not end), None)
+    return begun, next((entries for end, entries in reversed(found) if end), None)
 
 
 def _unfinished(run: Run) -> bool:

@@ -137,6 +137,7 @@ def _detach(directory: Path, cache: Path, lock: int) -> None:
 
 def _share(cache: Path) -> None:
     """Locks the cache against removal until the last process of the lab has ended; the descriptor is inherited by them."""
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(cache / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     os.set_inheritable(descriptor, True)

@@ -8,6 +8,7 @@ from nornir_upgrade.core.facts import Conffile, Database, HostFacts, Source
 from nornir_upgrade.core.host import FileState
 from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.repositories import SetRepository
+from nornir_upgrade.steps.state import RestoreState
 from rollback.foretold import foretell
 from rollback.proof import prove
 from rollback.resolve import Change, Manifest
@@ -79,6 +80,15 @@ def test_a_part_is_what_its_packages_are_called_or_configured_by() -> None:
     assert found.services == ("a",) and found.captures[0].roots == ("/etc/a",)
     assert about.trail(left("/srv/abc")).captures[0].roots == ("/srv/abc",)
     assert about.names("abc") and not about.names("b")
+
+
+def test_what_dpkg_laid_beside_a_conffile_goes_back_with_it() -> None:
+    """An edited conffile has the package's own beside it, as `.dpkg-dist`: that is of the version that goes."""
+    state = RestoreState((entry("/etc/a/conf"), entry("/etc/a/conf.dpkg-dist")))
+    found = scope(PART, THEN, NOW).trail(replace(left(), state=state)).state
+    assert found and found.only
+    assert {"/etc/a/conf", "/etc/a/conf.dpkg-dist", "/etc/a/more.dpkg-old"} <= set(found.only)
+    assert not [path for path in found.only if path.startswith("/etc/b")]
 
 
 def test_the_exact_way_is_about_everything() -> None:
