@@ -5,9 +5,11 @@ An index is named by the SHA-256 of its file as it lies on the host, mostly pack
 needs each but once, so that they are fetched by name (`fetch`). How a host is asked is its family's: `enquiry_deb`, `enquiry_rpm`.
 """
 
+import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from nornir_upgrade.core.errors import DigestMismatch, HostUnreadable, InvalidInput
 from nornir_upgrade.core.host import Host
@@ -66,18 +68,23 @@ def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Answer:
 def fetch(host: Host, wanted: Wanted, digests: Collection[str]) -> dict[str, bytes]:
     """The index files of these digests, as they lie on `host`, which named them before. Raises `DigestMismatch`."""
     lines = [*(f"want {digest}" for digest in sorted(digests)), *_source_lines(wanted.sources)]
-    data = host.run(_ARGV[wanted.family]("-", 0), stdin=_stdin(lines), timeout=_TIMEOUT).stdout
-    found = {}
-    while data:
-        head, _, data = data.partition(b"\n")
-        digest, _, size = head.decode("ascii", "replace").partition(" ")
-        if not size.isascii() or not size.isdecimal() or int(size) > len(data):
-            raise InvalidInput(f"{host.name}: the answer is cut off, or is no index")
-        found[digest], data = data[: int(size)], data[int(size) :]
+    with tempfile.TemporaryFile() as answer:  # those of one architecture have some 50 MB
+        host.stream(_ARGV[wanted.family]("-", 0), answer, stdin=_stdin(lines), timeout=_TIMEOUT)
+        answer.seek(0)
+        found = dict(_files(host.name, answer))
     for digest in digests:
         if digest_of(found.get(digest, b"")) != digest:
             raise DigestMismatch(f"{host.name}: an index changed while it was fetched", hint="do it again")
     return {digest: found[digest] for digest in digests}
+
+
+def _files(name: str, answer: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """Each file with its digest. Raises `InvalidInput` where the answer is none."""
+    while head := answer.readline():
+        digest, _, size = head.decode("ascii", "replace").removesuffix("\n").partition(" ")
+        if not size.isascii() or not size.isdecimal() or len(data := answer.read(int(size))) < int(size):
+            raise InvalidInput(f"{name}: the answer is cut off, or is no index")
+        yield digest, data
 
 
 def _source_lines(sources: Sources) -> Iterator[str]:

@@ -70,6 +70,10 @@ class Host(Protocol):
         """Run a short command to its end; `timeout` in seconds. Raises `CommandFailed` when `check` and the status is not 0."""
         ...
 
+    def stream(self, argv: Sequence[str], sink: BinaryIO, *, stdin: bytes = b"", timeout: float = 60.0) -> None:
+        """As `run`, with the command's output into `sink`, in pieces: of any size. Raises `CommandFailed`."""
+        ...
+
     def job(self, name: str, commands: Sequence[Sequence[str]], *, timeout: float = 3600.0) -> Result:
         """Run `commands` one after the other, stopping at the first that fails, as a job that outlives the connection.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from . import files, jobs
-from .errors import InvalidInput
+from .errors import HostUnreadable
 from .host import FileState, Result, checked
 
 ENVIRONMENT = ("LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
@@ -54,10 +54,14 @@ class RemoteHost(ABC):
         """
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Result:
-        output = _Bounded(self._name)
+        output = _Bounded(self._name, argv)
         status, errors = self.exchange(argv, io.BytesIO(stdin) if stdin else None, output.take, timeout)
         result = Result(status, output.bytes, errors)
         return checked(self._name, argv, result) if check else result
+
+    def stream(self, argv: Sequence[str], sink: BinaryIO, *, stdin: bytes = b"", timeout: float = 60.0) -> None:
+        status, errors = self.exchange(argv, io.BytesIO(stdin) if stdin else None, sink.write, timeout)
+        checked(self._name, argv, Result(status, b"", errors))
 
     # ------------------------------------------------------------------ jobs
 
@@ -143,8 +147,8 @@ class RemoteHost(ABC):
 class _Bounded:
     """Output kept in memory, up to a limit."""
 
-    def __init__(self, host: str) -> None:
-        self._host = host
+    def __init__(self, host: str, argv: Sequence[str]) -> None:
+        self._what = f"{host}: {' '.join(argv[:2])}"
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -152,7 +156,9 @@ class _Bounded:
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size > OUTPUT:
-            raise InvalidInput(f"{self._host}: a command wrote more than {OUTPUT >> 20} MiB")
+            raise HostUnreadable(
+                f"{self._what} wrote more than {OUTPUT >> 20} MiB", hint="run it there, and see what it has to say"
+            )
 
     @property
     def bytes(self) -> bytes:

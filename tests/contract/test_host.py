@@ -220,6 +220,18 @@ def test_what_is_not_there_cannot_be_downloaded(host: Host, scratch: str) -> Non
         host.download(f"{scratch}/none", io.BytesIO())
 
 
+def test_a_command_may_write_more_than_is_kept_in_memory(
+    host: Host, scratch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nornir_upgrade.core.remote.OUTPUT", 1000)
+    host.write(f"{scratch}/file", ODD * 100)
+    sink = io.BytesIO()
+    host.stream(("cat", f"{scratch}/file"), sink)
+    assert sink.getvalue() == ODD * 100
+    with pytest.raises(CommandFailed):
+        host.stream(("cat", f"{scratch}/none"), io.BytesIO())
+
+
 # ---------------------------------------------------------------------- jobs
 
 

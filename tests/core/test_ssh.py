@@ -274,7 +274,7 @@ def test_a_command_that_takes_too_long_is_given_up_and_the_connection_stays(own:
 
 def test_endless_output_is_given_up(host: SshHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "OUTPUT", 1 << 20)
-    with pytest.raises(InvalidInput, match="more than 1 MiB"):
+    with pytest.raises(InvalidInput, match="wrote more than 1 MiB"):
         host.run(("cat", "/dev/zero"))
     assert host.run(("echo", "on")).text == "on\n"
 

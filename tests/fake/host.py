@@ -60,6 +60,9 @@ class FakeHost:
         self._after(what)
         return checked(self.name, argv, answer) if check else answer
 
+    def stream(self, argv: Sequence[str], sink: BinaryIO, *, stdin: bytes = b"", timeout: float = 60.0) -> None:
+        sink.write(self.run(argv, stdin=stdin, timeout=timeout).stdout)
+
     def _at_once(self, work: programs.Work, clock: _Clock) -> Result:
         output, status = work.output, 0
         for operation in work.queue:

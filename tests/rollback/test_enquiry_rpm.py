@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given
@@ -125,6 +125,9 @@ class Teller:
             return Result(0, b"".join(f"{d} {len(self.files[d])}\n".encode() + self.files[d] for d in digests), b"")
         boundary = argv[5]
         return Result(0, text(self.index).replace("===", boundary).encode(), b"")
+
+    def stream(self, argv: Sequence[str], sink: BinaryIO, **options: Any) -> None:
+        sink.write(self.run(argv, **options).stdout)
 
 
 class Debian(Teller):
