@@ -23,6 +23,7 @@ class Scope:
     change, that stay though the snapshot has them in another version or not at all, that it has and that will not be there.
     `inside`, `outside`: the conffiles that go back, and the others. `units`: whether packages hold units of other names than theirs.
     `held`: what of the host is of packages that stay, or leave data: paths, `service NAME`, `user NAME`; `left`: names of the latter.
+    `newer`: a package of the snapshot's, or of a run's, stays otherwise, of which nobody asked what it holds.
     """
 
     only: tuple[str, ...]
@@ -34,6 +35,14 @@ class Scope:
     units: bool = False
     held: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
+    newer: bool = False
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The names of packages that stay or leave data, of their services and of their users."""
+        words = (one.partition(" ") for one in self.held)
+        own = frozenset(name.rstrip("@") for word, _, name in words if word in ("user", "service"))
+        return self.staying | self.left | own
 
     @property
     def whole(self) -> bool:
@@ -99,8 +108,14 @@ class Scope:
             return None
         since = tuple(one for one in left.left if place_of(one.path) and records_of(one.path))
         held = {one for one in self.held if one.startswith("/")}
-        keep = bool(self.staying or self.left or (self.held and left.made is None))
-        found = replace(left.state, since=since, spared=tuple(sorted(self.outside | held)), keep=keep)
+        keep = self.newer or bool(self.held and left.made is None)
+        found = replace(
+            left.state,
+            since=since,
+            spared=tuple(sorted(self.outside | held)),
+            keep=keep,
+            keeps=() if keep else tuple(sorted(self.known)),
+        )
         if self.whole:
             return replace(found, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
         trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
@@ -138,20 +153,23 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     """What the way back by `manifest` is about on its host."""
     apart = slots_in(manifest)
     before = {key: one.version for key, one in apart.by_key(one for one in then.packages if one.unpacked).items()}
-    moving, staying, gone, left = set[str](), set[str](), set[str](), set[str]()
+    moving, staying, gone, left, newer = set[str](), set[str](), set[str](), set[str](), False
     for change in manifest.changes:
         old = before.get(change.key, "")
         if change.action not in STAYS:
             moving |= {change.name, change.target_name}
         elif change.installed and old != change.installed:
             staying.add(change.name)
+            newer = newer or not change.foreign
         if old and (change.action == "remove" or (change.action in STAYS and not change.installed)):
             gone.add(change.name)
         if change.target and (change.data or change.foreign) and _leaves(change):
             left.add(change.name)
     held = frozenset(one for change in manifest.changes for one in change.holds)
     only = tuple(manifest.to.get("only", "").split())
-    found = Scope(only, frozenset(moving), frozenset(staying), frozenset(gone), held=held, left=frozenset(left))
+    found = Scope(
+        only, frozenset(moving), frozenset(staying), frozenset(gone), held=held, left=frozenset(left), newer=newer
+    )
     owners = owners_of([*then.conffiles, *now.conffiles])
     inside = frozenset(path for path, package in owners.items() if found.configures(package))
     return replace(found, inside=inside, outside=frozenset(owners) - inside, units=manifest.family == "rpm")

@@ -77,15 +77,13 @@ class Theirs:
 def theirs(manifest: Manifest, then: HostFacts, now: HostFacts) -> Theirs:
     """What is of the packages that stay on the host of `manifest`, or leave no more than their configuration."""
     about = scope(manifest, then, now)
-    names = about.staying | about.left
     held = [one.partition(" ") for one in about.held]
     users = frozenset(name for word, _, name in held if word == "user")
-    services = frozenset(name.rstrip("@") for word, _, name in held if word == "service")
     kernels = frozenset(_kernels(manifest, then))
     return Theirs(
         frozenset(one for one in about.held if one.startswith("/")),
         users,
-        names | services | users | kernels,
+        about.known | kernels,
         bool(kernels),
     )
 

@@ -3,7 +3,8 @@
 Of such a file what one added can come and go while what another added stays.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from .registries import Records
 
@@ -34,9 +35,15 @@ def added(now: bytes, then: bytes, kind: Records) -> bytes:
 
 
 def returned(
-    then: bytes, end: bytes, now: bytes, kind: Records, *, keep: bool = False, met: bytes | None = None
+    then: bytes,
+    end: bytes,
+    now: bytes,
+    kind: Records,
+    *,
+    keep: Callable[[bytes], bool] = lambda _: False,
+    met: bytes | None = None,
 ) -> bytes:
-    """What goes back: `then`, with what others changed since `end`, which the run left. `keep`: what the run added stays as well.
+    """What goes back: `then`, with what others changed since `end`, which the run left. What the run added stays where `keep` says so.
 
     `met` is what the way back found before its own scripts wrote to the file (`None`: they did not): what differs only from that,
     no others changed. What went since with its package stays away.
@@ -53,9 +60,20 @@ def returned(
     found |= {
         name: seen.get(name, record)
         for name, record in present.items()
-        if name not in before and (keep or name in others)
+        if name not in before and (name in others or keep(record))
     }
     return then if found == before else joined(found.values(), kind)
+
+
+def told_of(record: bytes, kind: Records, names: Collection[str]) -> bool:
+    """Whether a record is of one of these packages, or of their users: an account is called so, an answer says its owners, a path and
+    who has it are made of words.
+    """
+    if kind == "colon":
+        return _of_colon(record).decode("utf-8", "replace") in names
+    lines = [line for line in record.split(b"\n") if kind != "stanza" or line.startswith((b"Name:", b"Owners:"))]
+    text = b"\n".join(lines).decode("utf-8", "replace")
+    return any(re.search(rf"(?<![a-zA-Z0-9]){re.escape(name)}(?![a-zA-Z0-9])", text) for name in names)
 
 
 def _of_colon(record: bytes) -> bytes:

@@ -7,6 +7,7 @@ needs any more what goes with it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from ..core import settling
@@ -15,8 +16,8 @@ from ..core.errors import InvalidInput, StateDiffers
 from ..core.explained import why_explained
 from ..core.families import Name
 from ..core.host import FileState, Host
-from ..core.records import added, returned
-from ..core.registries import KEPT, Kept, left, place_of, records_of, roots
+from ..core.records import added, returned, told_of
+from ..core.registries import KEPT, Kept, Records, left, place_of, records_of, roots
 from ..core.step import Step, absolute
 from ..core.store import Store
 
@@ -64,8 +65,9 @@ class RestoreState(Step, kind="restore_state"):
 
     `part` says how much of it. `only` names the paths that are touched (one that ends with `/`: all at and below it), `None` is
     all; nothing at and below `spared` is. `since` are the files of records as the runs left them: what others changed in these
-    since stays. `keep` leaves there what the runs added to them. `before` names the capture of what the way back met, `met` are its
-    files of records, `seen` all its paths: what differs from these, scripts of the way back wrote.
+    since stays. `keep` leaves there all that the runs added to them, `keeps` what is of these packages and users. `before` names the
+    capture of what the way back met, `met` are its files of records, `seen` all its paths: what differs from these, scripts of the
+    way back wrote.
     """
 
     entries: tuple[FileState, ...]
@@ -76,6 +78,7 @@ class RestoreState(Step, kind="restore_state"):
     spared: tuple[str, ...] = ()
     since: tuple[FileState, ...] = ()
     keep: bool = False
+    keeps: tuple[str, ...] = ()
     before: str = ""
     met: tuple[FileState, ...] = ()
     seen: tuple[str, ...] = ()
@@ -93,7 +96,7 @@ class RestoreState(Step, kind="restore_state"):
 
     def reverts(self, now: FileState) -> bool:
         """Whether what stands at a path as `now` will not: it was captured otherwise, or was not there. Records others added stay."""
-        merged = records_of(now.path) and (self.keep or any(one.path == now.path for one in self.since))
+        merged = records_of(now.path) and (self._adds or any(one.path == now.path for one in self.since))
         return not merged and self._touches(now.path) and now not in self.entries
 
     @property
@@ -150,7 +153,8 @@ class RestoreState(Step, kind="restore_state"):
                 now, then = host.read(path), store.get(wanted[path].digest)
                 end = store.get(ends[path].digest) if path in ends else now
                 seen = store.get(met[path]) if path in met else None
-                data = returned(then, end, now, place.records, keep=self.keep, met=seen)
+                keep = partial(self._stays, place.records)
+                data = returned(then, end, now, place.records, keep=keep, met=seen)
                 _write(host, wanted[path], data, now, present[path])
 
     def _made(self, present: Iterable[str]) -> set[str]:
@@ -162,9 +166,17 @@ class RestoreState(Step, kind="restore_state"):
     def _merges(self, place: Kept, present: dict[str, FileState]) -> bool:
         """Whether something in the file stays that was not there: what others added since, or the runs, where that is kept."""
         ends, met = ({one.path: one.digest for one in some} for some in (self.since, self.met))
-        if place.path not in present or not (self.keep or place.path in ends):
+        if place.path not in present or not (self._adds or place.path in ends):
             return False
-        return self.keep or ends[place.path] != met.get(place.path, present[place.path].digest)
+        return self._adds or ends[place.path] != met.get(place.path, present[place.path].digest)
+
+    @property
+    def _adds(self) -> bool:
+        """Whether something may stay of what the runs added to files of records."""
+        return self.keep or bool(self.keeps)
+
+    def _stays(self, kind: Records, record: bytes) -> bool:
+        return self.keep or told_of(record, kind, self.keeps)
 
     def _touches(self, path: str) -> bool:
         if _below(self.spared)(path) or not _counts(path):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_upgrade.core.records import added, joined, records, returned
+from nornir_upgrade.core.records import added, joined, records, returned, told_of
 from nornir_upgrade.core.registries import Records
 
 KINDS: tuple[Records, ...] = ("colon", "path", "stanza")
@@ -38,7 +38,7 @@ def test_ahead_nothing_is_taken_away_and_nothing_of_what_was_is_missing(
 def test_back_goes_what_the_run_changed_and_what_others_changed_stays(
     kind: Records, then: dict[str, str], end: dict[str, str], now: dict[str, str], keep: bool
 ) -> None:
-    found = values(kind, returned(file(kind, then), file(kind, end), file(kind, now), kind, keep=keep))
+    found = values(kind, returned(file(kind, then), file(kind, end), file(kind, now), kind, keep=lambda _: keep))
     for name in {*then, *end, *now}:
         untouched = now.get(name) == end.get(name)
         wanted = then.get(name) if untouched else now.get(name)
@@ -77,3 +77,21 @@ def test_what_scripts_of_the_way_back_wrote_is_nobodys_change(
             assert name not in found, "it went with its package"
         elif name in then or name not in end:
             assert found.get(name) == met.get(name), name
+
+
+@pytest.mark.parametrize(
+    ("record", "kind", "theirs"),
+    [
+        ("clock:x:995:", "colon", False),
+        ("redis:x:110:118::/var/lib/redis:/usr/sbin/nologin", "colon", True),
+        ("ada:x:1000:1000:keeps redis:/home/ada:/bin/sh", "colon", False),
+        ("Name: redis/port\nTemplate: redis/port\nValue: 1\nOwners: redis-server", "stanza", True),
+        ("Name: shared/port\nTemplate: shared/port\nOwners: other, redis-server", "stanza", True),
+        ("Name: other/port\nDescription: as redis has it\nOwners: other", "stanza", False),
+        ("redis redis 2770 /var/log/nobody", "path", True),
+        ("root root 2770 /etc/rediscover", "path", False),
+        ("root root 2770 /etc/redis/redis.conf", "path", True),
+    ],
+)
+def test_a_record_is_told_of_packages_that_stay_by_whose_it_is(record: str, kind: Records, theirs: bool) -> None:
+    assert told_of(record.encode(), kind, ("redis", "redis-server")) is theirs

@@ -91,6 +91,16 @@ def test_what_dpkg_laid_beside_a_conffile_goes_back_with_it() -> None:
     assert not [path for path in found.only if path.startswith("/etc/b")]
 
 
+def test_records_stay_of_packages_that_leave_data_and_all_where_nobody_asked_whose_they_are() -> None:
+    kept = replace(change("new", "remove", "2", "2"), data=("/var/lib/new",), holds=("/etc/new", "user _new"))
+    part = replace(WHOLE, changes=(*WHOLE.changes[:1], change("b", "downgrade", "2", "1"), kept))
+    state = RestoreState(())
+    found = scope(part, THEN, NOW).trail(replace(left(), state=state, made=frozenset())).state
+    assert found and (found.keep, found.keeps) == (False, ("_new", "new"))
+    newer = scope(WHOLE, THEN, NOW).trail(replace(left(), state=state, made=frozenset())).state
+    assert newer and newer.keep
+
+
 def test_the_exact_way_is_about_everything() -> None:
     exact = replace(WHOLE, changes=(change("a", "downgrade", "2", "1"), change("b", "downgrade", "2", "1")))
     whole = left("/etc/a", "/etc/b")
