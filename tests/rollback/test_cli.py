@@ -142,6 +142,7 @@ def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch
     assert kept.status == kept.ending == "differs" and "1 differ" in kept.verdict and "less" in kept.verdict
     assert f"rollback apply --snapshot {kept.origin}" in kept.remedy
     assert kept.verdict in recap_in_text(kept) and kept.remedy in recap_in_text(kept)
+    assert f"(rollback to snapshot {kept.origin})" in recap_in_text(kept)
     page = render(site.journal.run("last"), Path("config.yaml"))
     assert "1 differ" in page and "state differs" in page
     monkeypatch.undo()
