@@ -16,8 +16,9 @@ from .cli_policy import policy
 from .cli_versions import vercmp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from nornir_upgrade.core.compare import Difference
     from nornir_upgrade.core.errors import Failure
 
     from .snapshot import Snapshot
@@ -188,7 +189,8 @@ def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed
         then = {host: one.of(host) for host in now}
     (found, explained), alone = sifted(changes(then, now)), sorted(then.keys() ^ now.keys())
     counts = counted(then, now)
-    parts = [areas_in_text(counts, found, counts), differences_in_text(found), explained_in_text(explained)]
+    parts = [areas_in_text(counts, found, counts), differences_in_text(found), _as_it_was(flags, one, found)]
+    parts.append(explained_in_text(explained))
     parts += [f"Only one of the two knows {', '.join(alone)}."] if alone else []
     document = {
         "differences": codec.to_builtins(found),
@@ -205,6 +207,18 @@ def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed
     screen.result(document, "\n\n".join(filter(None, parts)), code=code)
     _tell_lost(screen, lost, "Not compared")
     return code
+
+
+def _as_it_was(flags: Flags, taken: "Snapshot", found: "Iterable[Difference]") -> str:
+    """How a file with other content can be seen as it was before the run of the snapshot."""
+    from nornir_upgrade.controller import reading
+
+    from .proof import captured_in_text
+
+    if not (taken.run and any(one.other_content for one in found)):
+        return ""
+    with reading(flags.config) as journal:
+        return captured_in_text(found, journal.run(taken.run))
 
 
 def _disks(

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from nornir_upgrade.captures import captured_files
 from nornir_upgrade.core.compare import AREAS, Area, Difference, compared
 from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.host import quote
 from nornir_upgrade.core.registries import AREAS as BESIDE
+from nornir_upgrade.core.run import Run
 from nornir_upgrade.screen import columns
 from nornir_upgrade.words import one_line
 
@@ -139,6 +142,25 @@ def explained_in_text(explained: Iterable[Difference]) -> str:
 
 
 def differences_in_text(differences: tuple[Difference, ...]) -> str:
-    """A line a difference: host, area, name, before and after."""
-    rows = [(d.host, d.area, d.name, one_line(d.before, 40), "->", one_line(d.after, 40)) for d in differences]
+    """A line a difference: host, area, name, before and after in words."""
+    rows = [(d.host, d.area, d.name, *_sides(d)) for d in differences]
     return columns(("host", "area", "name", "before", "", "after"), rows) if rows else "No difference."
+
+
+def _sides(one: Difference) -> tuple[str, str, str]:
+    before, after = (one_line(words, 40) for words in one.words)
+    return before, "->", after
+
+
+def captured_in_text(differences: Iterable[Difference], run: Run) -> str:
+    """The command that prints a file with other content as `run` captured it; '' where it captured none of them."""
+    names: dict[str, list[str]] = {}
+    for one in differences:
+        if one.other_content:
+            names.setdefault(one.host, []).append(one.name)
+    for host, paths in names.items():
+        captured = captured_files(run, host)
+        for path in paths:
+            if path in captured:
+                return f"A file as it was: {quote(['rollback', 'escrow', 'show', run.id, host, path])}"
+    return ""

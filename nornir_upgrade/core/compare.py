@@ -1,5 +1,6 @@
 """Two sets of facts of one host told apart: the proof that a host is where it was, or the list of what it is not."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -18,11 +19,13 @@ AREAS: tuple[Area, ...] = (
 """Every area that can be compared. When facts were taken, and the kernel that ran, are no part of a host's state."""
 
 _ABSENT = "absent"
+_DIGEST = re.compile(r"(?<!\S)[0-9a-f]{32,}(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing of a host that is not the same: `before` and `after` are words for people, `absent` where there is nothing."""
+    """One thing of a host that is not the same. `before` and `after` say what it is, contents by their digests, `absent` where there
+    is nothing."""
 
     host: str
     area: Area
@@ -35,8 +38,22 @@ class Difference:
         """The reason of the rule by which this says nothing of where the host is; '' where it counts."""
         return why_explained(self.area, self.name)
 
+    @property
+    def other_content(self) -> bool:
+        """Whether there is content before and after, and not the same."""
+        before, after = (_DIGEST.findall(one) for one in (self.before, self.after))
+        return bool(before and after) and before != after
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """`before` and `after` for people, to whom a digest says only that the content is another."""
+        before, after = (" ".join(_DIGEST.sub("", one).split()) or "there" for one in (self.before, self.after))
+        if not self.other_content:
+            return before, after
+        return before, "other content" if before == after else f"{after}, other content"
+
     def __str__(self) -> str:
-        return f"{self.host}: {self.area}: {self.name}: {self.before} -> {self.after}"
+        return f"{self.host}: {self.area}: {self.name}: {' -> '.join(self.words)}"
 
 
 def compare(a: HostFacts, b: HostFacts) -> tuple[Difference, ...]:

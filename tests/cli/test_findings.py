@@ -174,7 +174,12 @@ CASES = (
         ends=20,
     ),
     Case(
-        "version-unoffered", "cmp1", "advisory", "nova-compute 1:2013.2", "rollback escrow fetch", told("offered", "")
+        "version-unoffered",
+        "cmp1",
+        "advisory",
+        "nova-compute 1:2013.2",
+        "nothing: a run keeps it for the way back; only with keep: none in config.yaml, before: rollback escrow fetch",
+        told("offered", ""),
     ),
     Case(
         "conffile-edited",

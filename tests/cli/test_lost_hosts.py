@@ -23,7 +23,14 @@ def take_down(site: Site, host: str) -> None:
     (site.directory / "hosts" / f"{host}.gone").touch()
 
 
-LOST = pytest.mark.parametrize("lose", [take_down, break_sources], ids=["down", "broken"])
+def cut_off(site: Site, host: str) -> None:
+    """A package of the host is half-configured, which no run goes past there."""
+    found = open_fleet(site.directory / "hosts").hosts[host]
+    found.state.packages["less"].state = "half-configured"
+    found.save()
+
+
+LOST = pytest.mark.parametrize("lose", [take_down, break_sources, cut_off], ids=["down", "broken", "half"])
 
 
 def call(site: Site, *argv: str, code: int = 0) -> Result:

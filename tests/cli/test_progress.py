@@ -105,6 +105,13 @@ def test_lines_say_time_host_and_what() -> None:
     )
 
 
+def test_a_gate_that_failed_is_told_once() -> None:
+    """The failure says where, and what was wanted."""
+    error = "gate-failed: ctl1: http://127.0.0.1:8080/ answers 503, not 200"
+    line = in_words(event("gate_failed", "ctl1", text="http://127.0.0.1:8080/ answers 200", error=error), 3)
+    assert line.split("  ", 1)[1] == "ctl1: gate failed: http://127.0.0.1:8080/ answers 503, not 200"
+
+
 @pytest.mark.parametrize(("verbose", "lines"), [(0, 1), (1, 2)])
 def test_verbosity(tmp_path: Path, capsys: pytest.CaptureFixture[str], verbose: int, lines: int) -> None:
     journal = Journal(tmp_path / "journal.db")

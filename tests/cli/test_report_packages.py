@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from nornir_upgrade.before_text import before_in_text
 from nornir_upgrade.core import journal
 from nornir_upgrade.core.packages import PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
@@ -11,6 +12,7 @@ from nornir_upgrade.core.run import Event, Run
 from nornir_upgrade.recap import recap
 from nornir_upgrade.report import render
 from nornir_upgrade.report_packages import PackageRow, named, packages_of
+from nornir_upgrade.steps.downloads import DownloadPackages
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 
@@ -60,6 +62,8 @@ def test_every_package_is_in_the_page_with_its_versions_and_hosts_share_a_list()
 def test_what_was_before_is_said_as_a_state_and_not_as_an_order() -> None:
     page = render(run(), Path("config.yaml"))
     assert "shop running and enabled" in page and "39 packages in their old versions, 1 not installed" in page
+    dropped = DownloadPackages(STEP.want, (), gone=("a.deb", "b.deb"))
+    assert before_in_text(dropped) == "2 package files not in the cache"
 
 
 def test_who_opened_it_is_on_the_page_and_the_run_lasts_until_its_own_end() -> None:

@@ -68,6 +68,7 @@ def test_unwind_brings_back_what_was(site: Site) -> None:
     assert (found["status"], found["ways"]) == ("undone", {"go_on": "", "go_back": ""})
     assert found["undone_by"] == site.json("status", "last")["run"]
     assert [one["undone"] for one in found["hosts"]] == [1, 2, 0]
+    assert f"(unwind run {run})" in site.call("status").stdout and f"  run {run}  " in site.call("history").stdout
     assert site.call("unwind", run, "--yes").exit_code == 0  # there is nothing left to do
 
 
@@ -321,6 +322,7 @@ def test_captures_count_as_looked_at(site: Site) -> None:
     opened(site, plan_of({"a": [Note("/srv/x", "new"), Keep("/srv/x", "x"), Note("/srv/x", "new")]}), 0)
     (host,) = site.json("status")["hosts"]
     assert (host["changed"], host["ok"]) == (1, 2)
+    assert "Steps and gates, by how they ended:\nhost  ok  changed" in site.call("status").stdout
 
 
 def test_gates_that_failed_are_told(site: Site) -> None:

@@ -90,3 +90,23 @@ def test_an_obsolete_conffile_counts_while_its_file_stands() -> None:
     stands = replace(gone, digest="1")
     (difference,) = compare(BEFORE, replace(BEFORE, conffiles=(*BEFORE.conffiles, stands)))
     assert difference == Difference("ctl1", "conffiles", "/etc/nova/release.conf", "absent", "1")
+
+
+ONE, OTHER = "0" * 32, "1" * 64
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (ONE, OTHER, ("there", "other content")),
+        ("absent", OTHER, ("absent", "there")),
+        (f"file 0644 0:0 {ONE}", f"file 0644 0:0 {ONE[1:]}1", ("file 0644 0:0", "other content")),
+        (f"file 0644 0:0 {ONE}", f"file 0600 0:0 {OTHER}", ("file 0644 0:0", "file 0600 0:0, other content")),
+        (f"file 0644 0:0 {ONE}", f"file 0600 0:0 {ONE}", ("file 0644 0:0", "file 0600 0:0")),
+        ("1 installed", "2 installed", ("1 installed", "2 installed")),
+    ],
+)
+def test_a_digest_is_no_word_for_people(before: str, after: str, words: tuple[str, str]) -> None:
+    difference = Difference("ctl1", "etc", "/etc/motd", before, after)
+    assert difference.words == words and difference.other_content is ("other content" in words[1])
+    assert str(difference) == f"ctl1: etc: /etc/motd: {words[0]} -> {words[1]}"

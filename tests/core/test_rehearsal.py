@@ -3,7 +3,9 @@ apart from what is parsed."""
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,11 +18,14 @@ from nornir_upgrade.core import (
     inspection,
     preview_deb,
     preview_rpm,
+    rehearsal,
     rehearsal_deb,
     rehearsal_rpm,
     rpmdepot,
     sections,
 )
+from nornir_upgrade.core.errors import DiskFull, HostUnreadable
+from nornir_upgrade.core.host import Result
 from rollback import enquiry_deb, enquiry_rpm
 
 CASES = Path(__file__).parent.parent / "cases" / "rehearsal"
@@ -98,3 +103,77 @@ def test_warnings_stay_apart_from_what_is_parsed() -> None:
 def test_no_script_lets_warnings_into_what_is_parsed(name: str) -> None:
     """Standard error goes where standard output was only once that goes somewhere else."""
     assert "2>&1" not in PARSED[name].replace("2>&1 >&3", "")
+
+
+class Telling:
+    """A host that answers a rehearsal: an empty state, and in the parts that are named what is told, each with its status."""
+
+    name = "web1"
+
+    def __init__(self, **told: tuple[str, int]) -> None:
+        self.told = told
+
+    def run(self, argv: Sequence[str], **_: Any) -> Result:
+        names = ("begin", "update", "update errors", "packages", "packages errors", "offered")
+        names += ("said", "said errors", "question", "end")
+        parts = ((name, *self.told.get(name.replace(" ", "_"), ("", 0))) for name in names)
+        return Result(0, "".join(f"{text}\n{argv[4]} {name} {status}\n" for name, text, status in parts).encode(), b"")
+
+
+def rehearsed(**told: tuple[str, int]) -> rehearsal.Rehearsed:
+    return rehearsal.rehearse(Telling(**told), "deb", {}, (), (), ())  # type: ignore[arg-type]
+
+
+UNORDERED = """\
+Request: EIPP 0.1
+Architecture: amd64
+Architectures: amd64
+Install: libc6:amd64 dash:amd64
+
+Package: libc6
+Architecture: amd64
+Version: 2
+APT-ID: 1
+Status: installed
+
+Package: libc6
+Architecture: amd64
+Version: 1
+APT-ID: 2
+Breaks: dash (>= 2)
+
+Package: dash
+Architecture: amd64
+Version: 2
+APT-ID: 3
+Status: installed
+Depends: libc6 (>= 2)
+
+Package: dash
+Architecture: amd64
+Version: 1
+APT-ID: 4
+Pre-Depends: libc6 (= 1)
+"""
+
+
+def test_a_way_back_that_no_order_keeps_usable_is_none() -> None:
+    """A simulation of apt knows no order: what would lock a host out is refused before the way forward is gone."""
+    found = rehearsed(question=(UNORDERED, 0))
+    assert found.said is None and "web1: no order of unpacking keeps this host usable" in found.refusal
+    assert rehearsed().said is not None and rehearsed().refusal == ""
+
+
+@pytest.mark.parametrize("part", ["update", "said"])
+def test_a_disk_that_fills_during_the_proof_is_no_lack_of_a_way_back(part: str) -> None:
+    full = "E: Write error - write (28: No space left on device)"
+    with pytest.raises(DiskFull, match=r"web1: E: Write error .*No space left on device"):
+        rehearsed(**{part: ("", 100), f"{part}_errors": (full, 0)})
+
+
+def test_an_answer_that_does_not_read_names_its_host_and_what_was_asked() -> None:
+    with pytest.raises(
+        HostUnreadable, match=r"^web1: what its package manager says of the way back cannot be read: "
+    ) as told:
+        rehearsed(packages=("dpkg-query: warning: parsing file near line 4917", 0))
+    assert told.value.hint.startswith("on web1: ")

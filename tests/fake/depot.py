@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, BinaryIO, TypeVar
 
-from nornir_upgrade.core import indexes
+from nornir_upgrade.core import indexes, transaction
 from nornir_upgrade.core.depot import DIRECTORY, Held, Offer
 from nornir_upgrade.core.errors import Failure
 from nornir_upgrade.core.escrow import PackageFile
@@ -36,7 +36,7 @@ class StubHost:
     """A host with package files: in its cache, in its repositories (which tell the digest), or only installed.
 
     `lies` come with other bytes than the index says, `vanished` are in the index and do not come. `full` has no room to gather
-    anything; `lost` is what it fails with at whatever is asked.
+    anything; `lost` is what it fails with at whatever is asked. `damaged` are its indexes that broke, until they are fetched again.
     """
 
     name: str
@@ -47,6 +47,7 @@ class StubHost:
     vanished: set[PackageFile] = field(default_factory=set)
     full: bool = False
     lost: Failure | None = None
+    damaged: list[str] = field(default_factory=list)
     size: int = 100
     stands: dict[str, bytes] = field(default_factory=dict)
     moved: list[str] = field(default_factory=list)
@@ -55,6 +56,11 @@ class StubHost:
         if self.lost:
             raise self.lost
         if indexes.DAMAGED in argv:
+            return Result(0, "".join(f"{path}\n" for path in self.damaged).encode(), b"")
+        if indexes.MEND in argv:
+            self.damaged.clear()
+            return Result(0, b"", b"")
+        if transaction.QUIET in argv:
             return Result(0, b"", b"")
         if argv[0] == "rm":
             self.stands = {path: data for path, data in self.stands.items() if not path.startswith(DIRECTORY)}

@@ -131,3 +131,15 @@ def test_a_run_that_was_cut_off_before_its_snapshot_has_lost_nothing(tmp_path: P
     bench.object.unlink()
     bench.go_on()
     assert not Escrow.beside(bench.store).has_whole(NOVA)
+
+
+def test_indexes_that_broke_on_a_full_disk_are_fetched_again_on_the_hosts_ahead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(tmp_path)
+    bench.journal.append(bench.id, "step_done", wave=0, host="cmp1", index=1)
+    for host in bench.hosts.values():
+        host.damaged.append("/var/lib/apt/lists/x_Packages")
+    bench.go_on()
+    assert [len(host.damaged) for host in bench.hosts.values()] == [1, 0]
+    assert "cmp2: 1 damaged indexes were fetched again: /var/lib/apt/lists/x_Packages" in capsys.readouterr().err

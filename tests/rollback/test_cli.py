@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,17 @@ import pytest
 from nornir_upgrade import execution
 from nornir_upgrade.core.compare import AREAS
 from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.gates import ServicesKept
 from nornir_upgrade.recap import recap
 from nornir_upgrade.recap_text import recap_in_text
 from nornir_upgrade.report import render
-from rollback import back, survey
+from nornir_upgrade.steps.packages import SetPackages
+from rollback import back, checks, survey
+from rollback.snapshot import keep
 from tests.fake.faults import raises_on
+from tests.fake.state import Service
 
+from . import fakes
 from .conftest import Site
 
 
@@ -142,9 +148,33 @@ def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch
     assert kept.status == kept.ending == "differs" and "1 differ" in kept.verdict and "less" in kept.verdict
     assert f"rollback apply --snapshot {kept.origin}" in kept.remedy
     assert kept.verdict in recap_in_text(kept) and kept.remedy in recap_in_text(kept)
+    assert f"(rollback to snapshot {kept.origin})" in recap_in_text(kept)
     page = render(site.journal.run("last"), Path("config.yaml"))
     assert "1 differ" in page and "state differs" in page
     monkeypatch.undo()
+
+
+def test_a_service_that_the_way_back_costs_is_told_and_ends_with_5(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages and databases may be as they were, and a service does not answer all the same."""
+    plan = fakes.forward(site.fleet)
+    site.fleet.hosts["cmp1"].state.services["cron"] = Service(active=True, enabled=True)  # no run touches it
+    run = site.journal.open_run(plan)
+    keep(site.journal, tuple(site.facts().values()), run=run.id)
+    assert site.execute(run).succeeded
+    change = SetPackages.apply
+
+    def changed(self: SetPackages, host: Any, store: Any) -> str:
+        told = change(self, host, store)
+        if host.name == "cmp1":
+            host.state.services["cron"].active = False
+            host.save()
+        return told
+
+    monkeypatch.setattr(SetPackages, "apply", changed)
+    monkeypatch.setattr(checks, "ServicesKept", partial(ServicesKept, timeout=0.0))
+    result = site.call("apply", "--restore-db", "--yes", code=5)
+    assert "cmp1: gate: " in result.stdout and "cron is inactive" in result.stdout
+    assert site.journal.run("last").status == "open"
 
 
 def test_the_verdict_of_a_way_back_that_is_equal_is_kept_too(site: Site) -> None:

@@ -48,3 +48,19 @@ def test_names_that_are_none_are_refused_with_those_that_there_are(site: Site) -
         (("last", "cmp1", "/etc/nova"), "has no bytes"),
     ):
         assert said in site.call("escrow", "show", *argv, code=10).output
+
+
+def test_a_file_with_other_content_is_told_in_words_and_can_be_seen_as_it_was(site: Site) -> None:
+    before = site.fleet.hosts["cmp1"].state.files[PATH].data
+    site.go_forward()
+    edit(site, b"mine")
+    told = site.call("diff").stdout
+    (line,) = (line for line in told.splitlines() if line.split()[:3] == ["cmp1", "etc", PATH])
+    assert line.endswith(" other content") and hashlib.sha256(b"mine").hexdigest()[:12] not in told
+    run = site.journal.run("last").id
+    (offer,) = (line for line in told.splitlines() if line.startswith("A file as it was: rollback "))
+    assert offer.endswith(f"escrow show {run} cmp1 {PATH}")
+    assert site.call(*offer.removeprefix("A file as it was: rollback ").split()).stdout_bytes == before
+    site.call("snapshot")
+    edit(site, b"mine again")
+    assert "A file as it was" not in site.call("diff").stdout  # no run captured what that snapshot recorded

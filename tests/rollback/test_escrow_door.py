@@ -129,6 +129,17 @@ def test_what_was_fetched_since_the_last_run_stays(site: Site, escrow: Escrow) -
     assert "all that is kept is needed" in site.call("escrow", "prune", "--yes").stdout
 
 
+def test_what_keeps_the_kept_is_told_of_undone_runs_and_of_a_snapshot_taken_for_itself(site: Site) -> None:
+    taken = site.json("snapshot", "--label", "before the maintenance")["snapshot"]
+    site.go_forward()
+    run = site.journal.run("last")
+    assert "undone" not in site.call("escrow", "prune").stdout
+    site.journal.append(run.id, "run_undone", text="other")
+    told = site.call("escrow", "prune").stdout
+    assert f"needed for a way back to snapshot {taken} (before the maintenance), which was taken for itself" in told
+    assert "1 runs are undone; a way back still reads them" in told
+
+
 def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_path: Path) -> None:
     diary = factory.Diary(tmp_path)
     step = SetPackages((PackageWant("nova-common", "all", "2", "installed"),))

@@ -18,6 +18,7 @@ from nornir_upgrade.steps.state import RestoreState
 from rollback.others import Others, others
 from rollback.snapshot import keep
 from tests.fake import files
+from tests.fake.host import FakeHost
 from tests.fake.state import File, HostState
 
 from . import factory, fakes
@@ -180,3 +181,51 @@ def test_answers_that_others_gave_since_stay_beside_those_that_go_back(answered:
     assert data(answered, ANSWERS) == (
         answer("pkg/which", "old") + answer("pkg/other", "no") + answer("mine/own", "mine")
     )
+
+
+GROUP, OVERRIDES = "/etc/group", "/var/lib/dpkg/statoverride"
+GROUPS = b"root:x:0:\n"
+MAIL_GROUP, MAIL_OVERRIDE = b"mail-spool:x:117:\n", b"root mail-spool 640 /etc/spooled\n"
+
+
+@pytest.fixture
+def overridden(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A fleet that went forward, to a package whose script adds a group and an override of an owner by it. dpkg reads the overrides
+    whenever it runs, and dies of a group that there is not."""
+    change = SetPackages.apply
+
+    def changed(self: SetPackages, host: Host, store: Store) -> str:
+        if self.downgrade:
+            assert MAIL_GROUP in host.read(GROUP), "unknown system group in the statoverride file"
+        told = change(self, host, store)
+        if not self.downgrade:
+            host.write(GROUP, GROUPS + MAIL_GROUP)
+            host.write(OVERRIDES, MAIL_OVERRIDE)
+        return told
+
+    for host in site.fleet.hosts.values():
+        files.make_directories(host.state, "/var/lib/dpkg")
+        files.put(host.state, GROUP, File("file", data=GROUPS))
+        files.put(host.state, OVERRIDES, File("file", data=b""))
+        host.save()
+    monkeypatch.setattr(SetPackages, "apply", changed)
+    site.start = site.fleet.observable()
+    site.go_forward()
+    return site
+
+
+def test_a_group_that_an_override_needs_is_there_while_packages_go_back_and_goes_after_it(
+    overridden: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    write = FakeHost.write
+
+    def noted(self: FakeHost, path: str, data: bytes, **more: str) -> None:
+        if path in (GROUP, OVERRIDES):
+            written.append(path)
+        write(self, path, data, **more)
+
+    monkeypatch.setattr(FakeHost, "write", noted)
+    overridden.call("apply", "--restore-db", "--yes")
+    assert overridden.present == overridden.start
+    assert written == [OVERRIDES, GROUP] * 2
