@@ -24,6 +24,7 @@ class Scope:
     `inside`, `outside`: the conffiles that go back, and the others. `units`: whether packages hold units of other names than theirs.
     `held`: what of the host is of packages that stay, or leave data: paths, `service NAME`, `user NAME`; `left`: names of the latter.
     `newer`: a package of the snapshot's, or of a run's, stays otherwise, of which nobody asked what it holds.
+    `fresh`: conffiles that were none.
     """
 
     only: tuple[str, ...]
@@ -36,6 +37,7 @@ class Scope:
     held: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
     newer: bool = False
+    fresh: frozenset[str] = frozenset()
 
     @property
     def known(self) -> frozenset[str]:
@@ -115,9 +117,11 @@ class Scope:
             spared=tuple(sorted(self.outside | held)),
             keep=keep,
             keeps=() if keep else tuple(sorted(self.known)),
+            fresh=tuple(sorted(self.fresh & self.inside - held)),
         )
         if self.whole:
-            return replace(found, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
+            made = None if left.made is None else tuple(sorted(left.made | {*found.fresh} | _named(left)))
+            return replace(found, only=made)
         trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
         paths = with_beside(path for path in self.inside if place_of(path))
         return replace(
@@ -172,7 +176,10 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     )
     owners = owners_of([*then.conffiles, *now.conffiles])
     inside = frozenset(path for path, package in owners.items() if found.configures(package))
-    return replace(found, inside=inside, outside=frozenset(owners) - inside, units=manifest.family == "rpm")
+    fresh = frozenset(one.path for one in now.conffiles) - {one.path for one in then.conffiles}
+    return replace(
+        found, inside=inside, outside=frozenset(owners) - inside, fresh=fresh, units=manifest.family == "rpm"
+    )
 
 
 def _leaves(change: Change) -> bool:

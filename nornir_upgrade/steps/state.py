@@ -67,7 +67,7 @@ class RestoreState(Step, kind="restore_state"):
     all; nothing at and below `spared` is. `since` are the files of records as the runs left them: what others changed in these
     since stays. `keep` leaves there all that the runs added to them, `keeps` what is of these packages and users. `before` names the
     capture of what the way back met, `met` are its files of records, `seen` all its paths: what differs from these, scripts of the
-    way back wrote.
+    way back wrote. `fresh` are conffiles that were none when the state was captured, though files stood there.
     """
 
     entries: tuple[FileState, ...]
@@ -79,6 +79,7 @@ class RestoreState(Step, kind="restore_state"):
     since: tuple[FileState, ...] = ()
     keep: bool = False
     keeps: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
     before: str = ""
     met: tuple[FileState, ...] = ()
     seen: tuple[str, ...] = ()
@@ -135,7 +136,7 @@ class RestoreState(Step, kind="restore_state"):
                 now, then = host.read(place.path), store.get(wanted[place.path].digest)
                 _write(host, present[place.path], added(now, then, place.records), now)
         for path in settling.conffiles(host, self.family):
-            if path in present and path not in wanted and self._touches(path):
+            if path in present and (path not in wanted or path in self.fresh) and self._touches(path):
                 host.place(FileState(path, "absent"))
         own = _below(_outside(self.configuration))
         _exact({p: s for p, s in wanted.items() if own(p)}, {p: s for p, s in present.items() if own(p)}, host, store)

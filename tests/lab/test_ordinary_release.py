@@ -50,7 +50,7 @@ def test_debian_12_to_13_and_back_with_its_data(site: Site, say: Say) -> None:
     with Prober(site.lab, NAME) as prober:
         site.upgrade("run", "release-upgrade", "--yes", "--force")
         there = answers(site)
-        site.rollback("apply", "--yes")
+        site.rollback("apply", "--purge", "libwtmpdb0", "--yes")  # the logins of Debian 13, which 12 has no reader for
     say(f"{NAME}: {len(prober.attempts)} logins, {prober.refused} refused; lock-outs: {len(prober.lock_outs())}")
     assert (there["release"], there["nginx"], there["postgresql"]) == ("trixie\n", "200", first["postgresql"])
     assert answers(site) == first
