@@ -8,6 +8,7 @@ needs any more what goes with it.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Literal
 
 from ..core import settling
@@ -142,21 +143,23 @@ class RestoreState(Step, kind="restore_state"):
         _exact({p: s for p, s in wanted.items() if own(p)}, {p: s for p, s in present.items() if own(p)}, host, store)
 
     def _whole(self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
-        merged = {place.path: place for place in KEPT if place.records and self._merges(place, present)}
+        merging = [place for place in KEPT if place.records and place.path in present and self._merges(place, present)]
+        paths = {place.path for place in merging}
+        merged = {place.path: self._merged(place, wanted, host, store) for place in merging if place.path in wanted}
         made = self._made(present)
-        taken = {
-            path: one for path, one in present.items() if path not in merged and (path in made or self._touches(path))
+        there = {
+            p: one for p, one in present.items() if p in merged or (p not in paths and (p in made or self._touches(p)))
         }
-        _exact({path: one for path, one in wanted.items() if path not in merged}, taken, host, store)
-        ends, met = {one.path: one for one in self.since}, {one.path: one.digest for one in self.met}
-        for path, place in merged.items():
-            if path in wanted:
-                now, then = host.read(path), store.get(wanted[path].digest)
-                end = store.get(ends[path].digest) if path in ends else now
-                seen = store.get(met[path]) if path in met else None
-                keep = partial(self._stays, place.records)
-                data = returned(then, end, now, place.records, keep=keep, met=seen)
-                _write(host, wanted[path], data, now, present[path])
+        _exact({p: one for p, one in wanted.items() if p in merged or p not in paths}, there, host, store, merged)
+
+    def _merged(self, place: Kept, wanted: Mapping[str, FileState], host: Host, store: Store) -> tuple[bytes, bytes]:
+        """What a file of records holds, and what it will."""
+        ends, met = ({one.path: one.digest for one in some} for some in (self.since, self.met))
+        now, then = host.read(place.path), store.get(wanted[place.path].digest)
+        end = store.get(ends[place.path]) if place.path in ends else now
+        seen = store.get(met[place.path]) if place.path in met else None
+        keep = partial(self._stays, place.records)
+        return now, returned(then, end, now, place.records, keep=keep, met=seen)
 
     def _made(self, present: Iterable[str]) -> set[str]:
         """What scripts of the way back made: it was neither there when the way back began, nor when the state was captured."""
@@ -256,15 +259,26 @@ def _portions(files: Iterable[FileState]) -> Iterator[list[FileState]]:
         yield some
 
 
-def _exact(wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
-    """Afterwards what is `present` is as `wanted`. Overrides of owners go first, and accounts last: dpkg reads the one by the other."""
+def _exact(
+    wanted: dict[str, FileState],
+    present: dict[str, FileState],
+    host: Host,
+    store: Store,
+    merged: Mapping[str, tuple[bytes, bytes]] = MappingProxyType({}),
+) -> None:
+    """Afterwards what is `present` is as `wanted`; what is `merged` holds the second text in place of the first. Overrides of owners go
+    first, and accounts last: dpkg reads the one by the other.
+    """
     there = dict(present)
     for path in sorted(there, reverse=True):  # what is below a directory goes before it
         if path not in wanted or wanted[path].kind != there[path].kind:
             host.place(FileState(path, "absent"))
             del there[path]
     for path in sorted(wanted, key=lambda path: (_LAST.get(_area(path), 1), path)):
-        if wanted[path] != there.get(path):
+        if path in merged:
+            now, data = merged[path]
+            _write(host, wanted[path], data, now if path in there else None, there.get(path))
+        elif wanted[path] != there.get(path):
             _into_place(wanted[path], host, store)
 
 
