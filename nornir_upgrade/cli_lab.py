@@ -124,7 +124,7 @@ def _lab(flags: Flags, screen: Screen) -> "Lab":
     from . import settings
     from .lab.lab import Lab
 
-    return Lab(settings.read(flags.config).lab, progress=lambda text: screen.note(printable(text)))
+    return Lab(settings.lab_of(flags.config), progress=lambda text: screen.note(printable(text)))
 
 
 def _show(screen: Screen, hosts: "tuple[HostStatus, ...]") -> None:

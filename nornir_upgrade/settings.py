@@ -79,6 +79,13 @@ def read(config: Path) -> Settings:
     )
 
 
+def lab_of(config: Path) -> Path:
+    """The lab's directory. The lab needs no configuration: without one it stands in `.lab` where we are."""
+    if config == Path(DEFAULT_CONFIG) and not config.exists():
+        return config.absolute().parent / ".lab"
+    return read(config).lab
+
+
 def make_private(directory: Path) -> None:
     """Afterwards `directory` exists and is ours alone (0700). Raises `InvalidInput` where that cannot be."""
     try:

@@ -151,6 +151,12 @@ def test_no_configuration(site: Site) -> None:
     assert "-c FILE" in result.stderr
 
 
+def test_the_lab_needs_no_configuration(site: Site) -> None:
+    site.config.unlink()
+    result = site.call("lab", "status")
+    assert (result.exit_code, "There is no lab" in result.stdout) == (0, True), result.stderr
+
+
 def test_an_empty_configuration_has_defaults(site: Site) -> None:
     site.config.write_text("")
     found = settings.read(Path("config.yaml"))
