@@ -172,7 +172,7 @@ def _host(then: HostFacts, now: HostFacts, manifest: Manifest, left: Trail) -> _
     about = scope(manifest, then, now)
     changed = _own_units(then.services, now.services) + _own_units(now.services, then.services)
     left = about.trail(left)
-    changed += _idle(then.services, now.services, about)
+    changed += _idle(then.services, about)
     services = dict.fromkeys((*left.services, *(one for one in changed if about.names(one) and not about.holds(one))))
     return _Host(foretell(then, now, manifest), now, manifest, left, tuple(services), _litter(then, now, about, left))
 
@@ -194,14 +194,10 @@ def _own_units(here: Iterable[Service], there: Iterable[Service]) -> tuple[str, 
     )
 
 
-def _idle(then: Iterable[Service], now: Iterable[Service], about: Scope) -> tuple[str, ...]:
-    """Enabled services that stood still, and run now or may be started by scripts of their packages."""
-    running = {service.name for service in now if service.active}
-    return tuple(
-        s.name
-        for s in then
-        if not s.active and s.enabled == "enabled" and (s.name in running or about.called(s.name, about.moving))
-    )
+def _idle(then: Iterable[Service], about: Scope) -> tuple[str, ...]:
+    """Enabled services that stood still, and may be started by scripts of their packages."""
+    still = (one.name for one in then if not one.active and one.enabled == "enabled")
+    return tuple(name for name in still if about.called(name, about.moving))
 
 
 def _starts(hosts: Sequence[_Host], runs: Sequence[Run]) -> Iterable[Wave]:

@@ -11,7 +11,7 @@ from tests.conftest import Say
 from tests.lab import whole
 from tests.lab.site import Site
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = pytest.mark.lab
 
 HOST = LabHost("plain", 120, base="ordinary")
 PATIENCE = 1800.0

@@ -7,7 +7,7 @@ import pytest
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import Irreversible, Unobtainable
-from nornir_upgrade.core.facts import Database, HostFacts
+from nornir_upgrade.core.facts import Database, HostFacts, Service
 from nornir_upgrade.core.host import FileState
 from nornir_upgrade.core.packages import PackageWant, digest_of_packages
 from nornir_upgrade.core.plan import Plan, Work
@@ -224,6 +224,15 @@ def test_a_service_that_no_run_touched_is_left_alone(diary: Diary) -> None:
     made = back(whole(diary))
     assert "cron" not in codec.dumps([step for _, _, step in made.steps()])
     assert verified(made, "ctl1") == (ServicesKept(("cron",)),)
+
+
+def test_a_service_that_stood_still_stands_still_again_though_scripts_of_its_package_start_it(diary: Diary) -> None:
+    idle = (Service("quantum", False, "enabled"), Service("other", False, "enabled"))
+    then = {"ctl1": replace(THEN["ctl1"], services=(*THEN["ctl1"].services, *idle))}
+    made = [step for step in steps(back(whole(diary), then=then, now={"ctl1": NOW["ctl1"]}), "ctl1")]
+    (last,) = [step for step in made if isinstance(step, SetServices) and "quantum" in {w.name for w in step.want}][1:]
+    assert ServiceWant("quantum", active=False, enabled=True) in last.want
+    assert "other" not in codec.dumps(made)
 
 
 def test_a_service_that_came_with_a_package_is_stopped_though_no_step_names_it(diary: Diary) -> None:
