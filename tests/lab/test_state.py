@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nornir_upgrade.core import settling
 from nornir_upgrade.core.compare import compare, compared
 from nornir_upgrade.core.engine import Outcome, Policy, execute
 from nornir_upgrade.core.facts import gather, package_digest
@@ -173,3 +174,29 @@ def test_what_was_captured_can_be_read_out_of_the_store_and_nowhere_else(place: 
         assert b"not-for-any-eye" not in path.read_bytes(), path
     facts = gather(place.host)
     assert "not-for-any-eye" not in repr(facts) and "not-for-any-eye" not in repr(run)
+
+
+_BUSY = """\
+cd /etc/systemd/system
+printf '[Socket]\\nListenStream=127.0.0.1:9876\\n[Install]\\nWantedBy=sockets.target\\n' > heard.socket
+printf '[Service]\\nExecStart=/bin/sleep infinity\\n' > heard.service
+printf '[Service]\\nExecStart=/bin/false\\n' > gone.service
+systemctl daemon-reload
+systemctl enable -q heard.socket
+systemctl start gone.service || :
+systemd-run -q --unit other python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 9876)); time.sleep(99)'
+until ss -ltn | grep -q 127.0.0.1:9876; do sleep 0.1; done
+systemctl start heard.socket || :
+systemctl start heard.service
+systemctl stop other
+rm gone.service
+"""
+
+
+def test_a_socket_listens_again_and_what_went_has_not_failed(place: Place) -> None:
+    place.host.run(("sh", "-c", _BUSY))
+    failed = ("systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
+    assert {line.split()[0] for line in place.host.run(failed).text.splitlines()} == {"heard.socket", "gone.service"}
+    settling.reload(place.host)
+    assert place.host.run(failed).text == ""
+    assert place.host.run(("systemctl", "is-active", "heard.socket", "heard.service")).text == "active\nactive\n"

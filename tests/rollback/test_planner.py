@@ -229,7 +229,7 @@ def test_a_service_that_no_run_touched_is_left_alone(diary: Diary) -> None:
 def test_a_service_that_stood_still_stands_still_again_though_scripts_of_its_package_start_it(diary: Diary) -> None:
     idle = (Service("quantum", False, "enabled"), Service("other", False, "enabled"))
     then = {"ctl1": replace(THEN["ctl1"], services=(*THEN["ctl1"].services, *idle))}
-    made = [step for step in steps(back(whole(diary), then=then, now={"ctl1": NOW["ctl1"]}), "ctl1")]
+    made = list(steps(back(whole(diary), then=then, now={"ctl1": NOW["ctl1"]}), "ctl1"))
     (last,) = [step for step in made if isinstance(step, SetServices) and "quantum" in {w.name for w in step.want}][1:]
     assert ServiceWant("quantum", active=False, enabled=True) in last.want
     assert "other" not in codec.dumps(made)
