@@ -30,6 +30,7 @@ class Finding:
 WAIVABLE = (
     "clock-skew",
     "conffile-edited",
+    "data-not-taken-back",
     "database-too-big",
     "disk-space",
     "group-empty",

@@ -1,6 +1,8 @@
 """Findings about what a host's package manager would do. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from .core.facts import HostFacts
 from .core.packages import PackageChange, Transaction
@@ -25,9 +27,53 @@ def of_changes(
         if would := sorted(held.intersection(change.name for change in made)):
             text = f"{stage.name} would change what is held: {some(would)}"
             yield Finding("hold-in-the-way", facts.host, "blocking", text, remedies.unhold(would))
+    every = [change for made in changes.values() for change in made]
+    yield from filter(None, (_stranded(scenario, facts, server, every) for server in SERVERS))
     if changes and not any(changes.values()) and _at_the_start(scenario, facts):
         text = f"its {remedies.tool} sees nothing newer in the new repository, though the old one is still the only one there"
         yield Finding("nothing-newer", facts.host, "advisory", text, remedies.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A database server of which an older series does not take the data of a newer one, the packages that have it, and how its data are
+    saved: by dumps of stages, or as a tree that a stage captures.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    tree: str = ""
+
+
+SERVERS = (
+    Server("MariaDB", ("mariadb-server", "mysql-server", "mysql-server-8.0")),
+    Server("redis", ("redis-server", "redis"), "/var/lib/redis"),
+)
+"""PostgreSQL is none: Debian keeps the cluster of each series."""
+_SERIES = re.compile(r"(?:[0-9]+:)?([0-9]+\.[0-9]+)")
+
+
+def _stranded(scenario: Scenario, facts: HostFacts, server: Server, changes: Iterable[PackageChange]) -> Finding | None:
+    """The data of a server whose series changes, where no stage saves them."""
+    jump = next((one for one in changes if one.name in server.packages and _series(one.old) != _series(one.new)), None)
+    if jump is None or not (jump.old and jump.new):
+        return None
+    trees = [root for stage in scenario.stages for root in stage.configuration]
+    if any(stage.database for stage in scenario.stages) if not server.tree else server.tree in trees:
+        return None
+    text = (
+        f"{server.name} goes from {_series(jump.old)} to {_series(jump.new)}, and an older one does not take a newer one's data:"
+        " after the way back it has none of them"
+    )
+    remedy = "dump its databases before the run, and load them after a way back; or give them stages with database:"
+    if server.tree:
+        remedy = f"a stage with configuration: [{server.tree}], which stops the service first"
+    return Finding("data-not-taken-back", facts.host, "advisory", text, remedy)
+
+
+def _series(version: str) -> str:
+    match = _SERIES.match(version)
+    return match[1] if match else version
 
 
 def _is_lost(scenario: Scenario, change: PackageChange, new: set[str]) -> bool:

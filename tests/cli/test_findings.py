@@ -22,6 +22,7 @@ from .test_doors import on_a_terminal
 NAME = "service-by-service"
 ROOM = "/\t{0} {1} {1} /\n/usr\t{0} {1} {1} /\n/var/cache/apt/archives\t{0} {1} {1} /\n/var/lib/nornir-upgrade\t{0} {1} {1} /\n"
 ELSEWHERE = {
+    "data-not-taken-back": "tests/forward/test_preflight.py",
     "disk-full": "tests/forward/test_preflight_failures.py",
     "family-without-repositories": "tests/forward/test_preflight.py",
     "host-unreadable": "tests/cli/test_lost_hosts.py",

@@ -137,6 +137,28 @@ def test_a_package_that_another_drives_out_is_told_with_it() -> None:
     assert found.remedy.endswith("renames: {curl: wcurl}")
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("redis-server", "5:7.0.15-1~deb12u7", "5:8.0.2-3+deb13u1", "redis goes from 7.0 to 8.0"),
+        ("redis-server", "5:7.0.15-1~deb12u7", "5:7.0.15-1~deb12u10", ""),
+        ("mariadb-server", "1:10.11.18-0+deb12u1", "1:11.8.9-0+deb13u1", ""),  # a stage of the scenario dumps
+        ("postgresql", "15+248", "17+278", ""),
+    ],
+)
+def test_data_that_an_older_server_does_not_take_are_told(name: str, old: str, new: str, told: str) -> None:
+    found = [one for one in _with(PackageChange(name, "amd64", old, new)) if one.key == "data-not-taken-back"]
+    assert [one.text.partition(",")[0] for one in found] == [told] * bool(told)
+
+
+def test_mariadb_that_no_stage_dumps_is_told() -> None:
+    world, wanted = lab(), scenario_file.load("release-upgrade")
+    jump = PackageChange("mariadb-server", "amd64", "1:10.11.18-0+deb12u1", "1:11.8.9-0+deb13u1")
+    found = preflight.findings(wanted, world.inventory, world.facts, {"cmp2": {"release": Transaction((jump,))}})
+    (told,) = [one for one in found if one.key == "data-not-taken-back"]
+    assert (told.host, told.severity) == ("cmp2", "advisory") and "10.11 to 11.8" in told.text
+
+
 def test_services_of_a_later_stage_drawn_in_are_found() -> None:
     (found,) = _with(PackageChange("glance-api", "all", "1", "2"), "identity", "ctl1")
     assert (found.key, found.severity) == ("stages-entangled", "blocking")
