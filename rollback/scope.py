@@ -24,7 +24,7 @@ class Scope:
     `inside`, `outside`: the conffiles that go back, and the others. `units`: whether packages hold units of other names than theirs.
     `held`: what of the host is of packages that stay, or leave data: paths, `service NAME`, `user NAME`; `left`: names of the latter.
     `newer`: a package of the snapshot's, or of a run's, stays otherwise, of which nobody asked what it holds.
-    `fresh`: conffiles that were none.
+    `fresh`: conffiles of a package that were none of it.
     """
 
     only: tuple[str, ...]
@@ -120,8 +120,7 @@ class Scope:
             fresh=tuple(sorted(self.fresh & self.inside - held)),
         )
         if self.whole:
-            made = None if left.made is None else tuple(sorted(left.made | {*found.fresh} | _named(left)))
-            return replace(found, only=made)
+            return replace(found, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
         trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
         paths = with_beside(path for path in self.inside if place_of(path))
         return replace(
@@ -176,7 +175,8 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     )
     owners = owners_of([*then.conffiles, *now.conffiles])
     inside = frozenset(path for path, package in owners.items() if found.configures(package))
-    fresh = frozenset(one.path for one in now.conffiles) - {one.path for one in then.conffiles}
+    known = {(one.path, one.package) for one in then.conffiles}
+    fresh = frozenset(one.path for one in now.conffiles if not {(one.path, one.package), (one.path, "")} & known)
     return replace(
         found, inside=inside, outside=frozenset(owners) - inside, fresh=fresh, units=manifest.family == "rpm"
     )

@@ -68,7 +68,8 @@ class RestoreState(Step, kind="restore_state"):
     all; nothing at and below `spared` is. `since` are the files of records as the runs left them: what others changed in these
     since stays. `keep` leaves there all that the runs added to them, `keeps` what is of these packages and users. `before` names the
     capture of what the way back met, `met` are its files of records, `seen` all its paths: what differs from these, scripts of the
-    way back wrote. `fresh` are conffiles that were none when the state was captured, though files stood there.
+    way back wrote. `fresh` are conffiles of a package that were none of it when the state was captured: they stand aside while it
+    goes back.
     """
 
     entries: tuple[FileState, ...]
@@ -122,7 +123,8 @@ class RestoreState(Step, kind="restore_state"):
         if self.part == "whole":
             settling.finish(host, self.family)
         present = {one.path: one for one in surveyed(host, self.configuration)}
-        wanted = {one.path: one for one in self.entries if self._touches(one.path)}
+        aside = {path for path in self.fresh if path in self.seen and path not in present}
+        wanted = {one.path: one for one in self.entries if one.path in aside or self._touches(one.path)}
         if self.part == "ahead":
             self._ahead(wanted, present, host, store)
         else:
@@ -137,7 +139,7 @@ class RestoreState(Step, kind="restore_state"):
                 now, then = host.read(place.path), store.get(wanted[place.path].digest)
                 _write(host, present[place.path], added(now, then, place.records), now)
         for path in settling.conffiles(host, self.family):
-            if path in present and (path not in wanted or path in self.fresh) and self._touches(path):
+            if path in present and (self._stands_aside(present[path]) or (path not in wanted and self._touches(path))):
                 host.place(FileState(path, "absent"))
         own = _below(_outside(self.configuration))
         _exact({p: s for p, s in wanted.items() if own(p)}, {p: s for p, s in present.items() if own(p)}, host, store)
@@ -160,6 +162,10 @@ class RestoreState(Step, kind="restore_state"):
         seen = store.get(met[place.path]) if place.path in met else None
         keep = partial(self._stays, place.records)
         return now, returned(then, end, now, place.records, keep=keep, met=seen)
+
+    def _stands_aside(self, one: FileState) -> bool:
+        """A conffile as it was captured. dpkg goes on listing it as one of the package, obsolete, where it finds it there."""
+        return one.path in self.fresh and one in self.entries
 
     def _made(self, present: Iterable[str]) -> set[str]:
         """What scripts of the way back made: it was neither there when the way back began, nor when the state was captured."""

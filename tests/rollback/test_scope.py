@@ -101,11 +101,13 @@ def test_records_stay_of_packages_that_leave_data_and_all_where_nobody_asked_who
     assert newer and newer.keep
 
 
-def test_what_became_a_conffile_goes_out_of_dpkgs_way() -> None:
+@pytest.mark.parametrize("before", [(), (Conffile("/etc/a/more", "b", "1"),)])
+def test_what_became_a_packages_conffile_goes_out_of_dpkgs_way(before: tuple[Conffile, ...]) -> None:
     """dpkg goes on listing it as obsolete where the file stands when the older version comes."""
     moving = replace(WHOLE, changes=(*WHOLE.changes[:1], change("b", "downgrade", "2", "1")))
-    found = scope(moving, THEN, NOW).trail(replace(left(), state=RestoreState(()), made=frozenset())).state
-    assert found and found.fresh == found.only == ("/etc/a/more",)
+    then = replace(THEN, conffiles=(*THEN.conffiles, *before))
+    found = scope(moving, then, NOW).trail(replace(left(), state=RestoreState(()), made=frozenset())).state
+    assert found and (found.fresh, found.only) == (("/etc/a/more",), ())
 
 
 def test_the_exact_way_is_about_everything() -> None:

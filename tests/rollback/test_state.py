@@ -14,7 +14,7 @@ from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.packages import SetPackages
-from nornir_upgrade.steps.state import RestoreState
+from nornir_upgrade.steps.state import CaptureState, RestoreState
 from rollback.others import Others, others
 from rollback.snapshot import keep
 from tests.fake import files
@@ -229,3 +229,21 @@ def test_a_group_that_an_override_needs_is_there_while_packages_go_back_and_goes
     overridden.call("apply", "--restore-db", "--yes")
     assert overridden.present == overridden.start
     assert written == [OVERRIDES, GROUP] * 2
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_conffile_stands_aside_while_its_package_goes_back_but_not_one_that_others_edited(
+    site: Site, edited: bool
+) -> None:
+    host = site.fleet.hosts["cmp1"]
+    path = next(path for one in host.state.packages.values() for path in one.conffiles if path in host.state.files)
+    captured = CaptureState("state").observe(host, site.store)
+    assert isinstance(captured, RestoreState)
+    state = replace(captured, fresh=(path,), only=(), seen=(path,))
+    if edited:
+        edit(site, path, b"mine\n")
+    before = data(site, path)
+    state.ahead.apply(host, site.store)
+    assert (data(site, path) is None) is not edited
+    state.apply(host, site.store)
+    assert data(site, path) == before
