@@ -29,7 +29,6 @@ services:
 stages:
   - {name: web, groups: [web], packages: [shopapp, libshop-common], services: [shopapp], serial: "100%"}
 """
-_ROWS = "su postgres -c 'pg_dump --data-only shop' | grep -v -e '^--' -e '^.\\(un\\)\\?restrict '"
 _TELLING = "systemctl --failed --plain --no-legend; dpkg --audit; dpkg --verify"
 
 
@@ -60,9 +59,9 @@ def answers(site: Site) -> dict[str, str]:
     found |= {f"{name}: php": bash(site, name, "curl -s http://localhost/index.php") for name in WEB}
     return found | {
         "balanced": bash(site, "lb1", "curl -s http://localhost/ | grep -o '\"items\": [0-9]*'"),
-        "redis": bash(site, "lb1", "redis-cli DBSIZE; redis-cli --scan | sort | tail -n 3"),
+        "redis": bash(site, "lb1", whole.KEYS),
         "mails": bash(site, "db1", "exim4 -bpc"),
-        "rows": bash(site, "db1", _ROWS),
+        "rows": bash(site, "db1", whole.ROWS),
     }
 
 
@@ -78,7 +77,7 @@ def test_security_updates_and_back_on_every_server(site: Site, say: Say) -> None
     ]
     site.rollback("apply", "--yes")
     assert answers(site) == first
-    say(whole.assert_explained(whole.differences(before, whole.take(site.lab, NAMES))))
+    say(whole.assert_explained(whole.differences(before, whole.take(site.lab, NAMES), whole.DATABASES)))
 
 
 def test_the_application_with_its_migration_and_back(site: Site, say: Say) -> None:
@@ -96,4 +95,4 @@ def test_the_application_with_its_migration_and_back(site: Site, say: Say) -> No
     bash(site, WEB[0], "shopapp-migrate --back")
     site.rollback("apply", "--yes")
     assert answers(site) == first
-    say(whole.assert_explained(whole.differences(before, whole.take(site.lab, WEB))))
+    say(whole.assert_explained(whole.differences(before, whole.take(site.lab, WEB), whole.DATABASES)))

@@ -19,6 +19,10 @@ from rollback.picture_rules import Rule
 from rollback.whole_disk import Verdict, verdicts
 from rollback.whole_text import in_text
 
+DATABASES = picture_rules.load(Path(__file__).with_name("database_rules.yaml"), "database_rules.yaml")
+"""For tests that compare the databases' rows and keys themselves, by these."""
+ROWS = "su postgres -c pg_dumpall | grep -v -e '^--' -e '^.\\(un\\)\\?restrict '"
+KEYS = 'redis-cli --scan | sort | while read -r key; do echo "$key $(redis-cli get "$key")"; done'
 _CHUNK = 1 << 20
 _KINDS = {
     stat.S_IFREG: "f",
