@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .core.host import FileState
+from .core.oddnames import is_odd
 from .core.run import Run
 from .core.step import Step
 from .steps.databases import RestoreDatabase
 from .steps.files import RestoreFiles
 from .steps.repositories import SetRepository
-from .steps.state import RestoreState
+from .steps.state import RestoreState, left_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def captures(runs: Iterable[Run]) -> tuple[Capture, ...]:
 def captured_files(run: Run, host: str) -> dict[str, FileState]:
     """Every file, directory and link of `host` that `run` captured, by path; of one captured twice what it was first.
 
-    What a run noted at its end is no capture.
+    What a run noted at its end is no capture, nor is what it left alone.
     """
     found: dict[str, FileState] = {}
     for place, before in run.started.items():
@@ -45,7 +46,8 @@ def captured_files(run: Run, host: str) -> dict[str, FileState]:
             continue
         if isinstance(before, RestoreFiles) or (isinstance(before, RestoreState) and before.part != "end"):
             for entry in before.entries:
-                found.setdefault(entry.path, entry)
+                if not left_alone(entry):
+                    found.setdefault(entry.path, entry)
         elif isinstance(before, SetRepository) and before.digest:
             found.setdefault(before.path, FileState(before.path, "file", digest=before.digest))
     return dict(sorted(found.items()))
@@ -56,7 +58,11 @@ def _captured(before: Step) -> Iterable[tuple[str, str, str]]:
         case RestoreState():
             yield from (("configuration", entry.path, entry.digest) for entry in before.kept)
         case RestoreFiles():
-            yield from (("configuration", entry.path, entry.digest) for entry in before.entries if entry.digest)
+            yield from (
+                ("configuration", entry.path, entry.digest)
+                for entry in before.entries
+                if entry.digest and not is_odd(entry)
+            )
         case RestoreDatabase() if before.dump:
             yield ("dump", before.database, before.dump)
         case SetRepository() if before.digest:

@@ -6,7 +6,8 @@ from typing import Literal
 
 Severity = Literal["blocking", "advisory"]
 
-_LISTED = 5
+LISTED = 5
+"""So many of a kind are named in one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ WAIVABLE = (
     "last-compute",
     "limit-may-split-stage",
     "limit-splits-stage",
+    "not-captured",
     "nothing-newer",
     "nothing-of-scenario",
     "package-held",
@@ -50,6 +52,7 @@ WAIVABLE = (
     "service-off",
     "stage-put-off",
     "stages-entangled",
+    "state-too-big",
     "suite-missing",
     "upgrade-by-others",
     "version-unoffered",
@@ -83,5 +86,5 @@ STRICT = (
 
 def some(names: Sequence[str]) -> str:
     """The first of `names`, and how many more there are."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

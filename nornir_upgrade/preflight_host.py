@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .core import suites
 from .core.facts import HostFacts
+from .core.oddnames import odd
 from .finding import Finding, some
 from .parts import Member, Part, members, parts
 from .remedies import REMEDIES
@@ -24,6 +25,9 @@ def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, *, bu
     if meant and not found:
         text = "has no package of this scenario: nothing will be done there"
         yield Finding("nothing-of-scenario", facts.host, "advisory", text, "leave it out, or see to its groups")
+    if odd_ones := [one.name for one in facts.entries if one.name.startswith("/") and odd(one.name)]:
+        text = f"a name that is no UTF-8 is neither captured nor restored: {some(odd_ones)}"
+        yield Finding("not-captured", facts.host, "advisory", text, "give it another name, where it matters")
     if held := sorted({name for _, one in found for name in one.held}):
         text = f"held, and will stay at their version: {some(held)}"
         yield Finding("package-held", facts.host, "advisory", text, remedies.unhold(held))

@@ -6,8 +6,9 @@ from .core.facts import HostFacts
 from .core.host import quote
 from .core.inspection import Inspection, Worker
 from .core.packages import PackageChange
+from .core.registries import AT_ONCE, BOUND
 from .core.transaction import LOCK_WAIT
-from .finding import Finding, some
+from .finding import LISTED, Finding, some
 from .parts import Member, database_host, parts
 from .preflight_host import interrupted
 from .remedies import REMEDIES
@@ -31,6 +32,7 @@ def of_host(facts: HostFacts, found: Inspection | None) -> Iterable[Finding]:
     if found.unchecked:
         text = f"takes packages whose signatures nobody checks, from: {some(found.unchecked)}"
         yield Finding("repository-unsigned", found.host, "advisory", text, f"on the host: {_checking(facts)}")
+    yield from _state(found)
 
 
 def of_changes(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange]) -> Iterable[Finding]:
@@ -39,7 +41,7 @@ def of_changes(facts: HostFacts, found: Inspection, changes: Sequence[PackageCha
     owners = {one.path: one.package for one in facts.conffiles}
     if edited := [path for path in found.edited if owners.get(path) in names]:
         text = f"was edited there, and stays as it is when its package changes: {some(edited)}"
-        remedy = f"afterwards, on the host: diff {edited[0]} {edited[0]}{remedies.beside}"
+        remedy = "\n".join(("afterwards, on the host:", *_comparing(edited, remedies.beside)))
         yield Finding("conffile-edited", found.host, "advisory", text, remedy)
     if found.offered is not None:
         gone = {(one.name, one.old) for one in changes if one.old} - found.offered
@@ -48,6 +50,32 @@ def of_changes(facts: HostFacts, found: Inspection, changes: Sequence[PackageCha
             fetch = f"rollback escrow fetch --limit {found.host} {quote(_names(gone))}"
             remedy = f"nothing: a run keeps it for the way back; only with keep: none in config.yaml, before: {fetch}"
             yield Finding("version-unoffered", found.host, "advisory", text, remedy)
+
+
+def _comparing(paths: Sequence[str], beside: str) -> Iterable[str]:
+    """A command a line, for so many as a text names."""
+    yield from (f"diff {quote([path, f'{path}{beside}'])}" for path in paths[:LISTED])
+    if len(paths) > LISTED:
+        yield f"and so for {len(paths) - LISTED} more"
+
+
+def _state(found: Inspection) -> Iterable[Finding]:
+    """What no capture takes, or would not hold."""
+    by_size = sorted(found.large, key=lambda one: -one[1])
+    if by_size:
+        named = some([f"{path} ({size >> 20} MiB)" for path, size in by_size])
+        text = (
+            f"larger than {AT_ONCE >> 20} MiB, so that a run does not capture it, and no way back restores it: {named}"
+        )
+        yield Finding(
+            "not-captured", found.host, "advisory", text, "move it out of there, where it is no configuration"
+        )
+    if found.captured > BOUND:
+        text = (
+            f"a run would capture {found.captured >> 20} MiB there, of /etc and the like; at most {BOUND >> 20} MiB are"
+        )
+        remedy = "on the host: du -xa /etc | sort -rn | head; move data out of there"
+        yield Finding("state-too-big", found.host, "blocking", text, remedy)
 
 
 def of_databases(

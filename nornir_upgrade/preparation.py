@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from . import planner
@@ -81,6 +82,6 @@ def summary(findings: Sequence[Finding]) -> str:
 def findings_in_text(findings: Iterable[Finding]) -> str:
     """Findings as people read them, a paragraph each."""
     return "\n".join(
-        f"{one.word}: {one.host or 'fleet'}: {printable(one.text)} [{one.key}]\n    {printable(one.remedy)}"
+        f"{one.word}: {one.host or 'fleet'}: {printable(one.text)} [{one.key}]\n{indent(printable(one.remedy), ' ' * 4)}"
         for one in findings
     )

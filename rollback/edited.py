@@ -7,9 +7,11 @@ from nornir_upgrade.controller import ask_all
 from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.host import FileState, Host
+from nornir_upgrade.core.oddnames import is_odd
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.state import RestoreState
+from nornir_upgrade.words import printable
 
 from .scope import scope
 from .survey import Survey
@@ -56,7 +58,7 @@ def in_text(edits: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _line(path: str) -> str:
-    return f"  {path}"
+    return f"  {printable(path)}"
 
 
 def _restores(found: Survey, host: str) -> tuple[_Restore, ...]:
@@ -93,6 +95,6 @@ def _in_trees(now: FileState, steps: Iterable[RestoreFiles]) -> bool:
     for step in steps:
         below = any(now.path == root or now.path.startswith(f"{root.rstrip('/')}/") for root in step.roots)
         spared = any(now.path == one or now.path.startswith(f"{one}/") for one in step.spare)
-        if below and not spared:
+        if below and not spared and not is_odd(now):
             return now not in step.entries
     return False

@@ -17,6 +17,7 @@ from .dnf import Dnf
 from .entries import Entry as Entry
 from .errors import InvalidInput
 from .host import Host
+from .oddnames import written_out
 from .packaged import Conffile as Conffile
 from .packaged import Packaged
 from .packaged import Source as Source
@@ -143,7 +144,7 @@ def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
         ("sh", "-c", SCRIPT, "sh", new_boundary(), facts_deb.FORMAT, *databases), timeout=_TIMEOUT, check=False
     )
     try:
-        return parse(result.text, host.name, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        return parse(written_out(result.text), host.name, datetime.now(UTC).isoformat(timespec="milliseconds"))
     except InvalidInput as refusal:
         refuse_full(host.name, result.status or 1, result.errors)
         raise unreadable(host.name, "its state", refusal, result.errors) from None

@@ -4,7 +4,7 @@ Clock, room on disks, who changes packages, which configuration was edited, what
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import time
 from typing import Literal
@@ -13,7 +13,9 @@ from . import inspection_deb, inspection_rpm
 from .disk import refuse_full
 from .errors import InvalidInput
 from .host import Host
+from .oddnames import written_out
 from .packages import PackageName
+from .registries import AT_ONCE, LEFT, roots
 from .sections import APART, SHELL, Section, new_boundary, split
 from .unreadable import unreadable
 
@@ -75,12 +77,18 @@ if [ "$query" ]; then
 else
   mark databases 0
 fi
+"""
+# What is captured beside packages: files that are too large for it, and how much the others have together.
+_STATE = f"""\
+find {" ".join(roots(restored=True))} -xdev '(' {" -o ".join(f"-path {one.path}" for one in LEFT)} ')' -prune \\
+  -o -type f -printf '%s\\t%p\\n' 2>/dev/null |
+  awk -F '\\t' '$1 > {AT_ONCE} {{ print }} $1 <= {AT_ONCE} {{ sum += $1 }} END {{ printf "%.0f\\n", sum }}'; mark state 0
 mark end 0
 """
 
 
 def _script(half: str) -> str:
-    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}"
+    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}{_STATE}"
 
 
 SCRIPTS: Mapping[str, str] = {name: _script(half.SCRIPT) for name, half in _HALVES.items()}
@@ -113,7 +121,8 @@ class Inspection:
     installed packages. `edited`: configuration files that are no longer as their package shipped them. `offered`: name and version of
     what its repositories have of the packages that are installed, None where it could not tell. `unchecked`: files of repositories
     whose signatures nobody looks at. `reboot`: why it should be restarted. `databases`: bytes of those that were asked
-    for and are there; `refused`: what their client said instead.
+    for and are there; `refused`: what their client said instead. `large`: files with their bytes that no capture takes, `captured`:
+    bytes that one would take.
     """
 
     host: str
@@ -127,6 +136,8 @@ class Inspection:
     reboot: tuple[str, ...]
     databases: Mapping[str, int]
     refused: str = ""
+    large: tuple[tuple[str, int], ...] = ()
+    captured: int = 0
 
 
 def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_file: str = "") -> Inspection:
@@ -143,7 +154,7 @@ def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_fil
         ("sh", "-c", SCRIPTS[family], "sh", new_boundary(), defaults_file, query), timeout=_TIMEOUT, check=False
     )
     try:
-        return parse(result.text, host.name, family, asked, time())
+        return parse(written_out(result.text), host.name, family, asked, time())
     except InvalidInput as refusal:
         refuse_full(host.name, result.status or 1, result.errors)
         raise unreadable(host.name, "what the preflight asks", refusal, result.errors) from None
@@ -171,10 +182,20 @@ def parse(text: str, host: str, family: str, asked: float, answered: float) -> I
         reboot=(*_asked(sections["asked"]), *half.reboot(sections)),
         databases=dict(_database(told, *line) for line in told.lines()) if told.status == 0 else {},
         refused="" if told.status == 0 else " ".join(told.said.split()) or f"status {told.status}",
+        large=tuple(_large(sections["state"].lines())),
+        captured=sum(int(line) for _, line in sections["state"].lines() if line.isdecimal()),
     )
 
 
-_PARTS = ("clock", "rooms", "work", "sizes", "edited", "offered", "unchecked", "asked", "databases")
+_PARTS = ("clock", "rooms", "work", "sizes", "edited", "offered", "unchecked", "asked", "databases", "state")
+
+
+def _large(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int]]:
+    """A line with neither a size nor a path is the rest of a name that holds line feeds."""
+    for _, line in lines:
+        size, tab, path = line.partition("\t")
+        if tab and size.isdecimal():
+            yield path, int(size)
 
 
 def _skew(section: Section, asked: float, answered: float) -> float:

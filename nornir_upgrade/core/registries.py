@@ -92,6 +92,10 @@ KEPT: tuple[Kept, ...] = (
     Kept("/var/lib/dpkg/triggers/File", "dpkg", "dpkg writes it when packages come and go", "deb", restored=False),
 )
 
+BOUND = 256 << 20
+"""Bytes that the captured files of a host may have together."""
+AT_ONCE = 24 << 20
+"""Bytes that are read in one answer. A file that has more is not captured."""
 LEFT: tuple[Left, ...] = (
     Left("/etc/.git", "etckeeper's history: what was committed since must not be lost"),
     Left("/etc/.hg", "etckeeper's history"),

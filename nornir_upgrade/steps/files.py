@@ -6,6 +6,7 @@ from typing import Literal
 
 from ..core.errors import InvalidInput, StateDiffers
 from ..core.host import FileState, Host
+from ..core.oddnames import is_odd, shown
 from ..core.step import Step, absolute
 from ..core.store import Store
 
@@ -36,7 +37,7 @@ class CaptureFiles(Step, kind="capture_files"):
 class RestoreFiles(Step, kind="restore_files"):
     """At and below `roots` stand exactly `entries`, byte for byte, with their modes and owners; the bytes are in the store.
 
-    What stands at and below `spare` is left as it is, whatever it is.
+    What stands at and below `spare` is left as it is, whatever it is. So is what has a name that is no UTF-8.
     """
 
     roots: tuple[str, ...]
@@ -48,9 +49,10 @@ class RestoreFiles(Step, kind="restore_files"):
         return captured(self.roots, host, store)
 
     def apply(self, host: Host, store: Store) -> None:
-        wanted = {entry.path: entry for entry in self.entries if not self._spares(entry.path)}
-        tree = host.tree(_checked(self.roots))
-        present = {state.path: state for state in tree if not self._spares(state.path)}
+        tree = tuple(map(shown, host.tree(_checked(self.roots))))
+        odd = {state.path for state in (*tree, *self.entries) if is_odd(state)}
+        wanted = {one.path: one for one in self.entries if one.path not in odd and not self._spares(one.path)}
+        present = {one.path: one for one in tree if one.path not in odd and not self._spares(one.path)}
         for path in sorted(present, reverse=True):  # what is below a directory goes before it
             if path not in wanted or wanted[path].kind != present[path].kind:
                 host.place(FileState(path, "absent"))
@@ -68,9 +70,9 @@ class RestoreFiles(Step, kind="restore_files"):
 
 
 def captured(roots: tuple[str, ...], host: Host, store: Store) -> RestoreFiles:
-    """The step that restores what stands at and below `roots` now; the bytes are in the store."""
-    entries = host.tree(_checked(roots))
-    digests = {entry.path: entry.digest for entry in entries if entry.kind == "file"}
+    """The step that restores what stands at and below `roots` now; the bytes are in the store, but for names that are no UTF-8."""
+    entries = tuple(map(shown, host.tree(_checked(roots))))
+    digests = {one.path: one.digest for one in entries if one.kind == "file" and not is_odd(one)}
     missing = [path for path, digest in digests.items() if digest not in store]
     for path, data in host.read_many(missing).items():
         if store.put(data) != digests[path]:

@@ -17,14 +17,12 @@ from ..core.errors import InvalidInput, StateDiffers
 from ..core.explained import why_explained
 from ..core.families import Name
 from ..core.host import FileState, Host
+from ..core.oddnames import is_odd, shown
 from ..core.records import added, returned, told_of
-from ..core.registries import KEPT, Kept, Records, left, place_of, records_of, roots
+from ..core.registries import AT_ONCE, BOUND, KEPT, Kept, Records, left, place_of, records_of, roots
 from ..core.step import Step, absolute
 from ..core.store import Store
 
-BOUND = 256 << 20
-"""Bytes that the captured files of a host may have together."""
-_AT_ONCE = 24 << 20  # bytes that are read in one answer; one file may have as many
 _TRIES = 3
 _ROOTS = roots(restored=True)
 Part = Literal["ahead", "whole", "end"]
@@ -90,7 +88,8 @@ class RestoreState(Step, kind="restore_state"):
     @property
     def kept(self) -> tuple[FileState, ...]:
         """The files of which the bytes are in the store."""
-        return tuple(one for one in self.entries if one.digest and (self.part != "end" or records_of(one.path)))
+        held = (one for one in self.entries if one.digest and not left_alone(one))
+        return tuple(one for one in held if self.part != "end" or records_of(one.path))
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -99,6 +98,8 @@ class RestoreState(Step, kind="restore_state"):
 
     def reverts(self, now: FileState) -> bool:
         """Whether what stands at a path as `now` will not: it was captured otherwise, or was not there. Records others added stay."""
+        if now.path in _alone((now, *self.entries)):
+            return False
         merged = records_of(now.path) and (self._adds or any(one.path == now.path for one in self.since))
         return not merged and self._touches(now.path) and now not in self.entries
 
@@ -122,9 +123,12 @@ class RestoreState(Step, kind="restore_state"):
             return
         if self.part == "whole":
             settling.finish(host, self.family)
-        present = {one.path: one for one in surveyed(host, self.configuration)}
+        found = surveyed(host, self.configuration)
+        alone = _alone((*found, *self.entries))
+        present = {one.path: one for one in found if one.path not in alone}
         aside = {path for path in self.fresh if path in self.seen and path not in present}
-        wanted = {one.path: one for one in self.entries if one.path in aside or self._touches(one.path)}
+        touched = (one for one in self.entries if one.path not in alone)
+        wanted = {one.path: one for one in touched if one.path in aside or self._touches(one.path)}
         if self.part == "ahead":
             self._ahead(wanted, present, host, store)
         else:
@@ -204,13 +208,23 @@ class RestoreState(Step, kind="restore_state"):
 
 
 def surveyed(host: Host, configuration: Sequence[str] = ()) -> tuple[FileState, ...]:
-    """All that is restored of `host` beside its packages, as it is now."""
+    """All that is restored of `host` beside its packages, as it is now, and what is `left_alone` among it."""
     for root in configuration:
         if not absolute(root):
             raise InvalidInput(f"{root!r} is no absolute path without '..'")
     outside = _outside(configuration)
     own = _below(outside)
-    return tuple(one for one in host.survey((*_ROOTS, *outside)) if own(one.path) or _counts(one.path))
+    return tuple(shown(one) for one in host.survey((*_ROOTS, *outside)) if own(one.path) or _counts(one.path))
+
+
+def left_alone(one: FileState) -> bool:
+    """Whether it is noted, and neither captured nor restored nor taken away: its name is no UTF-8, or it is too large."""
+    return is_odd(one) or (one.kind == "file" and one.size > AT_ONCE)
+
+
+def _alone(states: Iterable[FileState]) -> frozenset[str]:
+    """The paths at which something is `left_alone`, or was."""
+    return frozenset(one.path for one in states if left_alone(one))
 
 
 def _counts(path: str) -> bool:
@@ -234,15 +248,17 @@ def _captured(host: Host, store: Store, configuration: Sequence[str], end: bool)
 
 
 def _keep(host: Host, store: Store, entries: Iterable[FileState]) -> None:
-    """Afterwards the bytes of these files are in the store. Raises `InvalidInput` where they are too many."""
-    files = [one for one in entries if one.kind == "file"]
-    if (total := sum(one.size for one in files)) > BOUND or any(one.size > _AT_ONCE for one in files):
+    """Afterwards the bytes of these files are in the store, but for what is `left_alone`. Raises `InvalidInput` where they are too
+    many, or where records, of accounts or the like, are too large.
+    """
+    files = [one for one in entries if one.kind == "file" and (records_of(one.path) or not left_alone(one))]
+    if (total := sum(one.size for one in files)) > BOUND or any(one.size > AT_ONCE for one in files):
         largest = ", ".join(
             f"{one.path} ({one.size >> 20} MiB)" for one in sorted(files, key=lambda one: -one.size)[:3]
         )
         raise InvalidInput(
             f"{host.name}: the state beside packages has {total >> 20} MiB, too much to capture; the largest are {largest}",
-            hint=f"at most {BOUND >> 20} MiB, and {_AT_ONCE >> 20} MiB a file: move data out of what is captured, then go on",
+            hint=f"at most {BOUND >> 20} MiB, and {AT_ONCE >> 20} MiB a file: move data out of what is captured, then go on",
         )
     missing = {one.digest: one for one in files if one.digest not in store}
     for some in _portions(missing.values()):
@@ -257,7 +273,7 @@ def _keep(host: Host, store: Store, entries: Iterable[FileState]) -> None:
 def _portions(files: Iterable[FileState]) -> Iterator[list[FileState]]:
     some: list[FileState] = []
     for one in files:
-        if some and sum(other.size for other in some) + one.size > _AT_ONCE:
+        if some and sum(other.size for other in some) + one.size > AT_ONCE:
             yield some
             some = []
         some.append(one)

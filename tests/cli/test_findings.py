@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade.finding import STRICT, WAIVABLE
+from nornir_upgrade.finding import STRICT, WAIVABLE, Finding
+from nornir_upgrade.preflight_inspection import _comparing
+from nornir_upgrade.preparation import findings_in_text
 from tests.fake import hosts
 from tests.fake.fleet import open_fleet
 from tests.fake.host import FakeHost
@@ -189,6 +191,22 @@ CASES = (
         "/etc/nova/nova.conf",
         "nova.conf.dpkg-dist",
         told("edited", "/etc/nova/nova.conf: FAILED\n"),
+    ),
+    Case(
+        "not-captured",
+        "cmp1",
+        "advisory",
+        "restores it: /etc/geo.mmdb (303 MiB), /etc/a.bin (30 MiB)",
+        "move it out of there",
+        told("state", f"{30 << 20}\t/etc/a.bin\n{303 << 20}\t/etc/geo.mmdb\nrest of a name\n{256 << 20}\n"),
+    ),
+    Case(
+        "state-too-big",
+        "cmp1",
+        "blocking",
+        "would capture 257 MiB there",
+        "du -xa /etc",
+        told("state", f"{257 << 20}\n"),
     ),
     Case(
         "reboot-pending",
@@ -403,3 +421,11 @@ def test_what_another_apt_is_at_is_its_work_and_not_broken(havana: Site) -> None
     (one,) = (one for one in told if one["severity"] == "blocking")
     assert (one["key"], one["host"]) == ("package-manager-locked", "cmp1")
     assert "apt-get (pid 123), and not wholly installed yet: less" in one["text"] and "ps -fp 123" in one["remedy"]
+
+
+def test_a_command_for_each_edited_file_and_how_many_more() -> None:
+    paths = tuple(f"/etc/nova/{number} {number}.conf" for number in range(7))
+    lines = list(_comparing(paths, ".dpkg-dist"))
+    assert lines[4:] == ["diff '/etc/nova/4 4.conf' '/etc/nova/4 4.conf.dpkg-dist'", "and so for 2 more"]
+    shown = findings_in_text([Finding("conffile-edited", "cmp1", "advisory", "edited", "\n".join(lines[:2]))])
+    assert all(line.startswith("    diff ") for line in shown.splitlines()[1:3])

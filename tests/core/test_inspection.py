@@ -36,6 +36,7 @@ def test_a_debian_host() -> None:
     assert found.reboot == ("the host asks for it", "linux-base")
     assert found.databases == {"keystone": 98304, "nova": 49152}
     assert found.refused == ""
+    assert found.large == (("/etc/geo.mmdb", 31457280),) and found.captured == 1290331
 
 
 def test_an_rpm_host() -> None:

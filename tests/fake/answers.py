@@ -76,6 +76,7 @@ def inspection(state: HostState, boundary: str, _defaults: str, query: str) -> R
         "work": "",
         "sizes": "".join(f"{name}\t{arch}\t100\n" for name, arch in keys),
         "edited": "",
+        "state": "1000\n",
         "offered": "".join(f"{name}\t{one.version}\n" for name, one in sorted(state.packages.items())),
         "unchecked": "",
         "asked": "",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade import preflight, scenario_file
+from nornir_upgrade.core.entries import Entry
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packages import PackageChange, Transaction
 from nornir_upgrade.preflight import Finding
@@ -254,3 +255,12 @@ def test_a_cloud_has_a_name() -> None:
     world.clouds["rctl1"] = 7  # type: ignore[assignment]
     with pytest.raises(InvalidInput, match="host rctl1: cloud must be text, not 7"):
         world.findings()
+
+
+def test_a_name_that_no_capture_takes_is_found() -> None:
+    world = lab()
+    odd = Entry("etc", "/etc/caf\\udce9", "file 0644 0:0 0")
+    facts = replace(world.facts["cmp1"], entries=(odd, Entry("etc", "/etc/fine", "file 0644 0:0 0")))
+    (found,) = preflight.findings(scenario_file.load(SHIPPED), world.inventory, world.facts | {"cmp1": facts})
+    assert (found.key, found.host, found.severity) == ("not-captured", "cmp1", "advisory")
+    assert found.text.endswith("restored: /etc/caf\\udce9")

@@ -1,20 +1,27 @@
 """What maintainer scripts change beside packages, on the way back: all that the run made, and nothing that others did since."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
+from nornir_upgrade.core import codec
 from nornir_upgrade.core.entries import Entry, value_of
-from nornir_upgrade.core.host import FileState, Host
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.facts import HostFacts, gather
+from nornir_upgrade.core.host import FileState, Host, Result
 from nornir_upgrade.core.registries import areas_of
 from nornir_upgrade.core.run import unwind
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.steps import state as steps_state
 from nornir_upgrade.steps.commands import RunCommand
+from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.state import CaptureState, RestoreState
+from rollback import survey as survey_of_hosts
 from rollback.others import Others, others
 from rollback.snapshot import keep
 from tests.fake import files
@@ -247,3 +254,124 @@ def test_a_conffile_stands_aside_while_its_package_goes_back_but_not_one_that_ot
     assert (data(site, path) is None) is not edited
     state.apply(host, site.store)
     assert data(site, path) == before
+
+
+BYTE = "\uf8e9"
+"""Stands in the fake's text for a byte that is no UTF-8, which its file cannot hold."""
+ODD, NEW, LINK, BIG = f"/etc/caf{BYTE}", f"/etc/na{BYTE}ve", "/etc/odd-link", "/etc/big"
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts tell of such bytes, and are asked for nothing at such a name."""
+
+    def heard(states: Iterable[FileState]) -> tuple[FileState, ...]:
+        return tuple(
+            replace(one, path=one.path.replace(BYTE, "\udce9"), target=one.target.replace(BYTE, "\udce9"))
+            for one in states
+        )
+
+    def never(call: str) -> None:
+        asked = getattr(FakeHost, call)
+
+        def guarded(self: FakeHost, first: Any, *rest: Any, **more: Any) -> Any:
+            assert "udce9" not in repr(first)
+            return asked(self, first, *rest, **more)
+
+        monkeypatch.setattr(FakeHost, call, guarded)
+
+    survey, tree, run = FakeHost.survey, FakeHost.tree, FakeHost.run
+    monkeypatch.setattr(FakeHost, "survey", lambda self, roots: heard(survey(self, roots)))
+    monkeypatch.setattr(FakeHost, "tree", lambda self, roots: heard(tree(self, roots)))
+
+    def told(self: FakeHost, argv: Sequence[str], **more: Any) -> Result:
+        result = run(self, argv, **more)
+        return replace(result, stdout=result.stdout.replace(BYTE.encode(), b"\xe9"))
+
+    facts_of = fakes.facts_of
+
+    def noted(host: FakeHost, *more: Any) -> HostFacts:
+        facts = facts_of(host, *more)
+        return codec.loads(codec.dumps(facts).replace(BYTE, r"\\udce9"), HostFacts)
+
+    monkeypatch.setattr(FakeHost, "run", told)
+    monkeypatch.setattr(survey_of_hosts, "gather", noted)
+    for call in ("read", "read_many", "write", "put", "place"):
+        never(call)
+
+
+def stand(site: Site, **files_of: File) -> None:
+    host = site.fleet.hosts["cmp1"]
+    for path, file in files_of.items():
+        files.put(host.state, path, file)
+    host.save()
+
+
+def test_a_name_that_is_no_utf8_costs_itself_alone(site: Site, odd: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fakes, "_upgrade", script)
+    stand(site, **{ODD: File("file", data=b"x"), LINK: File("symlink", target=f"/etc/caf{BYTE}")})
+    site.start = site.fleet.observable()
+    site.go_forward()
+    stand(site, **{ODD: File("file", data=b"mine"), NEW: File("file", data=b"new")})
+    site.start["cmp1"].files |= {path: site.fleet.observable()["cmp1"].files[path] for path in (ODD, NEW)}
+    cautions = told(site)
+    assert data(site, ODD) == b"mine" and data(site, NEW) == b"new" and data(site, SCRIPTED) is None
+    assert site.present == site.start
+    (caution,) = [line for line in cautions if "stays as it is" in line]
+    assert r"/etc/caf\udce9, /etc/na\udce9ve" in caution and "odd-link" not in caution
+
+
+def test_facts_tell_of_a_name_that_is_no_utf8(site: Site, odd: None) -> None:
+    stand(site, **{ODD: File("file", data=b"odd"), LINK: File("symlink", target=f"/etc/caf{BYTE}")})
+    facts = gather(site.fleet.hosts["cmp1"])
+    told = {one.name: one.value for one in codec.loads(codec.dumps(facts), HostFacts).entries}
+    assert told[r"/etc/caf\udce9"].startswith("file ") and told[LINK] == r"-> /etc/caf\udce9"
+
+
+def test_a_name_that_is_no_utf8_stands_in_no_capture(site: Site, odd: None) -> None:
+    host = site.fleet.hosts["cmp1"]
+    for capture in (CaptureState("state"), CaptureFiles(("/etc",), "etc")):
+        stand(site, **{ODD: File("file", data=b"odd")})
+        step = capture.observe(host, site.store)
+        codec.dumps(step)
+        stand(site, **{ODD: File("file", data=b"odder")})
+        step.apply(host, site.store)
+        assert data(site, ODD) == b"odder"
+    assert sha256(b"odd").hexdigest() not in site.store and sha256(b"odder").hexdigest() not in site.store
+
+
+@pytest.mark.parametrize("then", [b"small", b"large" * 10_000])
+@pytest.mark.parametrize("now", [b"little", b"huge!" * 11_000])
+def test_a_large_file_is_neither_captured_nor_restored_nor_taken_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch, then: bytes, now: bytes
+) -> None:
+    monkeypatch.setattr(steps_state, "AT_ONCE", 40_000)
+    host = site.fleet.hosts["cmp1"]
+    stand(site, **{BIG: File("file", data=then)})
+    step = CaptureState("state").observe(host, site.store)
+    assert isinstance(step, RestoreState)
+    assert (sha256(then).hexdigest() in site.store) is (len(then) < 40_000)
+    assert (BIG in [one.path for one in step.kept]) is (len(then) < 40_000)
+    edit(site, BIG, now)
+    (there,) = host.survey((BIG,))
+    small = len(then) < 40_000 and len(now) < 40_000
+    assert step.reverts(there) is small
+    step.apply(host, site.store)
+    assert data(site, BIG) == (then if small else now)
+
+
+def test_a_large_file_that_others_made_since_stands_in_no_ways_way(
+    scripted: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps_state, "AT_ONCE", 40_000)
+    edit(scripted, BIG, b"huge!" * 11_000)
+    (caution,) = [line for line in told(scripted) if BIG in line]
+    assert "stays as it is" in caution
+    assert data(scripted, BIG) and data(scripted, SCRIPTED) is None
+
+
+def test_records_that_are_too_large_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps_state, "AT_ONCE", 40_000)
+    stand(site, **{PASSWD: File("file", data=ROOT * 10_000)})
+    with pytest.raises(InvalidInput, match=r"cmp1: .*/etc/passwd"):
+        CaptureState("state").observe(site.fleet.hosts["cmp1"], site.store)
