@@ -79,8 +79,11 @@ class Node:
 
     def text(self, pattern: str = "", *, what: str = "text") -> str:
         """The text, with `${name}` replaced. Where a `pattern` is given it must match all of it; `what` says that in words."""
+        free = not pattern or re.fullmatch(pattern, str(self.value), re.ASCII)
         if not isinstance(self.value, str):
-            raise self.fail(f"must be {what}, not {self._shown()}", hint="put it in quotes" if self._scalar() else "")
+            raise self.fail(
+                f"must be {what}, not {self._shown()}", hint="put it in quotes" if self._scalar() and free else ""
+            )
         text = _VARIABLE.sub(self._variable, self.value) if self.variables is not None else str(self.value)
         if pattern and not re.fullmatch(pattern, text, re.ASCII):
             raise self.fail(f"must be {what}, not {text!r}")
@@ -135,7 +138,9 @@ class Node:
     def _shown(self) -> str:
         if self.value is None:
             return "nothing"
-        return repr(self.value) if self._scalar() or isinstance(self.value, str) else "keys and values or a list"
+        if self._scalar() or isinstance(self.value, str):
+            return repr(self.value)
+        return "a list" if isinstance(self.value, Sequence) else "keys and values"
 
 
 def read(source: Source, name: str) -> Node:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .core.errors import InvalidInput
 from .settings import DEFAULT_CONFIG
 from .streams import colourful
 from .waves import Size
@@ -83,9 +84,9 @@ FLEET: tuple[Option, ...] = (
     click.option(
         "-l",
         "--limit",
-        default="",
+        default=None,
         metavar="PATTERN",
-        help="Only these hosts: names, globs, @group, !exclude, by commas.",
+        help="Only these hosts: names, globs, @group, !exclude, by commas; all is every host.",
     ),
     *WORKERS,
 )
@@ -151,6 +152,7 @@ def flags(*options: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]
         @functools.wraps(verb)
         def call(**given: Any) -> Any:
             common = {name: given.pop(name) for name in tuple(given) if name in _NAMES}
+            refuse_blank(common.get("limit"))
             chosen = Flags(**{name: value for name, value in common.items() if value is not None})
             if chosen.quiet and chosen.verbose:
                 raise click.UsageError("--quiet and --verbose contradict each other")
@@ -164,6 +166,14 @@ def flags(*options: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]
         return offered
 
     return decorate
+
+
+def refuse_blank(limit: str | None) -> None:
+    """Returns where no limit is given, or one that says something. An empty variable of a shell must not mean the whole fleet."""
+    if limit is not None and not limit.strip():
+        raise InvalidInput(
+            f"the limit {limit!r} names nothing", hint="--limit all is every host, and so is no --limit at all"
+        )
 
 
 def before_the_verb(ctx: click.Context) -> None:

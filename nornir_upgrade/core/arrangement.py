@@ -18,7 +18,8 @@ from .vital import protected
 SIMULATION_LIMIT = 300.0
 """Seconds; a thousand packages took apt 10."""
 
-# `$1` is apt-get, what follows its simulation. apt writes its planner's question where it is told, if it is of 1.3 or later.
+# `$1` is apt-get, what follows its simulation. apt writes its planner's question where it is told, if it is of 1.3 or later. Where the
+# disk is full it fails, and need not say of what: what it says is kept in memory, and dd(1) says of what.
 SIMULATE = (
     SHELL
     + """\
@@ -27,8 +28,13 @@ trap 'rm -rf "$root"' EXIT
 trap 'exit 1' HUP INT TERM
 program=$1; shift
 mark begin 0
-"$program" -o "Dir::Log::Planner=$root/question" "$@" 2>"$root/errors"; mark said $?
-cat "$root/errors"; mark errors 0
+exec 3>&1
+errors=$("$program" -o "Dir::Log::Planner=$root/question" "$@" 2>&1 >&3 3>&-); status=$?
+exec 3>&-
+mark said $status
+printf '%s\n' "$errors"
+[ $status -eq 0 ] || dd if=/dev/zero "of=$root/room" bs=4096 count=1 status=none 2>&1
+mark errors 0
 [ ! -s "$root/question" ] || cat "$root/question"; mark question 0
 mark end 0
 """

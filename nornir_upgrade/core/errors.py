@@ -1,9 +1,11 @@
 """The exception tree: what can go wrong, under a stable reference, with a hint and an exit code.
 
-Imports nothing, so that every floor may raise from it. Doors turn a `Failure` into one message and `exit_code`.
+Imports nothing but `told`, so that every floor may raise from it. Doors turn a `Failure` into one message and `exit_code`.
 """
 
 from typing import ClassVar
+
+from .told import told
 
 
 class Failure(Exception):
@@ -141,7 +143,7 @@ class CommandFailed(Failure):
     reference = "command-failed"
 
     def __init__(self, host: str, command: str, status: int, output: str, *, hint: str = "") -> None:
-        tail = "\n".join(output.strip().splitlines()[-12:])
+        tail = told(output)
         super().__init__(f"{host}: {command} ended with status {status}" + (f":\n{tail}" if tail else ""), hint=hint)
         self.host = host
         self.status = status

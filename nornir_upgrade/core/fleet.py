@@ -210,6 +210,8 @@ def _initialised(config: Path) -> Nornir:
             raise place.wrong("there is no such section", hint=f"there is: {', '.join(_SECTIONS)}")
         if section is not None and not isinstance(section, dict):
             raise place.wrong(f"must hold keys and values, not {section!r}")
+        if key == "runner":
+            _check_runner(place, section or {})
     home = config.absolute().parent
     sections: dict[str, Any] = {key: dict(section or {}) for key, section in document.items()}
     sections["logging"] = {"enabled": False}
@@ -224,6 +226,17 @@ def _initialised(config: Path) -> Nornir:
         return Nornir(inventory=_inventory(settings), runner=_runner(settings), config=settings, data=GlobalState())
     except Exception as error:  # plugins are anybody's code
         raise InvalidInput(f"{config}: Nornir does not take it: {type(error).__name__}: {error}") from error
+
+
+def _check_runner(place: inventory.Place, section: Mapping[str, Any]) -> None:
+    """Raises `InvalidInput` where the number of hosts that are worked on at once is none: the runner would trip on it later."""
+    options = section.get("options") or {}
+    here = place.below(section, "options")
+    if not isinstance(options, Mapping):
+        raise here.wrong(f"must hold keys and values, not {options!r}")
+    many = options.get("num_workers", 1)
+    if not isinstance(many, int) or isinstance(many, bool) or many < 1:
+        raise here.below(options, "num_workers").wrong(f"must be a whole number from 1, not {many!r}")
 
 
 def _inventory(settings: Config) -> Inventory:
@@ -244,6 +257,7 @@ def _inventory_section(section: dict[str, Any], home: Path) -> dict[str, Any]:
     """The section with absolute paths; the files of a simple inventory have been checked."""
     options = dict(section.get("options") or {})
     if section.get("plugin", _SIMPLE[0]) in _SIMPLE:
+        named = {name for name, option in _OPTIONS.items() if options.get(option) is not None}
         for name, option in _OPTIONS.items():
             options.setdefault(option, f"{name}.yaml")
     for option, value in options.items():
@@ -251,7 +265,12 @@ def _inventory_section(section: dict[str, Any], home: Path) -> dict[str, Any]:
             options[option] = _path(value, home)
     if section.get("plugin", _SIMPLE[0]) in _SIMPLE:
         files = {name: Path(str(options[option])) for name, option in _OPTIONS.items()}
-        inventory.check({name: file for name, file in files.items() if name == "hosts" or file.exists()})
+        for name in sorted(named):
+            if not files[name].exists():
+                raise InvalidInput(
+                    f"{files[name]}: No such file or directory", hint=f"config.yaml names it: {_OPTIONS[name]}"
+                )
+        inventory.check(files)
     return section | {"options": options}
 
 

@@ -41,12 +41,14 @@ def read_yaml(path: Path) -> CommentedMap:
 def check(files: Files) -> None:
     """Raises `InvalidInput` naming file, line and key where Nornir's SimpleInventory would not get what was meant.
 
-    A large inventory is read five times as fast without its lines: those are for who has to be told one.
+    A file of groups or defaults need not be there. A large inventory is read five times as fast without its lines: those are for who
+    has to be told one.
     """
+    there = {name: path for name, path in files.items() if name == "hosts" or path.exists()}
     try:
-        _check(files, {name: _read_plain(path) for name, path in files.items()})
+        _check(files, {name: _read_plain(path) for name, path in there.items()})
     except (OSError, ValueError, YAMLError, InvalidInput):
-        _check(files, {name: read_yaml(path) for name, path in files.items()})
+        _check(files, {name: read_yaml(path) for name, path in there.items()})
 
 
 def _read_plain(path: Path) -> dict[Any, Any]:
@@ -57,8 +59,16 @@ def _read_plain(path: Path) -> dict[Any, Any]:
     return loaded or {}
 
 
+class _NoGroups(dict[str, Any]):
+    """The groups of an inventory without a file of groups, and which that would be."""
+
+    def __init__(self, file: object) -> None:
+        super().__init__()
+        self.hint = f"none, for there is no file {file}" if file else "none"
+
+
 def _check(files: Files, documents: Mapping[str, Mapping[Any, Any]]) -> None:
-    groups = documents.get("groups", CommentedMap())
+    groups = documents.get("groups", _NoGroups(files.get("groups", "")))
     for name in ("hosts", "groups"):
         for key in documents.get(name, ()):
             place = Place(files[name], documents[name], (), key)
@@ -67,7 +77,7 @@ def _check(files: Files, documents: Mapping[str, Mapping[Any, Any]]) -> None:
             if not key.strip() or not key.isprintable():
                 raise place.wrong(f"{key!r} is no name: it must be one line of text")
             _check_element(place, documents[name][key], _ELEMENT, groups)
-    if "defaults" in files:
+    if "defaults" in documents:
         whole = CommentedMap({"": documents["defaults"]})
         _check_element(Place(files["defaults"], whole, (), ""), documents["defaults"], _DEFAULTS, groups)
 
@@ -114,7 +124,8 @@ def _check_groups(place: Place, value: Any, groups: Mapping[str, Any]) -> None:
         raise place.wrong(f"must be a list of groups, not {value!r}")
     for name in value or ():
         if name not in groups:
-            raise place.wrong(f"there is no group {name!r}", hint=f"there is: {', '.join(map(str, groups)) or 'none'}")
+            there = groups.hint if isinstance(groups, _NoGroups) else ", ".join(map(str, groups)) or "none"
+            raise place.wrong(f"there is no group {name!r}", hint=f"there is: {there}")
 
 
 def _check_value(place: Place, key: str, value: Any) -> None:

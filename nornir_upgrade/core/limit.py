@@ -5,11 +5,14 @@ from fnmatch import fnmatchcase
 
 from .errors import InvalidInput, UnknownName
 
+_EVERY = "all"
+
 
 def chosen(limit: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[str]) -> tuple[str, ...]:
     """The names of the hosts that `limit` means, in the order of `groups_of` (host -> its groups); all for an empty limit.
 
-    Terms are separated by commas: names, globs, `@group`, and any of these behind `!`, which takes hosts out again. A term that
+    Terms are separated by commas: names, globs, `@group`, and any of these behind `!`, which takes hosts out again. `all` and `@all`
+    are every host, unless something there has that name. A term that
     means nothing is refused, for it is a misspelling: `UnknownName`; so is a limit that means no host: `InvalidInput`.
     """
     if not groups_of:
@@ -30,10 +33,14 @@ def chosen(limit: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[
 def _meant(term: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[str]) -> set[str]:
     if term.startswith("@"):
         matching = {group for group in groups if fnmatchcase(group, term[1:])}
+        if not matching and term == f"@{_EVERY}":
+            return set(groups_of)
         if not matching:
             raise UnknownName("group", term[1:], list(groups))
         return {name for name, own in groups_of.items() if matching.intersection(own)}
     found = {name for name in groups_of if fnmatchcase(name, term)} or {name for name in groups_of if name == term}
+    if not found and term == _EVERY:
+        return set(groups_of)
     if not found:
         raise UnknownName("host", term, [*groups_of, *(f"@{group}" for group in groups)])
     return found

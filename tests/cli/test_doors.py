@@ -117,12 +117,16 @@ def test_nobody_to_ask(site: Site, argv: list[str]) -> None:
             "user_defined:\n  keep: moon\n",
             "config.yaml, line 2: user_defined.keep: must be one of controller, host, both, none",
         ),
+        (
+            "user_defined:\n  keep: 3\n",
+            "config.yaml, line 2: user_defined.keep: must be one of controller, host, both, none, not 3\n",
+        ),
         ("user_defined:\n  state: ''\n", "config.yaml, line 2: user_defined.state: "),
         ("user_defined: [state]\n", "config.yaml, line 1: user_defined: must hold keys and values"),
         ("user_defined:\n  state: a\n  state: b\n", "config.yaml, line 3: not YAML: found duplicate key"),
         ("a: [b\n", "config.yaml, line 2: not YAML"),
         ("a: !!python/object:os.system x\n", "config.yaml"),
-        ("- a\n", "config.yaml, line 1: the document: must hold keys and values"),
+        ("- a\n", "config.yaml, line 1: the document: must hold keys and values, not a list\n"),
         ("a: \x01\n", "config.yaml: not YAML"),
     ],
 )
@@ -365,3 +369,17 @@ def test_no_colour_where_none_is_wanted(site: Site, argv: list[str], environment
     code, shown = on_a_terminal(site, "run", site.write(plan), "--yes", *argv, environment=environment)
     assert code == 3
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("argv", [("-l", ""), ("--limit=",), ("--limit", "  ")])
+def test_an_empty_limit_is_not_the_whole_fleet(site: Site, argv: tuple[str, ...]) -> None:
+    for verb in (("check", "service-by-service"), ("run", "service-by-service", "--yes")):
+        result = site.call(*verb, *argv)
+        assert result.exit_code == 10 and "names nothing" in result.stderr, result.output
+
+
+def test_quotes_are_no_remedy_for_a_word_that_is_none_of_those_known(site: Site) -> None:
+    site.config.write_text("user_defined:\n  keep: 3\n")
+    assert "quotes" not in site.call("history").stderr
+    site.config.write_text("user_defined:\n  state: 3\n")
+    assert "quotes" in site.call("history").stderr

@@ -148,6 +148,9 @@ ALL_GROUPS = ["compute", "control", "db", "spare", "nobody"]
         ("!@db", "cmp1 cmp2 net1"),
         ("@compute, ctl1 ,!cmp2", "cmp1 ctl1"),
         ("!cmp2,@compute", "cmp1"),
+        ("all", "cmp1 cmp2 ctl1 net1"),
+        ("@all", "cmp1 cmp2 ctl1 net1"),
+        ("@all,!cmp*", "ctl1 net1"),
     ],
 )
 def test_what_a_limit_means(limit: str, names: str) -> None:
@@ -168,10 +171,16 @@ def test_a_group_that_is_none_is_refused_and_those_that_are_told(limit: str) -> 
     assert caught.value.hint == "there is: compute, control, db, spare, nobody"
 
 
-@pytest.mark.parametrize("limit", ["@nobody", "cmp1,!@compute", "!*", ",", " "])
+@pytest.mark.parametrize("limit", ["@nobody", "cmp1,!@compute", "!*", "!all", "!@all", ",", " "])
 def test_a_limit_that_leaves_nobody_is_refused(limit: str) -> None:
     with pytest.raises(InvalidInput):
         chosen(limit, GROUPS_OF, ALL_GROUPS)
+
+
+def test_what_is_called_all_goes_before_every_host() -> None:
+    known = {"all": (), "a": ("all",), "b": ()}
+    assert chosen("all", known, ["all"]) == ("all",)
+    assert chosen("@all", known, ["all"]) == ("a",)
 
 
 def test_a_fleet_is_no_more_than_its_limit(write: Write) -> None:
@@ -284,6 +293,14 @@ def test_mistakes_in_the_inventory_are_told_with_their_place(write: Write, files
         ("a: [\n", "config.yaml, line 2: not YAML: "),
         ("inventory: {plugin: NoSuch}\n", "config.yaml: Nornir does not take it: "),
         ("inventory: {options: {host_file: nowhere.yaml}}\n", "nowhere.yaml: No such file or directory"),
+        ("inventory: {options: {group_file: nogroups.yaml}}\n", "nogroups.yaml: No such file or directory"),
+        ("inventory: {options: {defaults_file: nodefaults.yaml}}\n", "nodefaults.yaml: No such file or directory"),
+        (
+            "runner:\n  options:\n    num_workers: many\n",
+            "config.yaml, line 3: runner.options.num_workers: must be a whole number from 1, not 'many'",
+        ),
+        ("runner:\n  options: {num_workers: 0}\n", "config.yaml, line 2: runner.options.num_workers: must be"),
+        ("runner:\n  options: [x]\n", "config.yaml, line 2: runner.options: must hold keys and values"),
         ("inventory: {options: {no_option: 1}}\n", "Nornir does not take it: TypeError"),
         ("user_defined: {reconnect: soon}\n", "reconnect must be seconds from 0 to 3600, not 'soon'"),
     ],
@@ -292,6 +309,14 @@ def test_mistakes_in_the_configuration_are_told_with_their_place(write: Write, c
     with pytest.raises(InvalidInput) as caught:
         fleet.load(write(config))
     assert message in caught.value.message
+
+
+def test_a_group_is_none_where_there_is_no_file_of_groups(write: Write) -> None:
+    config = write(hosts="a: {groups: [lab]}\n")
+    (config.parent / "groups.yaml").unlink(missing_ok=True)
+    with pytest.raises(InvalidInput, match="there is no group 'lab'") as caught:
+        fleet.load(config)
+    assert caught.value.hint == f"there is: none, for there is no file {config.parent / 'groups.yaml'}"
 
 
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
