@@ -195,6 +195,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
         refuse_drift,
         refuse_irreversible,
         refuse_unfinished,
+        refuse_unknown,
     )
     from .execution import go_forward
     from .keeping import keep_old_packages
@@ -202,8 +203,9 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     from .rehearsing import rehearse_or_refuse, without_way_back
 
     screen = Screen(flags)
-    screen.require_consent()
     wanted = targets.named(flags, target, assignments)
+    refuse_unknown(flags.config, flags.accept, flags.limit)
+    screen.require_consent()
     with at_work(flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers) as controller:
         refuse_unfinished(controller.journal, flags.config)
         made, proofs = Announcer(flags, controller.fleet, screen).announce(wanted)

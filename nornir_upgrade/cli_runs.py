@@ -35,12 +35,13 @@ def resume(flags: Flags, run: str) -> int:
     Before anything more is touched: the hosts ahead must answer, and what the run kept for its way back must be whole
     still. Old packages that were lost are kept again where they are to be had.
     """
-    from .controller import at_work, refuse_strangers
+    from .controller import at_work, refuse_strangers, refuse_unknown
     from .execution import go_back, go_forward
     from .readiness import refuse_unready
     from .recap import undoing
 
     screen = Screen(flags)
+    refuse_unknown(flags.config, flags.accept)
     screen.require_consent()
     with at_work(flags.config, "nornir-upgrade resume", workers=flags.workers) as controller:
         found = _unfinished(controller.journal, run)
@@ -78,12 +79,13 @@ def unwind(flags: Flags, run: str) -> int:
     those that have data by now, which are removed only. To go back from a run that ended
     well, use `rollback apply`.
     """
-    from .controller import at_work, refuse_strangers
+    from .controller import at_work, refuse_strangers, refuse_unknown
     from .execution import go_back, open_undoing, plan_undoing
     from .recap import undoing
     from .sparing import Spared
 
     screen = Screen(flags)
+    refuse_unknown(flags.config, flags.accept)
     screen.require_consent()
     with at_work(flags.config, "nornir-upgrade unwind", workers=flags.workers) as controller:
         found = _unfinished(controller.journal, run)

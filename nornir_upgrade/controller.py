@@ -196,6 +196,17 @@ def refuse_strangers(plan: Plan, names: Collection[str]) -> None:
             raise UnknownName("host", strangers[0], sorted(names))
 
 
+def refuse_unknown(config: Path, consent: Sequence[str], limit: str = "") -> None:
+    """Raises `UnknownName` where somebody consents for a host that the inventory does not hold, or where `limit` means none."""
+    if not consent and not limit:
+        return
+    with looking(config, limit=limit) as fleet:
+        known = [host.name for host in fleet.inventory]
+    for name in consent:
+        if name not in known:
+            raise UnknownName("host", name, known)
+
+
 def refuse_drift(plan: Plan, facts: Mapping[str, HostFacts]) -> None:
     """Raises `Drift` naming every host, of those that there are facts of, that changed since the plan was made."""
     assumed: dict[str, str] = {}

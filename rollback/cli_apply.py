@@ -74,7 +74,7 @@ def apply(
     Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more.
     """
     from nornir_upgrade.cloud import cloud_of
-    from nornir_upgrade.controller import at_work
+    from nornir_upgrade.controller import at_work, refuse_unknown
     from nornir_upgrade.rehearsing import rehearse_or_refuse
     from nornir_upgrade.tally import tally
 
@@ -92,6 +92,7 @@ def apply(
         )
     screen, consent, solver = Screen(flags), frozenset(flags.accept), policy(missing, only)
     asked = parting(remove_foreign, purge)
+    refuse_unknown(flags.config, flags.accept, flags.limit)
     screen.require_consent()
     with at_work(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as controller:
         fleet, journal = controller.fleet, controller.journal
@@ -205,7 +206,7 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
         if differences:
             parts.append(f"{title}\n{differences_in_text(differences)}")
     if explained := explained_in_text(proof.explained):
-        parts.append(f"Says nothing of where a host is:\n{explained}")
+        parts.append(f"Explained, and not counted:\n{explained}")
     if not proof.equal:
         stands = recap(journal.run(returned.run), flags.config)
         parts.append("\n".join((headline(stands), f"  {stands.remedy}")))

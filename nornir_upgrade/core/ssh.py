@@ -1,5 +1,6 @@
 """A host over SSH: commands on exec channels of the client that netmiko's login holds."""
 
+import re
 import select
 import socket
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from paramiko import AuthenticationException, BadHostKeyException, Channel, SSHException, Transport
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from . import waiting
 from .dial import Dial
@@ -28,6 +30,8 @@ _SILENCE = (
 _STDERR = 1 << 20  # bytes of standard error that are kept
 _LONGEST = 100_000  # bytes: Linux takes no argument longer than 128 KiB (execve(2)), and sshd gives a command to a shell as one
 _KILLED = 137  # as a shell tells of SIGKILL; SSH has no exit status for a command that a signal ended
+
+_NUMBER = re.compile(r"^\[Errno (?:None|-?[0-9]+)\] ")
 
 # The command itself on standard input, before what is its own. head(1) takes no byte more than it is told to.
 _LONG = 'eval "exec $(head -c "$1")"'
@@ -224,7 +228,7 @@ class SshHost(RemoteHost):
         if isinstance(error, OSError) and error.filename:
             return Unreachable(f"{where}: {error.filename}: {error.strerror}")
         if isinstance(error, TimeoutError | OSError | SSHException | EOFError):
-            cause = said or str(error) or type(error).__name__
+            cause = said or _in_words(error) or type(error).__name__
             return _NoAnswer(f"{where}: no answer: {cause}", hint="see that it is up, its address, and its port")
         return error
 
@@ -265,3 +269,10 @@ def _something(channel: Channel, seconds: float) -> bool:
     poller = select.poll()
     poller.register(channel.fileno(), select.POLLIN)
     return bool(poller.poll(seconds * 1000))
+
+
+def _in_words(error: Exception) -> str:
+    """What a failed connection says, without numbers. paramiko tells what each address said apart, and of all of them no number."""
+    if isinstance(error, NoValidConnectionsError):
+        return "; ".join(dict.fromkeys(_in_words(one) for one in error.errors.values()))
+    return _NUMBER.sub("", str(error))

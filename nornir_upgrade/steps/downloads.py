@@ -62,7 +62,8 @@ class DownloadPackages(Step, kind="download"):
         except DiskFull:
             drop(host, self.family, set(names) - before)  # whatever runs there needs the room now
             raise
-        return f"{len(cached(host, self.family, names) - before)} files came"
+        came = len(cached(host, self.family, names) - before)
+        return f"{came} files came" if came else "all were there"
 
     def _present(self, host: Host) -> tuple[Package, ...]:
         manager = family_of(self.family).manager

@@ -257,8 +257,9 @@ def _keep(host: Host, store: Store, entries: Iterable[FileState]) -> None:
             f"{one.path} ({one.size >> 20} MiB)" for one in sorted(files, key=lambda one: -one.size)[:3]
         )
         raise InvalidInput(
-            f"{host.name}: the state beside packages has {total >> 20} MiB, too much to capture; the largest are {largest}",
-            hint=f"at most {BOUND >> 20} MiB, and {AT_ONCE >> 20} MiB a file: move data out of what is captured, then go on",
+            f"{host.name}: the state beside packages has {total >> 20} MiB, too much to capture; the largest are {largest}; "
+            f"at most {BOUND >> 20} MiB are, and {AT_ONCE >> 20} MiB of a list of accounts or the like: move data out of there",
+            hint="then go on",
         )
     missing = {one.digest: one for one in files if one.digest not in store}
     for some in _portions(missing.values()):

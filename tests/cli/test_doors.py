@@ -383,3 +383,21 @@ def test_quotes_are_no_remedy_for_a_word_that_is_none_of_those_known(site: Site)
     assert "quotes" not in site.call("history").stderr
     site.config.write_text("user_defined:\n  state: 3\n")
     assert "quotes" in site.call("history").stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("run", "full-upgrade", "--serial", "many"), "many"),
+        (("run", "full-upgrade", "--set", "nonsense=1"), "nonsense"),
+        (("run", "full-upgrade", "--accept-no-way-back", "web9"), "there is no host 'web9'"),
+        (("run", "full-upgrade", "--limit", "web9"), "there is no host 'web9'"),
+        (("resume", "--accept-no-way-back", "web9"), "there is no host 'web9'"),
+        (("unwind", "--accept-no-way-back", "web9"), "there is no host 'web9'"),
+        (("run", "full-upgrade"), "say --yes"),
+    ],
+)
+def test_a_wrong_value_is_told_before_somebody_would_be_asked(site: Site, argv: tuple[str, ...], said: str) -> None:
+    result = site.call(*argv)
+    assert result.exit_code == (2 if "--yes" in said else 10) and said in result.stderr, result.output
+    assert ("--yes" in result.stderr) is ("--yes" in said)

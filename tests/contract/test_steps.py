@@ -146,6 +146,7 @@ def test_packages_are_downloaded_from_a_repository_that_the_host_does_not_have_a
     def check() -> None:
         there = packages.observe(pair.compute, pair.store)
         assert isinstance(there, DownloadPackages) and not there.gone
+        assert packages.apply(pair.compute, pair.store) == "all were there"
         assert state_of(gather(pair.compute)) == state_of(start)
 
     pair.done_and_undone(packages, pair.compute, check)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from nornir_upgrade.core import remote, ssh
 from nornir_upgrade.core.errors import ConnectionLost, InvalidInput, TimedOut, Unreachable
@@ -168,7 +169,7 @@ def test_nobody_at_the_address(shared: Sshd) -> None:
         port = closed.getsockname()[1]
     options = shared.options() | {"port": port}
     start = time.monotonic()
-    with pytest.raises(Unreachable, match=rf"h1 \(127.0.0.1 port {port}\): no answer: .*"):
+    with pytest.raises(Unreachable, match=rf"h1 \(127.0.0.1 port {port}\): no answer: Connection refused$"):
         SshHost("h1", **options).run(("true",))
     assert time.monotonic() - start < 2, "a host that was never there is not waited for"
 
@@ -382,3 +383,10 @@ def test_a_host_that_falls_silent_is_found_out(own: Sshd, fragile: SshHost, monk
     with pytest.raises(ConnectionLost):
         fragile.run(("sleep", "9"))
     assert time.monotonic() - start < 4
+
+
+def test_all_addresses_that_refuse_are_told_without_a_number_that_is_none() -> None:
+    refused, gone = ConnectionRefusedError(111, "Connection refused"), OSError(113, "No route to host")
+    places = {("10.0.0.1", 22): refused, ("10.0.0.2", 22): refused, ("::1", 22): gone}
+    assert ssh._in_words(NoValidConnectionsError(places)) == "Connection refused; No route to host"
+    assert ssh._in_words(TimeoutError("timed out")) == "timed out"

@@ -373,5 +373,12 @@ def test_a_large_file_that_others_made_since_stands_in_no_ways_way(
 def test_records_that_are_too_large_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps_state, "AT_ONCE", 40_000)
     stand(site, **{PASSWD: File("file", data=ROOT * 10_000)})
-    with pytest.raises(InvalidInput, match=r"cmp1: .*/etc/passwd"):
+    with pytest.raises(InvalidInput, match=r"cmp1: .*/etc/passwd .* move data out of there"):
+        CaptureState("state").observe(site.fleet.hosts["cmp1"], site.store)
+
+
+def test_too_much_is_refused_with_what_mends_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps_state, "BOUND", 100)
+    stand(site, **{BIG: File("file", data=b"x" * 101)})
+    with pytest.raises(InvalidInput, match=r"cmp1: .*the largest are /etc/big .* move data out of there"):
         CaptureState("state").observe(site.fleet.hosts["cmp1"], site.store)
