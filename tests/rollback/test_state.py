@@ -21,7 +21,7 @@ from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.state import CaptureState, RestoreState
-from rollback import survey as survey_of_hosts
+from rollback import proof
 from rollback.others import Others, others
 from rollback.snapshot import keep
 from tests.fake import files
@@ -288,14 +288,7 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> None:
         result = run(self, argv, **more)
         return replace(result, stdout=result.stdout.replace(BYTE.encode(), b"\xe9"))
 
-    facts_of = fakes.facts_of
-
-    def noted(host: FakeHost, *more: Any) -> HostFacts:
-        facts = facts_of(host, *more)
-        return codec.loads(codec.dumps(facts).replace(BYTE, r"\\udce9"), HostFacts)
-
     monkeypatch.setattr(FakeHost, "run", told)
-    monkeypatch.setattr(survey_of_hosts, "gather", noted)
     for call in ("read", "read_many", "write", "put", "place"):
         never(call)
 
@@ -379,6 +372,12 @@ def test_records_that_are_too_large_are_refused(site: Site, monkeypatch: pytest.
 
 def test_too_much_is_refused_with_what_mends_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps_state, "BOUND", 100)
-    stand(site, **{BIG: File("file", data=b"x" * 101)})
+    stand(site, **{BIG: File("file", data=b"x" * 5000)})
     with pytest.raises(InvalidInput, match=r"cmp1: .*the largest are /etc/big .* move data out of there"):
         CaptureState("state").observe(site.fleet.hosts["cmp1"], site.store)
+
+
+def test_differences_that_a_rule_explains_are_told_as_such(scripted: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "explained_in_text", lambda _: "etc  1 explained")
+    result = scripted.call("apply", "--restore-db", "--yes")
+    assert "Explained, and not counted:\netc  1 explained" in result.stdout
