@@ -10,9 +10,11 @@ from nornir_upgrade.core.entries import area_of, value_of
 from nornir_upgrade.core.explained import why_explained
 from nornir_upgrade.core.facts import HostFacts
 from nornir_upgrade.core.host import FileState
+from nornir_upgrade.core.oddnames import odd
 from nornir_upgrade.core.registries import left as left_alone
 from nornir_upgrade.core.registries import place_of, records_of
 from nornir_upgrade.steps.state import RestoreState
+from nornir_upgrade.steps.state import left_alone as not_captured
 
 _ABSENT = "absent"
 _CHOICES = ("/var/lib/dpkg/alternatives", "/var/lib/alternatives")
@@ -46,11 +48,14 @@ def others(
         return Others()
     if made is None:
         return Others(unknown=True)
-    since = _changed(left, now)
+    then = tuple(left)
+    since = _changed(then, now)
+    alone = {one.path for one in (*then, *state.entries) if not_captured(one)}
+    back = {path for path in made if path not in alone and not odd(path)}
     return Others(
-        tuple(path for path in since if path not in made and not records_of(path)),
+        tuple(path for path in since if path not in back and not records_of(path)),
         tuple(path for path in since if records_of(path)),
-        tuple(path for path in since if path in made and not records_of(path)),
+        tuple(path for path in since if path in back and not records_of(path)),
     )
 
 

@@ -381,3 +381,14 @@ def test_differences_that_a_rule_explains_are_told_as_such(scripted: Site, monke
     monkeypatch.setattr(proof, "explained_in_text", lambda _: "etc  1 explained")
     result = scripted.call("apply", "--restore-db", "--yes")
     assert "Explained, and not counted:\netc  1 explained" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "goes_back"), [(OWN, 1, True), (OWN, 25 << 20, False), (r"/etc/caf\udce9", 1, False)]
+)
+def test_no_caution_promises_what_no_capture_holds(path: str, size: int, goes_back: bool) -> None:
+    left = FileState(path, "file", "0640", "0", "4", "b" * 64, size=size)
+    there = Entry("etc", path, value_of(replace(left, digest="c" * 64)))
+    now = replace(factory.facts("cmp1"), areas=areas_of("deb"), entries=(there,))
+    found = others(RestoreState(()), frozenset({path}), (left,), now)
+    assert (found.returns, found.stays) == (((path,), ()) if goes_back else ((), (path,)))
