@@ -158,12 +158,16 @@ class RestoreState(Step, kind="restore_state"):
         _exact({p: one for p, one in wanted.items() if p in merged or p not in merging}, there, host, store, merged)
 
     def _kept_from_scripts(self, store: Store) -> dict[str, FileState]:
-        """All that the way back does not touch is as it was when it began, whatever its scripts wrote. Not where packages stay or only
-        some go back: there the scripts' doing may be meant.
+        """What was captured, and the way back does not touch, is as it was when that began, whatever its scripts wrote. Not where
+        packages stay or only some go back: there the scripts' doing may be meant.
         """
-        found = () if self.keep else (one for one in self.seen if _counts(one.path) and not self._touches(one.path))
-        spared = _below(self.spared)
-        return {one.path: one for one in found if not spared(one.path) and (not one.digest or one.digest in store)}
+        spared, captured = _below(self.spared), {one.path for one in self.entries}
+        found = () if self.keep else (one for one in self.seen if one.path in captured and not self._touches(one.path))
+        return {
+            one.path: one
+            for one in found
+            if _counts(one.path) and not spared(one.path) and (not one.digest or one.digest in store)
+        }
 
     def _merged(self, place: Kept, wanted: Mapping[str, FileState], host: Host, store: Store) -> tuple[bytes, bytes]:
         """What a file of records holds, and what it will."""
