@@ -179,8 +179,10 @@ class RestoreState(Step, kind="restore_state"):
         return now, returned(then, end, now, place.records, keep=keep, met=seen)
 
     def _stands_aside(self, one: FileState) -> bool:
-        """A conffile as it was captured. dpkg goes on listing it as one of the package, obsolete, where it finds it there."""
-        return one.path in self.fresh and one in self.entries
+        """A conffile of a package that was none of it, and that others did not edit. dpkg goes on listing it as one of the package,
+        obsolete, where it finds it there.
+        """
+        return one.path in self.fresh and (one in self.entries or self._touches(one.path))
 
     def _made(self, present: Iterable[str]) -> set[str]:
         """What scripts of the way back made: it was neither there when the way back began, nor when the state was captured."""

@@ -252,6 +252,9 @@ def test_a_conffile_stands_aside_while_its_package_goes_back_but_not_one_that_ot
     met = CaptureState("state").observe(host, site.store)
     assert isinstance(captured, RestoreState) and isinstance(met, RestoreState)
     state = replace(captured, fresh=(path,), only=(), seen=met.entries)
+    if not edited:
+        changed = (FileState(path, "file", "0600", "0", "0", "a" * 64),)
+        assert replace(state, only=(path,))._stands_aside(*changed) and not state._stands_aside(*changed)
     before = data(site, path)
     state.ahead.apply(host, site.store)
     assert (data(site, path) is None) is not edited
