@@ -12,6 +12,7 @@ from .streams import put
 from .words import one_line
 
 if TYPE_CHECKING:
+    from .controller import Controller
     from .core.engine import Policy
     from .core.journal import Journal
     from .core.plan import Plan
@@ -33,10 +34,11 @@ def resume(flags: Flags, run: str) -> int:
     RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. What was done
     stays done; a step that was cut off is done again. A job that still runs on a host is followed there.
     Before anything more is touched: the hosts ahead must answer, and what the run kept for its way back must be whole
-    still. Old packages that were lost are kept again where they are to be had.
+    still. Old packages that were lost are kept again where they are to be had. A way back is compared at its end with what
+    was announced of it, as `rollback apply` does: exit code 5 where something differs.
     """
     from .controller import at_work, refuse_strangers
-    from .execution import go_back, go_forward
+    from .execution import go_forward
     from .readiness import refuse_unready
     from .recap import undoing
 
@@ -55,7 +57,7 @@ def resume(flags: Flags, run: str) -> int:
         screen.note(f"Run {found.id}: {found.plan.direction} {one_line(found.plan.origin)}")
         screen.confirm("Go on with it?")
         if found.plan.direction != "forward":
-            return go_back(controller, found, screen)
+            return _back(controller, found, flags, screen)
         rules = policy(flags, found.plan)
         refuse_unready(controller, found, flags.accept, rules.max_fail, screen)
         controller.journal.consent(found.id, sorted(rules.consent - found.consent))
@@ -231,6 +233,15 @@ def _unfinished(journal: "Journal", name: str) -> "Run":
     if not (found := unfinished(journal.runs())):
         raise InvalidInput("no run is unfinished", hint="nornir-upgrade history lists all runs")
     return found[-1]
+
+
+def _back(controller: "Controller", run: "Run", flags: Flags, screen: Screen) -> int:
+    """Go on with a run that takes another back, or leads to a snapshot; returns the exit code."""
+    from .execution import go_back
+    from .joined import going_on
+
+    go_on = going_on(run)
+    return go_on(controller, run, flags, screen) if go_on else go_back(controller, run, screen)
 
 
 def _nothing_to_do(screen: Screen, run: "Run") -> int:

@@ -97,21 +97,25 @@ def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen,
 
 
 def go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
-    """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code."""
+    """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code.
+
+    One that leads to a snapshot is not compared with it here, so that it never counts as good.
+    """
     ended = carry_out(controller, undoing, Policy(max_fail=0), screen, _unseen if _compares(undoing) else None)
-    if ended.outcome.succeeded:
+    good = ended.outcome.succeeded and not _compares(undoing)
+    if good:
         mark_undone(controller.journal, undoing)
-    done = 0 if ended.outcome.succeeded else UndoFailed.exit_code
+    done = 0 if good else UndoFailed.exit_code
     return _conclude(controller, undoing.id, screen, ended.signal_code or done)
 
 
 def _compares(run: Run) -> bool:
-    """Whether it is one of those whose end is held against a snapshot, which `rollback apply` does and `resume` cannot."""
+    """Whether it is one of those whose end is held against a snapshot, which only `rollback` can."""
     return run.plan.direction == "rollback"
 
 
 def _unseen() -> Verdict:
-    return Verdict(True, "not compared with the snapshot; `rollback diff` does")
+    return Verdict(False, "not compared with the snapshot")
 
 
 def plan_undoing(controller: Controller, run: str, consent: frozenset[str] = frozenset()) -> Spared:

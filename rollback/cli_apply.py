@@ -11,8 +11,10 @@ from nornir_upgrade.screen import Screen
 from .cli_way import FOUND, MISSING, ONLY, PARTING, TARGET, parting, policy, target
 
 if TYPE_CHECKING:
+    from nornir_upgrade.controller import Controller
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.core.plan import Plan
+    from nornir_upgrade.core.run import Run
 
     from .back import Returned
     from .parting import Parting
@@ -130,6 +132,14 @@ def apply(
         return _conclude(screen, flags, journal, returned)
 
 
+def go_on(controller: "Controller", run: "Run", flags: Flags, screen: Screen) -> int:
+    """Carry out what is left of `run`, a way back, and compare as `apply` does: for `nornir-upgrade resume`."""
+    from .back import go_on
+
+    returned = go_on(controller, run, screen, consent=frozenset(flags.accept))
+    return _conclude(screen, flags, controller.journal, returned)
+
+
 def _with_given(found: "Survey", directory: Path | None, asked: "Parting") -> "Survey":
     """`found`, with the manifests in `directory` in place of the computed ones, and solved. Data that came since are kept, unless
     they are `asked` to go. Raises `Drift`, `Unobtainable`.
@@ -188,12 +198,12 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
 
     from .proof import differences_in_text, explained_in_text, table
 
-    document: dict[str, Any] = {"run": returned.run, "exit_code": returned.exit_code}
+    stands = recap(journal.run(returned.run), flags.config, journal.runs())
+    document: dict[str, Any] = codec.to_builtins(stands) | {"exit_code": returned.exit_code}
     proof = returned.proof
     if proof is None:
-        stands = recap(journal.run(returned.run), flags.config, journal.runs())
         try:
-            screen.result(codec.to_builtins(stands) | document, recap_in_text(stands), code=returned.exit_code)
+            screen.result(document, recap_in_text(stands), code=returned.exit_code)
         finally:
             screen.warn(ways_in_text(stands))
         return returned.exit_code
@@ -207,7 +217,6 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
     if explained := explained_in_text(proof.explained):
         parts.append(f"Says nothing of where a host is:\n{explained}")
     if not proof.equal:
-        stands = recap(journal.run(returned.run), flags.config)
         parts.append("\n".join((headline(stands), f"  {stands.remedy}")))
     screen.result(
         document

@@ -1,0 +1,106 @@
+"""A way back that was cut off or failed: what `nornir-upgrade resume` and `unwind` make of it, and what a later one closes."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nornir_upgrade import cli, joined
+from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.run import Run
+from tests.fake.faults import raises_on
+
+from .conftest import Site
+
+
+def forward(*argv: str, code: int = 0) -> Result:
+    """The other program, on the same hosts."""
+    result = CliRunner().invoke(cli.door, argv, prog_name="nornir-upgrade")
+    assert result.exit_code == code, result.output
+    return result
+
+
+def cut_off(site: Site, *argv: str) -> Run:
+    """A way back that failed on one host, which is well again afterwards."""
+    faults = site.fleet.hosts["cmp1"].faults
+    faults.hook = raises_on("systemctl stop", lambda: CommandFailed("cmp1", "stop", 1, ""))
+    site.call("apply", "--restore-db", "--yes", *argv, code=5)
+    faults.hook = None
+    found = site.journal.run("last")
+    assert found.status == "open"
+    return found
+
+
+def test_a_way_back_that_is_resumed_is_compared_and_closes_what_it_took_back(site: Site) -> None:
+    site.go_forward()
+    run = cut_off(site)
+    result = forward("resume", "--yes")
+    assert "equal (" in result.stdout and site.present == site.start
+    assert [one.status for one in site.journal.runs()] == ["undone", "succeeded"]
+    assert site.journal.run(run.id).verdict == "all is as it should be"
+
+
+def test_a_difference_after_a_resume_is_told_and_ends_with_5(site: Site) -> None:
+    site.go_forward()
+    run = cut_off(site)
+    site.fleet.hosts["ctl1"].state.packages["less"].selection = "hold"
+    result = forward("resume", "--yes", "-o", "json", code=5)
+    document = json.loads(result.stdout)
+    assert (document["status"], document["equal"], document["exit_code"]) == ("differs", False, 5)
+    assert [(one["host"], one["area"], one["name"]) for one in document["differences"]] == [
+        ("ctl1", "holds", "less:amd64")
+    ]
+    found = site.journal.run(run.id)
+    assert found.status == "differs" and "less" in found.verdict
+    assert site.journal.runs()[0].status == "succeeded"
+
+
+def test_what_was_announced_is_no_difference_after_a_resume(site: Site) -> None:
+    """A resume knows neither the flags of the way back nor the state before it: what was told is kept with the run."""
+    site.go_forward()
+    site.fleet.hosts["cmp1"].state.packages["less"].selection = "hold"
+    run = cut_off(site, "--only", "nova*")
+    result = forward("resume", "--yes")
+    assert "Not as in the snapshot, as announced:" in result.stdout and "less" in result.stdout
+    assert "as announced" in site.journal.run(run.id).verdict
+
+
+def test_where_nobody_compares_a_resumed_way_back_does_not_count_as_good(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.go_forward()
+    run = cut_off(site)
+    monkeypatch.setattr(joined, "entry_points", lambda **_: ())
+    result = forward("resume", "--yes", code=5)
+    assert "not compared with the snapshot" in result.stdout
+    assert f"rollback diff {run.plan.origin}" in result.stdout
+    assert site.journal.run(run.id).status == "differs"
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_a_way_back_without_an_announcement_is_compared_with_the_snapshot(
+    site: Site, monkeypatch: pytest.MonkeyPatch, older: bool
+) -> None:
+    site.go_forward()
+    run = cut_off(site)
+    site.store.remove(run.announced)
+    if older:
+        monkeypatch.setattr(Run, "announced", "")
+    forward("resume", "--yes")
+    assert site.journal.run(run.id).verdict == "all is as it should be"
+
+
+def test_a_later_way_back_closes_the_one_that_cannot_end_also_when_it_was_resumed(site: Site) -> None:
+    site.go_forward()
+    dead = cut_off(site)
+    later = cut_off(site)
+    assert site.journal.run(dead.id).status == "open"
+    forward("resume", later.id, "--yes")
+    assert [one.status for one in site.journal.runs()] == ["undone", "undone", "succeeded"]
+
+
+def test_pruning_keeps_what_an_open_way_back_was_announced_to_lead_to(site: Site) -> None:
+    site.go_forward()
+    run = cut_off(site)
+    site.call("escrow", "prune", "--yes")
+    assert run.announced in site.store
