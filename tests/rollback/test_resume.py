@@ -9,6 +9,7 @@ from nornir_upgrade import cli, joined
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.run import Run
 from tests.fake.faults import raises_on
+from tests.fake.state import Installed
 
 from .conftest import Site
 
@@ -97,6 +98,25 @@ def test_a_later_way_back_closes_the_one_that_cannot_end_also_when_it_was_resume
     assert site.journal.run(dead.id).status == "open"
     forward("resume", later.id, "--yes")
     assert [one.status for one in site.journal.runs()] == ["undone", "undone", "succeeded"]
+
+
+def test_a_broken_package_of_others_that_somebody_purges_does_not_stop_a_way_back(site: Site) -> None:
+    site.go_forward()
+    packages = site.fleet.hosts["cmp1"].state.packages
+    packages["brokenpkg"] = Installed("1.0", state="half-configured")
+    cut_off(site)
+    del packages["brokenpkg"]
+    result = forward("resume", "--yes", "-o", "json", code=5)
+    told = {(one["host"], one["name"], one["after"]) for one in json.loads(result.stdout)["differences"]}
+    assert told == {("cmp1", "brokenpkg:amd64", "absent")}
+    assert site.present == site.start
+
+
+def test_an_open_way_back_offers_to_begin_it_anew(site: Site) -> None:
+    site.go_forward()
+    run = cut_off(site)
+    told = forward("status").stdout
+    assert f"nornir-upgrade resume {run.id}" in told and f"rollback apply --snapshot {run.plan.origin}" in told
 
 
 def test_pruning_keeps_what_an_open_way_back_was_announced_to_lead_to(site: Site) -> None:
