@@ -63,6 +63,7 @@ def test_unwind_brings_back_what_was(site: Site) -> None:
     run = opened(site, failing(), 3)
     result = site.call("unwind", "--yes")
     assert result.exit_code == 0, result.output
+    assert f"Run {run} (toy) will be undone on: b, a" in result.stderr
     assert site.notes("a") == site.notes("b") == {}
     found = site.json("status", run)
     assert (found["status"], found["ways"]) == ("undone", {"go_on": "", "go_back": ""})
@@ -115,7 +116,8 @@ def test_a_run_that_is_being_undone_is_not_taken_forward(site: Site) -> None:
     assert site.json("status", run)["ways"] == {"go_on": f"nornir-upgrade resume {child}", "go_back": ""}
     assert site.call("run", site.write(failing()), "--yes").exit_code == 12
     site.gone("b", False)
-    assert site.call("unwind", run, "--yes").exit_code == 0  # goes on with the one that is under way
+    onward = site.call("unwind", run, "--yes")  # goes on with the one that is under way
+    assert onward.exit_code == 0 and f"Run {run} is being undone already, by run {child}" in onward.stderr
     assert [one["status"] for one in site.json("history")["runs"]] == ["undone", "succeeded"]
     assert site.notes("b") == {}
 

@@ -21,10 +21,10 @@ def forward(*argv: str, code: int = 0) -> Result:
     return result
 
 
-def cut_off(site: Site, *argv: str) -> Run:
+def cut_off(site: Site, *argv: str, host: str = "cmp1") -> Run:
     """A way back that failed on one host, which is well again afterwards."""
-    faults = site.fleet.hosts["cmp1"].faults
-    faults.hook = raises_on("systemctl stop", lambda: CommandFailed("cmp1", "stop", 1, ""))
+    faults = site.fleet.hosts[host].faults
+    faults.hook = raises_on("systemctl stop", lambda: CommandFailed(host, "stop", 1, ""))
     site.call("apply", "--restore-db", "--yes", *argv, code=5)
     faults.hook = None
     found = site.journal.run("last")
@@ -124,3 +124,22 @@ def test_pruning_keeps_what_an_open_way_back_was_announced_to_lead_to(site: Site
     run = cut_off(site)
     site.call("escrow", "prune", "--yes")
     assert run.announced in site.store
+
+
+def test_unwind_refuses_an_open_way_back_and_says_what_to_do(site: Site) -> None:
+    site.go_forward()
+    run = cut_off(site)
+    there = site.present
+    told = forward("unwind", "--yes", code=10).stderr
+    assert "cannot be undone: nobody kept the packages" in told
+    assert f"nornir-upgrade resume {run.id}" in told and f"rollback apply --snapshot {run.plan.origin}" in told
+    assert site.present == there and site.journal.run(run.id).status == "open"
+
+
+def test_unwind_of_a_run_that_a_way_back_takes_back_says_so_goes_on_with_that_and_compares(site: Site) -> None:
+    site.shown.hosts["cmp1"].faults.hook = raises_on("job", lambda: RuntimeError("lost"))
+    assert not site.go_forward().succeeded
+    failed, back = site.journal.run("last"), cut_off(site, host="ctl1")
+    result = forward("unwind", failed.id, "--yes")
+    assert f"Run {failed.id} is being undone already, by run {back.id}" in result.stderr
+    assert "equal (" in result.stdout and site.present == site.start
