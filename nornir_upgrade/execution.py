@@ -3,8 +3,8 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from . import interrupt, progress
@@ -75,6 +75,23 @@ def _execute(
 
 def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen, *, or_unwind: bool = False) -> int:
     """Carry `run` out, undo it if it failed and `or_unwind`, tell how it stands; returns the exit code."""
+    with ways_told(controller, run.id, screen):
+        return _go_forward(controller, run, policy, screen, or_unwind)
+
+
+@contextmanager
+def ways_told(controller: Controller, name: str, screen: Screen) -> Iterator[None]:
+    """Where the block is interrupted, the ways on and back of the run `name` are told: also after its last step has ended."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(Exception):
+            if ways := ways_in_text(_found(controller, name)):
+                screen.warn(ways)
+        raise
+
+
+def _go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen, or_unwind: bool) -> int:
     ended = carry_out(controller, run, policy, screen)
     if ended.outcome.succeeded:
         return _conclude(controller, run.id, screen, 0)
@@ -101,6 +118,11 @@ def go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
 
     One that leads to a snapshot is not compared with it here, so that it never counts as good.
     """
+    with ways_told(controller, undoing.id, screen):
+        return _go_back(controller, undoing, screen)
+
+
+def _go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
     ended = carry_out(controller, undoing, Policy(max_fail=0), screen, _unseen if _compares(undoing) else None)
     good = ended.outcome.succeeded and not _compares(undoing)
     if good:

@@ -9,7 +9,7 @@ from nornir_upgrade.core.errors import UndoFailed, Unreachable
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
-from nornir_upgrade.execution import carry_out, mark_undone
+from nornir_upgrade.execution import carry_out, mark_undone, ways_told
 from nornir_upgrade.screen import Screen
 from nornir_upgrade.words import one_line
 
@@ -40,6 +40,25 @@ def needless(found: Survey, plan: Plan) -> bool:
     last = found.runs[-1] if found.runs else None
     returned = last and last.status == "succeeded" and (last.plan.direction, last.plan.origin) == _aim(plan)
     return not plan.waves or bool(returned)
+
+
+def taken_back_too(found: Survey) -> tuple[str, ...]:
+    """What becomes of the runs that are open, a sentence each: before the question, for `run` would refuse to begin over them."""
+    return tuple(
+        f"run {run.id} ({run.plan.direction} {one_line(run.plan.origin)}) is open, and {_becomes(run, found)}"
+        for run in found.runs
+        if run.status == "open"
+    )
+
+
+def _becomes(run: Run, found: Survey) -> str:
+    if found.partial:
+        return "stays open: only some packages go back"
+    if not _whole(run, found):
+        return "stays open: it touched hosts that stay as they are"
+    if run.plan.direction == "rollback":
+        return "will be closed when all is as it should be"
+    return "will be taken back, too"
 
 
 def go_back(
@@ -80,7 +99,8 @@ def _carried_out(
         seen.append(_look_again(controller, run.id, snapshot, told))
         return _verdict(seen[0])
 
-    ended = carry_out(controller, run, policy, screen, judge)
+    with ways_told(controller, run.id, screen):
+        ended = carry_out(controller, run, policy, screen, judge)
     if not ended.outcome.succeeded:
         return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
     (proof,) = seen

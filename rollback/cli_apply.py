@@ -129,7 +129,7 @@ def apply(
         returned = go_back(
             controller, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment
         )
-        return _conclude(screen, flags, journal, returned)
+        return _conclude(screen, flags, controller, returned)
 
 
 def go_on(controller: "Controller", run: "Run", flags: Flags, screen: Screen) -> int:
@@ -137,7 +137,7 @@ def go_on(controller: "Controller", run: "Run", flags: Flags, screen: Screen) ->
     from .back import go_on
 
     returned = go_on(controller, run, screen, consent=frozenset(flags.accept))
-    return _conclude(screen, flags, controller.journal, returned)
+    return _conclude(screen, flags, controller, returned)
 
 
 def _with_given(found: "Survey", directory: Path | None, asked: "Parting") -> "Survey":
@@ -171,6 +171,7 @@ def _nothing_to_do(found: "Survey") -> str:
 
 
 def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -> None:
+    from .back import taken_back_too
     from .cautions import cautions
     from .deviations import in_text, pulled_in
     from .parting_text import data_in_text, purged_in_text, stays_in_text
@@ -187,11 +188,20 @@ def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -
             screen.warn(f"\n{text}")
     for text in filter(None, (pulled_in(manifests.values()), in_text(manifests.values()))):
         screen.warn(f"\n{text}")
+    for line in taken_back_too(found):
+        screen.warn(f"Caution: {line}")
     for caution in cautions(found.snapshot, found.now, found.runs, found.manifests, restore_db=restore_db):
         screen.warn(f"Caution: {caution}")
 
 
-def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:
+def _conclude(screen: Screen, flags: Flags, controller: "Controller", returned: "Returned") -> int:
+    from nornir_upgrade.execution import ways_told
+
+    with ways_told(controller, returned.run, screen):
+        return _told(screen, flags, controller.journal, returned)
+
+
+def _told(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:
     from nornir_upgrade.core import codec
     from nornir_upgrade.recap import recap
     from nornir_upgrade.recap_text import headline, recap_in_text, ways_in_text

@@ -4,9 +4,11 @@ import json
 import os
 import signal
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from nornir_upgrade import execution
 from nornir_upgrade.core.journal import owned
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.steps.files import CaptureFiles
@@ -200,6 +202,26 @@ def test_the_second_signal_stops_at_once_and_journals_what_was_interrupted(site:
     assert found["ending"] == "interrupted"
     assert [one["error"].split(":")[0] for one in found["failures"]] == ["interrupted"]
     assert f"nornir-upgrade unwind {found['run']}" in errors
+
+
+def test_who_interrupts_after_the_last_step_is_told_how_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C comes when it comes: steps may have ended already, and nobody listens for signals any more."""
+
+    carry_out = execution.carry_out
+
+    def interrupted(*argv: Any) -> None:
+        carry_out(*argv)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution, "carry_out", interrupted)
+    result = site.call("run", site.write(failing()), "--yes")
+    assert result.exit_code == 130
+    run = site.json("status")["run"]
+    assert f"nornir-upgrade resume {run}\n" in result.stderr and f"nornir-upgrade unwind {run}\n" in result.stderr
+    site.gone("b")
+    result = site.call("unwind", "--yes")
+    assert result.exit_code == 130
+    assert f"nornir-upgrade resume {site.json('status')['run']}\n" in result.stderr
 
 
 def test_killed_run_is_open_and_can_be_undone(site: Site) -> None:

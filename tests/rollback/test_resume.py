@@ -1,6 +1,7 @@
 """A way back that was cut off or failed: what `nornir-upgrade resume` and `unwind` make of it, and what a later one closes."""
 
 import json
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -8,6 +9,7 @@ from click.testing import CliRunner, Result
 from nornir_upgrade import cli, joined
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.run import Run
+from rollback import back
 from tests.fake.faults import raises_on
 from tests.fake.state import Installed
 
@@ -143,3 +145,26 @@ def test_unwind_of_a_run_that_a_way_back_takes_back_says_so_goes_on_with_that_an
     result = forward("unwind", failed.id, "--yes")
     assert f"Run {failed.id} is being undone already, by run {back.id}" in result.stderr
     assert "equal (" in result.stdout and site.present == site.start
+
+
+def test_a_new_way_back_tells_what_becomes_of_the_open_one(site: Site) -> None:
+    site.go_forward()
+    run = cut_off(site)
+    part = site.call("apply", "--restore-db", "--only", "nova*", "--yes").stderr
+    assert f"Caution: run {run.id} (rollback {run.plan.origin}) is open, and stays open: only some packages" in part
+    whole = site.call("apply", "--restore-db", "--yes").stderr
+    assert f"{run.id} (rollback {run.plan.origin}) is open, and will be closed when all is as it should be" in whole
+    assert site.journal.run(run.id).status == "undone"
+
+
+def test_who_interrupts_the_end_of_a_way_back_is_told_how_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*argv: Any) -> None:
+        carry_out(*argv)
+        raise KeyboardInterrupt
+
+    site.go_forward()
+    run, carry_out = cut_off(site), back.carry_out
+    site.fleet.hosts["cmp1"].faults.hook = raises_on("systemctl stop", lambda: CommandFailed("cmp1", "stop", 1, ""))
+    monkeypatch.setattr(back, "carry_out", interrupted)
+    told = forward("resume", "--yes", code=130).stderr
+    assert f"nornir-upgrade resume {run.id}" in told and "rollback apply --snapshot" in told
