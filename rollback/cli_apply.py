@@ -73,7 +73,8 @@ def apply(
 ) -> int:
     """Take the fleet back: packages, configuration and, where asked for, databases; then compare with the snapshot.
 
-    Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more.
+    Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more. Runs that are open are taken
+    back, too: a caution names them before the question.
     """
     from nornir_upgrade.cloud import cloud_of
     from nornir_upgrade.controller import at_work
