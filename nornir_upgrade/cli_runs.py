@@ -12,6 +12,7 @@ from .streams import put
 from .words import one_line
 
 if TYPE_CHECKING:
+    from .controller import Controller
     from .core.engine import Policy
     from .core.journal import Journal
     from .core.plan import Plan
@@ -33,10 +34,11 @@ def resume(flags: Flags, run: str) -> int:
     RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. What was done
     stays done; a step that was cut off is done again. A job that still runs on a host is followed there.
     Before anything more is touched: the hosts ahead must answer, and what the run kept for its way back must be whole
-    still. Old packages that were lost are kept again where they are to be had.
+    still. Old packages that were lost are kept again where they are to be had. A way back is compared at its end with what
+    was announced of it, as `rollback apply` does: exit code 5 where something differs.
     """
     from .controller import at_work, refuse_strangers, refuse_unknown
-    from .execution import go_back, go_forward
+    from .execution import go_forward
     from .readiness import refuse_unready
     from .recap import undoing
 
@@ -56,7 +58,7 @@ def resume(flags: Flags, run: str) -> int:
         screen.note(f"Run {found.id}: {found.plan.direction} {one_line(found.plan.origin)}")
         screen.confirm("Go on with it?")
         if found.plan.direction != "forward":
-            return go_back(controller, found, screen)
+            return _back(controller, found, flags, screen)
         rules = policy(flags, found.plan)
         refuse_unready(controller, found, flags.accept, rules.max_fail, screen)
         controller.journal.consent(found.id, sorted(rules.consent - found.consent))
@@ -77,12 +79,12 @@ def unwind(flags: Flags, run: str) -> int:
     RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. Its journal is read backwards.
     Databases that this very run migrated are restored from the dumps that it made. Packages that it brought are purged, but for
     those that have data by now, which are removed only. To go back from a run that ended
-    well, use `rollback apply`.
+    well, use `rollback apply`. A run that is being undone already goes on in that direction. A way back of `rollback apply` is
+    not undone, for nobody kept the packages that it takes away: `resume` it, or begin it anew.
     """
     from .controller import at_work, refuse_strangers, refuse_unknown
     from .execution import go_back, open_undoing, plan_undoing
     from .recap import undoing
-    from .sparing import Spared
 
     screen = Screen(flags)
     refuse_unknown(flags.config, flags.accept)
@@ -96,14 +98,17 @@ def unwind(flags: Flags, run: str) -> int:
                 f"run {found.id} is not unfinished: it {found.status}",
                 hint=f"to go back from it: rollback apply --run {found.id}",
             )
+        _refuse_way_back(found, flags)
         refuse_strangers(found.plan, controller.fleet.names)
-        consent = frozenset(flags.accept)
-        under_way = found if found.plan.direction != "forward" else undoing(found, controller.journal.runs())
-        planned = Spared(under_way.plan) if under_way else plan_undoing(controller, found.id, consent)
+        under_way = found if found.plan.direction == "unwind" else undoing(found, controller.journal.runs())
+        if under_way:
+            _tell_who_undoes(screen, under_way)
+            screen.confirm("Go on with it?")
+            return _back(controller, under_way, flags, screen)
+        planned = plan_undoing(controller, found.id, frozenset(flags.accept))
         _tell_what_is_undone(screen, planned, found)
         screen.confirm("Undo it?")
-        opened = under_way or open_undoing(controller.journal, found.id, planned.plan, flags.comment)
-        return go_back(controller, opened, screen)
+        return go_back(controller, open_undoing(controller.journal, found.id, planned.plan, flags.comment), screen)
 
 
 @click.command(
@@ -235,9 +240,36 @@ def _unfinished(journal: "Journal", name: str) -> "Run":
     return found[-1]
 
 
+def _back(controller: "Controller", run: "Run", flags: Flags, screen: Screen) -> int:
+    """Go on with a run that takes another back, or leads to a snapshot; returns the exit code."""
+    from .execution import go_back
+    from .joined import going_on
+
+    go_on = going_on(run)
+    return go_on(controller, run, flags, screen) if go_on else go_back(controller, run, screen)
+
+
 def _nothing_to_do(screen: Screen, run: "Run") -> int:
     screen.result({"run": run.id, "status": run.status}, f"Run {run.id}: nothing to do, it is {run.status}.")
     return 0
+
+
+def _refuse_way_back(run: "Run", flags: Flags) -> None:
+    """Returns where `run` can be undone by its journal. Raises `InvalidInput` for a way back: newer packages are in no escrow."""
+    from .recap import ways_out
+
+    if run.plan.direction == "rollback":
+        ways = ways_out(run, flags.config)
+        raise InvalidInput(
+            f"run {run.id} is a way back to snapshot {run.plan.origin}, and cannot be undone: "
+            "nobody kept the packages that it takes away",
+            hint=f"go on with it: {ways.go_on}\n  or begin it anew: {ways.go_back}",
+        )
+
+
+def _tell_who_undoes(screen: Screen, run: "Run") -> None:
+    of = f"Run {run.parent} is being undone already, by" if run.parent else "This is"
+    screen.note(f"{of} run {run.id} ({run.plan.direction} {one_line(run.plan.origin)}). That one goes on.")
 
 
 def _tell_what_is_undone(screen: Screen, planned: "Spared", run: "Run") -> None:
@@ -247,9 +279,9 @@ def _tell_what_is_undone(screen: Screen, planned: "Spared", run: "Run") -> None:
     for line in (*planned.purged, *planned.lines):
         screen.warn(line)
     hosts = ", ".join(plan.hosts) or "no host"
-    screen.note(f"Run {run.id} ({one_line(run.plan.origin)}) is undone on: {hosts}")
+    screen.note(f"Run {run.id} ({one_line(run.plan.origin)}) will be undone on: {hosts}")
     databases = sorted(
         {f"{step.database} on {host}" for _, host, step in plan.steps() if isinstance(step, RestoreDatabase)}
     )
     if databases:
-        screen.note(f"Databases restored from the dumps that it made: {', '.join(databases)}")
+        screen.note(f"Databases that will be restored from the dumps that it made: {', '.join(databases)}")

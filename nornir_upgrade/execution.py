@@ -3,8 +3,8 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from . import interrupt, progress
@@ -75,6 +75,23 @@ def _execute(
 
 def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen, *, or_unwind: bool = False) -> int:
     """Carry `run` out, undo it if it failed and `or_unwind`, tell how it stands; returns the exit code."""
+    with ways_told(controller, run.id, screen):
+        return _go_forward(controller, run, policy, screen, or_unwind)
+
+
+@contextmanager
+def ways_told(controller: Controller, name: str, screen: Screen) -> Iterator[None]:
+    """Where the block is interrupted, the ways on and back of the run `name` are told: also after its last step has ended."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(Exception):
+            if ways := ways_in_text(_found(controller, name)):
+                screen.warn(ways)
+        raise
+
+
+def _go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen, or_unwind: bool) -> int:
     ended = carry_out(controller, run, policy, screen)
     if ended.outcome.succeeded:
         return _conclude(controller, run.id, screen, 0)
@@ -97,21 +114,30 @@ def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen,
 
 
 def go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
-    """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code."""
+    """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code.
+
+    One that leads to a snapshot is not compared with it here, so that it never counts as good.
+    """
+    with ways_told(controller, undoing.id, screen):
+        return _go_back(controller, undoing, screen)
+
+
+def _go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
     ended = carry_out(controller, undoing, Policy(max_fail=0), screen, _unseen if _compares(undoing) else None)
-    if ended.outcome.succeeded:
+    good = ended.outcome.succeeded and not _compares(undoing)
+    if good:
         mark_undone(controller.journal, undoing)
-    done = 0 if ended.outcome.succeeded else UndoFailed.exit_code
+    done = 0 if good else UndoFailed.exit_code
     return _conclude(controller, undoing.id, screen, ended.signal_code or done)
 
 
 def _compares(run: Run) -> bool:
-    """Whether it is one of those whose end is held against a snapshot, which `rollback apply` does and `resume` cannot."""
+    """Whether it is one of those whose end is held against a snapshot, which only `rollback` can."""
     return run.plan.direction == "rollback"
 
 
 def _unseen() -> Verdict:
-    return Verdict(True, "not compared with the snapshot; `rollback diff` does")
+    return Verdict(False, "not compared with the snapshot")
 
 
 def plan_undoing(controller: Controller, run: str, consent: frozenset[str] = frozenset()) -> Spared:

@@ -119,10 +119,17 @@ def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
 
 
 def _remedy(run: Run, config: Path) -> str:
-    where = [] if config == Path(DEFAULT_CONFIG) else ["-c", str(config)]
-    look = quote(["rollback", "diff", run.plan.origin, *where])
-    again = quote(["rollback", "apply", "--snapshot", run.plan.origin, *where])
-    return f"see what differs: {look}; mend it by hand, or go back once more: {again}"
+    look = quote(["rollback", "diff", run.plan.origin, *_where(config)])
+    return f"see what differs: {look}; mend it by hand, or go back once more: {_anew(run, config)}"
+
+
+def _anew(run: Run, config: Path) -> str:
+    """The command that goes back to the same snapshot from what is true by then."""
+    return quote(["rollback", "apply", "--snapshot", run.plan.origin, *_where(config)])
+
+
+def _where(config: Path) -> list[str]:
+    return [] if config == Path(DEFAULT_CONFIG) else ["-c", str(config)]
 
 
 def _wave(run: Run, number: int) -> WaveRecap:
@@ -167,14 +174,20 @@ def undoing(run: Run, runs: Iterable[Run]) -> Run | None:
 
 
 def ways_out(run: Run, config: Path, runs: Iterable[Run] = ()) -> WaysOut:
-    """What to type next. A run that is being undone, and an undoing, can only go on in that direction."""
+    """What to type next. A run that is being undone, and an undoing, can only go on in that direction.
+
+    A way back to a snapshot can be begun anew as well, which closes the one that was cut off.
+    """
     if run.status != "open":
         return WaysOut()
     child = undoing(run, runs)
     forward = run.plan.direction == "forward" and child is None
     consent = _passing(run) if forward else ()
     go_on = "" if forward and drifted(run) else _command("resume", child or run, config, consent)
-    return WaysOut(go_on, _command("unwind", run, config, _passed(run)) if forward else "")
+    if forward:
+        return WaysOut(go_on, _command("unwind", run, config, _passed(run)))
+    back = child or run
+    return WaysOut(go_on, _anew(back, config) if back.plan.direction == "rollback" else "")
 
 
 def _host(run: Run, host: str) -> HostRecap:
@@ -238,9 +251,7 @@ def _passed(run: Run) -> tuple[str, ...]:
 
 
 def _command(verb: str, run: Run, config: Path, consent: Collection[str]) -> str:
-    argv = ["nornir-upgrade", verb, run.id]
-    if config != Path(DEFAULT_CONFIG):
-        argv += ["-c", str(config)]
+    argv = ["nornir-upgrade", verb, run.id, *_where(config)]
     for host in consent:
         argv += ["--accept-no-way-back", host]
     return quote(argv)

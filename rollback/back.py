@@ -1,5 +1,6 @@
 """The way back, carried out: journalled and executed as any run, then proved."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from nornir_upgrade.controller import Controller
@@ -8,11 +9,13 @@ from nornir_upgrade.core.errors import UndoFailed, Unreachable
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
-from nornir_upgrade.execution import carry_out, mark_undone
+from nornir_upgrade.execution import carry_out, mark_undone, ways_told
 from nornir_upgrade.screen import Screen
 from nornir_upgrade.words import one_line
 
+from .announced import Announced, announced, keep, kept
 from .proof import Proof, prove
+from .snapshot import Snapshot, read, runs_since
 from .survey import Survey, state_now
 
 _TOLD = 20
@@ -39,6 +42,25 @@ def needless(found: Survey, plan: Plan) -> bool:
     return not plan.waves or bool(returned)
 
 
+def taken_back_too(found: Survey) -> tuple[str, ...]:
+    """What becomes of the runs that are open, a sentence each: before the question, for `run` would refuse to begin over them."""
+    return tuple(
+        f"run {run.id} ({run.plan.direction} {one_line(run.plan.origin)}) is open, and {_becomes(run, found)}"
+        for run in found.runs
+        if run.status == "open"
+    )
+
+
+def _becomes(run: Run, found: Survey) -> str:
+    if found.partial:
+        return "stays open: only some packages go back"
+    if not _whole(run, found):
+        return "stays open: it touched hosts that stay as they are"
+    if run.plan.direction == "rollback":
+        return "will be closed when all is as it should be"
+    return "will be taken back, too"
+
+
 def go_back(
     controller: Controller,
     found: Survey,
@@ -54,23 +76,40 @@ def go_back(
     When all is as it should be, and that was to go back as a whole, every unfinished run since the snapshot counts as
     undone, unless it touched a host that was not looked at.
     """
-    journal = controller.journal
-    run = journal.open_run(plan, parent=_parent(found), comment=comment)
+    told = announced(found, restore_db=restore_db)
+    measure = keep(controller.store, told)
+    run = controller.journal.open_run(plan, parent=_parent(found), comment=comment)
+    controller.journal.append(run.id, "announced", text=measure)
+    return _carried_out(controller, run, Policy(max_fail=0, consent=consent), screen, found.snapshot, told)
+
+
+def go_on(controller: Controller, run: Run, screen: Screen, *, consent: frozenset[str] = frozenset()) -> Returned:
+    """Carry out what is left of `run`, a way back that was cut off or failed. All else is as with `go_back`."""
+    snapshot = read(controller.journal, run.plan.origin)
+    told = kept(controller.store, run, snapshot)
+    return _carried_out(controller, run, Policy(max_fail=0, consent=consent), screen, snapshot, told)
+
+
+def _carried_out(
+    controller: Controller, run: Run, policy: Policy, screen: Screen, snapshot: Snapshot, told: Announced
+) -> Returned:
     seen: list[Proof | UndoFailed] = []
 
     def judge() -> Verdict:
-        seen.append(_look_again(controller, found, run.id, restore_db))
+        seen.append(_look_again(controller, run.id, snapshot, told))
         return _verdict(seen[0])
 
-    ended = carry_out(controller, run, Policy(max_fail=0, consent=consent), screen, judge)
+    with ways_told(controller, run.id, screen):
+        ended = carry_out(controller, run, policy, screen, judge)
     if not ended.outcome.succeeded:
         return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
     (proof,) = seen
     if isinstance(proof, UndoFailed):
         raise proof
-    if proof.equal and not found.partial:
-        mark_undone(journal, run)
-        _close_unfinished(journal, found, run.id)
+    if proof.equal:
+        mark_undone(controller.journal, run)
+        if told.whole:
+            _close_unfinished(controller.journal, snapshot, told.hosts, run.id)
     return Returned(run.id, 0 if proof.equal else UndoFailed.exit_code, proof)
 
 
@@ -86,22 +125,15 @@ def _verdict(seen: Proof | UndoFailed) -> Verdict:
     return Verdict(False, f"{len(seen.differences)} differ{announced}: {told}{more}")
 
 
-def _look_again(controller: Controller, found: Survey, run: str, restore_db: bool) -> Proof | UndoFailed:
+def _look_again(controller: Controller, run: str, snapshot: Snapshot, told: Announced) -> Proof | UndoFailed:
     try:
-        now = state_now(controller.fleet, tuple(found.now), found.snapshot)
+        now = state_now(controller.fleet, told.hosts, snapshot)
     except Unreachable as silence:
         return UndoFailed(
             f"run {run} came to its end, but then not every host answered: {silence.message}",
-            hint=f"when they do: rollback diff {found.snapshot.id}",
+            hint=f"when they do: rollback diff {snapshot.id}",
         )
-    return prove(
-        found.then,
-        now,
-        databases=restore_db,
-        foretold=found.foretold,
-        others=found.others,
-        theirs=found.theirs,
-    )
+    return told.proof(snapshot, now)
 
 
 def _parent(found: Survey) -> str:
@@ -109,15 +141,20 @@ def _parent(found: Survey) -> str:
     return found.runs[0].id if found.runs and not found.partial and _whole(found.runs[0], found) else ""
 
 
-def _close_unfinished(journal: Journal, found: Survey, by: str) -> None:
-    for run in found.runs:
-        if _whole(run, found) and journal.run(run.id).status == "open":
+def _close_unfinished(journal: Journal, snapshot: Snapshot, hosts: Collection[str], by: str) -> None:
+    """Afterwards no run since the snapshot is open, forward or back, but those that touched other hosts than `hosts`."""
+    for run in runs_since(journal, snapshot):
+        if run.status == "open" and _touched(run) <= set(hosts):
             journal.append(run.id, "run_undone", text=by)
 
 
 def _whole(run: Run, found: Survey) -> bool:
     """Whether every host that `run` touched is taken back."""
-    return {place.host for place in run.started} <= found.now.keys()
+    return _touched(run) <= found.now.keys()
+
+
+def _touched(run: Run) -> set[str]:
+    return {place.host for place in run.started}
 
 
 def _aim(plan: Plan) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from nornir_upgrade.core.host import FileState
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.steps.state import RestoreState
 
+from .marks import told
 from .others import Others, others
 from .resolve import Manifest
 from .scope import scope
@@ -55,6 +56,7 @@ def cautions(
             d.name for d in facts.databases if before.get(d.name, d.digest) != d.digest and about[host].names(d.name)
         ]
         if about[host].whole:
+            found += told(manifests[host], snapshot.of(host), facts)
             found += _of_others(host, others(*_state(runs, host), facts))
         lost = [name for name in changed if (host, name) not in captured]
         found += [f"{host}: database {name} has changed, and no run since the snapshot dumped it" for name in lost]

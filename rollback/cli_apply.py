@@ -11,8 +11,10 @@ from nornir_upgrade.screen import Screen
 from .cli_way import FOUND, MISSING, ONLY, PARTING, TARGET, parting, policy, target
 
 if TYPE_CHECKING:
+    from nornir_upgrade.controller import Controller
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.core.plan import Plan
+    from nornir_upgrade.core.run import Run
 
     from .back import Returned
     from .parting import Parting
@@ -71,7 +73,8 @@ def apply(
 ) -> int:
     """Take the fleet back: packages, configuration and, where asked for, databases; then compare with the snapshot.
 
-    Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more.
+    Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more. Runs that are open are taken
+    back, too: a caution names them before the question.
     """
     from nornir_upgrade.cloud import cloud_of
     from nornir_upgrade.controller import at_work, refuse_unknown
@@ -128,7 +131,15 @@ def apply(
         returned = go_back(
             controller, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment
         )
-        return _conclude(screen, flags, journal, returned)
+        return _conclude(screen, flags, controller, returned)
+
+
+def go_on(controller: "Controller", run: "Run", flags: Flags, screen: Screen) -> int:
+    """Carry out what is left of `run`, a way back, and compare as `apply` does: for `nornir-upgrade resume`."""
+    from .back import go_on
+
+    returned = go_on(controller, run, screen, consent=frozenset(flags.accept))
+    return _conclude(screen, flags, controller, returned)
 
 
 def _with_given(found: "Survey", directory: Path | None, asked: "Parting") -> "Survey":
@@ -162,6 +173,7 @@ def _nothing_to_do(found: "Survey") -> str:
 
 
 def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -> None:
+    from .back import taken_back_too
     from .cautions import cautions
     from .deviations import in_text, pulled_in
     from .parting_text import data_in_text, purged_in_text, stays_in_text
@@ -178,23 +190,32 @@ def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -
             screen.warn(f"\n{text}")
     for text in filter(None, (pulled_in(manifests.values()), in_text(manifests.values()))):
         screen.warn(f"\n{text}")
+    for line in taken_back_too(found):
+        screen.warn(f"Caution: {line}")
     for caution in cautions(found.snapshot, found.now, found.runs, found.manifests, restore_db=restore_db):
         screen.warn(f"Caution: {caution}")
 
 
-def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:
+def _conclude(screen: Screen, flags: Flags, controller: "Controller", returned: "Returned") -> int:
+    from nornir_upgrade.execution import ways_told
+
+    with ways_told(controller, returned.run, screen):
+        return _told(screen, flags, controller.journal, returned)
+
+
+def _told(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:
     from nornir_upgrade.core import codec
     from nornir_upgrade.recap import recap
     from nornir_upgrade.recap_text import headline, recap_in_text, ways_in_text
 
     from .proof import differences_in_text, explained_in_text, table
 
-    document: dict[str, Any] = {"run": returned.run, "exit_code": returned.exit_code}
+    stands = recap(journal.run(returned.run), flags.config, journal.runs())
+    document: dict[str, Any] = codec.to_builtins(stands) | {"exit_code": returned.exit_code}
     proof = returned.proof
     if proof is None:
-        stands = recap(journal.run(returned.run), flags.config, journal.runs())
         try:
-            screen.result(codec.to_builtins(stands) | document, recap_in_text(stands), code=returned.exit_code)
+            screen.result(document, recap_in_text(stands), code=returned.exit_code)
         finally:
             screen.warn(ways_in_text(stands))
         return returned.exit_code
@@ -208,7 +229,6 @@ def _conclude(screen: Screen, flags: Flags, journal: "Journal", returned: "Retur
     if explained := explained_in_text(proof.explained):
         parts.append(f"Explained, and not counted:\n{explained}")
     if not proof.equal:
-        stands = recap(journal.run(returned.run), flags.config)
         parts.append("\n".join((headline(stands), f"  {stands.remedy}")))
     screen.result(
         document

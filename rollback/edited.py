@@ -51,7 +51,10 @@ def in_text(edits: Mapping[str, tuple[str, ...]]) -> str:
     """What was edited since, and how it is had again; '' where nothing was."""
     return "\n".join(
         "\n".join(
-            (f"{host}: edited since, and taken back (kept: rollback escrow show last {host} PATH):", *map(_line, paths))
+            (
+                f"{host}: edited since, and will be taken back (will be kept: rollback escrow show last {host} PATH):",
+                *map(_line, paths),
+            )
         )
         for host, paths in edits.items()
     )

@@ -110,6 +110,7 @@ def _digests(runs: Iterable[Run]) -> set[str]:
         for event in run.events:
             if event.before is not None:
                 found |= _in(codec.to_builtins(event.before))
+        found |= _in(run.announced)
     return found
 
 

@@ -33,9 +33,13 @@ class Others:
     unknown: bool = False
 
     def tells(self, name: str) -> bool:
-        """Whether a difference of this name is the others' doing. A choice of alternatives(8) is told of by its file, too."""
+        """Whether a difference of this name is the others' doing. A choice of alternatives(8) is told of by its file, too, a service
+        by the link that enables it.
+        """
         lines = tuple(word for path, word in _LINES.items() if path in self.merged)
         if not name.startswith("/") and any(f"{place}/{name}" in self.stays for place in _CHOICES):
+            return True
+        if any(path.endswith(f"/{name}.service") for path in self.stays):  # a link that enables it, or masks it
             return True
         return name in self.stays or name in self.merged or bool(lines and name.startswith(lines))
 

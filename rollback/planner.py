@@ -29,7 +29,7 @@ from .scope import Scope, scope
 from .slots import flavour_of
 from .snapshot import Snapshot
 from .trail import Trail, start_order, trail
-from .wants import leftovers, wants
+from .wants import leftovers, of_others, wants
 
 
 def plan_rollback(
@@ -145,7 +145,14 @@ class _Host:
     def packages(self) -> tuple[Step, ...]:
         wanted = (wants(self.manifest, self.now), leftovers(self.manifest, self.now))
         return tuple(
-            SetPackages(want, self.services, downgrade=True, configuration=self._capture, family=flavour_of(self.now))
+            SetPackages(
+                want,
+                self.services,
+                downgrade=True,
+                configuration=self._capture,
+                family=flavour_of(self.now),
+                theirs=of_others(self.manifest, want),
+            )
             for want in wanted
             if want
         )

@@ -91,7 +91,7 @@ def _announced(then: HostFacts, end: HostFacts) -> set[str]:
 
 
 def _of_others(one: Difference, others: Others | None) -> bool:
-    return others is not None and one.area in (*BESIDE, "conffiles") and others.tells(one.name)
+    return others is not None and one.area in (*BESIDE, "conffiles", "services") and others.tells(one.name)
 
 
 def _silent(one: Difference) -> bool:

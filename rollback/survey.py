@@ -24,6 +24,7 @@ from .catalog import Catalog, catalog
 from .enquiry import Wanted
 from .escrowed import candidates, due, elsewhere
 from .foretold import foretell
+from .marks import marked
 from .nearest import Nearest
 from .others import Others, others
 from .parting import Estate, Parting, parted, strangers
@@ -131,6 +132,7 @@ def survey(
     solved = solve_all(solver, questions, progress=progress)
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
     manifests |= {host: parted(manifests[host], now[host], estates[host], asked) for host in estates}
+    manifests = {host: marked(one, now[host], runs) for host, one in manifests.items()}
     return Survey(snapshot, runs, now, manifests, estates)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from nornir_upgrade.core.facts import HostFacts
-from nornir_upgrade.core.packages import Package, PackageWant
+from nornir_upgrade.core.packages import Package, PackageName, PackageWant
 
 from .resolve import STAYS, Change, Manifest, require_solved, slots_in
 
@@ -46,6 +46,12 @@ def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
         for change in manifest.changes
         if change.action == "remove" and change.target and installed.get(change.key) != change.target
     )
+
+
+def of_others(manifest: Manifest, wanted: Iterable[PackageWant]) -> tuple[PackageName, ...]:
+    """Of what is `wanted`, the packages that stay because others installed them. Nobody misses one that is gone by then."""
+    stay = {PackageName(one.name, one.arch) for one in manifest.changes if one.foreign and one.action in STAYS}
+    return tuple(dict.fromkeys(one.key for one in wanted if one.key in stay))
 
 
 def _want(change: Change, now: Package | None) -> PackageWant | None:

@@ -30,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("etc", r"/etc/\.pwd\.lock", "an empty file that lckpwdf(3) locks"),
     _rule("etc", r"/etc/ld\.so\.cache", "ldconfig(8) makes it of the libraries that are there"),
+    _rule("etc", r"/etc/\.etckeeper", "etckeeper notes modes and owners at each commit; these are compared themselves"),
     _rule("etc", r"/etc/mtab", "the list of mounted file systems"),
     _rule("etc", r"/etc/adjtime", "hwclock(8) notes the drift of the clock"),
     _rule("etc", r"/etc/udev/hwdb\.bin", "systemd-hwdb(8) makes it of the texts that are there"),

@@ -20,6 +20,7 @@ What = Literal[
     "host_failed",
     "wave_closed",
     "run_by",
+    "announced",
     "verdict",
     "run_ended",
     "run_undone",
@@ -35,7 +36,8 @@ class Event:
 
     `wave` and `index` count from 0 and are -1 where they do not apply. `at` is UTC, ISO 8601; order comes from `seq` alone.
     `before` is the step that wants what was true (on `step_started`), `text` the step or outcome in words, `error` the failure.
-    `run_by` says who opened the run, from where and how; `verdict` what a comparison at its end found.
+    `run_by` says who opened the run, from where and how; `verdict` what a comparison at its end found,
+    `announced` in which object of the store it stands what it is compared with.
     """
 
     seq: int
@@ -119,6 +121,11 @@ class Run:
     def author(self) -> str:
         """Who opened the run, from where, and by which command; '' where nobody recorded it."""
         return next((event.text for event in self.events if event.what == "run_by"), "")
+
+    @property
+    def announced(self) -> str:
+        """The digest of what was told of its end before it began; '' where nothing was."""
+        return next((event.text for event in self.events if event.what == "announced"), "")
 
     @property
     def verdict(self) -> str:

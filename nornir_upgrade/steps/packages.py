@@ -1,7 +1,7 @@
 """Packages: each at its exact version, or gone, with its marks; all of them in one transaction of the host's own package manager."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..core import transaction
@@ -36,7 +36,8 @@ class SetPackages(Step, kind="packages"):
     Maintainer scripts do not start the services `keep_stopped` meanwhile. `downgrade`: versions may go down. `configuration`
     names the capture of the packages' conffiles, which is restored before the old versions come back: what only the new ones
     had must be gone by then, or dpkg keeps it in mind as a conffile that somebody removed, and never installs it again.
-    On the way down, versions that the host's own repositories have lost come out of escrow.
+    On the way down, versions that the host's own repositories have lost come out of escrow. `theirs` are packages of others,
+    which are wanted as long as they are there: whoever removes one meanwhile is not in the way.
     """
 
     want: tuple[PackageWant, ...]
@@ -44,6 +45,7 @@ class SetPackages(Step, kind="packages"):
     downgrade: bool = False
     configuration: str = ""
     family: Name = "deb"
+    theirs: tuple[PackageName, ...] = ()
     kind: Literal["packages"] = "packages"
 
     def __post_init__(self) -> None:
@@ -66,6 +68,9 @@ class SetPackages(Step, kind="packages"):
         host.follow(JOB)  # of a controller that is no more
         self._family.quieten(host)
         present = self._present(host)
+        return self._of_what_is_there(present)._reach(host, store, present)
+
+    def _reach(self, host: Host, store: Store, present: Sequence[Package]) -> str:
         if not differences(self.want, present):
             return ""
         result = self._transact(host, store, present)
@@ -74,6 +79,11 @@ class SetPackages(Step, kind="packages"):
                 f"{host.name}: after the transaction: {'; '.join(left)}", hint=f"see {self._family.log} on {host.name}"
             )
         return self._family.record(result)
+
+    def _of_what_is_there(self, present: Sequence[Package]) -> "SetPackages":
+        """The same without the packages of others that are gone."""
+        gone = set(self.theirs) - {one.key for one in present if one.unpacked}
+        return replace(self, want=tuple(one for one in self.want if one.key not in gone)) if gone else self
 
     def _transact(self, host: Host, store: Store, present: Sequence[Package]) -> Result:
         """One transaction. Where repositories do not give what their indexes name, nothing was done, and the escrow stands in."""

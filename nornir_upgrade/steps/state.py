@@ -65,7 +65,7 @@ class RestoreState(Step, kind="restore_state"):
     `part` says how much of it. `only` names the paths that are touched (one that ends with `/`: all at and below it), `None` is
     all; nothing at and below `spared` is. `since` are the files of records as the runs left them: what others changed in these
     since stays. `keep` leaves there all that the runs added to them, `keeps` what is of these packages and users. `before` names the
-    capture of what the way back met, `met` are its files of records, `seen` all its paths: what differs from these, scripts of the
+    capture of what the way back met, `met` are its files of records, `seen` all of it: what differs from these, scripts of the
     way back wrote. `fresh` are conffiles of a package that were none of it when the state was captured: they stand aside while it
     goes back.
     """
@@ -82,7 +82,7 @@ class RestoreState(Step, kind="restore_state"):
     fresh: tuple[str, ...] = ()
     before: str = ""
     met: tuple[FileState, ...] = ()
-    seen: tuple[str, ...] = ()
+    seen: tuple[FileState, ...] = ()
     kind: Literal["restore_state"] = "restore_state"
 
     @property
@@ -112,7 +112,7 @@ class RestoreState(Step, kind="restore_state"):
         if not isinstance(found, RestoreState):
             return self
         met = tuple(one for one in found.entries if one.digest and records_of(one.path))
-        return replace(self, met=met, seen=tuple(one.path for one in found.entries))
+        return replace(self, met=met, seen=found.entries)
 
     def observe(self, host: Host, store: Store) -> Step:
         entries = _captured(host, store, self.configuration, self.part == "end")
@@ -126,7 +126,7 @@ class RestoreState(Step, kind="restore_state"):
         found = surveyed(host, self.configuration)
         alone = _alone((*found, *self.entries))
         present = {one.path: one for one in found if one.path not in alone}
-        aside = {path for path in self.fresh if path in self.seen and path not in present}
+        aside = {one.path for one in self.seen if one.path in self.fresh and one.path not in present}
         touched = (one for one in self.entries if one.path not in alone)
         wanted = {one.path: one for one in touched if one.path in aside or self._touches(one.path)}
         if self.part == "ahead":
@@ -149,14 +149,30 @@ class RestoreState(Step, kind="restore_state"):
         _exact({p: s for p, s in wanted.items() if own(p)}, {p: s for p, s in present.items() if own(p)}, host, store)
 
     def _whole(self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
-        merging = [place for place in KEPT if place.records and place.path in present and self._merges(place, present)]
-        paths = {place.path for place in merging}
-        merged = {place.path: self._merged(place, wanted, host, store) for place in merging if place.path in wanted}
+        touched = [place for place in KEPT if place.records and self._touches(place.path)]
+        merging = {place.path: place for place in touched if self._merges(place, present)}
+        merged = {p: self._merged(place, wanted, host, store) for p, place in merging.items() if p in wanted}
+        wanted |= self._kept_from_scripts(store)
         made = self._made(present)
         there = {
-            p: one for p, one in present.items() if p in merged or (p not in paths and (p in made or self._touches(p)))
+            p: one
+            for p, one in present.items()
+            if p in merged or (p not in merging and (p in made or p in wanted or self._touches(p)))
         }
-        _exact({p: one for p, one in wanted.items() if p in merged or p not in paths}, there, host, store, merged)
+        _exact({p: one for p, one in wanted.items() if p in merged or p not in merging}, there, host, store, merged)
+
+    def _kept_from_scripts(self, store: Store) -> dict[str, FileState]:
+        """What was captured, and the way back does not touch, is as it was when that began, whatever its scripts wrote. Not where
+        packages stay or only some go back: there the scripts' doing may be meant.
+        """
+        spared, alone = _below(self.spared), _alone((*self.seen, *self.entries))
+        captured = {one.path for one in self.entries if one.path not in alone}
+        found = () if self.keep else (one for one in self.seen if one.path in captured and not self._touches(one.path))
+        return {
+            one.path: one
+            for one in found
+            if _counts(one.path) and not spared(one.path) and (not one.digest or one.digest in store)
+        }
 
     def _merged(self, place: Kept, wanted: Mapping[str, FileState], host: Host, store: Store) -> tuple[bytes, bytes]:
         """What a file of records holds, and what it will."""
@@ -168,12 +184,14 @@ class RestoreState(Step, kind="restore_state"):
         return now, returned(then, end, now, place.records, keep=keep, met=seen)
 
     def _stands_aside(self, one: FileState) -> bool:
-        """A conffile as it was captured. dpkg goes on listing it as one of the package, obsolete, where it finds it there."""
-        return one.path in self.fresh and one in self.entries
+        """A conffile of a package that was none of it, and that others did not edit. dpkg goes on listing it as one of the package,
+        obsolete, where it finds it there.
+        """
+        return one.path in self.fresh and (one in self.entries or self._touches(one.path))
 
     def _made(self, present: Iterable[str]) -> set[str]:
         """What scripts of the way back made: it was neither there when the way back began, nor when the state was captured."""
-        known = {*self.seen, *(one.path for one in self.entries)}
+        known = {one.path for one in (*self.seen, *self.entries)}
         spared = _below(self.spared)
         return {path for path in present if self.seen and path not in known and _counts(path) and not spared(path)}
 

@@ -4,9 +4,11 @@ import json
 import os
 import signal
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from nornir_upgrade import execution
 from nornir_upgrade.core.journal import owned
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.steps.files import CaptureFiles
@@ -63,6 +65,7 @@ def test_unwind_brings_back_what_was(site: Site) -> None:
     run = opened(site, failing(), 3)
     result = site.call("unwind", "--yes")
     assert result.exit_code == 0, result.output
+    assert f"Run {run} (toy) will be undone on: b, a" in result.stderr
     assert site.notes("a") == site.notes("b") == {}
     found = site.json("status", run)
     assert (found["status"], found["ways"]) == ("undone", {"go_on": "", "go_back": ""})
@@ -115,7 +118,8 @@ def test_a_run_that_is_being_undone_is_not_taken_forward(site: Site) -> None:
     assert site.json("status", run)["ways"] == {"go_on": f"nornir-upgrade resume {child}", "go_back": ""}
     assert site.call("run", site.write(failing()), "--yes").exit_code == 12
     site.gone("b", False)
-    assert site.call("unwind", run, "--yes").exit_code == 0  # goes on with the one that is under way
+    onward = site.call("unwind", run, "--yes")  # goes on with the one that is under way
+    assert onward.exit_code == 0 and f"Run {run} is being undone already, by run {child}" in onward.stderr
     assert [one["status"] for one in site.json("history")["runs"]] == ["undone", "succeeded"]
     assert site.notes("b") == {}
 
@@ -198,6 +202,26 @@ def test_the_second_signal_stops_at_once_and_journals_what_was_interrupted(site:
     assert found["ending"] == "interrupted"
     assert [one["error"].split(":")[0] for one in found["failures"]] == ["interrupted"]
     assert f"nornir-upgrade unwind {found['run']}" in errors
+
+
+def test_who_interrupts_after_the_last_step_is_told_how_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C comes when it comes: steps may have ended already, and nobody listens for signals any more."""
+
+    carry_out = execution.carry_out
+
+    def interrupted(*argv: Any) -> None:
+        carry_out(*argv)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution, "carry_out", interrupted)
+    result = site.call("run", site.write(failing()), "--yes")
+    assert result.exit_code == 130
+    run = site.json("status")["run"]
+    assert f"nornir-upgrade resume {run}\n" in result.stderr and f"nornir-upgrade unwind {run}\n" in result.stderr
+    site.gone("b")
+    result = site.call("unwind", "--yes")
+    assert result.exit_code == 130
+    assert f"nornir-upgrade resume {site.json('status')['run']}\n" in result.stderr
 
 
 def test_killed_run_is_open_and_can_be_undone(site: Site) -> None:

@@ -10,6 +10,7 @@ from nornir_upgrade.lab.lab import Lab
 SMALLEST, LARGEST = 300, 900
 _AT_A_TIME = 8
 _SLACK = 60
+_AT_LEAST = 100  # packages that come to those of the base, which may have more than the smallest set
 # What would only make it slow (games' data, debuggers, whole desktops), or is about a kernel that the lab's hosts do not have.
 _AWK = r"""
 BEGIN { RS = ""; FS = "\n" }
@@ -39,7 +40,8 @@ class Draw:
 def draw(lab: Lab, host: str, seed: int) -> Draw:
     """Afterwards the host, which is reset before, carries a random set of packages. What cannot be installed is drawn again."""
     rnd = random.Random(seed)
-    size = rnd.randint(SMALLEST, LARGEST)
+    lab.reset(host)
+    size = rnd.randint(max(SMALLEST, _count(lab, host) + _AT_LEAST), LARGEST)
     while True:
         lab.reset(host)
         _text(lab, host, "apt-get -q update")

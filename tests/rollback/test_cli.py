@@ -56,7 +56,10 @@ def test_apply_closes_the_runs_that_were_open(site: Site) -> None:
     assert not site.go_forward().succeeded
     failed = site.journal.run("last")
     assert failed.status == "open"
-    document = site.json("apply", "--restore-db", "--yes")
+    result = site.call("apply", "--restore-db", "--yes", "-o", "json")
+    document, told = json.loads(result.stdout), result.stderr
+    caution = f"Caution: run {failed.id} (forward to icehouse) is open, and will be taken back, too"
+    assert told.index(caution) < told.index("wave")
     assert site.journal.run(failed.id).status == "undone"
     last = site.journal.run("last")
     assert (last.id, last.parent, last.plan.direction, last.status) == (
@@ -205,7 +208,7 @@ def test_a_host_that_does_not_answer_ends_with_30_and_nothing_changed(site: Site
 def test_a_limit_takes_one_host_back_and_leaves_the_other(site: Site) -> None:
     site.go_forward()
     there = site.present
-    site.call("apply", "--limit", "cmp1", "--yes")
+    assert "is open" not in site.call("apply", "--limit", "cmp1", "--yes").stderr
     assert site.present == {"cmp1": site.start["cmp1"], "ctl1": there["ctl1"]}
     assert site.journal.runs()[0].status == "succeeded"
     site.call("apply", "--restore-db", "--yes")

@@ -21,7 +21,7 @@ def test_an_edit_is_told_of_before_the_question_and_its_bytes_are_kept(site: Sit
     mine = b"[DEFAULT]\nmine = \xff\x00yes\n"
     edit(site, mine)
     told = site.call("apply", "--restore-db", "--yes").stderr
-    assert told.index("cmp1: edited since, and taken back") < told.index(f"  {PATH}\n") < told.index("wave")
+    assert told.index("cmp1: edited since, and will be taken back") < told.index(f"  {PATH}\n") < told.index("wave")
     assert site.present["cmp1"].files[PATH].data != mine
 
     result = site.call("escrow", "show", "last", "cmp1", PATH)

@@ -6,7 +6,7 @@ import pytest
 
 from nornir_upgrade.core.compare import Area, Difference
 from nornir_upgrade.core.entries import Entry
-from nornir_upgrade.core.facts import Database, HostFacts
+from nornir_upgrade.core.facts import Database, HostFacts, Service
 from nornir_upgrade.core.registries import areas_of
 from rollback.foretold import foretell
 from rollback.others import Others
@@ -14,7 +14,7 @@ from rollback.proof import differences_in_text, explained_in_text, prove, table
 from rollback.resolve import Change, Manifest
 from rollback.theirs import Theirs, theirs
 
-from .factory import facts, package
+from .factory import facts, package, running
 
 THEN = {"a": facts("a", (package("nova", "1"),), databases=(Database("nova", "1"),)), "b": facts("b")}
 NOW = {"a": facts("a", (package("nova", "2"),), databases=(Database("nova", "2"),)), "b": facts("b")}
@@ -73,6 +73,14 @@ def test_what_others_changed_since_is_told_and_counts_as_announced() -> None:
 THEIRS = Theirs(
     frozenset({"/etc/shop"}), frozenset({"shop"}), frozenset({"shopdb", "shop", "postgresql-15", "6.1.0-9-amd64"}), True
 )
+
+
+def test_a_service_that_others_disabled_since_counts_as_announced_by_its_link() -> None:
+    then = {"a": facts("a", services=running("cron", "nginx"))}
+    now = {"a": replace(then["a"], services=(Service("cron", False, "disabled"), *running("nginx")))}
+    link = "/etc/systemd/system/multi-user.target.wants/cron.service"
+    assert prove(then, now, others={"a": Others(stays=(link,))}).equal
+    assert not prove(then, now, others={"a": Others(stays=(link.replace("cron", "nginx"),))}).equal
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from . import factory, fakes
 from .conftest import Site
 
 SCRIPTED, OWN, PASSWD, ANSWERS = "/etc/scripted", "/etc/own", "/etc/passwd", "/var/cache/debconf/config.dat"
-MADE = "/etc/made-on-the-way-back"
+MADE, TRUSTED = "/etc/made-on-the-way-back", "/etc/trusted.pem"
 ROOT, MAIL, ADMIN = (
     f"{name}:x:{number}:{number}::/:/bin/sh\n".encode() for name, number in (("root", 0), ("mail", 8), ("ada", 9))
 )
@@ -163,11 +163,13 @@ def answered(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
             again = host.read(ANSWERS).replace(b"Value: new", b"Value: again")
             host.write(ANSWERS, again + answer("pkg/more", "asked"))
             host.write(MADE, b"made by the older package's script\n")
+            host.place(FileState(TRUSTED, "absent"))
         return told
 
     for host in site.fleet.hosts.values():
         files.make_directories(host.state, "/var/cache/debconf")
         files.put(host.state, ANSWERS, File("file", data=answer("pkg/which", "old") + answer("pkg/other", "yes")))
+        files.put(host.state, TRUSTED, File("file", data=b"a root\n"))
         host.save()
     monkeypatch.setattr(SetPackages, "apply", changed)
     site.start = site.fleet.observable()
@@ -180,6 +182,13 @@ def test_what_scripts_of_the_way_back_write_to_answers_is_no_change_of_others(an
     told(answered)
     assert data(answered, ANSWERS) == answer("pkg/which", "old") + answer("pkg/other", "yes")
     assert answered.present == answered.start
+
+
+@pytest.mark.parametrize("theirs", [b"a root\n", b"mine\n"])
+def test_what_scripts_of_the_way_back_take_away_is_there_again(answered: Site, theirs: bytes) -> None:
+    edit(answered, TRUSTED, theirs)
+    told(answered)
+    assert data(answered, TRUSTED) == theirs
 
 
 def test_answers_that_others_gave_since_stay_beside_those_that_go_back(answered: Site) -> None:
@@ -245,10 +254,14 @@ def test_a_conffile_stands_aside_while_its_package_goes_back_but_not_one_that_ot
     host = site.fleet.hosts["cmp1"]
     path = next(path for one in host.state.packages.values() for path in one.conffiles if path in host.state.files)
     captured = CaptureState("state").observe(host, site.store)
-    assert isinstance(captured, RestoreState)
-    state = replace(captured, fresh=(path,), only=(), seen=(path,))
     if edited:
         edit(site, path, b"mine\n")
+    met = CaptureState("state").observe(host, site.store)
+    assert isinstance(captured, RestoreState) and isinstance(met, RestoreState)
+    state = replace(captured, fresh=(path,), only=(), seen=met.entries)
+    if not edited:
+        changed = (FileState(path, "file", "0600", "0", "0", "a" * 64),)
+        assert replace(state, only=(path,))._stands_aside(*changed) and not state._stands_aside(*changed)
     before = data(site, path)
     state.ahead.apply(host, site.store)
     assert (data(site, path) is None) is not edited
