@@ -89,6 +89,7 @@ def test_where_a_version_is_gone_what_was_agreed_to_is_done_and_the_rest_when_it
     assert {name for name, version in found.items() if version == NEW} == NOVA
 
 
+@pytest.mark.soak  # a minute; its like with dpkg runs each time
 def test_a_part_goes_back_and_the_rest_after_it(rpm_site: Site) -> None:
     before = take(rpm_site.lab, RPM_GROUPS)
     rpm_site.forward(*ALONE)
