@@ -1,6 +1,6 @@
 """rpm and dnf 4 as a `PackageManager`: argument vectors, and parsers of what these print. Pure; `LC_ALL=C` is the host's part.
 
-All of it was run for real, with dnf 4.14. dnf 5 and yum 3 have modules of their own (`dnf5`, `yum`), and were not run.
+All of it was run for real, with dnf 4.14. dnf 5 and yum 3 are not supported.
 
 dnf 4 is told a whole transaction as data (`dnf history replay`, of which dnf 4.5 was the first): it does exactly that, and
 refuses where a version is not to be had or anything else would come along. `dnf install` cannot name what is to go, and

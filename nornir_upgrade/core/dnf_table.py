@@ -1,7 +1,6 @@
 """The table of what dnf would do, taken apart: headings, a package a row, what it replaces below it. Pure; `LC_ALL=C`.
 
-dnf 4.14's was recorded from real runs. dnf 5's is after its documentation and issues, and yum 3's, which is dnf 4's with other
-headings and with long rows and its header broken in two, after its source and transcripts of it; neither was run.
+Recorded from real runs of dnf 4.14.
 """
 
 import re

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nornir_upgrade import proof
-from nornir_upgrade.core import dnf, dnf5, dnf_locks, dnf_table, nevra, rpmquery
+from nornir_upgrade.core import dnf, dnf_locks, dnf_table, nevra, rpmquery
 from nornir_upgrade.core.arrangement import Arrangement
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.families import Rpm
@@ -21,7 +21,7 @@ from nornir_upgrade.core.packages import Package, PackageChange, PackageName, Pa
 from nornir_upgrade.steps.packages import as_they_are, surprises
 
 CASES = Path(__file__).parent.parent / "cases" / "dnf"
-DNF, DNF5 = dnf.Dnf(), dnf5.Dnf5()
+DNF = dnf.Dnf()
 LONG = "openstack-nova-novncproxy-with-a-name-that-no-column-of-dnf-holds"
 
 
@@ -99,12 +99,6 @@ def test_a_line_that_is_no_package_is_refused_with_its_number(line: str, reason:
         DNF.parse_query(case("query_havana").replace(first, f"{line}\n{first}", 1))
 
 
-def test_dnf_5_tells_the_same_and_keys_are_no_packages() -> None:
-    bash, libvirt = DNF5.parse_query(case("dnf5_query"))
-    assert (bash.version, bash.hold, bash.auto) == ("5.2.32-1.fc41", True, False)
-    assert (libvirt.version, libvirt.hold, libvirt.auto) == ("1:1.1.3-1.fc41", False, True)
-
-
 @pytest.mark.parametrize(
     "lock, holds",
     [
@@ -119,23 +113,6 @@ def test_dnf_5_tells_the_same_and_keys_are_no_packages() -> None:
 )
 def test_a_line_of_the_lock_list_holds_what_it_matches(lock: str, holds: bool) -> None:
     assert dnf_locks.parse_list(f"\n{lock}\n")(package("nova", "2:1.0-1")) is holds
-
-
-@pytest.mark.parametrize(
-    "comparator, value, holds",
-    [("=", "2:1.0-1", True), ("=", "2:1.0", True), (">=", "2:1.1", False), ("<", "3:0.1", True), ("!=", "9", False)],
-)
-def test_conditions_of_a_lock_of_dnf_5_are_compared_as_rpm_does(comparator: str, value: str, holds: bool) -> None:
-    text = (
-        f'[[packages]]\nname = "no*"\n[[packages.conditions]]\nkey="evr"\ncomparator="{comparator}"\nvalue="{value}"\n'
-    )
-    assert dnf_locks.parse_toml(text)(package("nova", "2:1.0-1")) is holds
-
-
-@pytest.mark.parametrize("text", ["[[packages]]\n", "packages = 1\n", "[[packages]\n", '[[packages]]\nname = ["a"]\n'])
-def test_a_lock_file_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput, match="versionlock"):
-        dnf_locks.parse_toml(text)
 
 
 # ---------------------------------------------------------------------- the table
@@ -163,16 +140,6 @@ def test_removals_and_no_table_at_all() -> None:
     said = DNF.parse_simulation(case("simulation_erase"), present()).changes
     assert [(one.name, one.new) for one in said] == [("libvirt", ""), (LONG, "")]
     assert DNF.parse_simulation(case("nothing_to_do"), present()).changes == ()
-
-
-def test_the_table_of_dnf_5_is_read() -> None:
-    assert DNF5.parse_simulation(case("dnf5_upgrade"), ()).changes == (
-        PackageChange("libclash", "noarch", "1.0-1.fc41", ""),
-        PackageChange("libvirt", "noarch", "1:1.2.0-1.fc41", "1:1.1.3-1.fc41"),
-        PackageChange("openstack-neutron", "noarch", "", "2014.1-11.fc41"),
-        PackageChange("openstack-nova-common", "noarch", "2013.2.1-1.fc41", "2014.1-1.fc41"),
-        PackageChange("openstack-quantum", "noarch", "2013.2-3.fc41", ""),
-    )
 
 
 @pytest.mark.parametrize("name", ["simulation_upgrade", "simulation_downgrade"])
@@ -305,24 +272,9 @@ def test_a_lock_gives_way_only_where_it_must() -> None:
     ]
 
 
-def test_dnf_5_is_told_what_comes_and_what_goes_in_one_command() -> None:
-    now = (package("nova", "1.0-1", hold=True), package("quantum", "1-1"))
-    wanted = [want("nova", "2.0-1", auto=True), want("neutron", "2-1"), want("quantum")]
-    unlock, do, user, dependency = DNF5.change(wanted, now, downgrade=False, wait=7)
-    assert unlock == ("dnf5", "versionlock", "delete", "nova")
-    assert do[3:8] == ("sh", "7", "0", "dnf5", "-y")
-    assert do[do.index("do") :] == (
-        *("do", "--allowerasing", "--action=install", "nova-2.0-1.noarch", "neutron-2-1.noarch"),
-        *("--action=remove", "quantum-1-1.noarch"),
-    )
-    assert user == ("dnf5", "mark", "user", "neutron-2-1.noarch")
-    assert dependency == ("dnf5", "mark", "dependency", "nova-2.0-1.noarch")
-
-
 def test_no_option_weakens_a_check() -> None:
-    for manager in (DNF, DNF5):
-        words = " ".join(manager.simulate(back(), present("query_icehouse"), downgrade=True))
-        assert not re.search(r"gpgcheck|skip-broken|skip-unavailable|ignore|nobest", words)
+    words = " ".join(DNF.simulate(back(), present("query_icehouse"), downgrade=True))
+    assert not re.search(r"gpgcheck|skip-broken|skip-unavailable|ignore|nobest", words)
 
 
 _HOSTILE = [
@@ -341,14 +293,13 @@ _HOSTILE = [
 
 
 @pytest.mark.parametrize("name", _HOSTILE)
-@pytest.mark.parametrize("manager", [DNF, DNF5])
-def test_what_is_no_name_never_reaches_dnf(manager: dnf.Dnf | dnf5.Dnf5, name: str) -> None:
+def test_what_is_no_name_never_reaches_dnf(name: str) -> None:
     with pytest.raises(InvalidInput):
-        manager.simulate([want(name, "1-1")], (), downgrade=False)
+        DNF.simulate([want(name, "1-1")], (), downgrade=False)
     with pytest.raises(InvalidInput):
-        manager.simulate([want("nova", f"1-{name}")], (), downgrade=False)
+        DNF.simulate([want("nova", f"1-{name}")], (), downgrade=False)
     with pytest.raises(InvalidInput):
-        manager.simulate([want("nova", "1-1", arch=name)], (), downgrade=False)
+        DNF.simulate([want("nova", "1-1", arch=name)], (), downgrade=False)
 
 
 def test_a_version_without_release_is_no_exact_one() -> None:
