@@ -17,8 +17,9 @@ from pathlib import Path
 from benchmarks.hosts import Target, hosts, inventory, targets
 from benchmarks.measure import Failed
 from nornir_upgrade.core.escrow.collect import collect
-from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.inventory.fleet import load
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.lab.deb import dists
 from nornir_upgrade.lab.deb.debian import KEYRING, source_line

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nornir_upgrade.console.text import moment
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import Failure, InvalidInput
-from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.escrow.fleet_copies import heads
 from nornir_upgrade.core.facts.belongings import belongings
 from nornir_upgrade.core.facts.gather import HostFacts, gather
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packaging.model import PackageName
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.runner.session import ask_all, ask_each, refuse_lost
 from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.repositories import SetRepository

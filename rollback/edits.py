@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from nornir_upgrade.console.text import printable
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.run import Run
-from nornir_upgrade.core.transport.host import FileState, Host
+from nornir_upgrade.core.transport.host import FileState, Fleet, Host
 from nornir_upgrade.core.transport.odd_names import is_odd
 from nornir_upgrade.runner.session import ask_all
 from nornir_upgrade.steps.files import RestoreFiles

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.deb import apt
 from nornir_upgrade.core.packaging.model import Package
+from nornir_upgrade.core.transport.host import Fleet
 from rollback.catalog.catalogs import stock
 from rollback.catalog.host_query import Wanted
 from rollback.catalog.indexes import Shelf

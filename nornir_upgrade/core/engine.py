@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, cast
 
-from nornir_upgrade.core.transport.host import Host, Result
+from nornir_upgrade.core.transport.host import Fleet, Host, Result
 
 from .errors import Drift, Failure, GateFailed, Irreversible, Unreachable
 from .journal import Journal
@@ -14,16 +14,6 @@ from .redaction import masked
 from .run import DIFFERS, Place, Run
 from .step import Step
 from .store import Store
-
-T = TypeVar("T")
-
-
-class Fleet(Protocol):
-    """Hosts by name, and the one way to do something on many of them at once."""
-
-    def each(self, names: Sequence[str], act: Callable[[Host], T]) -> Mapping[str, T | Exception]:
-        """`act` on every named host, concurrently; each host's value, or the exception that it raised."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

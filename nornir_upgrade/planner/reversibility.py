@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from nornir_upgrade.core.errors import Blocked
-from nornir_upgrade.core.escrow.escrow import Family, Kept, PackageFile
+from nornir_upgrade.core.escrow.escrow import Kept
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import (
     Package,
@@ -16,6 +16,7 @@ from nornir_upgrade.core.packaging.model import (
     implied,
     standing_for,
 )
+from nornir_upgrade.core.packaging.package_file import Family, PackageFile
 from nornir_upgrade.core.packaging.rehearsal import Rehearsed
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.steps.packages import SetPackages, as_they_are, surprises

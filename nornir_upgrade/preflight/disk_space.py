@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.facts.probe import DUMPS, Inspection, Room
-from nornir_upgrade.core.packaging.file_source import RESERVE
 from nornir_upgrade.core.packaging.model import PackageChange, PackageName, Transaction
+from nornir_upgrade.core.transport.disk import RESERVE
 from nornir_upgrade.finding import Finding
 
 from .remedies import REMEDIES

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.facts.probe import Inspection, Worker
-from nornir_upgrade.core.packaging.deb.transaction import LOCK_WAIT
+from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.model import PackageChange
 from nornir_upgrade.core.state.places import AT_ONCE, BOUND
 from nornir_upgrade.core.transport.host import quote

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile, files_of
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.escrow.fleet_copies import whole
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.package_file import PackageFile, files_of
 from nornir_upgrade.core.packaging.rehearsal import Rehearsed, rehearse
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.transport.host import Host

@@ -7,10 +7,11 @@ from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.text import in_bytes
 from nornir_upgrade.core.errors import Blocked, DiskFull, Unreachable
 from nornir_upgrade.core.escrow.collect import Collected, Progress
-from nornir_upgrade.core.escrow.escrow import Escrow, Family
+from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.escrow.fleet_copies import mend
 from nornir_upgrade.core.escrow.share import share
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.package_file import Family
 from nornir_upgrade.core.plan import Plan
 
 from .required_files import Needs, downgraded, families, needs

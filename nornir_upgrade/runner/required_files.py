@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from nornir_upgrade.core.escrow.escrow import Family, PackageFile, files_of
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import Package, by_name, standing_for
+from nornir_upgrade.core.packaging.package_file import Family, PackageFile, files_of
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.steps.packages import SetPackages
 

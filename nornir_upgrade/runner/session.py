@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 from nornir_upgrade.config import settings
 from nornir_upgrade.config.settings import Settings
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import (
     Blocked,
     DiskFull,
@@ -28,7 +27,7 @@ from nornir_upgrade.core.packaging.model import digest_of_packages
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.report.summary import unfinished, ways_out
 from nornir_upgrade.steps.databases import DumpDatabase
 

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.facts.belongings import belongings
 from nornir_upgrade.core.packaging.model import PackageName, PackageWant
 from nornir_upgrade.core.plan import Plan, Work
 from nornir_upgrade.core.step import Step
-from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.steps.packages import SetPackages
 
 _UNKNOWN = "its host did not say whether it has any"

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import CommandFailed
-from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.runner.session import ask_all
 from rollback.packaging.candidate import Catalog, catalog
 from rollback.packaging.protection import DnfConf

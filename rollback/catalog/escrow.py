@@ -8,9 +8,10 @@ from typing import BinaryIO
 from debian.debfile import DebFile
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.escrow.escrow import Escrow, Family, Kept, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.deb.dependencies import fields_of
+from nornir_upgrade.core.packaging.package_file import Family, PackageFile
 from rollback.packaging.candidate import ESCROW, Candidate, Control, control_of
 from rollback.packaging.rpm.header import control_of_file
 

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import CommandFailed, Failure, HostUnreadable, InvalidInput, TimedOut
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.filesystem import walk
 from nornir_upgrade.core.filesystem.picture import Comparison, Head, Picture, compare, pack, unpack
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.runner.session import ask_each, refuse_lost
 from rollback.snapshot import Snapshot
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.escrow.escrow import Kept, PackageFile, files_of
+from nornir_upgrade.core.escrow.escrow import Kept
 from nornir_upgrade.core.escrow.holders import Holding
+from nornir_upgrade.core.packaging.package_file import PackageFile, files_of
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.runner.captures import Capture
 from rollback.snapshot import Entry, Snapshot

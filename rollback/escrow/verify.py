@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.escrow import fleet_copies
 from nornir_upgrade.core.escrow import host_copies as copies
 from nornir_upgrade.core.escrow.escrow import Escrow
+from nornir_upgrade.core.transport.host import Fleet
 from nornir_upgrade.runner.captures import Capture
 
 

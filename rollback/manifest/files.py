@@ -11,8 +11,8 @@ from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import Drift, InvalidInput, UnknownName
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.deb.apt import Apt
-from nornir_upgrade.core.packaging.deb.transaction import LOCK_WAIT
 from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf, handed
+from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.transport.host import quote
 

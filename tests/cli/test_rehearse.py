@@ -2,8 +2,8 @@
 
 import pytest
 
-from nornir_upgrade.core.escrow.escrow import PackageFile
 from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.finding import Finding
 from nornir_upgrade.planner.reversibility import Proof

@@ -9,11 +9,12 @@ import pytest
 
 from nornir_upgrade.core import engine
 from nornir_upgrade.core.errors import CommandFailed, Failure, GateFailed, SimulationDiffers, StateDiffers, Unobtainable
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.facts.gather import HostFacts, gather
 from nornir_upgrade.core.packaging.deb.apt import Apt
 from nornir_upgrade.core.packaging.download import drop, names_of
 from nornir_upgrade.core.packaging.model import Goal, Package, PackageWant
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState, Host

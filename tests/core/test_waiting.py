@@ -8,6 +8,7 @@ import pytest
 from nornir_upgrade.core import waiting
 from nornir_upgrade.core.errors import PackageManagerLocked
 from nornir_upgrade.core.packaging.deb import transaction
+from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.transport.host import Result
 
 
@@ -53,7 +54,7 @@ def test_patience_ends_with_the_name_of_whom_it_was_for() -> None:
     host = Busy(1000)
     with pytest.raises(PackageManagerLocked, match=r"apt-get \(pid 123\), for more than 120 s"):
         heard(host)
-    assert sum(host.seconds) == transaction.LOCK_WAIT
+    assert sum(host.seconds) == LOCK_WAIT
 
 
 def test_who_only_tells_ends_nobodys_work() -> None:

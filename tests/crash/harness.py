@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nornir_upgrade.core import journal as journals
-from nornir_upgrade.core.engine import Fleet, Outcome, Policy, execute
+from nornir_upgrade.core.engine import Outcome, Policy, execute
 from nornir_upgrade.core.facts.gather import package_digest
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Event, Run, unwind
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Fleet
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.state import HostState
 

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any, BinaryIO, TypeVar
 
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.core.escrow.escrow import PackageFile
 from nornir_upgrade.core.packaging.deb import index_repair, transaction
 from nornir_upgrade.core.packaging.file_source import DIRECTORY, Held, Offer
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.host import Result
 

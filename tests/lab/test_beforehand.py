@@ -9,10 +9,10 @@ import pytest
 from nornir_upgrade.core.errors import DiskFull
 from nornir_upgrade.core.packaging.deb import download
 from nornir_upgrade.core.packaging.dnf import download as download_rpm
-from nornir_upgrade.core.packaging.file_source import RESERVE
 from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.packaging.preview import preview
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.disk import RESERVE
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.scenario.loader import load
 from nornir_upgrade.steps.databases import DIRECTORY

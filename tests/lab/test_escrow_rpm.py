@@ -6,11 +6,12 @@ import pytest
 
 from nornir_upgrade.core.escrow import deliver
 from nornir_upgrade.core.escrow.collect import Collected, collect
-from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile, files_of
+from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.inventory.fleet import load
 from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
 from nornir_upgrade.core.packaging.file_source import DIRECTORY
 from nornir_upgrade.core.packaging.model import Package, PackageWant, implied
+from nornir_upgrade.core.packaging.package_file import DIRECTORY, PackageFile, files_of
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.core.transport.host import Host
 from tests.lab import picture
@@ -122,7 +123,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
     assert picture.take(work.site.lab, [name])[name]["packages"] == before
     assert work.site.text(name, "sh", "-c", "rpm -V $(rpm -qa 'openstack-*' 'python-*') | grep -v ' c '") == ""
     deliver.withdraw(host)
-    assert work.site.text(name, "ls", "-d", deliver.DIRECTORY) == ""
+    assert work.site.text(name, "ls", "-d", DIRECTORY) == ""
 
 
 SPEC = """\

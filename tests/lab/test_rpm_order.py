@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core.packaging.deb.arrangement import Arrangement
+from nornir_upgrade.core.packaging.arrangement import Arrangement
 from nornir_upgrade.core.packaging.dnf import arrangement
 from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
 from nornir_upgrade.core.packaging.model import PackageWant

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import Blocked, Unobtainable
 from nornir_upgrade.core.escrow import host_copies
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.facts.gather import gather
 from nornir_upgrade.core.packaging.model import Package, PackageChange, PackageWant, Transaction
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.packaging.rehearsal import Rehearsed, rehearse
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.planner.reversibility import (

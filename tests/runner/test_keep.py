@@ -11,10 +11,11 @@ from nornir_upgrade.console.options import Flags
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.core.errors import Blocked, DiskFull, Unreachable
 from nornir_upgrade.core.escrow import collect as module
-from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.escrow.host_copies import DIRECTORY
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.runner import keep as keeping
 from nornir_upgrade.runner.keep import keep_old_packages

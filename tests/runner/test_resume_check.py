@@ -10,9 +10,10 @@ from nornir_upgrade.console.options import Flags
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.core.errors import Blocked, RunStopped, Unreachable
 from nornir_upgrade.core.escrow import collect as module
-from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.packaging.deb.file_source import DebDepot
 from nornir_upgrade.core.packaging.dnf.file_source import RpmDepot
 from nornir_upgrade.core.packaging.file_source import DIRECTORY, Depot, Held, Offer, full, parse_held
-from nornir_upgrade.core.transport.host import Host
-
-from .escrow import Escrow, Family, Kept, PackageFile, Source
+from nornir_upgrade.core.packaging.package_file import Family, PackageFile, Source
+from nornir_upgrade.core.transport.host import Fleet, Host
 
 T = TypeVar("T")
 JOB = "escrow"

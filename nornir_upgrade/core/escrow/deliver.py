@@ -26,16 +26,15 @@ from nornir_upgrade.core.errors import (
     Unobtainable,
     Unreachable,
 )
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.packaging.model import Package, PackageWant
+from nornir_upgrade.core.packaging.package_file import DIRECTORY, Family, PackageFile
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState, Host
 
 from . import host_copies
 from .collect import look
-from .escrow import Escrow, Family, Kept, PackageFile
 
-DIRECTORY = "/var/lib/nornir-upgrade/escrow"
-"""Where package files stand on a host; root's alone."""
 PLUGIN = f"{DIRECTORY}/plugin"
 
 # A repository that is no more must not stand in the way: dnf(8) refuses a version all the same that is not to be had.

@@ -6,13 +6,13 @@ Only those hosts are asked that the controller knows as holders: where there is 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
-from nornir_upgrade.core.engine import Fleet
 from nornir_upgrade.core.errors import Failure
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.host import Fleet, Host
 
 from . import host_copies
-from .escrow import Escrow, Kept, PackageFile
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from nornir_upgrade.core.errors import DiskFull, Failure
-from nornir_upgrade.core.escrow.escrow import PackageFile
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.transport.host import Host, Result
 
 from .deb import download as download_deb

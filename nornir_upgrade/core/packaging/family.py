@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, SimulationDiffers
+from nornir_upgrade.core.packaging.arrangement import Arrangement, Simulation
 from nornir_upgrade.core.packaging.deb.apt import Apt
-from nornir_upgrade.core.packaging.deb.arrangement import Arrangement, Simulation, as_arranged
+from nornir_upgrade.core.packaging.deb.arrangement import as_arranged
 from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.version import evr, nevra

@@ -6,34 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.escrow.escrow import Check, PackageFile
+from nornir_upgrade.core.packaging.package_file import Check, PackageFile
 from nornir_upgrade.core.transport.disk import full as full
 
 DIRECTORY = "/var/lib/nornir-upgrade/gathered"
 """Where package files stand on a host until they are fetched: root's alone, and gone afterwards."""
-RESERVE = 16 << 20
-"""Bytes that gathering leaves free on a host, for others."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHECKS: Mapping[str, Check] = {"index": "index", "signature": "signature", "name": "name"}
-
-# A job's beginning: private from the first byte, and nothing begun that does not fit. $1 directory, $2 bytes.
-ROOM = """\
-umask 077
-mkdir -p -- "$1" && cd -- "$1" || exit
-free=$(df --output=avail -B1 . | tail -n 1)
-[ "$free" -ge "$2" ] || { echo "No space left on device: $1 has $free bytes free, $2 are needed"; exit 1; }
-"""
-# A job that downloads into `$cache`: it begins with room left there, and where it failed and there is none, it says so. What fails with
-# a disk that is full says so in words of its own: curl's, dpkg's, apt's.
-SPACE = f"""\
-room() {{
-  free=$(df --output=avail -B1 "$1" | tail -n 1)
-  [ "${{free:-{RESERVE}}}" -ge {RESERVE} ] || echo "No space left on device: $1 has $free bytes free, {RESERVE} are to be left"
-}}
-short() {{ room "$cache"; room /var/tmp; exit "$1"; }}
-said=$(room "$cache"; room /var/tmp); [ -z "$said" ] || {{ echo "$said"; exit 1; }}
-"""
 
 
 @dataclass(frozen=True, slots=True)

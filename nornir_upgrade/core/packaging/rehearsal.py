@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, Unobtainable
-from nornir_upgrade.core.escrow.escrow import Family, PackageFile, files_of
+from nornir_upgrade.core.packaging.package_file import Family, PackageFile, files_of
 from nornir_upgrade.core.transport import disk
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import Section, new_boundary, split

@@ -55,6 +55,27 @@ fi 2>/dev/null
 """
 
 
+RESERVE = 16 << 20
+"""Bytes that gathering leaves free on a host, for others."""
+# A job's beginning: private from the first byte, and nothing begun that does not fit. $1 directory, $2 bytes.
+ROOM = """\
+umask 077
+mkdir -p -- "$1" && cd -- "$1" || exit
+free=$(df --output=avail -B1 . | tail -n 1)
+[ "$free" -ge "$2" ] || { echo "No space left on device: $1 has $free bytes free, $2 are needed"; exit 1; }
+"""
+# A job that downloads into `$cache`: it begins with room left there, and where it failed and there is none, it says so. What fails with
+# a disk that is full says so in words of its own: curl's, dpkg's, apt's.
+SPACE = f"""\
+room() {{
+  free=$(df --output=avail -B1 "$1" | tail -n 1)
+  [ "${{free:-{RESERVE}}}" -ge {RESERVE} ] || echo "No space left on device: $1 has $free bytes free, {RESERVE} are to be left"
+}}
+short() {{ room "$cache"; room /var/tmp; exit "$1"; }}
+said=$(room "$cache"; room /var/tmp); [ -z "$said" ] || {{ echo "$said"; exit 1; }}
+"""
+
+
 def full(said: str) -> str:
     """The last line of `said` that tells of a disk that is full; '' where none does."""
     lines: Iterable[str] = (line.strip() for line in reversed(said.splitlines()))

@@ -1,9 +1,9 @@
 """What a step may ask of a host. Two things satisfy this protocol: `ssh.SshHost`, and the fake host of the tests."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, TypeVar
 
 from nornir_upgrade.core.errors import CommandFailed
 
@@ -150,3 +150,14 @@ def checked(host: str, argv: Sequence[str], result: Result) -> Result:
         refuse_full(host, result.status, f"{result.text}\n{result.errors}")
         raise CommandFailed(host, " ".join(argv[:2]), result.status, result.errors or result.text)
     return result
+
+
+T = TypeVar("T")
+
+
+class Fleet(Protocol):
+    """Hosts by name, and the one way to do something on many of them at once."""
+
+    def each(self, names: Sequence[str], act: Callable[[Host], T]) -> Mapping[str, T | Exception]:
+        """`act` on every named host, concurrently; each host's value, or the exception that it raised."""
+        ...

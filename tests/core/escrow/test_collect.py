@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from nornir_upgrade.core.errors import DiskFull, Unobtainable, Unreachable
 from nornir_upgrade.core.escrow import collect as module
 from nornir_upgrade.core.escrow.collect import Collected, Progress, collect, errands_of
-from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.packaging.file_source import Held, Offer
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 

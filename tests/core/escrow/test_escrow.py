@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from nornir_upgrade.core.debname import file_name
 from nornir_upgrade.core.errors import InvalidInput, Unobtainable
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
 
 NOVA = PackageFile("deb", "nova-common", "all", "1:2013.2-0ubuntu1~cloud0")

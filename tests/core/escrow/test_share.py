@@ -11,9 +11,10 @@ from nornir_upgrade.core.errors import DiskFull, Unreachable
 from nornir_upgrade.core.escrow import collect as module
 from nornir_upgrade.core.escrow import fleet_copies
 from nornir_upgrade.core.escrow.collect import Collected
-from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.escrow.host_copies import DIRECTORY
 from nornir_upgrade.core.escrow.share import Place, share
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store, digest_of
 from tests.fake.depot import StubDepot, StubFleet, content
 from tests.fake.keeper import Keeper

@@ -5,12 +5,12 @@ import re
 import pytest
 
 from nornir_upgrade.core.errors import CommandFailed, InvalidInput
-from nornir_upgrade.core.escrow.deliver import DIRECTORY as DELIVERED
 from nornir_upgrade.core.escrow.deliver import Delivered, unfetched
-from nornir_upgrade.core.escrow.escrow import Family, PackageFile
 from nornir_upgrade.core.packaging.deb.file_source import DebDepot
 from nornir_upgrade.core.packaging.dnf.file_source import RpmDepot
 from nornir_upgrade.core.packaging.file_source import DIRECTORY, Depot, Held, Offer, full, parse_held
+from nornir_upgrade.core.packaging.package_file import DIRECTORY as DELIVERED
+from nornir_upgrade.core.packaging.package_file import Family, PackageFile
 
 COMPUTE = PackageFile("deb", "nova-compute", "all", "1:2013.2-0ubuntu1~cloud0")
 LESS = PackageFile("deb", "less", "amd64", "590-2.1~deb12u2")

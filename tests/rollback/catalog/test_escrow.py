@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.errors import DigestMismatch, InvalidInput
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.packaging.rpm.dependencies import Control
 from nornir_upgrade.core.store import Store, digest_of
 from rollback.catalog.escrow import candidates

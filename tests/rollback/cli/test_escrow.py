@@ -11,10 +11,11 @@ from nornir_upgrade.console.text import in_bytes
 from nornir_upgrade.core.errors import DiskFull, Unreachable
 from nornir_upgrade.core.escrow import collect as module
 from nornir_upgrade.core.escrow import host_copies
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.escrow.holders import Holding
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.runner import session
 from nornir_upgrade.runner.captures import captures

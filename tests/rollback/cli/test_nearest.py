@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
 from rollback import assess

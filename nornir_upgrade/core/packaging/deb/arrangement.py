@@ -6,18 +6,15 @@ does not (`unpack_order`), by the planner protocol that it has for that. The ord
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import UnsafeOrder
+from nornir_upgrade.core.packaging.arrangement import SIMULATION_LIMIT, Arrangement, Simulation
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import SHELL, new_boundary, split
 
 from . import apt, eipp, file_guard, unpack_check, unpack_order
 from .transition import Action, Transition
 from .vital import protected
-
-SIMULATION_LIMIT = 300.0
-"""Seconds; a thousand packages took apt 10."""
 
 # `$1` is apt-get, what follows its simulation. apt writes its planner's question where it is told, if it is of 1.3 or later. Where the
 # disk is full it fails, and need not say of what: what it says is kept in memory, and dd(1) says of what.
@@ -40,25 +37,6 @@ mark errors 0
 mark end 0
 """
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """What a simulated transaction says (`result`), and the question for whoever orders it; '' where there is none."""
-
-    result: Result
-    question: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrangement:
-    """How a transaction is carried out. `guarded`: by a dpkg that loses no file and has sshd load itself again; `actions`: in this
-    order, where apt's own is not safe. `parts`: full names of rpm packages, a transaction each, where one is not safe."""
-
-    guarded: bool = False
-    actions: tuple[Action, ...] = ()
-    back: bool = False
-    parts: tuple[frozenset[str], ...] = ()
 
 
 def simulate(host: Host, argv: Sequence[str]) -> Simulation:

@@ -7,8 +7,9 @@ the files go where apt looks for them later: into its own cache (apt.conf(5), Di
 from collections.abc import Sequence
 
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.core.packaging.file_source import SPACE
+from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.model import Package, PackageWant
+from nornir_upgrade.core.transport.disk import SPACE
 from nornir_upgrade.core.transport.host import Result
 
 from . import apt, preview, transaction
@@ -44,7 +45,7 @@ apt-get -c "$root/apt.conf" -o Dir::Cache::archives="$cache" "$@" || short $?
 
 def words(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
     """The last arguments of `DOWNLOAD`."""
-    return apt.Apt().download(want, present, wait=transaction.LOCK_WAIT)
+    return apt.Apt().download(want, present, wait=LOCK_WAIT)
 
 
 def failure(host: str, result: Result) -> Failure:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.escrow.escrow import PackageFile
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, RESERVE, ROOM, Held, Offer, held_of
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, Held, Offer, held_of
+from nornir_upgrade.core.packaging.package_file import PackageFile
+from nornir_upgrade.core.transport.disk import RESERVE, ROOM
 
 _CACHE, _END = "== cache", "== end"
 

@@ -8,12 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 
 from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
-from nornir_upgrade.core.escrow.deliver import DIRECTORY
-from nornir_upgrade.core.packaging.deb import vital
-from nornir_upgrade.core.packaging.deb.arrangement import SIMULATION_LIMIT, Arrangement, Simulation
+from nornir_upgrade.core.packaging.arrangement import SIMULATION_LIMIT, Arrangement, Simulation
+from nornir_upgrade.core.packaging.package_file import DIRECTORY
 from nornir_upgrade.core.packaging.rpm import split as rpm_split
 from nornir_upgrade.core.packaging.rpm.dependencies import Rpm, rows
 from nornir_upgrade.core.packaging.rpm.transition import Change, change
+from nornir_upgrade.core.packaging.rpm.vital import RPM_PATTERN, concerned
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import SHELL, Section, new_boundary, split
 from nornir_upgrade.core.transport.unreadable import unreadable
@@ -31,7 +31,7 @@ end = words.index("dnf")
 begin = next(at for at in range(end - 1, 0, -1) if words[at] == str(end - 1 - at))
 plan = json.loads("".join(words[begin + 1 : end]))["rpms"]
 names = [hawkey.split_nevra(row["nevra"]).name for row in plan]
-if not any(re.fullmatch(r"{vital.RPM_PATTERN}", name) for name in names):
+if not any(re.fullmatch(r"{RPM_PATTERN}", name) for name in names):
     sys.exit()
 import dnf, dnf.rpm
 base = dnf.Base()
@@ -94,7 +94,7 @@ mark end 0
 
 def simulate(host: Host, argv: Sequence[str]) -> Simulation:
     """What `argv`, a simulation, says; with all packages before and after it where the vital set may be concerned."""
-    if not vital.concerned(parse(row["nevra"]).name for row in dnf4.rows(dnf4.handed(argv))):
+    if not concerned(parse(row["nevra"]).name for row in dnf4.rows(dnf4.handed(argv))):
         return Simulation(host.run(argv, timeout=SIMULATION_LIMIT, check=False))
     boundary = new_boundary()
     asked = ("sh", "-c", _ASK, "sh", boundary, TOLD, *argv)

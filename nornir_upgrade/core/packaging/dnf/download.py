@@ -10,8 +10,8 @@ signature that is not good is found now. Run for real with dnf 4.14.
 from collections.abc import Sequence
 
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.core.packaging.file_source import SPACE
 from nornir_upgrade.core.packaging.model import Package, PackageWant
+from nornir_upgrade.core.transport.disk import SPACE
 from nornir_upgrade.core.transport.host import Result
 
 from . import dnf4, preview

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.escrow.escrow import PackageFile
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, RESERVE, ROOM, Offer, held_of
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, Offer, held_of
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.packaging.rpm import rebuild as rpmrebuild
+from nornir_upgrade.core.transport.disk import RESERVE, ROOM
 from nornir_upgrade.core.version import evr, nevra
 
 _END = "== end"

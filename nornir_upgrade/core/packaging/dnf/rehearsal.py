@@ -9,7 +9,7 @@ header. Run for real with rpm 4.18 and dnf 4.14.
 from collections.abc import Mapping, Sequence
 
 from nornir_upgrade.core.errors import Failure, InvalidInput, UnsafeOrder
-from nornir_upgrade.core.packaging.deb.arrangement import Simulation
+from nornir_upgrade.core.packaging.arrangement import Simulation
 from nornir_upgrade.core.packaging.model import Package, PackageManager
 from nornir_upgrade.core.packaging.rpm import query
 from nornir_upgrade.core.transport.host import Result, quote

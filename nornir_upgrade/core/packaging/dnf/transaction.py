@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nornir_upgrade.core.packaging.deb.transaction import STOP, WAIT, check_unit, wait_for
+from nornir_upgrade.core.packaging.lock import STOP, WAIT, check_unit, wait_for
 from nornir_upgrade.core.packaging.rpm import query
 from nornir_upgrade.core.transport.host import Host
 

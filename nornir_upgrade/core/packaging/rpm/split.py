@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from nornir_upgrade.core.packaging.deb.vital import RPM_LOADER
 from nornir_upgrade.core.packaging.graph import components
+from nornir_upgrade.core.packaging.rpm.vital import RPM_LOADER
 
 from .check import Fault, Pair, check, safe
 from .dependencies import Rpm, names_in

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nornir_upgrade.core.packaging.deb.vital import RPM_NAMES
 from nornir_upgrade.core.packaging.model import PackageName
+from nornir_upgrade.core.packaging.rpm.vital import RPM_NAMES
 
 from .dependencies import Rpm, names_in
 from .rich_dependencies import Capability, Dependency, Rich

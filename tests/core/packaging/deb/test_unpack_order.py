@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
+from nornir_upgrade.core.packaging.arrangement import Simulation
 from nornir_upgrade.core.packaging.deb import apt, eipp, unpack_check, unpack_order
-from nornir_upgrade.core.packaging.deb.arrangement import Simulation, arrange, arranged
+from nornir_upgrade.core.packaging.deb.arrangement import arrange, arranged
 from nornir_upgrade.core.packaging.deb.dependencies import Deb, deb
 from nornir_upgrade.core.packaging.deb.rules import satisfies
 from nornir_upgrade.core.packaging.deb.transition import Action, Slot, Transition, slot_of

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb.arrangement import Arrangement
+from nornir_upgrade.core.packaging.arrangement import Arrangement
 from nornir_upgrade.core.packaging.dnf import dnf4, table
 from nornir_upgrade.core.packaging.family import Rpm
 from nornir_upgrade.core.packaging.model import Package, PackageChange, PackageName, PackageWant, differences, implied

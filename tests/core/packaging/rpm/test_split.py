@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
-from nornir_upgrade.core.packaging.deb.arrangement import Arrangement, Simulation
-from nornir_upgrade.core.packaging.deb.vital import concerned
+from nornir_upgrade.core.packaging.arrangement import Arrangement, Simulation
 from nornir_upgrade.core.packaging.dnf import arrangement, dnf4
 from nornir_upgrade.core.packaging.dnf.transaction import LISTENER
 from nornir_upgrade.core.packaging.family import Rpm as Family
@@ -18,6 +17,7 @@ from nornir_upgrade.core.packaging.model import Package, PackageWant
 from nornir_upgrade.core.packaging.rpm import check, split
 from nornir_upgrade.core.packaging.rpm.dependencies import Rpm, control, rpm
 from nornir_upgrade.core.packaging.rpm.transition import Change, Offers, Slot, change, protected, stem
+from nornir_upgrade.core.packaging.rpm.vital import concerned
 from nornir_upgrade.core.transport.host import Result
 
 ARCH = "x86_64"
