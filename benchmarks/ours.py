@@ -4,9 +4,9 @@ import gc
 import sys
 from pathlib import Path
 
+from nornir_upgrade.console.exit_codes import end
 from nornir_upgrade.core.inventory import fleet
 from nornir_upgrade.core.transport.host import Host
-from nornir_upgrade.ending import end
 
 
 def main(config: str) -> int:

@@ -27,11 +27,12 @@ from rollback.foreign.changes import Others, others
 from rollback.foreign.marks import marked
 from rollback.foreign.removal import Estate, Parting, parted, strangers
 from rollback.manifest.identity import flavour_of
-from rollback.manifest.model import Manifest, exact
+from rollback.manifest.model import Manifest
 from rollback.packaging.candidate import Catalog, catalog
 from rollback.plan.expected import foretell
 from rollback.plan.retained import Theirs, theirs
 from rollback.plan.undo_log import trail
+from rollback.solver.exact import exact
 from rollback.solver.nearest import Nearest
 from rollback.solver.pool import Progress, Question, silent, solve_all
 

@@ -11,9 +11,9 @@ from rollback.catalog.host_query import Wanted
 from rollback.catalog.indexes import Shelf
 from rollback.manifest.identity import flavour_of
 from rollback.offline.consistency import Checked, checked_way
-from rollback.offline.offers import Offer, collect
+from rollback.offline.offers import collect
 from rollback.offline.target import Aim
-from rollback.packaging.candidate import Catalog
+from rollback.packaging.candidate import Catalog, Offer
 from rollback.packaging.listing import Listed, Listing
 
 from .assess import facts_of

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nornir_upgrade.console.output import columns
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import one_line
 from nornir_upgrade.core.facts.compare import AREAS, Area, Difference, compared
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.state.places import AREAS as BESIDE
 from nornir_upgrade.core.transport.host import quote
-from nornir_upgrade.runner.captures import captured_files
+from nornir_upgrade.runner.required_files import captured_files
 from rollback.foreign.changes import Others
 from rollback.plan.retained import Theirs
 

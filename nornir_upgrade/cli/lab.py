@@ -8,7 +8,8 @@ import click
 
 from nornir_upgrade.console.exit_codes import Verbs
 from nornir_upgrade.console.options import GENERAL, Flags, flags
-from nornir_upgrade.console.output import Screen, columns
+from nornir_upgrade.console.output import Screen
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import printable
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
 

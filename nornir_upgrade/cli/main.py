@@ -17,7 +17,8 @@ from nornir_upgrade.console.options import (
     before_the_verb,
     flags,
 )
-from nornir_upgrade.console.output import Screen, columns
+from nornir_upgrade.console.output import Screen
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.core.errors import Blocked, Unreachable
 from nornir_upgrade.core.transport.host import quote
 

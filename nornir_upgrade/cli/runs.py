@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from nornir_upgrade.console.options import ASSENT, CONSENT, GENERAL, STOPPING, WORKERS, Flags, flags
-from nornir_upgrade.console.output import Screen, columns
+from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.streams import put
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import one_line
 from nornir_upgrade.core.errors import InvalidInput, UnfinishedRun
 

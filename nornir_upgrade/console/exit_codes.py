@@ -1,16 +1,17 @@
 """Doors: what both command lines share, and the one switch from exceptions to exit codes."""
 
 import gc
+import os
 import sys
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
 
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.ending import end, working
 
 from . import signals
 from .streams import abandon, colourful, complete, lost, say
@@ -125,3 +126,19 @@ def enter(door: Door) -> NoReturn:
         if any(working()) and code not in (INTERRUPTED, 143):
             raise
         end(code)
+
+
+def working() -> Iterable[threading.Thread]:
+    """The threads that Python would wait for before it ends."""
+    return (one for one in threading.enumerate() if not one.daemon and one is not threading.main_thread())
+
+
+def end(code: int) -> NoReturn:
+    """Afterwards all that was said is written out, as far as it can be, and the process is over, its threads as well.
+
+    Python would first take its modules and the connections to a whole fleet apart, one by one.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

@@ -1,14 +1,12 @@
 """Screen: what a verb says. The result goes to stdout, text or one JSON document; everything else to stderr."""
 
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from .options import Flags
 from .streams import OutputLost, colourful, put, say
-from .text import printable
 
 
 class Screen:
@@ -61,19 +59,3 @@ class Screen:
         if not self.yes and not click.confirm(question, default=False, err=True):
             self.warn("Not confirmed: nothing was changed.")
             raise click.Abort
-
-
-def columns(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table as text: cells on one line each, aligned, two spaces between columns; numbers to the right."""
-    cells = [[printable(str(cell)).replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(len(row[number]) for row in [head, *cells]) for number in range(len(head))]
-    numeric = [all(isinstance(row[number], int) for row in rows) for number in range(len(head))]
-
-    def line(row: Sequence[str]) -> str:
-        placed = (
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        )
-        return "  ".join(placed).rstrip()
-
-    return "\n".join([click.style(line(head), bold=True), *map(line, cells)])

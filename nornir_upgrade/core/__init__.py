@@ -1,4 +1,5 @@
-from .distributions import version
+from nornir_upgrade.core.lazy_imports import version
+
 from .lazy_imports import defer
 
 # nornir and paramiko ask for their own versions whenever they are imported, and for nothing else of it.

@@ -21,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from nornir_upgrade.core.journal_schema import check, damaged, seal
 from nornir_upgrade.core.transport.host import quote
 
 from . import codec
@@ -29,7 +30,6 @@ from .journal_schema import EVENTS, HEADS, RUNS, SEALED_FIELDS, SNAPSHOTS, check
 from .plan import Plan
 from .redaction import masked
 from .run import Event, Run, What
-from .seal import check, damaged, seal
 from .step import Step
 
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)

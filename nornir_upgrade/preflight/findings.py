@@ -9,9 +9,10 @@ from nornir_upgrade.core.facts.probe import Inspection, Room
 from nornir_upgrade.core.packaging.model import Transaction
 from nornir_upgrade.finding import Finding as Finding
 from nornir_upgrade.planner.selection import Member, clouds
+from nornir_upgrade.preflight.host import of_host
 from nornir_upgrade.scenario.model import Scenario
 
-from . import disk_space, fleet, host, host_facts, probe
+from . import disk_space, fleet, host, probe
 
 Previews = Mapping[str, Mapping[str, Transaction]]
 
@@ -50,7 +51,7 @@ def findings(
     for name, its in facts.items():
         inspection = inspections.get(name)
         busy = probe.busy(inspection)
-        found += host_facts.of_host(scenario, hosts, its, busy=busy)
+        found += of_host(scenario, hosts, its, busy=busy)
         found += probe.of_host(its, inspection)
     if previews is not None:
         found += _previewed(scenario, hosts, facts, previews, soundings)

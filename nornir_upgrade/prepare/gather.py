@@ -17,8 +17,9 @@ from nornir_upgrade.planner import upgrade
 from nornir_upgrade.planner.repository_switch import Texts, files
 from nornir_upgrade.planner.selection import clouds, database_host, members, parts
 from nornir_upgrade.preflight import findings as preflight
-from nornir_upgrade.preflight import host_facts, unreachable
+from nornir_upgrade.preflight import unreachable
 from nornir_upgrade.preflight.findings import Soundings, in_order
+from nornir_upgrade.preflight.host import of_sources
 from nornir_upgrade.preflight.probe import databases
 from nornir_upgrade.runner.session import ask_all
 from nornir_upgrade.scenario.model import Scenario
@@ -136,7 +137,7 @@ class _Examination:
     ) -> tuple[Finding, ...]:
         """Without all hosts, what is said of the fleet as a whole would be wrong."""
         found = list(preflight.findings(self.scenario, self.fleet.inventory, facts, previews, soundings))
-        found += host_facts.of_sources(self.scenario, facts, texts or {})
+        found += of_sources(self.scenario, facts, texts or {})
         whole = facts.keys() == set(self._concerned())
         return in_order([*self.found, *(one for one in found if one.host or whole)])
 

@@ -1,6 +1,6 @@
 """A recap as people read it."""
 
-from nornir_upgrade.console.output import columns
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import cause, printable
 
 from .summary import FailureRecap, Recap, aim

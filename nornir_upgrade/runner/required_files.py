@@ -1,13 +1,22 @@
 """Needs: the package files that a way back would install again. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import Package, by_name, standing_for
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile, files_of
 from nornir_upgrade.core.plan import Plan
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.transport.host import FileState
+from nornir_upgrade.core.transport.odd_names import is_odd
+from nornir_upgrade.steps.databases import RestoreDatabase
+from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.repositories import SetRepository
+from nornir_upgrade.steps.state import RestoreState, left_alone
 
 Needs = Mapping[str, tuple[PackageFile, ...]]
 """Host -> package files."""
@@ -69,3 +78,59 @@ def _changed(step: SetPackages, present: tuple[Package, ...]) -> tuple[Package, 
         key = standing_for(want, namesakes) or want.key
         leave |= {one for one in namesakes if one.key == key and one.version != stays}
     return tuple(one for one in present if one in leave)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Something that a run captured, as an object: what it is of, on which host. `what` is configuration, dump or repository."""
+
+    run: str
+    host: str
+    what: str
+    name: str
+    digest: str
+
+
+def captures(runs: Iterable[Run]) -> tuple[Capture, ...]:
+    """All that runs captured, oldest first."""
+    return tuple(
+        Capture(run.id, place.host, *told)
+        for run in runs
+        for place, before in run.started.items()
+        if before is not None
+        for told in _captured(before)
+    )
+
+
+def captured_files(run: Run, host: str) -> dict[str, FileState]:
+    """Every file, directory and link of `host` that `run` captured, by path; of one captured twice what it was first.
+
+    What a run noted at its end is no capture, nor is what it left alone.
+    """
+    found: dict[str, FileState] = {}
+    for place, before in run.started.items():
+        if place.host != host:
+            continue
+        if isinstance(before, RestoreFiles) or (isinstance(before, RestoreState) and before.part != "end"):
+            for entry in before.entries:
+                if not left_alone(entry):
+                    found.setdefault(entry.path, entry)
+        elif isinstance(before, SetRepository) and before.digest:
+            found.setdefault(before.path, FileState(before.path, "file", digest=before.digest))
+    return dict(sorted(found.items()))
+
+
+def _captured(before: Step) -> Iterable[tuple[str, str, str]]:
+    match before:
+        case RestoreState():
+            yield from (("configuration", entry.path, entry.digest) for entry in before.kept)
+        case RestoreFiles():
+            yield from (
+                ("configuration", entry.path, entry.digest)
+                for entry in before.entries
+                if entry.digest and not is_odd(entry)
+            )
+        case RestoreDatabase() if before.dump:
+            yield ("dump", before.database, before.dump)
+        case SetRepository() if before.digest:
+            yield ("repository", before.path, before.digest)

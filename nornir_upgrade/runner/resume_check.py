@@ -12,8 +12,8 @@ from nornir_upgrade.core.packaging.deb import index_repair
 from nornir_upgrade.core.run import Place, Run
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.runner.required_files import Capture, captures
 
-from .captures import Capture, captures
 from .keep import keep_old_packages
 from .session import Controller, ask_all
 

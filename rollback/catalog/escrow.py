@@ -12,7 +12,8 @@ from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.deb.dependencies import fields_of
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile
-from rollback.packaging.candidate import ESCROW, Candidate, Control, control_of
+from rollback.packaging.candidate import ESCROW, Candidate, Control
+from rollback.packaging.deb.status import control_of
 from rollback.packaging.rpm.header import control_of_file
 
 _NONE: Mapping[str, bytes] = MappingProxyType({})

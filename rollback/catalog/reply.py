@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.sections import Section, split
-from rollback.offline.offers import path_labels
 from rollback.packaging.candidate import Control
 from rollback.packaging.deb import status
+from rollback.packaging.labels import ABOUT, path_labels
 from rollback.packaging.listing import Family
 from rollback.packaging.protection import DNF, DnfConf
 from rollback.packaging.rpm import status as answer_rpm
-
-ABOUT = ("DESCRIPTION", "REPO_URI", "RELEASE", "COMPONENT", "ORIGIN", "LABEL", "SUITE", "CODENAME")
-"""What apt says of an index (apt-get(8), indextargets): how it calls it, then what the repository goes by. dnf's say the same."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")  # it becomes the name of a file
 _PRESENT = {"deb": status.present, "rpm": answer_rpm.present}

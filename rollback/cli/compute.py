@@ -138,7 +138,8 @@ def _documents(found: "Survey") -> dict[str, Any]:
 
 
 def _words(found: "Survey", form: str) -> str:
-    from rollback.manifest.files import apt_command, dnf_command, lines
+    from rollback.manifest.commands import apt_command, dnf_command
+    from rollback.manifest.model import lines
 
     commands = {"apt": apt_command, "dnf": dnf_command}
     return by_host(

@@ -41,7 +41,7 @@ Examples:
 def list_(flags: Flags) -> None:
     """What is kept: package files with where they came from and where they are, and what runs captured."""
     from nornir_upgrade.core import codec
-    from nornir_upgrade.runner.captures import captures
+    from nornir_upgrade.runner.required_files import captures
     from rollback.escrow import text as escrow_text
 
     with _reading(flags) as (kept, journal):
@@ -84,7 +84,7 @@ def show(flags: Flags, run: str, host: str, path: str) -> None:
     from nornir_upgrade.console.streams import put_bytes
     from nornir_upgrade.core import codec
     from nornir_upgrade.core.errors import InvalidInput, UnknownName
-    from nornir_upgrade.runner.captures import captured_files
+    from nornir_upgrade.runner.required_files import captured_files
     from rollback.escrow import text as escrow_text
 
     with _reading(flags) as (kept, journal):
@@ -116,7 +116,7 @@ restored from that. Exit 30 where a host's copies could not be read, and nothing
 def verify(flags: Flags) -> int:
     """Read everything that is kept, and name what is not what was kept."""
     from nornir_upgrade.core import codec
-    from nornir_upgrade.runner.captures import captures
+    from nornir_upgrade.runner.required_files import captures
     from rollback.escrow import text as escrow_text
     from rollback.escrow.prune import pictured, restorable
     from rollback.escrow.verify import inspect

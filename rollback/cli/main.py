@@ -7,7 +7,8 @@ import click
 
 from nornir_upgrade.console.exit_codes import EXIT_CODES, Door, enter
 from nornir_upgrade.console.options import FLEET, GENERAL, Flags, before_the_verb, flags
-from nornir_upgrade.console.output import Screen, columns
+from nornir_upgrade.console.output import Screen
+from nornir_upgrade.console.table import columns
 
 from .apply import apply
 from .compute import compute

@@ -17,9 +17,9 @@ from .output import judge, words
 
 if TYPE_CHECKING:
     from rollback.offline.consistency import Checked
-    from rollback.offline.offers import Offer
-    from rollback.packaging.deb.apt_policy import Policy
+    from rollback.packaging.candidate import Offer
     from rollback.packaging.listing import Listing
+    from rollback.packaging.policy import Policy
     from rollback.packaging.text import Note
 
 FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)

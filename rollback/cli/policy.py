@@ -12,7 +12,7 @@ from nornir_upgrade.console.output import Screen
 from .offline import FILE, read_policy
 
 if TYPE_CHECKING:
-    from rollback.packaging.deb.apt_policy import Policy, PolicyPackage
+    from rollback.packaging.policy import Policy, PolicyPackage
 
 
 @click.command(

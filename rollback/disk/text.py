@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nornir_upgrade.console.output import columns
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import one_line
 from nornir_upgrade.core.filesystem.picture import KINDS, Aspect, Change, Entry
 

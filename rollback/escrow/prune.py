@@ -8,7 +8,7 @@ from nornir_upgrade.core.escrow.escrow import Kept
 from nornir_upgrade.core.escrow.holders import Holding
 from nornir_upgrade.core.packaging.package_file import PackageFile, files_of
 from nornir_upgrade.core.run import Run
-from nornir_upgrade.runner.captures import Capture
+from nornir_upgrade.runner.required_files import Capture
 from rollback.snapshot import Entry, Snapshot
 
 _RESTORABLE = ("open", "succeeded", "differs")

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from nornir_upgrade.console.output import columns
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import in_bytes
 from nornir_upgrade.core.escrow.collect import Collected
 from nornir_upgrade.core.escrow.escrow import Kept
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.transport.host import FileState
-from nornir_upgrade.runner.captures import Capture
+from nornir_upgrade.runner.required_files import Capture
 from rollback.snapshot import Entry
 
 from .prune import Waste

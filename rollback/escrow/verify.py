@@ -7,7 +7,7 @@ from nornir_upgrade.core.escrow import fleet_copies
 from nornir_upgrade.core.escrow import host_copies as copies
 from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.transport.host import Fleet
-from nornir_upgrade.runner.captures import Capture
+from nornir_upgrade.runner.required_files import Capture
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,20 @@
 """A manifest of a machine that cannot be reached, as words: package words a line, or one command to be taken there. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb.apt import OPTIONS
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.deb.apt import OPTIONS, Apt
+from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf, handed
+from nornir_upgrade.core.packaging.lock import LOCK_WAIT
+from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.core.version import nevra
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
+from rollback.manifest.model import Manifest, moving
+from rollback.manifest.transaction import wants
 
-from .files import moving
 from .model import Change, Manifest
 
 _DNF = ("dnf", "-y")
@@ -85,3 +90,37 @@ class _archs:
         if self._deb:
             return "" if change.arch in (self._native, "all") else f":{change.arch}"
         return f".{change.arch}" if change.target_name in self._several and change.arch else ""
+
+
+def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
+    """The one apt-get command that a rollback of the host would give, as a shell line; none where nothing changes.
+
+    Raises `InvalidInput` where the host has rpm.
+    """
+    want = _asked(manifest, now, "deb", "apt")
+    return (quote(Apt().change(want, now.packages, downgrade=True, wait=LOCK_WAIT)[0]),) if want else ()
+
+
+def dnf_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
+    """The dnf transaction that a rollback of the host would make, as a shell line: it is told as data on standard input. A second
+    one, where packages that were cut off are installed again.
+
+    Raises `InvalidInput` where the host has dpkg.
+    """
+    want = _asked(manifest, now, "rpm", "dnf")
+    commands = Dnf().change(want, now.packages, downgrade=True, wait=LOCK_WAIT) if want else ()
+    return tuple(_piped(argv) for argv in commands if "replay" in argv)
+
+
+def _piped(argv: Sequence[str]) -> str:
+    """The command without the script around it, which waits for locks and hands over the plan."""
+    return f"printf %s {quote((handed(argv),))} | {quote(argv[argv.index('dnf') :])}"
+
+
+def _asked(manifest: Manifest, now: HostFacts, family: str, tool: str) -> tuple[PackageWant, ...]:
+    if manifest.family != family:
+        raise InvalidInput(
+            f"{manifest.host} has {manifest.family} packages: {tool} cannot take them back",
+            hint=f"-o text or -o json says it of every host; --limit names those that have {tool}",
+        )
+    return wants(manifest, now) if moving(manifest) else ()

@@ -1,6 +1,6 @@
 """Manifests as files and as text: a directory with one manifest a host and an index, `name=version` lines, reasons."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,14 +10,8 @@ from urllib.parse import quote as percent
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import Drift, InvalidInput, UnknownName
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb.apt import Apt
-from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf, handed
-from nornir_upgrade.core.packaging.lock import LOCK_WAIT
-from nornir_upgrade.core.packaging.model import PackageWant
-from nornir_upgrade.core.transport.host import quote
 
-from .model import FORMAT, STAYS, Change, Manifest, document, read
-from .transaction import wants
+from .model import FORMAT, Change, Manifest, document, read
 
 INDEX = "index.json"
 _SHOWN = 20
@@ -65,52 +59,6 @@ def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest]
                 f"{facts.host}: the packages are not what they were when the manifest was computed: {names}",
                 hint="nothing was changed; compute it again",
             )
-
-
-def lines(manifest: Manifest) -> tuple[str, ...]:
-    """What changes, as package words: `name=version`, and `name-` for what is removed; sorted."""
-    return tuple(
-        sorted(f"{c.target_name}={c.target}" if c.action != "remove" else f"{c.name}-" for c in moving(manifest))
-    )
-
-
-def moving(manifest: Manifest) -> tuple[Change, ...]:
-    """The packages that change."""
-    return tuple(change for change in manifest.changes if change.action not in STAYS)
-
-
-def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
-    """The one apt-get command that a rollback of the host would give, as a shell line; none where nothing changes.
-
-    Raises `InvalidInput` where the host has rpm.
-    """
-    want = _asked(manifest, now, "deb", "apt")
-    return (quote(Apt().change(want, now.packages, downgrade=True, wait=LOCK_WAIT)[0]),) if want else ()
-
-
-def dnf_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
-    """The dnf transaction that a rollback of the host would make, as a shell line: it is told as data on standard input. A second
-    one, where packages that were cut off are installed again.
-
-    Raises `InvalidInput` where the host has dpkg.
-    """
-    want = _asked(manifest, now, "rpm", "dnf")
-    commands = Dnf().change(want, now.packages, downgrade=True, wait=LOCK_WAIT) if want else ()
-    return tuple(_piped(argv) for argv in commands if "replay" in argv)
-
-
-def _piped(argv: Sequence[str]) -> str:
-    """The command without the script around it, which waits for locks and hands over the plan."""
-    return f"printf %s {quote((handed(argv),))} | {quote(argv[argv.index('dnf') :])}"
-
-
-def _asked(manifest: Manifest, now: HostFacts, family: str, tool: str) -> tuple[PackageWant, ...]:
-    if manifest.family != family:
-        raise InvalidInput(
-            f"{manifest.host} has {manifest.family} packages: {tool} cannot take them back",
-            hint=f"-o text or -o json says it of every host; --limit names those that have {tool}",
-        )
-    return wants(manifest, now) if moving(manifest) else ()
 
 
 def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import Package, PackageName
 from nornir_upgrade.core.version.evr import Flavour
 from rollback.packaging.candidate import Catalog
-from rollback.solver.encoding import Versioned
+from rollback.packaging.clauses import Versioned
 
 _Pair = tuple[str, str]
 

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from nornir_upgrade.console.output import columns
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import one_line
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.steps.packages import SetPackages
+from rollback.manifest.model import moving
 
-from .files import moving
 from .model import Change, Manifest
 
 _ORDER = ("downgrade", "upgrade", "install", "remove", "rename", "unobtainable", "held", "keep")

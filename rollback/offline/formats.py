@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 
 from rollback.packaging.deb import apt_policy, dpkg_lists, madison
-from rollback.packaging.deb.apt_policy import Policy
 from rollback.packaging.listing import Listing
+from rollback.packaging.policy import Policy
 from rollback.packaging.rpm import dnf_list, rpm_lists
 from rollback.packaging.text import Text
 

@@ -1,20 +1,15 @@
 """Repository indexes as files: Debian's `Packages` and rpm-md's `primary.xml`, plain or packed, as offers. Strict."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
 from rollback.packaging import compressed
-from rollback.packaging.candidate import control_of
+from rollback.packaging.candidate import Offer
+from rollback.packaging.deb.index import packages
 from rollback.packaging.listing import Family
 from rollback.packaging.rpm import primary
-from rollback.packaging.text import Text, decode
+from rollback.packaging.text import decode
 
-from .offers import Offer
-
-_WANTED = ("Package", "Version", "Architecture")
 _LABEL = re.compile(r"^(?:Origin|Label|Suite|Codename): *(?P<value>.*\S)", re.MULTILINE)
 _DEPTH = 4  # folders from an index up to its release: binary-amd64, main, bookworm
 _PACKED = (".gz", ".xz", ".bz2", ".zst", ".zstd", ".lz4")
@@ -48,43 +43,3 @@ def _release_of(path: Path) -> tuple[str, ...]:
 
 
 # ---------------------------------------------------------------------- Packages
-
-
-def packages(text: Text, labels: tuple[str, ...]) -> Iterator[Offer]:
-    """The offers of a `Packages` file (deb822(5)). Refuses dpkg's status file and `Sources`, which offer no packages."""
-    if not text.content.endswith("\n"):
-        raise text.fail(text.content.count("\n") + 1, "the index is cut off", "fetch it again")
-    stanza: dict[str, str] = {}
-    begun, field = 1, ""
-    for number, line in text.lines():
-        if line and line[0] not in " \t":
-            begun = begun if stanza else number
-            field, colon, value = line.partition(":")
-            if not colon or not field or " " in field:
-                raise text.fail(number, f"no field of a package: {line[:80]!r}")
-            if field in stanza:
-                raise text.fail(number, f"{field} stands twice")
-            stanza[field] = value.strip()
-        elif line and stanza:
-            stanza[field] = f"{stanza[field]} {line.strip()}".strip()
-        elif not line and stanza:
-            yield _offer(text, begun, stanza, labels)
-            stanza = {}
-        elif line:
-            raise text.fail(number, f"goes on where nothing began: {line[:80]!r}")
-    if stanza:
-        yield _offer(text, begun, stanza, labels)
-
-
-def _offer(text: Text, line: int, stanza: dict[str, str], labels: tuple[str, ...]) -> Offer:
-    if "Status" in stanza or "Directory" in stanza:
-        raise text.fail(line, "dpkg's status file, or an index of source packages: it offers nothing to install")
-    missing = [name for name in _WANTED if not stanza.get(name)]
-    if missing:
-        raise text.fail(line, f"the package has no {' and no '.join(missing)}")
-    name, version, arch = (stanza[field] for field in _WANTED)
-    try:
-        check_name(name, qualified=True), check_arch(arch), check_version(version)
-    except InvalidInput as refusal:
-        raise text.fail(line, refusal.message) from None
-    return Offer(name, arch, version, text.source, labels, control_of(stanza))

@@ -1,34 +1,17 @@
 """Offers: the versions that the files of an unreachable machine say can be had, and which of them a release means. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import UnknownName
 from nornir_upgrade.core.version import evr
 from nornir_upgrade.core.version.nevra import without_epoch
-from rollback.packaging.candidate import Control
-from rollback.packaging.deb.apt_policy import Policy, Source
+from rollback.packaging.candidate import Offer
+from rollback.packaging.labels import path_labels
 from rollback.packaging.listing import Family
+from rollback.packaging.policy import Policy, Source
 
-_PATH = re.compile(r"[^:/]*:(?://[^/]*)?(?P<path>/[^?#]*)")
 _ANY_ARCH = ("all", "noarch")
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One version of one package in one repository. `arch` is '' where the file leaves it to the machine's own architecture.
-
-    `labels` are what the repository goes by: the parts of its path, its suite, components, codename, label and origin. `control`
-    is what it demands of others; `None` is not known.
-    """
-
-    name: str
-    arch: str
-    version: str
-    origin: str
-    labels: tuple[str, ...]
-    control: Control | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +95,3 @@ def installed_versions(policy: Policy) -> Iterable[tuple[str, str, str]]:
 def labels_of(source: Source) -> tuple[str, ...]:
     """The parts of the path in a source's address, then those of its suite."""
     return path_labels(source.uri or "", source.suite or "")
-
-
-def path_labels(address: str, suite: str) -> tuple[str, ...]:
-    """The parts of the path of a repository's address, then those of a suite (`precise-updates/grizzly/main`)."""
-    found = _PATH.match(address)
-    return tuple(part for part in f"{found['path'] if found else ''}/{suite}".split("/") if part and part != ".")

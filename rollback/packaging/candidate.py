@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from nornir_upgrade.core.packaging.deb.dependencies import FIELDS
-
 from .protection import DNF, DnfConf
 
 ESCROW = "escrow"
@@ -12,11 +10,6 @@ ESCROW = "escrow"
 
 Control = tuple[tuple[str, str], ...]
 """The fields of a package that say what it demands of others, by name (`universe.FIELDS`, `rpmuniverse.FIELDS`)."""
-
-
-def control_of(stanza: Mapping[str, str]) -> Control:
-    """Those fields of a stanza that say what the package demands of others."""
-    return tuple((name, stanza[name]) for name in FIELDS if stanza.get(name))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,3 +68,19 @@ def catalog(
         if first is not one:
             found[one.name, one.arch, one.version] = replace(first, labels=(*first.labels, *one.labels))
     return Catalog(found, present or {}, dnf)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One version of one package in one repository. `arch` is '' where the file leaves it to the machine's own architecture.
+
+    `labels` are what the repository goes by: the parts of its path, its suite, components, codename, label and origin. `control`
+    is what it demands of others; `None` is not known.
+    """
+
+    name: str
+    arch: str
+    version: str
+    origin: str
+    labels: tuple[str, ...]
+    control: Control | None = None

@@ -2,19 +2,23 @@
 to these packages. Configuration follows its package: where a package stays at its newer version, so do its conffiles. Pure.
 """
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.facts.gather import Conffile, HostFacts
 from nornir_upgrade.core.state.places import place_of, records_of
 from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.state import RestoreState
 from rollback.manifest.model import STAYS, Change, Manifest, slots_in
 
-from .litter import owners_of, with_beside
 from .undo_log import Trail
 
 _PREFIX = "openstack-"
+
+
+ENDINGS = (".rpmnew", ".rpmsave", ".rpmorig")
+_ALL = (*ENDINGS, ".dpkg-dist", ".dpkg-old", ".ucf-dist", ".ucf-old")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +199,31 @@ def _named(left: Trail) -> frozenset[str]:
 
 def _below(path: str, root: str) -> bool:
     return path == root or path.startswith(f"{root.rstrip('/')}/")
+
+
+def owners_of(conffiles: Iterable[Conffile]) -> Mapping[str, str]:
+    """The package of each path, where several know it that which was told last; what stands beside a file is of its package."""
+    packages: dict[str, str] = {}
+    for one in conffiles:
+        packages[one.path] = one.package or packages.get(one.path, "")
+    return {path: package or packages.get(beside(path), "") for path, package in packages.items()}
+
+
+def beside(path: str) -> str:
+    """The configuration file that this one stands beside; '' where it is no such."""
+    return next((path.removesuffix(ending) for ending in ENDINGS if path.endswith(ending)), "")
+
+
+def with_beside(paths: Iterable[str]) -> frozenset[str]:
+    """The configuration files, and all that may stand beside them."""
+    return frozenset(path + ending for path in paths for ending in ("", *_ALL))
+
+
+def litter(then: HostFacts, now: HostFacts, packages: Collection[str]) -> tuple[str, ...]:
+    """Where something may stand, when these packages are back, that did not: beside each of their configuration files."""
+    if now.os.family != "rpm":
+        return ()
+    owners = owners_of([*then.conffiles, *now.conffiles])
+    before = {one.path for one in then.conffiles if one.digest}
+    files = sorted(path for path, package in owners.items() if package in packages and not beside(path))
+    return tuple(found for path in files for ending in ENDINGS if (found := path + ending) not in before)

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from nornir_upgrade.core.packaging.model import Package, PackageName
-from rollback.manifest.model import FOREIGN, Change, Manifest, Problem, account
+from rollback.manifest.model import FOREIGN, Change, Manifest, Problem
 from rollback.packaging.candidate import Catalog
+from rollback.packaging.clauses import Reason
+from rollback.solver.exact import account
 
-from .encoding import Reason
 from .preferences import Aim
 from .problem import Scene
 from .reasons import by_root

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pysat.solvers import Solver
 
 from nornir_upgrade.core.packaging.model import PackageName
+from rollback.packaging.clauses import Clause, Reason, Rule
+from rollback.solver.encoding import Encoding
 
-from .encoding import Clause, Encoding, Reason, Rule
 from .preferences import Aim
 from .reasons import merged
 

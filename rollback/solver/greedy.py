@@ -8,8 +8,9 @@ that it ends; where the host is consistent as it is, so is the end. Where it is 
 from collections.abc import Iterator, Sequence
 
 from nornir_upgrade.core.packaging.model import PackageName
+from rollback.packaging.clauses import Clause, Reason
+from rollback.solver.encoding import Encoding, holds
 
-from .encoding import Clause, Encoding, Reason, holds
 from .preferences import Aim
 
 Found = tuple[frozenset[int], dict[PackageName, tuple[Reason, ...]]]

@@ -8,8 +8,8 @@ from nornir_upgrade.core.packaging.model import Package, PackageName
 from rollback.foreign.packages import NOBODYS, Foreign, newcomers, staying
 from rollback.manifest.model import STAYS, Change, Manifest
 from rollback.packaging.candidate import Catalog
+from rollback.packaging.clauses import Clause
 
-from .encoding import Clause
 from .problem import Missing, Scene, scene
 
 

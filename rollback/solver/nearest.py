@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import PackageName
 from rollback.foreign.packages import NOBODYS, Foreign
-from rollback.manifest.model import Manifest, Problem, exact
+from rollback.manifest.model import Manifest, Problem
 from rollback.packaging.candidate import Catalog
+from rollback.packaging.clauses import Reason
+from rollback.solver.encoding import Encoding
+from rollback.solver.exact import exact
 
 from .decode import told
-from .encoding import Encoding, Reason
 from .greedy import closure
 from .guests import Guests, guests, marked
 from .preferences import Aim

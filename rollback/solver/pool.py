@@ -20,8 +20,9 @@ from typing import Any, Generic, TypeVar
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import Package
 from rollback.foreign.packages import NOBODYS, Foreign
-from rollback.manifest.model import Change, Manifest, Solver
+from rollback.manifest.model import Change, Manifest
 from rollback.packaging.candidate import Catalog, catalog
+from rollback.solver.exact import Solver
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]

@@ -11,10 +11,11 @@ from nornir_upgrade.core.packaging.model import Package, PackageName
 from nornir_upgrade.core.version.evr import Flavour
 from rollback.manifest.identity import Slots, flavour_of, slots
 from rollback.packaging.candidate import Catalog
+from rollback.packaging.clauses import Rules, V
 from rollback.packaging.deb.clauses import DebRules
 from rollback.packaging.rpm.clauses import RpmRules
+from rollback.solver.encoding import Encoding, encode
 
-from .encoding import Encoding, Rules, V, encode
 from .preferences import Aim
 
 Missing = Literal["keep", "remove", "fail"]

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from nornir_upgrade.core.packaging.model import PackageName
-
-from .encoding import Reason, Rule
+from rollback.packaging.clauses import Reason, Rule
 
 _ORDER: tuple[Rule, ...] = ("missing", "essential", "policy", "depends", "excludes", "one-version", "present", "kept")
 _ROOTS: tuple[tuple[Rule, ...], ...] = (("missing", "policy"), ("essential",), ("depends", "excludes", "one-version"))

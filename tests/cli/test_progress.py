@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from nornir_upgrade.console.options import Flags
-from nornir_upgrade.console.output import Screen, columns
+from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.progress import Table, following, in_words
+from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import masked, one_line, printable
 from nornir_upgrade.core import waiting
 from nornir_upgrade.core.journal import Journal

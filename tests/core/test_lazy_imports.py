@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core.distributions import version
+from nornir_upgrade.core.lazy_imports import version
 
 
 def said(program: str) -> str:

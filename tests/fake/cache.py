@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nornir_upgrade.core import debname
+from nornir_upgrade.core.version.deb import file_name
 from tests.fake import apt, files
 from tests.fake.state import NOTHING_DONE, File, HostState
 
@@ -33,7 +33,7 @@ def downloads(state: HostState, arguments: Sequence[str]) -> list[list[str]]:
     releases = apt.releases_of([*apt.source_lines(state), *sources])
     solution = apt.solve(state, apt.install_request(state, words, releases))
     coming = [(name, version) for name, version in solution.changes.items() if version]
-    fetched = [["fetch", debname.file_name(name, version, apt.arch_of(name, version))] for name, version in coming]
+    fetched = [["fetch", file_name(name, version, apt.arch_of(name, version))] for name, version in coming]
     return [*fetched[:1], ["full"]] if FULL in state.told else fetched
 
 

@@ -21,7 +21,7 @@ from nornir_upgrade.steps.packages import surprises
 from rollback.catalog.catalogs import stock
 from rollback.catalog.host_query import Wanted
 from rollback.catalog.indexes import Shelf
-from rollback.manifest.files import dnf_command
+from rollback.manifest.commands import dnf_command
 from rollback.manifest.model import Manifest, require_solved
 from rollback.manifest.transaction import wants
 from rollback.packaging.candidate import Catalog

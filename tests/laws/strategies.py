@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from nornir_upgrade.core import debname
 from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.state import places
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.version.deb import file_name
 from nornir_upgrade.steps import gates
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
@@ -269,7 +269,7 @@ def download(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     want = tuple(_want(draw, name, version) for name, version in sorted(changes.items()))
     coming = [one for one in want if one.goal == "installed"]
     for one in draw(st.sets(st.sampled_from(coming), max_size=2)) if coming else ():
-        cache.fetch(host, debname.file_name(one.name, one.version, one.arch))
+        cache.fetch(host, file_name(one.name, one.version, one.arch))
     return DownloadPackages(want, (NewRepository(path, hosts.SOURCE.format(release="icehouse")),))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rollback.packaging.deb.apt_policy import PolicyPackage
+from rollback.packaging.policy import PolicyPackage
 from rollback.packaging.text import Text, decode
 
 CASES = Path(__file__).parents[1] / "cases" / "texts"

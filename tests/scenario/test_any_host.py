@@ -13,7 +13,7 @@ from nornir_upgrade.core.packaging.origins import Origin
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.planner import upgrade
 from nornir_upgrade.planner.repository_switch import beside, has_both
-from nornir_upgrade.preflight import host_facts
+from nornir_upgrade.preflight.host import of_sources
 from nornir_upgrade.scenario import loader
 from nornir_upgrade.scenario import text as scenario_text
 from nornir_upgrade.scenario.model import SERIAL
@@ -178,7 +178,7 @@ def test_what_is_rewritten_is_not_rewritten_again_and_what_was_cut_off_is_ended(
 def test_a_host_of_another_release_is_found() -> None:
     wanted, facts = loader.load("release-upgrade"), with_sources(lab())
     texts = {"cmp1": {LIST: OLD}, "cmp2": {LIST: NEW}, "ctl1": {LIST: "deb http://x/ sid main\n"}, "net1": {}}
-    found = list(host_facts.of_sources(wanted, facts, texts))
+    found = list(of_sources(wanted, facts, texts))
     assert [(one.key, one.host, one.severity) for one in found] == [
         ("suite-missing", "ctl1", "blocking"),
         ("suite-missing", "net1", "blocking"),

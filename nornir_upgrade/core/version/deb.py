@@ -30,6 +30,11 @@ _RUN = re.compile(r"[0-9]+|[^0-9]+", re.ASCII)
 Key = tuple[int, str, str]
 
 
+# apt's QuoteString (apt-pkg/contrib/strutl.cc), as pkgAcqArchive and `apt-get download` call it. The grammar of names and versions
+# leaves only these of all that it quotes.
+_QUOTED = str.maketrans({"_": "%5f", ":": "%3a"})
+
+
 def check(text: str) -> str:
     """`text`, which is a version by deb-version(7). Raises `InvalidInput` for anything else.
 
@@ -116,3 +121,8 @@ def _valid(text: str, parts: tuple[int, str, str]) -> bool:
 
 def _invalid(text: str, why: str) -> InvalidInput:
     return InvalidInput(f"{text!r} is no deb version: {why}", hint="deb-version(7)")
+
+
+def file_name(name: str, version: str, arch: str) -> str:
+    """The name in apt's cache, and of what `apt-get download` writes."""
+    return f"{name.translate(_QUOTED)}_{version.translate(_QUOTED)}_{arch.translate(_QUOTED)}.deb"

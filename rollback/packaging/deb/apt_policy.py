@@ -7,13 +7,12 @@ whole: the installed version and the candidate stand in its table, and every ver
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
+from rollback.packaging.policy import Policy, PolicyPackage, Source, Version
 from rollback.packaging.text import Note, Text
 
-Kind = Literal["archive", "status"]
 HINT = "make the file anew: LC_ALL=C apt-cache policy PACKAGE..."
 
 _NONE = "(none)"
@@ -28,52 +27,6 @@ _SOURCE = re.compile(r"\s*(?P<priority>-?[0-9]{1,5}) (?P<raw>(?:/|[a-z][a-z0-9+.
 # The address of a CD holds blanks in brackets. A flat repository has no suite, apt before 1.0 names no architecture.
 _ADDRESS = re.compile(r"(?P<uri>(?:\[[^\]]*\]|\S)+)(?P<rest>.*)")
 _SAYS = re.compile(r"(?P<level>[WNE]|WARNING): ?(?P<text>.*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who has a version. `status` is the host's own list of installed packages, from which nothing can be fetched.
-
-    `suite` is suite and component as apt writes them (`bookworm/main`), for dnf the repository's id. `raw` is the line, without
-    the priority. What the tool does not say is None.
-    """
-
-    priority: int | None
-    uri: str | None
-    suite: str | None
-    arch: str | None
-    kind: Kind
-    raw: str
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version with its pin priority. `phased` is the percentage of machines that get it, None for all."""
-
-    version: str
-    priority: int | None
-    installed: bool
-    sources: tuple[Source, ...]
-    phased: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyPackage:
-    """A package as the tool names it: `libc6:i386` is apt's name for a foreign one."""
-
-    package: str
-    installed: str | None
-    candidate: str | None
-    versions: tuple[Version, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a file says can be had, in its order, and the lines of it that say something else."""
-
-    family: Literal["deb", "rpm"]
-    packages: tuple[PolicyPackage, ...]
-    notes: tuple[Note, ...] = ()
 
 
 def parse(text: Text) -> Policy:

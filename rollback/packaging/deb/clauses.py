@@ -7,7 +7,7 @@ from itertools import combinations
 from nornir_upgrade.core.packaging.deb import rules
 from nornir_upgrade.core.packaging.deb.dependencies import Deb, Demand, deb
 from nornir_upgrade.core.version.evr import Flavour
-from rollback.solver.encoding import Clause, Reason
+from rollback.packaging.clauses import Clause, Reason
 
 
 @dataclass(frozen=True, slots=True)

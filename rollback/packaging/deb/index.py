@@ -5,7 +5,11 @@ from collections.abc import Collection, Iterator
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.deb.dependencies import fields_of
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
-from rollback.packaging.candidate import Candidate, control_of
+from rollback.packaging.candidate import Candidate, Offer
+from rollback.packaging.deb.status import control_of
+from rollback.packaging.text import Text
+
+_WANTED = ("Package", "Version", "Architecture")
 
 
 def candidates(data: bytes, source: str, names: Collection[str]) -> Iterator[Candidate]:
@@ -33,3 +37,43 @@ def _candidate(stanza: str, source: str) -> Candidate:
     except InvalidInput as refusal:
         raise InvalidInput(f"{source}: {refusal.message}") from None
     return Candidate(name, arch, version, source, fields.get("SHA256", ""), size, control_of(fields))
+
+
+def packages(text: Text, labels: tuple[str, ...]) -> Iterator[Offer]:
+    """The offers of a `Packages` file (deb822(5)). Refuses dpkg's status file and `Sources`, which offer no packages."""
+    if not text.content.endswith("\n"):
+        raise text.fail(text.content.count("\n") + 1, "the index is cut off", "fetch it again")
+    stanza: dict[str, str] = {}
+    begun, field = 1, ""
+    for number, line in text.lines():
+        if line and line[0] not in " \t":
+            begun = begun if stanza else number
+            field, colon, value = line.partition(":")
+            if not colon or not field or " " in field:
+                raise text.fail(number, f"no field of a package: {line[:80]!r}")
+            if field in stanza:
+                raise text.fail(number, f"{field} stands twice")
+            stanza[field] = value.strip()
+        elif line and stanza:
+            stanza[field] = f"{stanza[field]} {line.strip()}".strip()
+        elif not line and stanza:
+            yield _offer(text, begun, stanza, labels)
+            stanza = {}
+        elif line:
+            raise text.fail(number, f"goes on where nothing began: {line[:80]!r}")
+    if stanza:
+        yield _offer(text, begun, stanza, labels)
+
+
+def _offer(text: Text, line: int, stanza: dict[str, str], labels: tuple[str, ...]) -> Offer:
+    if "Status" in stanza or "Directory" in stanza:
+        raise text.fail(line, "dpkg's status file, or an index of source packages: it offers nothing to install")
+    missing = [name for name in _WANTED if not stanza.get(name)]
+    if missing:
+        raise text.fail(line, f"the package has no {' and no '.join(missing)}")
+    name, version, arch = (stanza[field] for field in _WANTED)
+    try:
+        check_name(name, qualified=True), check_arch(arch), check_version(version)
+    except InvalidInput as refusal:
+        raise text.fail(line, refusal.message) from None
+    return Offer(name, arch, version, text.source, labels, control_of(stanza))

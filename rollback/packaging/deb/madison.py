@@ -2,9 +2,9 @@
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version.evr import check_name, check_version
+from rollback.packaging.deb.apt_policy import source
+from rollback.packaging.policy import Policy, PolicyPackage, Source, Version
 from rollback.packaging.text import Text
-
-from .apt_policy import Policy, PolicyPackage, Source, Version, source
 
 HINT = "make the file anew: LC_ALL=C apt-cache madison PACKAGE..."
 

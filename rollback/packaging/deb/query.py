@@ -6,7 +6,7 @@ indexes of the others are those that it has. Hooks are cleared, for they may wri
 
 from nornir_upgrade.core.transport.disk import HOME
 from nornir_upgrade.core.transport.sections import SHELL
-from rollback.catalog.reply import ABOUT
+from rollback.packaging.labels import ABOUT
 
 from .status import STATUS_FIELDS
 

@@ -1,12 +1,12 @@
 """What dpkg says of the packages on a host, as stanzas. Strict and pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.deb.dependencies import FIELDS
 from nornir_upgrade.core.transport.sections import Section
-from rollback.packaging.candidate import Control, control_of
+from rollback.packaging.candidate import Control
 
 _KEY = ("Package", "Architecture", "Version")
 STATUS_FIELDS = (*_KEY, "Status", *FIELDS)
@@ -62,3 +62,8 @@ def _fields(stanza: str) -> dict[str, str]:
     if lacking := [key for key in (*_KEY, "Status") if key not in found]:
         raise InvalidInput(f"a package without {' and '.join(lacking)}")
     return {name: " ".join(filter(None, lines)) for name, lines in found.items()}
+
+
+def control_of(stanza: Mapping[str, str]) -> Control:
+    """Those fields of a stanza that say what the package demands of others."""
+    return tuple((name, stanza[name]) for name in FIELDS if stanza.get(name))

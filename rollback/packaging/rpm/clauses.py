@@ -8,8 +8,8 @@ from nornir_upgrade.core.packaging.rpm import rules
 from nornir_upgrade.core.packaging.rpm.dependencies import Rpm, names_in, rpm
 from nornir_upgrade.core.packaging.rpm.rich_dependencies import Capability, Dependency, cnf
 from nornir_upgrade.core.version.evr import Flavour
+from rollback.packaging.clauses import Clause, Reason
 from rollback.packaging.protection import DNF, DnfConf
-from rollback.solver.encoding import Clause, Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version import evr
 from nornir_upgrade.core.version.nevra import ARCHES, make
-from rollback.packaging.deb.apt_policy import Policy, PolicyPackage, Source, Version
+from rollback.packaging.policy import Policy, PolicyPackage, Source, Version
 from rollback.packaging.text import Note, Text
 
 HINT = "make the file anew: LC_ALL=C dnf list --showduplicates PACKAGE..."

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_upgrade.core.debname import file_name
 from nornir_upgrade.core.errors import InvalidInput, Unobtainable
 from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.version.deb import file_name
 
 NOVA = PackageFile("deb", "nova-common", "all", "1:2013.2-0ubuntu1~cloud0")
 LIBVIRT = PackageFile("rpm", "libvirt", "x86_64", "1:1.1.3-1.el6")

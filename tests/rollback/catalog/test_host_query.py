@@ -25,8 +25,7 @@ from nornir_upgrade.core.transport.host import Host, Result, checked
 from rollback.catalog import host_query
 from rollback.catalog.catalogs import stock
 from rollback.catalog.host_query import Wanted, fetch
-from rollback.catalog.indexes import Shelf
-from rollback.catalog.reader import Reader
+from rollback.catalog.indexes import Reader, Shelf
 from rollback.catalog.reply import Answer, Index, parse
 from rollback.packaging.candidate import Candidate, Catalog, catalog
 

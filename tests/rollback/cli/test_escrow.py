@@ -18,8 +18,7 @@ from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.runner import session
-from nornir_upgrade.runner.captures import captures
-from nornir_upgrade.runner.required_files import installed, lost, needs
+from nornir_upgrade.runner.required_files import captures, installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.escrow.prune import restorable, waste
 from rollback.snapshot import Entry

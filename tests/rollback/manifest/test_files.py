@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.errors import Drift, InvalidInput, UnknownName
-from rollback.manifest.files import apt_command, lines, read_all, reasons, refuse_drift, write_all
-from rollback.manifest.model import Manifest, exact
+from rollback.manifest.commands import apt_command
+from rollback.manifest.files import read_all, reasons, refuse_drift, write_all
+from rollback.manifest.model import Manifest, lines
+from rollback.solver.exact import exact
 from tests.rollback.factory import facts, offering, package
 
 THEN = facts("ctl1", (package("nova", "1"), package("quantum", "1"), package("less", "1")))

@@ -10,8 +10,9 @@ from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import InvalidInput, NoSolution, Unobtainable
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import Package, PackageName, State
-from rollback.manifest.model import Manifest, Problem, document, exact, read, require_solved
+from rollback.manifest.model import Manifest, Problem, document, read, require_solved
 from rollback.manifest.transaction import leftovers, wants
+from rollback.solver.exact import exact
 from tests.rollback.factory import facts, offering, package
 
 TO = {"snapshot": "snapshot-1"}

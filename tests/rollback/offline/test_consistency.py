@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from nornir_upgrade.core.packaging.deb.dependencies import Deb
 from rollback.manifest.model import Manifest
 from rollback.offline.consistency import Checked, checked_way
-from rollback.offline.offers import Offer, Offers, collect
+from rollback.offline.offers import Offers, collect
 from rollback.offline.target import Aim, Rename, way_back
+from rollback.packaging.candidate import Offer
 from rollback.packaging.listing import Listed, Listing
 from tests.rollback.worlds import NATIVE, debs, made, text_of
 

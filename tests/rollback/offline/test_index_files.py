@@ -14,6 +14,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from rollback.offline import index_files
 from rollback.offline.offers import goes_by
 from rollback.packaging import compressed
+from rollback.packaging.deb.index import packages
 from rollback.packaging.text import decode
 from tests.rollback.rendered import CASES
 
@@ -73,7 +74,7 @@ def test_a_packed_index_that_is_cut_off_anywhere_is_refused(tmp_path: Path, end:
 def test_packages_that_are_cut_off_within_a_line_are_refused_and_else_read_up_to_it() -> None:
     for size in range(1, len(PACKAGES)):
         try:
-            offers = list(index_files.packages(decode(PACKAGES[:size], "Packages"), ()))
+            offers = list(packages(decode(PACKAGES[:size], "Packages"), ()))
         except InvalidInput as refused:
             assert "line " in refused.message
         else:

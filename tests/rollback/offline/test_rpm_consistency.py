@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
 from rollback.offline.consistency import Checked, checked_way
-from rollback.offline.offers import Offer, collect
+from rollback.offline.offers import collect
 from rollback.offline.target import Aim, way_back
+from rollback.packaging.candidate import Offer
 from rollback.packaging.listing import Listed, Listing
 from tests.rollback.offline.test_consistency import lines
 from tests.rollback.rpmworlds import NATIVE, control_of, made

@@ -11,8 +11,9 @@ from rollback.manifest import commands
 from rollback.manifest.model import Change, Manifest, require_solved
 from rollback.offline import formats
 from rollback.offline import target as offline
-from rollback.offline.offers import Offer, Offers, collect, from_policy, goes_by, installed_versions
+from rollback.offline.offers import Offers, collect, from_policy, goes_by, installed_versions
 from rollback.offline.target import Aim, rename, way_back
+from rollback.packaging.candidate import Offer
 from rollback.packaging.listing import Listed, Listing
 from rollback.packaging.text import Note
 from tests.rollback import guide

@@ -22,9 +22,9 @@ from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
-from rollback.manifest.model import exact
 from rollback.plan.planner import plan_rollback
 from rollback.plan.warnings import cautions
+from rollback.solver.exact import exact
 from tests.rollback.factory import Diary, facts, offering, package, plan, running, snapshot
 
 OLD, NEW = "/etc/apt/sources.list.d/old.list", "/etc/apt/sources.list.d/new.list"

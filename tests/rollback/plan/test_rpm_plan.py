@@ -17,13 +17,13 @@ from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
-from rollback.manifest.files import apt_command, dnf_command
-from rollback.manifest.model import Manifest, exact
+from rollback.manifest.commands import apt_command, dnf_command
+from rollback.manifest.model import Manifest
 from rollback.manifest.transaction import wants
 from rollback.plan.expected import foretell
-from rollback.plan.litter import beside, litter
 from rollback.plan.planner import plan_rollback
-from rollback.plan.scope import scope
+from rollback.plan.scope import beside, litter, scope
+from rollback.solver.exact import exact
 from rollback.solver.nearest import Nearest
 from tests.rollback.factory import Diary, facts, package, plan, running, snapshot
 from tests.rollback.factory import offering as factory_offering

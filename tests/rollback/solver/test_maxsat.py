@@ -11,9 +11,10 @@ from nornir_upgrade.core.packaging.deb.dependencies import Deb
 from nornir_upgrade.core.packaging.model import PackageName
 from nornir_upgrade.core.version import evr
 from rollback.manifest.identity import Slots
+from rollback.packaging.clauses import Clause, Reason, Rules, V
 from rollback.packaging.deb.clauses import DebRules
 from rollback.packaging.rpm.clauses import RpmRules
-from rollback.solver.encoding import Clause, Encoding, Reason, Rules, V, encode, holds, plain_key
+from rollback.solver.encoding import Encoding, encode, holds, plain_key
 from rollback.solver.explain import explain, met, minimal
 from rollback.solver.greedy import closure
 from rollback.solver.maxsat import nearest

@@ -7,11 +7,12 @@ import pytest
 
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
-from rollback.manifest.model import Manifest, exact, require_solved
+from rollback.manifest.model import Manifest, require_solved
 from rollback.manifest.transaction import wants
 from rollback.packaging.candidate import Candidate, Catalog, catalog
 from rollback.packaging.protection import DNF, DnfConf
 from rollback.plan.expected import foretell
+from rollback.solver.exact import exact
 from rollback.solver.nearest import Nearest
 from tests.rollback.factory import facts
 from tests.rollback.rpmworlds import NATIVE, control_of, made

@@ -18,8 +18,9 @@ from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
 from nornir_upgrade.core.packaging.rpm.rich_dependencies import Capability, Dependency, Rich
 from nornir_upgrade.core.packaging.rpm.rules import meets, overlap
 from nornir_upgrade.core.version.evr import sort_key
+from rollback.packaging.clauses import Reason
 from rollback.packaging.rpm.clauses import RpmRules
-from rollback.solver.encoding import Reason, encode
+from rollback.solver.encoding import encode
 from tests.conftest import Say
 from tests.rollback.rpm_referees import librpm, libsolv
 from tests.rollback.rpmworlds import INSTALL_ONLY, NATIVE, made, some

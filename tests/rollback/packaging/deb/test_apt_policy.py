@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nornir_upgrade.core.errors import InvalidInput
 from rollback.offline import formats
 from rollback.packaging.deb import apt_policy, madison
-from rollback.packaging.deb.apt_policy import Policy, PolicyPackage, Source, Version
+from rollback.packaging.policy import Policy, PolicyPackage, Source, Version
 from rollback.packaging.rpm import dnf_list
 from rollback.packaging.text import Text
 from tests.rollback import rendered

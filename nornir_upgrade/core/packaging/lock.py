@@ -1,0 +1,61 @@
+"""TODO"""
+
+import re
+
+from nornir_upgrade.core import waiting
+from nornir_upgrade.core.errors import InvalidInput, PackageManagerLocked
+from nornir_upgrade.core.transport.host import Host
+
+LOCK_WAIT = 120
+"""Seconds that another process may hold dpkg's lock, or a maintainer script may run on, before we give up."""
+_SLICE = 10
+"""Seconds of that after which it is asked again who it is."""
+# For a script that says how `holders` and `scripts` are found: `$pids` are those that are still at work after `$1` seconds.
+WAIT = """\
+rounds=$(($1 * 4))
+while pids=$({ holders; scripts; } | sort -un) && [ -n "$pids" ] && [ $rounds -gt 0 ]; do
+  sleep 0.25
+  rounds=$((rounds - 1))
+done
+for pid in $pids; do printf '%s %s\\n' "$pid" "$(cat /proc/$pid/comm 2>/dev/null)"; done
+"""
+# For a script that knows `$units`.
+STOP = """\
+stop() {
+  for unit in $units; do
+    case $(systemctl show --property=ActiveState --value -- "$unit" 2>/dev/null) in
+    '' | inactive | failed) ;;
+    *) systemctl stop -- "$unit" || exit 1 ;;
+    esac
+  done
+}
+"""
+_UNIT = re.compile(r"[A-Za-z0-9:_.][A-Za-z0-9:_.@-]*", re.ASCII)
+
+
+def wait_for(host: Host, script: str) -> None:
+    """Run `script`, which waits until nobody changes packages, as many seconds as it is told, and prints who still does.
+
+    It is asked at once, and then again and again, so that who is waited for can be told. Raises `PackageManagerLocked`, which names
+    them, after `LOCK_WAIT` seconds.
+    """
+    waited = seconds = 0
+    while told := host.run(("sh", "-c", script, "sh", str(seconds)), timeout=seconds + 60.0).text.splitlines():
+        holders = ", ".join(
+            f"{name or 'a process'} (pid {pid})" for pid, _, name in (line.partition(" ") for line in told)
+        )
+        if waited >= LOCK_WAIT:
+            raise PackageManagerLocked(
+                f"{host.name}: packages are being changed by {holders}, for more than {LOCK_WAIT} s",
+                hint="wait for it to end, then resume the run",
+            )
+        waiting.say(host.name, f"{holders}, which changes packages there, at most {LOCK_WAIT} s")
+        seconds = min(_SLICE, LOCK_WAIT - waited)
+        waited += seconds
+
+
+def check_unit(name: str) -> str:
+    """`name`, which is a service's (systemd.unit(5)). Raises `InvalidInput` for anything else, which a shell might read."""
+    if not _UNIT.fullmatch(name):
+        raise InvalidInput(f"{name!r} is no name of a service", hint="systemd.unit(5)")
+    return name

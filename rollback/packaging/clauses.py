@@ -1,0 +1,68 @@
+"""TODO"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from nornir_upgrade.core.version.evr import Flavour
+
+Rule = Literal["missing", "depends", "excludes", "one-version", "essential", "policy", "present", "kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a clause holds. `package` is whose demand it is, `version` '' where it is of all versions; `text` what it says."""
+
+    rule: Rule
+    package: str
+    version: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.package}{'=' * bool(self.version)}{self.version} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """At least one of the literals is true. Its first literal is the package whose demand it is."""
+
+    literals: tuple[int, ...]
+    reason: Reason
+
+
+class Versioned(Protocol):
+    """One version of one package, of either family."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def arch(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+V = TypeVar("V", bound=Versioned)
+
+
+class Rules(Protocol[V]):
+    """What the packages of one family are held to. `own` are the architectures that count as the host's own."""
+
+    @property
+    def flavour(self) -> Flavour: ...
+    @property
+    def own(self) -> frozenset[str]: ...
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> V:
+        """The package of which an index, or the host, says `control`."""
+        ...
+
+    def clauses(self, packages: Sequence[V]) -> Iterator[Clause]:
+        """The clauses over `packages`, of which the first is variable 1."""
+        ...
+
+    def essential(self, installed: Sequence[V]) -> set[str]:
+        """The names that must not go from a host that has these."""
+        ...
+
+    def staying(self, installed: Sequence[V]) -> Iterator[tuple[V, str]]:
+        """Which of these must stay in just this version, and why."""
+        ...

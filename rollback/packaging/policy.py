@@ -1,0 +1,54 @@
+"""TODO"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rollback.packaging.text import Note
+
+Kind = Literal["archive", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who has a version. `status` is the host's own list of installed packages, from which nothing can be fetched.
+
+    `suite` is suite and component as apt writes them (`bookworm/main`), for dnf the repository's id. `raw` is the line, without
+    the priority. What the tool does not say is None.
+    """
+
+    priority: int | None
+    uri: str | None
+    suite: str | None
+    arch: str | None
+    kind: Kind
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version with its pin priority. `phased` is the percentage of machines that get it, None for all."""
+
+    version: str
+    priority: int | None
+    installed: bool
+    sources: tuple[Source, ...]
+    phased: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPackage:
+    """A package as the tool names it: `libc6:i386` is apt's name for a foreign one."""
+
+    package: str
+    installed: str | None
+    candidate: str | None
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a file says can be had, in its order, and the lines of it that say something else."""
+
+    family: Literal["deb", "rpm"]
+    packages: tuple[PolicyPackage, ...]
+    notes: tuple[Note, ...] = ()
