@@ -20,7 +20,7 @@ from benchmarks.memory import Peak
 from benchmarks.real_host import Upgrade, Version
 from nornir_upgrade.core.facts.gather import HostFacts
 from rollback.solver.nearest import Nearest
-from rollback.solver.pool import Question, solve_all
+from rollback.solver.pool import SolverQuestion, solve_all
 
 _NAMES = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]*)")
 _OWN = 3  # packages that a state lacks
@@ -46,13 +46,13 @@ def lost(upgrade: Upgrade, percent: int) -> set[Version]:
     return set(random.Random(1).sample(changed, len(changed) * percent // 100))
 
 
-def _questions(upgrade: Upgrade, hosts: int, states: int, percent: int) -> dict[str, Question]:
+def _questions(upgrade: Upgrade, hosts: int, states: int, percent: int) -> dict[str, SolverQuestion]:
     offered = upgrade.offered(lost(upgrade, percent))
     pairs = list(_states(upgrade, states))
     found = {}
     for number in range(hosts):
         then, now = (_copy(facts, f"host{number}") for facts in pairs[number % states])
-        found[f"host{number}"] = Question(then, now, offered, {"snapshot": "bench"})
+        found[f"host{number}"] = SolverQuestion(then, now, offered, {"snapshot": "bench"})
     return found
 
 

@@ -11,9 +11,9 @@ from nornir_upgrade.steps.databases import RestoreDatabase
 from rollback.foreign.changes import Others
 from rollback.plan.retained import Theirs
 
-from .assess import Survey
+from .assess import Assessment
 from .snapshot import Snapshot
-from .verify import Proof, prove
+from .verify import Verification, prove
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Announced:
     others: Mapping[str, Others] = field(default_factory=dict)
     theirs: Mapping[str, Theirs] = field(default_factory=dict)
 
-    def proof(self, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> Proof:
+    def proof(self, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> Verification:
         """`now` compared with what was announced of a way back to `snapshot`."""
         then = {host: snapshot.of(host) for host in now}
         return prove(
@@ -43,7 +43,7 @@ class Announced:
         )
 
 
-def announced(found: Survey, *, restore_db: bool) -> Announced:
+def announced(found: Assessment, *, restore_db: bool) -> Announced:
     """What is told of the way back that `found` leads to."""
     then = found.then
     return Announced(

@@ -11,12 +11,12 @@ from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.runner.execute import carry_out, mark_undone, ways_told
-from nornir_upgrade.runner.session import Controller
+from nornir_upgrade.runner.session import Session
 
 from .announcement import Announced, announced, keep, kept
-from .assess import Survey, state_now
+from .assess import Assessment, state_now
 from .snapshot import Snapshot, read, runs_since
-from .verify import Proof, prove
+from .verify import Verification, prove
 
 _TOLD = 20
 
@@ -27,10 +27,10 @@ class Returned:
 
     run: str
     exit_code: int
-    proof: Proof | None
+    proof: Verification | None
 
 
-def needless(found: Survey, plan: Plan) -> bool:
+def needless(found: Assessment, plan: Plan) -> bool:
     """Whether there is nothing to do: every fact is as it should be, no run is open, and whatever runs did was taken back since."""
     if (
         any(run.status == "open" for run in found.runs)
@@ -42,7 +42,7 @@ def needless(found: Survey, plan: Plan) -> bool:
     return not plan.waves or bool(returned)
 
 
-def taken_back_too(found: Survey) -> tuple[str, ...]:
+def taken_back_too(found: Assessment) -> tuple[str, ...]:
     """What becomes of the runs that are open, a sentence each: before the question, for `run` would refuse to begin over them."""
     return tuple(
         f"run {run.id} ({run.plan.direction} {one_line(run.plan.origin)}) is open, and {_becomes(run, found)}"
@@ -51,7 +51,7 @@ def taken_back_too(found: Survey) -> tuple[str, ...]:
     )
 
 
-def _becomes(run: Run, found: Survey) -> str:
+def _becomes(run: Run, found: Assessment) -> str:
     if found.partial:
         return "stays open: only some packages go back"
     if not _whole(run, found):
@@ -62,8 +62,8 @@ def _becomes(run: Run, found: Survey) -> str:
 
 
 def go_back(
-    controller: Controller,
-    found: Survey,
+    session: Session,
+    found: Assessment,
     plan: Plan,
     screen: Screen,
     *,
@@ -77,43 +77,43 @@ def go_back(
     undone, unless it touched a host that was not looked at.
     """
     told = announced(found, restore_db=restore_db)
-    measure = keep(controller.store, told)
-    run = controller.journal.open_run(plan, parent=_parent(found), comment=comment)
-    controller.journal.append(run.id, "announced", text=measure)
-    return _carried_out(controller, run, Policy(max_fail=0, consent=consent), screen, found.snapshot, told)
+    measure = keep(session.store, told)
+    run = session.journal.open_run(plan, parent=_parent(found), comment=comment)
+    session.journal.append(run.id, "announced", text=measure)
+    return _carried_out(session, run, Policy(max_fail=0, consent=consent), screen, found.snapshot, told)
 
 
-def go_on(controller: Controller, run: Run, screen: Screen, *, consent: frozenset[str] = frozenset()) -> Returned:
+def go_on(session: Session, run: Run, screen: Screen, *, consent: frozenset[str] = frozenset()) -> Returned:
     """Carry out what is left of `run`, a way back that was cut off or failed. All else is as with `go_back`."""
-    snapshot = read(controller.journal, run.plan.origin)
-    told = kept(controller.store, run, snapshot)
-    return _carried_out(controller, run, Policy(max_fail=0, consent=consent), screen, snapshot, told)
+    snapshot = read(session.journal, run.plan.origin)
+    told = kept(session.store, run, snapshot)
+    return _carried_out(session, run, Policy(max_fail=0, consent=consent), screen, snapshot, told)
 
 
 def _carried_out(
-    controller: Controller, run: Run, policy: Policy, screen: Screen, snapshot: Snapshot, told: Announced
+    session: Session, run: Run, policy: Policy, screen: Screen, snapshot: Snapshot, told: Announced
 ) -> Returned:
-    seen: list[Proof | UndoFailed] = []
+    seen: list[Verification | UndoFailed] = []
 
     def judge() -> Verdict:
-        seen.append(_look_again(controller, run.id, snapshot, told))
+        seen.append(_look_again(session, run.id, snapshot, told))
         return _verdict(seen[0])
 
-    with ways_told(controller, run.id, screen):
-        ended = carry_out(controller, run, policy, screen, judge)
+    with ways_told(session, run.id, screen):
+        ended = carry_out(session, run, policy, screen, judge)
     if not ended.outcome.succeeded:
         return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
     (proof,) = seen
     if isinstance(proof, UndoFailed):
         raise proof
     if proof.equal:
-        mark_undone(controller.journal, run)
+        mark_undone(session.journal, run)
         if told.whole:
-            _close_unfinished(controller.journal, snapshot, told.hosts, run.id)
+            _close_unfinished(session.journal, snapshot, told.hosts, run.id)
     return Returned(run.id, 0 if proof.equal else UndoFailed.exit_code, proof)
 
 
-def _verdict(seen: Proof | UndoFailed) -> Verdict:
+def _verdict(seen: Verification | UndoFailed) -> Verdict:
     """The proof in a line: it is kept in the journal."""
     if isinstance(seen, UndoFailed):
         return Verdict(False, f"not compared with the snapshot: {one_line(seen.message)}")
@@ -125,9 +125,9 @@ def _verdict(seen: Proof | UndoFailed) -> Verdict:
     return Verdict(False, f"{len(seen.differences)} differ{announced}: {told}{more}")
 
 
-def _look_again(controller: Controller, run: str, snapshot: Snapshot, told: Announced) -> Proof | UndoFailed:
+def _look_again(session: Session, run: str, snapshot: Snapshot, told: Announced) -> Verification | UndoFailed:
     try:
-        now = state_now(controller.fleet, told.hosts, snapshot)
+        now = state_now(session.fleet, told.hosts, snapshot)
     except Unreachable as silence:
         return UndoFailed(
             f"run {run} came to its end, but then not every host answered: {silence.message}",
@@ -136,7 +136,7 @@ def _look_again(controller: Controller, run: str, snapshot: Snapshot, told: Anno
     return told.proof(snapshot, now)
 
 
-def _parent(found: Survey) -> str:
+def _parent(found: Assessment) -> str:
     """The run that is taken back as a whole: the first since the snapshot; '' where some of its hosts stay as they are."""
     return found.runs[0].id if found.runs and not found.partial and _whole(found.runs[0], found) else ""
 
@@ -148,7 +148,7 @@ def _close_unfinished(journal: Journal, snapshot: Snapshot, hosts: Collection[st
             journal.append(run.id, "run_undone", text=by)
 
 
-def _whole(run: Run, found: Survey) -> bool:
+def _whole(run: Run, found: Assessment) -> bool:
     """Whether every host that `run` touched is taken back."""
     return _touched(run) <= found.now.keys()
 

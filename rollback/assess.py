@@ -34,7 +34,7 @@ from rollback.plan.retained import Theirs, theirs
 from rollback.plan.undo_log import trail
 from rollback.solver.exact import exact
 from rollback.solver.nearest import Nearest
-from rollback.solver.pool import Progress, Question, silent, solve_all
+from rollback.solver.pool import Progress, SolverQuestion, silent, solve_all
 
 from .snapshot import Snapshot, entries, runs_since
 
@@ -47,7 +47,7 @@ _NOTHING = catalog(())
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Assessment:
     """All that `plan_rollback` needs. `runs` are those since the snapshot, oldest first; `now` and `manifests` by host, and in
     `estates` what is theirs by now, of packages that came since.
     """
@@ -95,7 +95,7 @@ def survey(
     solver: Nearest = KEEP,
     asked: Parting = NOTHING_ASKED,
     progress: Progress = silent,
-) -> Survey:
+) -> Assessment:
     """Look at those of `names` that the snapshot knows, and find each one's manifest, of which `progress` is told. Nothing changes
     anywhere. `asked`: what becomes of packages that came since.
 
@@ -121,7 +121,7 @@ def survey(
     estates = _estates(fleet, snapshot, {host: now[host] for host in changed})
     since = moment(snapshot.taken_at)
     questions = {
-        host: Question(
+        host: SolverQuestion(
             snapshot.of(host),
             now[host],
             found,
@@ -134,7 +134,7 @@ def survey(
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
     manifests |= {host: parted(manifests[host], now[host], estates[host], asked) for host in estates}
     manifests = {host: marked(one, now[host], runs) for host, one in manifests.items()}
-    return Survey(snapshot, runs, now, manifests, estates)
+    return Assessment(snapshot, runs, now, manifests, estates)
 
 
 def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> dict[str, Estate]:

@@ -14,7 +14,7 @@ from nornir_upgrade.steps.state import RestoreState
 from rollback.plan.scope import scope
 from rollback.plan.undo_log import trail
 
-from .assess import Survey
+from .assess import Assessment
 
 _Restore = RestoreFiles | RestoreState
 
@@ -26,7 +26,7 @@ for root do [ ! -e "$root" ] || find "$root" -newerct "@$since" ! -type d -print
 """
 
 
-def edited(fleet: Fleet, found: Survey) -> dict[str, tuple[str, ...]]:
+def edited(fleet: Fleet, found: Assessment) -> dict[str, tuple[str, ...]]:
     """By host, the files that runs captured, and that changed after the last run ended and will be as they were captured.
 
     Changes nothing. A host on which a run is unfinished tells nothing: there is no moment after it.
@@ -63,7 +63,7 @@ def _line(path: str) -> str:
     return f"  {printable(path)}"
 
 
-def _restores(found: Survey, host: str) -> tuple[_Restore, ...]:
+def _restores(found: Assessment, host: str) -> tuple[_Restore, ...]:
     about = scope(found.manifests[host], found.snapshot.of(host), found.now[host])
     left = about.trail(trail(found.runs, host, consent=frozenset({host})))
     return (*left.captures, *left.edits, *((left.state,) if left.state else ()))

@@ -12,14 +12,14 @@ from rollback.catalog.indexes import Shelf
 from rollback.manifest.identity import flavour_of
 from rollback.offline.consistency import Checked, checked_way
 from rollback.offline.offers import collect
-from rollback.offline.target import Aim
+from rollback.offline.target import Target
 from rollback.packaging.candidate import Catalog, Offer
 from rollback.packaging.listing import Listed, Listing
 
 from .assess import facts_of
 
 
-def ways(fleet: Fleet, names: Sequence[str], aim: Aim, shelf: Shelf) -> dict[str, tuple[Checked, str]]:
+def ways(fleet: Fleet, names: Sequence[str], aim: Target, shelf: Shelf) -> dict[str, tuple[Checked, str]]:
     """For each host its checked manifest, and its native architecture. Nothing changes anywhere.
 
     Raises `UnknownName` where no repository of a host goes by the name of the release, and as `facts_of`.
@@ -30,13 +30,13 @@ def ways(fleet: Fleet, names: Sequence[str], aim: Aim, shelf: Shelf) -> dict[str
     return {host: (_way(facts, catalogs[host], aim), _native(facts)) for host, facts in now.items()}
 
 
-def _names(facts: HostFacts, aim: Aim) -> Iterator[str]:
+def _names(facts: HostFacts, aim: Target) -> Iterator[str]:
     """What its packages are called now, and what they were called then."""
     for package in facts.packages:
         yield from (package.name, aim.old_name(package.name))
 
 
-def _way(facts: HostFacts, found: Catalog, aim: Aim) -> Checked:
+def _way(facts: HostFacts, found: Catalog, aim: Target) -> Checked:
     offers = collect(_offers(found), flavour_of(facts), _native(facts))
     return checked_way(facts.host, _listing(facts), offers, aim, found.present)
 

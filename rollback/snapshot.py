@@ -49,7 +49,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SnapshotEntry:
     """A snapshot in the list of all: as `Snapshot`, but of its hosts only what a list tells, so that their packages are not decoded."""
 
     id: str
@@ -66,12 +66,12 @@ def keep(journal: Journal, hosts: Sequence[HostFacts], *, run: str = "", label: 
     return Snapshot(found, label, _moment(facts), run, facts)
 
 
-def entries(journal: Journal) -> tuple[Entry, ...]:
+def entries(journal: Journal) -> tuple[SnapshotEntry, ...]:
     """The list of all snapshots, oldest first. Raises `InvalidInput` where one is none, `DigestMismatch` where one is damaged."""
     found = []
     for one, run, label, document in journal.snapshot_rows():
         hosts = codec.skim(document, tuple[Recorded, ...], source=f"snapshot {one}")
-        found.append(Entry(one, label, _moment(hosts), run, hosts))
+        found.append(SnapshotEntry(one, label, _moment(hosts), run, hosts))
     return tuple(found)
 
 

@@ -20,7 +20,7 @@ DATABASES: Area = "databases"
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Verification:
     """What is not on `hosts` as it should be. `expected` differs from the snapshot too, as was announced, and `explained` by a rule
     that says why it tells nothing. `counts`: how many things were compared, by host and area; where there is none, nobody looked.
     """
@@ -45,7 +45,7 @@ def prove(
     foretold: Mapping[str, HostFacts] | None = None,
     others: Mapping[str, Others] | None = None,
     theirs: Mapping[str, Theirs] | None = None,
-) -> Proof:
+) -> Verification:
     """Compare `now` with `foretold` (without it: with `then`), and tell what is as foretold and yet not as `then`.
 
     Without `databases` their contents were not restored, and their differences are expected; and so is that a host knows no index
@@ -66,7 +66,7 @@ def prove(
     differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), "")))
     places = {_place(one) for one in differences}
     expected = tuple(one for one in before if _place(one) not in places)
-    return Proof(tuple(sorted(then)), differences, expected, explained, counted(then, now))
+    return Verification(tuple(sorted(then)), differences, expected, explained, counted(then, now))
 
 
 def sifted(differences: Iterable[Difference]) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
@@ -109,7 +109,7 @@ def _forgotten(one: Difference, before: str) -> bool:
     )
 
 
-def table(proof: Proof) -> str:
+def table(proof: Verification) -> str:
     """Area by host: `equal` and how many things were compared, how many differ, or that nobody looked."""
     return areas_in_text(proof.hosts, (*proof.differences, *proof.expected), proof.counts)
 

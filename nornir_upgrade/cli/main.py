@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import click
 
-from nornir_upgrade.console.exit_codes import EXIT_CODES, Door, enter
+from nornir_upgrade.console.exit_codes import EXIT_CODES, App, enter
 from nornir_upgrade.console.options import (
     CONSENT,
     FLEET,
@@ -37,7 +37,7 @@ setting = click.option(
 
 
 @click.group(
-    cls=Door,
+    cls=App,
     name="nornir-upgrade",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"""\b
@@ -226,24 +226,24 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     wanted = targets.named(flags, target, assignments)
     refuse_unknown(flags.config, flags.accept, flags.limit)
     screen.require_consent()
-    with at_work(flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers) as controller:
-        refuse_unfinished(controller.journal, flags.config)
-        made, proofs = Announcer(flags, controller.fleet, screen).announce(wanted)
+    with at_work(flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers) as session:
+        refuse_unfinished(session.journal, flags.config)
+        made, proofs = Announcer(flags, session.fleet, screen).announce(wanted)
         if not any(made.steps()):
             screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
             return 0
         refuse_irreversible(made, frozenset(flags.accept))
         refuse_no_way_back(proofs, frozenset(flags.accept))
         screen.confirm("Go ahead?")
-        facts = gather_all(controller.fleet, databases_before(made, controller.fleet), concerned(made))
+        facts = gather_all(session.fleet, databases_before(made, session.fleet), concerned(made))
         refuse_drift(made, facts)
-        keep_old_packages(controller, made, facts, frozenset(flags.accept), screen)
+        keep_old_packages(session, made, facts, frozenset(flags.accept), screen)
         if flags.rehearse:
-            rehearse_or_refuse(controller.fleet, made, controller.store, screen, forward_only=without_way_back(proofs))
-        opened = controller.journal.open_run(made, comment=flags.comment)
-        keep_snapshot(controller.journal, facts, opened)
-        controller.journal.consent(opened.id, flags.accept)
-        return go_forward(controller, opened, policy(flags, made), screen, or_unwind=flags.on_failure == "unwind")
+            rehearse_or_refuse(session.fleet, made, session.store, screen, forward_only=without_way_back(proofs))
+        opened = session.journal.open_run(made, comment=flags.comment)
+        keep_snapshot(session.journal, facts, opened)
+        session.journal.consent(opened.id, flags.accept)
+        return go_forward(session, opened, policy(flags, made), screen, or_unwind=flags.on_failure == "unwind")
 
 
 door.add_command(resume)

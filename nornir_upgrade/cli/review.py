@@ -12,7 +12,7 @@ from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.finding import Finding
-from nornir_upgrade.planner.reversibility import Proof
+from nornir_upgrade.planner.reversibility import Reversibility
 from nornir_upgrade.prepare import check
 from nornir_upgrade.prepare.prepare import Prepared, advisory, blocking, findings_in_text, prepare, summary
 from nornir_upgrade.prepare.rehearse import rehearse_or_refuse, without_way_back
@@ -33,20 +33,20 @@ class Announcer:
     fleet: "NornirFleet"
     screen: Screen
 
-    def announce(self, target: Plan | Scenario) -> tuple[Plan, tuple[Proof, ...]]:
+    def announce(self, target: Plan | Scenario) -> tuple[Plan, tuple[Reversibility, ...]]:
         """The plan that `target` is or leads to, shown, with the proof of its way back; nobody minded what was found.
 
         Raises `Blocked`, `Unreachable`, `Drift` for a saved plan, `Abort`, and what the planner refuses.
         """
         return self._verbatim(target) if isinstance(target, Plan) else self._fresh(target)
 
-    def prove(self, plan: Plan, facts: Mapping[str, HostFacts]) -> tuple[Proof, ...]:
+    def prove(self, plan: Plan, facts: Mapping[str, HostFacts]) -> tuple[Reversibility, ...]:
         """The proof of the way back from `plan`, host by host."""
         chosen = settings.read(self.flags.config)
         escrow = Escrow.beside(Store(chosen.store))
         return prove(self.fleet, plan, facts, escrow, self.screen.note, keeping=chosen.keep != "none")
 
-    def rehearse(self, plan: Plan, proofs: Sequence[Proof]) -> None:
+    def rehearse(self, plan: Plan, proofs: Sequence[Reversibility]) -> None:
         """Returns when `plan` was rehearsed, as far as nothing needs be kept before. Raises `Blocked`."""
         store = Store(settings.read(self.flags.config).store)
         forward_only = without_way_back(proofs, keeping=False)
@@ -57,13 +57,13 @@ class Announcer:
         if findings:
             self.screen.note(findings_in_text(findings))
 
-    def _fresh(self, scenario: Scenario) -> tuple[Plan, tuple[Proof, ...]]:
+    def _fresh(self, scenario: Scenario) -> tuple[Plan, tuple[Reversibility, ...]]:
         prepared = prepare(self.fleet, scenario, self.screen.note, settings.read(self.flags.config).state)
         made = prepared.allowed()
         self._go_past(prepared.findings)
         return made, self._shown(made, prepared.facts, scenario)
 
-    def _verbatim(self, saved: Plan) -> tuple[Plan, tuple[Proof, ...]]:
+    def _verbatim(self, saved: Plan) -> tuple[Plan, tuple[Reversibility, ...]]:
         """Hosts that the plan does not concern are not asked. The preflight is that of the plan's scenario, if it still exists."""
         refuse_strangers(saved, self.fleet.names)
         names = concerned(saved)
@@ -78,7 +78,9 @@ class Announcer:
             self._go_past(found)
         return saved, self._shown(saved, facts, known)
 
-    def _shown(self, plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None) -> tuple[Proof, ...]:
+    def _shown(
+        self, plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None
+    ) -> tuple[Reversibility, ...]:
         proofs = self.prove(plan, facts)
         self.screen.note(text(outline(plan, facts, scenario, proofs), full=self.flags.diff))
         return proofs

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.core.plan import Plan
     from nornir_upgrade.core.run import Run
-    from nornir_upgrade.runner.session import Controller
+    from nornir_upgrade.runner.session import Session
     from nornir_upgrade.runner.spare_data import Spared
 
 
@@ -46,24 +46,24 @@ def resume(flags: Flags, run: str) -> int:
     screen = Screen(flags)
     refuse_unknown(flags.config, flags.accept)
     screen.require_consent()
-    with at_work(flags.config, "nornir-upgrade resume", workers=flags.workers) as controller:
-        found = _unfinished(controller.journal, run)
-        if child := undoing(found, controller.journal.runs()):
+    with at_work(flags.config, "nornir-upgrade resume", workers=flags.workers) as session:
+        found = _unfinished(session.journal, run)
+        if child := undoing(found, session.journal.runs()):
             raise UnfinishedRun(
                 f"run {found.id} is being undone by run {child.id}, and can only go on in that direction",
                 hint=f"nornir-upgrade resume {child.id}",
             )
         if found.status != "open":
             return _nothing_to_do(screen, found)
-        refuse_strangers(found.plan, controller.fleet.names)
+        refuse_strangers(found.plan, session.fleet.names)
         screen.note(f"Run {found.id}: {found.plan.direction} {one_line(found.plan.origin)}")
         screen.confirm("Go on with it?")
         if found.plan.direction != "forward":
-            return _back(controller, found, flags, screen)
+            return _back(session, found, flags, screen)
         rules = policy(flags, found.plan)
-        refuse_unready(controller, found, flags.accept, rules.max_fail, screen)
-        controller.journal.consent(found.id, sorted(rules.consent - found.consent))
-        return go_forward(controller, found, rules, screen, or_unwind=flags.on_failure == "unwind")
+        refuse_unready(session, found, flags.accept, rules.max_fail, screen)
+        session.journal.consent(found.id, sorted(rules.consent - found.consent))
+        return go_forward(session, found, rules, screen, or_unwind=flags.on_failure == "unwind")
 
 
 @click.command(
@@ -90,8 +90,8 @@ def unwind(flags: Flags, run: str) -> int:
     screen = Screen(flags)
     refuse_unknown(flags.config, flags.accept)
     screen.require_consent()
-    with at_work(flags.config, "nornir-upgrade unwind", workers=flags.workers) as controller:
-        found = _unfinished(controller.journal, run)
+    with at_work(flags.config, "nornir-upgrade unwind", workers=flags.workers) as session:
+        found = _unfinished(session.journal, run)
         if found.status in ("undone", "untouched"):
             return _nothing_to_do(screen, found)
         if found.status != "open":
@@ -100,16 +100,16 @@ def unwind(flags: Flags, run: str) -> int:
                 hint=f"to go back from it: rollback apply --run {found.id}",
             )
         _refuse_way_back(found, flags)
-        refuse_strangers(found.plan, controller.fleet.names)
-        under_way = found if found.plan.direction == "unwind" else undoing(found, controller.journal.runs())
+        refuse_strangers(found.plan, session.fleet.names)
+        under_way = found if found.plan.direction == "unwind" else undoing(found, session.journal.runs())
         if under_way:
             _tell_who_undoes(screen, under_way)
             screen.confirm("Go on with it?")
-            return _back(controller, under_way, flags, screen)
-        planned = plan_undoing(controller, found.id, frozenset(flags.accept))
+            return _back(session, under_way, flags, screen)
+        planned = plan_undoing(session, found.id, frozenset(flags.accept))
         _tell_what_is_undone(screen, planned, found)
         screen.confirm("Undo it?")
-        return go_back(controller, open_undoing(controller.journal, found.id, planned.plan, flags.comment), screen)
+        return go_back(session, open_undoing(session.journal, found.id, planned.plan, flags.comment), screen)
 
 
 @click.command(
@@ -241,13 +241,13 @@ def _unfinished(journal: "Journal", name: str) -> "Run":
     return found[-1]
 
 
-def _back(controller: "Controller", run: "Run", flags: Flags, screen: Screen) -> int:
+def _back(session: "Session", run: "Run", flags: Flags, screen: Screen) -> int:
     """Go on with a run that takes another back, or leads to a snapshot; returns the exit code."""
     from nornir_upgrade.runner.continuation import going_on
     from nornir_upgrade.runner.execute import go_back
 
     go_on = going_on(run)
-    return go_on(controller, run, flags, screen) if go_on else go_back(controller, run, screen)
+    return go_on(session, run, flags, screen) if go_on else go_back(session, run, screen)
 
 
 def _nothing_to_do(screen: Screen, run: "Run") -> int:

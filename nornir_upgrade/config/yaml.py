@@ -17,7 +17,7 @@ LIMIT = 256 * 1024
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
-class Source(Protocol):
+class YamlFile(Protocol):
     """A file: what pathlib and importlib.resources have in common."""
 
     def read_bytes(self) -> bytes: ...
@@ -143,7 +143,7 @@ class Node:
         return "a list" if isinstance(self.value, Sequence) else "keys and values"
 
 
-def read(source: Source, name: str) -> Node:
+def read(source: YamlFile, name: str) -> Node:
     """The document in `source`, which messages call `name`. Raises `InvalidInput` with file and line where it is no YAML.
 
     Tags make no objects, keys that stand twice are refused, and so is a file that is too large or nested too deep.

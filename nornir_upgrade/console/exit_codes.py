@@ -51,7 +51,7 @@ class Verbs(click.Group):
         return list(self.commands)
 
 
-class Door(Verbs):
+class App(Verbs):
     """A command line whose every ending is one exit code (the table above), and one message where something is wrong.
 
     Verbs return their exit code, None for 0. Common flags may stand before the verb as well as after it.
@@ -116,7 +116,7 @@ def tell(name: str, failure: Failure) -> None:
         say(f"  {printable(failure.hint)}", colour=colour)
 
 
-def enter(door: Door) -> NoReturn:
+def enter(door: App) -> NoReturn:
     """The console script. Threads that still talk to a host do not keep an interrupted program alive."""
     gc.set_threshold(_CIRCLES)
     try:

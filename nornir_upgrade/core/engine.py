@@ -11,7 +11,7 @@ from .errors import Drift, Failure, GateFailed, Irreversible, Unreachable
 from .journal import Journal
 from .plan import Wave, Work
 from .redaction import masked
-from .run import DIFFERS, Place, Run
+from .run import DIFFERS, Run, StepPosition
 from .step import Step
 from .store import Store
 
@@ -104,9 +104,9 @@ class _Execution:
     digest_of_packages: Callable[[Host], str]
     failed: dict[str, Exception] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
-    begun: dict[Place, Step | None] = field(init=False)
+    begun: dict[StepPosition, Step | None] = field(init=False)
     captures: dict[str, Step] = field(init=False)
-    done: frozenset[Place] = field(init=False)
+    done: frozenset[StepPosition] = field(init=False)
 
     def __post_init__(self) -> None:
         self.begun, self.done = self.run.started, self.run.done
@@ -171,10 +171,10 @@ class _Execution:
         self._settle(host)
         self._refuse_drift(number, work, host)
         for index, step in enumerate(work.steps):
-            if Place(number, work.host, index) not in self.done:
+            if StepPosition(number, work.host, index) not in self.done:
                 if self.policy.stopping.is_set():
                     raise Stopping("asked to stop")
-                self._take(step, Place(number, work.host, index), host)
+                self._take(step, StepPosition(number, work.host, index), host)
 
     def _settle(self, host: Host) -> None:
         """What the dead controller of a run left running there must end first: it would go on over what is undone here."""
@@ -190,7 +190,7 @@ class _Execution:
                 hint="look at what changed, and plan again",
             )
 
-    def _take(self, step: Step, place: Place, host: Host) -> None:
+    def _take(self, step: Step, place: StepPosition, host: Host) -> None:
         """Observe, journal durably, apply, journal: the heart of it all."""
         where = {"wave": place.wave, "host": place.host, "index": place.index, "text": step.describe()}
         site = _scoped(host, f"{self.run.id}.{place.wave}.{place.index}.")
@@ -277,7 +277,7 @@ def _require_consent(run: Run, consent: frozenset[str]) -> None:
     for number, wave in enumerate(run.plan.waves):
         for work in wave.work:
             for index, step in enumerate(work.steps):
-                ahead = Place(number, work.host, index) not in done
+                ahead = StepPosition(number, work.host, index) not in done
                 if ahead and step.point_of_no_return and work.host not in consent:
                     raise Irreversible(
                         f"{work.host}: {step.describe()} cannot be undone: {step.point_of_no_return}",

@@ -53,7 +53,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StepPosition:
     """Where a step stands in its plan."""
 
     wave: int
@@ -72,30 +72,30 @@ class Run:
     comment: str = ""
 
     @property
-    def started(self) -> dict[Place, Step | None]:
+    def started(self) -> dict[StepPosition, Step | None]:
         """Each step that was begun, with what was true before: the first observation counts, whatever a resume saw later."""
-        found: dict[Place, Step | None] = {}
+        found: dict[StepPosition, Step | None] = {}
         for event in self.events:
             if event.what == "step_started":
                 found.setdefault(_place(event), event.before)
         return found
 
     @property
-    def done(self) -> frozenset[Place]:
+    def done(self) -> frozenset[StepPosition]:
         """Each step that came to its end."""
         return frozenset(_place(event) for event in self.events if event.what == "step_done")
 
     @property
     def failures(self) -> tuple[Event, ...]:
         """The failures that still stand: those of steps, gates and hosts that did not succeed later."""
-        standing: dict[Place, Event] = {}
+        standing: dict[StepPosition, Event] = {}
         for event in self.events:
             if event.what in ("step_failed", "gate_failed", "host_failed"):
                 standing[_place(event)] = event
             elif event.what in ("step_done", "gate_passed"):
                 standing.pop(_place(event), None)
             elif event.what == "step_started":
-                standing.pop(Place(event.wave, event.host, -1), None)
+                standing.pop(StepPosition(event.wave, event.host, -1), None)
             elif event.what == "wave_closed":
                 standing = {place: failure for place, failure in standing.items() if place.wave != event.wave}
         return tuple(standing.values())
@@ -142,7 +142,7 @@ class Run:
                 found.setdefault(step.capture, (place.host, before))
         return found
 
-    def step_at(self, place: Place) -> Step:
+    def step_at(self, place: StepPosition) -> Step:
         """The step that stands at `place`."""
         work = next(work for work in self.plan.waves[place.wave].work if work.host == place.host)
         return work.steps[place.index]
@@ -168,7 +168,7 @@ def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
         undone: dict[str, list[Step]] = {}
         for work in run.plan.waves[number].work:
             for index in reversed(range(len(work.steps))):
-                place = Place(number, work.host, index)
+                place = StepPosition(number, work.host, index)
                 if place in started:
                     for host, step in _inverse(work.steps[index], place, started[place], captures, consent):
                         undone.setdefault(host, []).append(step)
@@ -188,7 +188,11 @@ def _together(run: Run, number: int) -> tuple[tuple[str, ...], ...]:
 
 
 def _inverse(
-    step: Step, place: Place, before: Step | None, captures: Mapping[str, tuple[str, Step]], consent: frozenset[str]
+    step: Step,
+    place: StepPosition,
+    before: Step | None,
+    captures: Mapping[str, tuple[str, Step]],
+    consent: frozenset[str],
 ) -> Iterable[tuple[str, Step]]:
     """(host, step) of what undoes a step that was begun; nothing where there is nothing to undo, or no way and consent."""
     covered = step.covered_by in captures
@@ -211,5 +215,5 @@ def _inverse(
         )
 
 
-def _place(event: Event) -> Place:
-    return Place(event.wave, event.host, event.index)
+def _place(event: Event) -> StepPosition:
+    return StepPosition(event.wave, event.host, event.index)

@@ -18,7 +18,7 @@ from . import control, identity, launch, layers, machine
 from .base import Progress
 from .errors import LabError
 from .host import SSH_PORT, HostStatus, LabHost
-from .roster import Member, Roster
+from .roster import Roster, RosterEntry
 
 _BOOT_SECONDS = 60.0
 _POWER_OFF_SECONDS = 60.0
@@ -195,7 +195,7 @@ class Lab:
             )
         return done
 
-    def _as_root(self, member: Member, argv: Sequence[str], stdin: bytes) -> tuple[Sequence[str], bytes]:
+    def _as_root(self, member: RosterEntry, argv: Sequence[str], stdin: bytes) -> tuple[Sequence[str], bytes]:
         """The command and its input for the host's login. A password comes first in the input; `read` takes no byte more."""
         if member.host.login == "root":
             return argv, stdin
@@ -211,7 +211,7 @@ class Lab:
 
     # --- power
 
-    def _boot(self, members: Sequence[Member]) -> None:
+    def _boot(self, members: Sequence[RosterEntry]) -> None:
         if members:
             self._progress(f"starting {', '.join(member.host.name for member in members)}")
         for member in members:
@@ -219,7 +219,7 @@ class Lab:
             self._power_on(member)
         self._each(members, self._await_boot)
 
-    def _discard(self, member: Member) -> None:
+    def _discard(self, member: RosterEntry) -> None:
         """Afterwards the host, which is down, has written nothing. In one step: a host never boots with half of it gone."""
         upper, discarded = self._roster.place(member) / "upper", self._roster.place(member) / "discarded"
         if discarded.exists():
@@ -228,7 +228,7 @@ class Lab:
             upper.rename(discarded)
             shutil.rmtree(discarded)
 
-    def _prepare(self, member: Member) -> None:
+    def _prepare(self, member: RosterEntry) -> None:
         """Afterwards the directory of a host that is down holds all that data/host.sh needs."""
         place = self._roster.place(member)
         if gone := [path for path in member.layers if not path.is_dir()]:
@@ -242,7 +242,7 @@ class Lab:
         fleet = [other.host for other in self._roster.members()]
         identity.write_layer(member.host, place, fleet, self.key, self.known_hosts.read_text())
 
-    def _power_on(self, member: Member) -> None:
+    def _power_on(self, member: RosterEntry) -> None:
         name, number = member.host.name, member.host.number
         if name in self._states():
             self._ask("up", name=name, number=number)
@@ -262,10 +262,10 @@ class Lab:
                 self.directory, {"command": "up", "name": name, "number": number}, descriptors=[listener.fileno()]
             )
 
-    def _power_off(self, member: Member) -> None:
+    def _power_off(self, member: RosterEntry) -> None:
         self._ask("poweroff", name=member.host.name, timeout=_POWER_OFF_SECONDS)
 
-    def _await_boot(self, member: Member) -> None:
+    def _await_boot(self, member: RosterEntry) -> None:
         name, deadline = member.host.name, time.monotonic() + _BOOT_SECONDS
         patience = 0.1  # a lost SYN is repeated after a second only, a new connection sends a new one
         while not machine.greets(f"{self.prefix}.{member.host.number}", SSH_PORT, patience):
@@ -278,12 +278,12 @@ class Lab:
             patience = min(patience * 1.5, 2.0)
         self.run(name, ["systemctl", "is-system-running", "--wait"], check=False, timeout=_BOOT_SECONDS)
 
-    def _introduce(self, running: Sequence[Member], members: Sequence[Member]) -> None:
+    def _introduce(self, running: Sequence[RosterEntry], members: Sequence[RosterEntry]) -> None:
         """Afterwards hosts that were running before others joined know those; a host that boots knows all anyway."""
         known = self.known_hosts.read_text()
         files = {"/etc/hosts": identity.hosts_file(m.host for m in members), "/etc/ssh/ssh_known_hosts": known}
 
-        def tell(member: Member) -> None:
+        def tell(member: RosterEntry) -> None:
             self._await_boot(member)
             if (self._roster.place(member) / "identity/etc/ssh/ssh_known_hosts").read_text() != known:
                 for path, text in files.items():
@@ -304,7 +304,7 @@ class Lab:
         except OSError as error:
             raise LabError(f"the lab in {self.directory} is not up: {error}", hint="nornir-upgrade lab up") from None
 
-    def _each(self, members: Iterable[Member], work: Callable[[Member], None]) -> None:
+    def _each(self, members: Iterable[RosterEntry], work: Callable[[RosterEntry], None]) -> None:
         with ThreadPoolExecutor(max_workers=8) as pool:
             for _ in pool.map(work, members):
                 pass

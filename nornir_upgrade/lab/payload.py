@@ -8,13 +8,13 @@ from importlib.resources.abc import Traversable
 from string import Template
 from typing import Protocol
 
-from .releases import Project, Service
+from .releases import LabService, Project
 
 MODULES = "usr/lib/python3/dist-packages"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PayloadFile:
     """A file of a package: path below the root (or DEBIAN/…), bytes, mode."""
 
     path: str
@@ -35,42 +35,42 @@ class Known(Protocol):
     def rpc(self) -> tuple[str, ...]: ...
 
 
-def module(name: str, version: str) -> Entry:
+def module(name: str, version: str) -> PayloadFile:
     """A Python module that knows its version, and no more."""
-    return Entry(f"{MODULES}/{name}/__init__.py", f"__version__ = {version!r}\n".encode())
+    return PayloadFile(f"{MODULES}/{name}/__init__.py", f"__version__ = {version!r}\n".encode())
 
 
-def library(project: Project, release: Known) -> Iterator[Entry]:
+def library(project: Project, release: Known) -> Iterator[PayloadFile]:
     """The project's Python code, the migrations up to its schema, and what it knows of its release."""
     home = f"{MODULES}/{project.name}"
     for source in _sources(data("dist-packages", "project"), ".py"):
-        yield Entry(f"{home}/{source.name}", source.read_bytes())
+        yield PayloadFile(f"{home}/{source.name}", source.read_bytes())
     for source in _sources(data("schema", project.database), ".sql"):
         if int(source.name.partition("_")[0]) <= project.schema:
-            yield Entry(f"{home}/schema/{source.name}", source.read_bytes())
-    yield Entry(f"{home}/release.json", _knowledge(project, release))
+            yield PayloadFile(f"{home}/schema/{source.name}", source.read_bytes())
+    yield PayloadFile(f"{home}/release.json", _knowledge(project, release))
 
 
-def command(project: Project) -> Entry:
+def command(project: Project) -> PayloadFile:
     """The command that migrates the project's schema."""
     return _program(project.manage, f"from {project.name}.manage import main\n\nsys.exit(main(sys.argv[1:]))\n")
 
 
-def program(project: Project, service: Service) -> Entry:
+def program(project: Project, service: LabService) -> PayloadFile:
     """The daemon of one of the project's services."""
     return _program(service.name, f"from {project.name}.daemon import main\n\nsys.exit(main({service.name!r}))\n")
 
 
-def unit(path: str, service: Service, description: str) -> Entry:
+def unit(path: str, service: LabService, description: str) -> PayloadFile:
     """The systemd unit that runs the service's daemon."""
     text = Template(data("unit.service").read_text())
-    return Entry(path, text.substitute(name=service.name, description=description).encode())
+    return PayloadFile(path, text.substitute(name=service.name, description=description).encode())
 
 
-def conffile(path: str, release: Known) -> Entry:
+def conffile(path: str, release: Known) -> PayloadFile:
     """The conffile at the absolute `path` as the release ships it."""
     shipped = data("conffiles", release.codename, *path.removeprefix("/etc/").split("/"))
-    return Entry(path[1:], shipped.read_bytes(), 0o640)
+    return PayloadFile(path[1:], shipped.read_bytes(), 0o640)
 
 
 def data(*path: str) -> Traversable:
@@ -78,9 +78,9 @@ def data(*path: str) -> Traversable:
     return files("nornir_upgrade.lab").joinpath("data", *path)
 
 
-def _program(name: str, body: str) -> Entry:
+def _program(name: str, body: str) -> PayloadFile:
     # -B: byte code would stay behind when the package is removed.
-    return Entry(f"usr/bin/{name}", f"#!/usr/bin/python3 -IB\nimport sys\n\n{body}".encode(), 0o755)
+    return PayloadFile(f"usr/bin/{name}", f"#!/usr/bin/python3 -IB\nimport sys\n\n{body}".encode(), 0o755)
 
 
 def _knowledge(project: Project, release: Known) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class LabService:
     """A daemon: the name of its package, unit and program, and its TCP port."""
 
     name: str
@@ -24,7 +24,7 @@ class Project:
     """The table whose rows the daemons count."""
     schema: int
     conffile: str
-    services: tuple[Service, ...]
+    services: tuple[LabService, ...]
     manage: str
     """The command that migrates the schema."""
     sync: tuple[str, ...]
@@ -32,7 +32,7 @@ class Project:
     show: tuple[str, ...]
     """Its arguments that print the schema's version."""
 
-    def service(self, name: str) -> Service:
+    def service(self, name: str) -> LabService:
         """The service of that name; KeyError where it has none."""
         return {service.name: service for service in self.services}[name]
 
@@ -46,7 +46,7 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class LabPackage:
     """A binary package: control fields (Debian policy 5.3 and 7), and what it holds."""
 
     name: str
@@ -64,7 +64,7 @@ class Package:
     """Holds a Python module that knows its version, and no more."""
     command: Project | None = None
     """Holds the command that migrates this project's schema."""
-    unit: Service | None = None
+    unit: LabService | None = None
     """Holds the program and the systemd unit of this service."""
     owner: Project | None = None
     """The project that `unit` is of."""
@@ -81,9 +81,9 @@ class Release:
     rpc: tuple[str, ...]
     """The levels its nova-compute understands."""
     projects: tuple[Project, ...]
-    packages: tuple[Package, ...]
+    packages: tuple[LabPackage, ...]
 
-    def package(self, name: str) -> Package:
+    def package(self, name: str) -> LabPackage:
         """The package of that name; KeyError where the release has none."""
         return {package.name: package for package in self.packages}[name]
 
@@ -92,7 +92,7 @@ class Release:
         named = {project.database: project for project in self.projects}
         return (named | {project.name: project for project in self.projects})[name]
 
-    def service(self, name: str) -> Service:
+    def service(self, name: str) -> LabService:
         """The service of that name; KeyError where the release has none."""
         return {service.name: service for project in self.projects for service in project.services}[name]
 
@@ -107,15 +107,15 @@ _BOUNDARY = "1:2014.1~"
 """Packages of the old names are below it, the transitional ones above."""
 
 
-def _library(project: Project, version: str, *more: str) -> Package:
+def _library(project: Project, version: str, *more: str) -> LabPackage:
     depends = ("python3", "python3-pymysql", *more)
     summary = f"{project.name}, Python library"
-    return Package(f"python-{project.name}", version, summary, depends, library=project, scripts=_POSTINST)
+    return LabPackage(f"python-{project.name}", version, summary, depends, library=project, scripts=_POSTINST)
 
 
-def _common(project: Project, version: str, *conffiles: str) -> Package:
+def _common(project: Project, version: str, *conffiles: str) -> LabPackage:
     """What a project's services share: configuration, and the command for the schema."""
-    return Package(
+    return LabPackage(
         f"{project.name}-common",
         version,
         f"{project.name}, configuration and tools",
@@ -126,9 +126,9 @@ def _common(project: Project, version: str, *conffiles: str) -> Package:
     )
 
 
-def _services(project: Project, version: str) -> tuple[Package, ...]:
+def _services(project: Project, version: str) -> tuple[LabPackage, ...]:
     return tuple(
-        Package(
+        LabPackage(
             service.name,
             version,
             f"{project.name}, service {service.name}",
@@ -141,9 +141,9 @@ def _services(project: Project, version: str) -> tuple[Package, ...]:
     )
 
 
-def _keystone(project: Project, version: str, *conffiles: str) -> Package:
+def _keystone(project: Project, version: str, *conffiles: str) -> LabPackage:
     """Keystone has no -common: the service's package owns the configuration."""
-    return Package(
+    return LabPackage(
         "keystone",
         version,
         "keystone, service and tools",
@@ -156,9 +156,9 @@ def _keystone(project: Project, version: str, *conffiles: str) -> Package:
     )
 
 
-def _client(project: str, version: str) -> Package:
+def _client(project: str, version: str) -> LabPackage:
     summary = f"{project}, client library"
-    return Package(
+    return LabPackage(
         f"python-{project}client", version, summary, ("python3",), module=f"{project}client", scripts=_POSTINST
     )
 
@@ -172,7 +172,7 @@ def _projects(network: str, schemas: Mapping[str, int]) -> tuple[Project, ...]:
             table="users",
             schema=schemas["keystone"],
             conffile="/etc/keystone/keystone.conf",
-            services=(Service("keystone", 5000),),
+            services=(LabService("keystone", 5000),),
             manage="keystone-manage",
             sync=("db_sync",),
             show=("db_version",),
@@ -183,7 +183,7 @@ def _projects(network: str, schemas: Mapping[str, int]) -> tuple[Project, ...]:
             table="images",
             schema=schemas["glance"],
             conffile="/etc/glance/glance-api.conf",
-            services=(Service("glance-api", 9292),),
+            services=(LabService("glance-api", 9292),),
             manage="glance-manage",
             sync=("db_sync",),
             show=("db_version",),
@@ -195,10 +195,10 @@ def _projects(network: str, schemas: Mapping[str, int]) -> tuple[Project, ...]:
             schema=schemas["nova"],
             conffile="/etc/nova/nova.conf",
             services=(
-                Service("nova-api", 8774),
-                Service("nova-conductor", 18001),
-                Service("nova-scheduler", 18002),
-                Service("nova-compute", 18003, schema_bound=False),
+                LabService("nova-api", 8774),
+                LabService("nova-conductor", 18001),
+                LabService("nova-scheduler", 18002),
+                LabService("nova-compute", 18003, schema_bound=False),
             ),
             manage="nova-manage",
             sync=("db", "sync"),
@@ -211,9 +211,9 @@ def _projects(network: str, schemas: Mapping[str, int]) -> tuple[Project, ...]:
             schema=schemas["quantum"],
             conffile=f"/etc/{network}/{network}.conf",
             services=(
-                Service(f"{network}-server", 9696),
-                Service(f"{network}-dhcp-agent", 18004),
-                Service(f"{network}-l3-agent", 18005),
+                LabService(f"{network}-server", 9696),
+                LabService(f"{network}-dhcp-agent", 18004),
+                LabService(f"{network}-l3-agent", 18005),
             ),
             manage=f"{network}-db-manage",
             sync=("upgrade", "head"),
@@ -225,7 +225,7 @@ def _projects(network: str, schemas: Mapping[str, int]) -> tuple[Project, ...]:
             table="volumes",
             schema=schemas["cinder"],
             conffile="/etc/cinder/cinder.conf",
-            services=(Service("cinder-api", 8776), Service("cinder-volume", 18006)),
+            services=(LabService("cinder-api", 8776), LabService("cinder-volume", 18006)),
             manage="cinder-manage",
             sync=("db", "sync"),
             show=("db", "version"),
@@ -255,7 +255,7 @@ def _icehouse() -> Release:
     version = "1:2014.1-0ubuntu1~cloud0"
     projects = _projects("neutron", {"keystone": 44, "glance": 34, "nova": 233, "quantum": 2, "cinder": 22})
     keystone, glance, nova, neutron, cinder = projects
-    messaging = Package(
+    messaging = LabPackage(
         "python-oslo.messaging",
         "1.3.0-0ubuntu1~cloud0",
         "oslo messaging, Python library",
@@ -278,7 +278,7 @@ def _icehouse() -> Release:
     return Release("icehouse", version, 1397692800, ("havana", "icehouse"), projects, packages)
 
 
-def _renamed(neutron: Project, version: str) -> tuple[Package, ...]:
+def _renamed(neutron: Project, version: str) -> tuple[LabPackage, ...]:
     """Quantum under its new name, and the transitional packages (developer's reference 6.7.7) that lead there.
 
     The client has none: what depends on it draws in the new one, and that pushes the old one out.
@@ -297,11 +297,11 @@ def _renamed(neutron: Project, version: str) -> tuple[Package, ...]:
     )
 
 
-def _old_name(package: Package) -> str:
+def _old_name(package: LabPackage) -> str:
     return package.name.replace("neutron", "quantum")
 
 
-def _replacing_quantum(package: Package) -> Package:
+def _replacing_quantum(package: LabPackage) -> LabPackage:
     old = (f"{_old_name(package)} (<< {_BOUNDARY})",)
     scripts = package.scripts
     if package.unit:
@@ -311,9 +311,9 @@ def _replacing_quantum(package: Package) -> Package:
     return replace(package, breaks=old, replaces=old, scripts=scripts)
 
 
-def _transitional(package: Package) -> Package:
+def _transitional(package: LabPackage) -> LabPackage:
     scripts = (Script("postinst", ("fault.sh", "transitional-postinst.sh")),) if package.unit else _POSTINST
-    return Package(
+    return LabPackage(
         _old_name(package),
         package.version,
         f"transitional package for {package.name}",

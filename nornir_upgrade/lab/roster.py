@@ -15,7 +15,7 @@ from .host import LabHost
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class RosterEntry:
     """A host of this lab, with the layers (top first) it resets to and the key they were kept under, if any."""
 
     host: LabHost
@@ -47,24 +47,24 @@ class Roster:
         """The private key that root and ops of every host let in."""
         return self.directory / "id_lab"
 
-    def members(self) -> tuple[Member, ...]:
+    def members(self) -> tuple[RosterEntry, ...]:
         """All of them; none where there is no lab."""
         record = self.directory / "lab.json"
         if not record.exists():
             return ()
         return tuple(
-            Member(LabHost(**row["host"]), tuple(map(Path, row["layers"])), row["golden"])
+            RosterEntry(LabHost(**row["host"]), tuple(map(Path, row["layers"])), row["golden"])
             for row in json.loads(record.read_text())
         )
 
-    def member(self, name: str) -> Member:
+    def member(self, name: str) -> RosterEntry:
         """Raises `UnknownName`, which lists those there are."""
         members = {member.host.name: member for member in self.members()}
         if name not in members:
             raise UnknownName("lab host", name, tuple(members))
         return members[name]
 
-    def place(self, member: Member) -> Path:
+    def place(self, member: RosterEntry) -> Path:
         """The directory of a member: its key, and what it writes."""
         return self.directory / "hosts" / member.host.name
 
@@ -72,7 +72,7 @@ class Roster:
         """The base that a host stands on, built or not."""
         return base.recipe(host.base).path(self.cache)
 
-    def record(self, *changed: Member) -> None:
+    def record(self, *changed: RosterEntry) -> None:
         """Afterwards these are members, as they are here; others are as they were."""
         members = {member.host.name: member for member in (*self.members(), *changed)}
         rows = [
@@ -81,7 +81,7 @@ class Roster:
         ]
         machine.write(self.directory / "lab.json", json.dumps(rows, indent=1))
 
-    def join(self, hosts: Sequence[LabHost], golden: str | None) -> tuple[Member, ...]:
+    def join(self, hosts: Sequence[LabHost], golden: str | None) -> tuple[RosterEntry, ...]:
         """Afterwards the hosts are members, with keys; the lab's files for ssh name all of them. Returns all members.
 
         Raises `LabError` where one is there already as another, and `InvalidInput` for a number given twice.
@@ -116,7 +116,7 @@ class Roster:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             identity.make_key(identity.host_key(place), host.name)
 
-    def _new_member(self, host: LabHost, golden: str | None) -> Member:
+    def _new_member(self, host: LabHost, golden: str | None) -> RosterEntry:
         below = self.base(host)
         kept = layers.find(self.cache, golden, host.name, below) if golden else None
-        return Member(host, kept, golden) if kept else Member(host, (below,))
+        return RosterEntry(host, kept, golden) if kept else RosterEntry(host, (below,))

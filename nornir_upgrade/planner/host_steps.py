@@ -14,11 +14,11 @@ from nornir_upgrade.steps.services import ServiceWant, SetServices
 from nornir_upgrade.steps.state import CaptureState
 
 from .barriers import Steps
-from .host_work import Task
+from .host_work import HostWork
 from .selection import Unit
 
 
-def stop(scenario: Scenario, task: Task) -> Steps:
+def stop(scenario: Scenario, task: HostWork) -> Steps:
     """Its services, by whichever name they run. A unit whose package goes under its old name starts at boot no more, which is
     said here so that it can be undone: rpm's scriptlets (%systemd_preun) would disable it as well, and tell nobody."""
     going = {scenario.renamed(one.name) for one in task.want if one.goal != "installed"}
@@ -36,12 +36,12 @@ def _leaves(unit: Unit, one: Service, going: Set[str]) -> bool:
     return old and not going.isdisjoint(unit.service.packages)
 
 
-def capture(stage: Stage, task: Task) -> Steps:
+def capture(stage: Stage, task: HostWork) -> Steps:
     """Its state beside packages, where these change, with the configuration that the stage names."""
     return (CaptureState(_state(stage, task), stage.configuration, task.family),) if task.want else ()
 
 
-def _state(stage: Stage, task: Task) -> str:
+def _state(stage: Stage, task: HostWork) -> str:
     """The name under which the host's state is captured in the stage."""
     return f"state of {task.host} before {stage.name}"
 
@@ -54,7 +54,7 @@ def note(work: Work) -> Steps:
     return (CaptureState(last, tuple(configuration), captured[0].family, end=True),) if captured else ()
 
 
-def change(stage: Stage, task: Task) -> Steps:
+def change(stage: Stage, task: HostWork) -> Steps:
     """The new repositories, before the first packages, and these in one transaction."""
     if not task.want:
         return ()
@@ -66,14 +66,14 @@ def change(stage: Stage, task: Task) -> Steps:
     return (*switch, packages)
 
 
-def edits(stage: Stage, task: Task) -> Steps:
+def edits(stage: Stage, task: HostWork) -> Steps:
     """Files are edited where a service reads them, once its packages have brought them."""
     if not task.units or not (task.want or stage.after):
         return ()
     return tuple(SetOption(edit.path, edit.section, edit.option, edit.value) for edit in stage.edits)
 
 
-def start(task: Task) -> Steps:
+def start(task: HostWork) -> Steps:
     """Its services under their new names."""
     want = tuple(_as_before(unit) for unit in task.units)
     return (SetServices(want),) if want else ()
@@ -84,7 +84,7 @@ def _as_before(unit: Unit) -> ServiceWant:
     return ServiceWant(unit.service.name, unit.active, unit.enabled if unit.changes_name else None)
 
 
-def verify(task: Task) -> Steps:
+def verify(task: HostWork) -> Steps:
     """What must hold afterwards of the services that ran, and of the packages."""
     gates: list[Step] = []
     for unit in (unit for unit in task.units if unit.active):
@@ -95,7 +95,7 @@ def verify(task: Task) -> Steps:
     return (*gates, *kept, AuditClean(family=task.family))
 
 
-def _gates(service: CatalogueService, task: Task) -> Iterator[Step]:
+def _gates(service: CatalogueService, task: HostWork) -> Iterator[Step]:
     """What tells that a service works; each waits as long as it takes to start."""
     wait = float(service.timeout)
     yield ServiceActive(service.name, wait)

@@ -19,7 +19,7 @@ from nornir_upgrade.core.packaging.model import (
 from nornir_upgrade.scenario.model import Scenario, Stage
 
 from .repository_switch import Switch, Texts, has_both, switch
-from .selection import Member, Part, Unit, awaited, clouds, parts, units
+from .selection import HostSelection, Member, Unit, awaited, clouds, parts, units
 
 Previews = Mapping[str, Mapping[str, Transaction]]
 """What each host's own package manager would do: host -> stage -> transaction."""
@@ -29,7 +29,7 @@ _REMOVED: Mapping[str, Goal] = {"deb": "config-files", "rpm": "absent"}
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class HostWork:
     """One host's work in a stage. `want` is empty where its packages are as they should be. `first`: its first packages step.
 
     `versions`: what each package has when the stage is done, by name. `switch`: how its repositories change. `running`: services
@@ -52,7 +52,7 @@ class Draft:
     """A stage with the tasks of its hosts."""
 
     stage: Stage
-    tasks: tuple[Task, ...]
+    tasks: tuple[HostWork, ...]
 
 
 def drafts(
@@ -82,7 +82,7 @@ def drafts(
 def _due(
     scenario: Scenario,
     stage: Stage,
-    tasks: Iterable[Task],
+    tasks: Iterable[HostWork],
     near: Sequence[Member],
     facts: Mapping[str, HostFacts],
     begun: Container[str],
@@ -99,11 +99,11 @@ def _due(
 def _task(
     scenario: Scenario,
     stage: Stage,
-    one: Part,
+    one: HostSelection,
     facts: HostFacts,
     transaction: Transaction,
     seen: Mapping[tuple[str, str], str],
-) -> Task:
+) -> HostWork:
     """The task of a host on which the changes `seen`, (name, architecture) -> version, are made by earlier stages."""
     changes = _new(transaction.changes, seen, f"{one.host}: {stage.name}")
     want = _wants(changes, one.packages, facts, scenario)
@@ -112,7 +112,7 @@ def _task(
     versions |= {wanted.name: wanted.version for wanted in want}
     affected = _affected(scenario, one, want, facts)
     family = scenario.repositories_of(facts.os.family).family
-    return Task(
+    return HostWork(
         one.host,
         family,
         affected,
@@ -191,7 +191,9 @@ def _want(
     return want
 
 
-def _affected(scenario: Scenario, one: Part, want: Sequence[PackageWant], facts: HostFacts) -> tuple[Unit, ...]:
+def _affected(
+    scenario: Scenario, one: HostSelection, want: Sequence[PackageWant], facts: HostFacts
+) -> tuple[Unit, ...]:
     """The stage's services on the host, and any other whose package the transaction changes as well."""
     changed = {wanted.name for wanted in want}
     own = {unit.service for unit in one.units}

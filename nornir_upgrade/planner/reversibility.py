@@ -28,7 +28,7 @@ _LOST = "no repository has it, and it is not in escrow"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class WayBackQuestion:
     """What a host's package manager is asked: `want` of the packages `after` the plan, with the files `repositories`
     (path -> text) among its sources."""
 
@@ -52,7 +52,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Obstacle:
     """Why there is no way back; `packages` as far as single ones are the cause."""
 
     packages: tuple[str, ...]
@@ -60,7 +60,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Reversibility:
     """What was found of one host. `changes` are the way back. `kept`: the files, `bytes` in all, that it takes from escrow;
     `to_keep`: those that no repository will offer either, and that are to be kept before anything is changed."""
 
@@ -70,10 +70,10 @@ class Proof:
     kept: tuple[PackageFile, ...] = ()
     to_keep: tuple[PackageFile, ...] = ()
     bytes: int = 0
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Obstacle, ...] = ()
 
 
-def questions(plan: Plan, facts: Mapping[str, HostFacts]) -> dict[str, Question]:
+def questions(plan: Plan, facts: Mapping[str, HostFacts]) -> dict[str, WayBackQuestion]:
     """What to ask each host whose packages `plan` changes."""
     wants: dict[str, list[PackageWant]] = {}
     files: dict[str, dict[str, str]] = {}
@@ -85,9 +85,11 @@ def questions(plan: Plan, facts: Mapping[str, HostFacts]) -> dict[str, Question]
     return {host: _question(facts[host], want, files.get(host, {})) for host, want in wants.items() if host in facts}
 
 
-def _question(facts: HostFacts, want: Sequence[PackageWant], files: Mapping[str, str]) -> Question:
+def _question(facts: HostFacts, want: Sequence[PackageWant], files: Mapping[str, str]) -> WayBackQuestion:
     family: Family = "rpm" if facts.os.family == "rpm" else "deb"
-    return Question(family, files, facts.packages, after(facts.packages, want), as_they_are(want, facts.packages))
+    return WayBackQuestion(
+        family, files, facts.packages, after(facts.packages, want), as_they_are(want, facts.packages)
+    )
 
 
 def after(present: Sequence[Package], want: Iterable[PackageWant]) -> tuple[Package, ...]:
@@ -119,37 +121,37 @@ def _configuration(one: Package) -> Package:
 # ---------------------------------------------------------------------- verdicts
 
 
-def unoffered(question: Question, said: Rehearsed) -> tuple[PackageFile, ...]:
+def unoffered(question: WayBackQuestion, said: Rehearsed) -> tuple[PackageFile, ...]:
     """The files that the way back needs and no repository of the host has."""
     return tuple(sorted(question.old - said.offered))
 
 
 def judge(
     host: str,
-    question: Question,
+    question: WayBackQuestion,
     said: Rehearsed,
     kept: Mapping[PackageFile, Kept],
     to_be_had: Collection[PackageFile],
-) -> Proof:
+) -> Reversibility:
     """The verdict on a host. What no repository has is in escrow (`kept`), or can be had for it, or there is no way back."""
     due = unoffered(question, said)
     held = tuple(file for file in due if file in kept)
     coming = tuple(file for file in due if file not in kept and file in to_be_had)
-    found = [Reason((file.name,), f"{file}: {_LOST}") for file in due if file not in (*held, *coming)]
+    found = [Obstacle((file.name,), f"{file}: {_LOST}") for file in due if file not in (*held, *coming)]
     found += _refused(question, said)
     verdict: Verdict = "no way back" if found else "reversible from escrow" if due else "reversible"
     size = sum(kept[file].size for file in held)
-    return Proof(host, verdict, question.changes, held, coming, size, tuple(found))
+    return Reversibility(host, verdict, question.changes, held, coming, size, tuple(found))
 
 
-def _refused(question: Question, said: Rehearsed) -> Iterable[Reason]:
+def _refused(question: WayBackQuestion, said: Rehearsed) -> Iterable[Obstacle]:
     if said.said is None:
-        yield Reason((), said.refusal)
+        yield Obstacle((), said.refusal)
     elif lines := surprises(said.said.changes, question.changes, question.want, question.after):
-        yield Reason((), "the package manager " + "; ".join(lines[:_SHOWN]))
+        yield Obstacle((), "the package manager " + "; ".join(lines[:_SHOWN]))
 
 
-def refuse_no_way_back(proofs: Iterable[Proof], consent: Collection[str]) -> None:
+def refuse_no_way_back(proofs: Iterable[Reversibility], consent: Collection[str]) -> None:
     """Raises `Blocked` naming the packages of every host without a way back that is not in `consent`."""
     lost = [one for one in proofs if one.verdict == "no way back" and one.host not in consent]
     if lost:

@@ -50,7 +50,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HostSelection:
     """What one host has to do with one stage. `packages`: installed ones that the stage means, by name, sorted; `held` are
     those of them that the administrator holds, which are in `packages` no more. `units`: the stage's services there."""
 
@@ -83,7 +83,7 @@ def units(services: Iterable[CatalogueService], facts: HostFacts) -> tuple[Unit,
     return tuple(unit for unit in found if unit.present)
 
 
-def part(stage: Stage, facts: HostFacts) -> Part | None:
+def part(stage: Stage, facts: HostFacts) -> HostSelection | None:
     """The host's part in `stage`; None where it has no package of it, or (a stage without packages) no service, and where the
     stage takes packages of the other family alone."""
     if not stage.is_for(facts.os.family):
@@ -95,10 +95,10 @@ def part(stage: Stage, facts: HostFacts) -> Part | None:
     if not matching and (stage.packages or not there):
         return None
     held = tuple(name for name, hold in matching if hold)
-    return Part(facts.host, tuple(name for name, hold in matching if not hold), held, there)
+    return HostSelection(facts.host, tuple(name for name, hold in matching if not hold), held, there)
 
 
-def parts(stage: Stage, hosts: Iterable[Member], facts: Mapping[str, HostFacts]) -> tuple[Part, ...]:
+def parts(stage: Stage, hosts: Iterable[Member], facts: Mapping[str, HostFacts]) -> tuple[HostSelection, ...]:
     """The parts in `stage` of the hosts that there are facts of, in the order of `members`."""
     found = (part(stage, facts[name]) for name in members(stage.groups, hosts) if name in facts)
     return tuple(one for one in found if one)

@@ -24,7 +24,7 @@ from nornir_upgrade.steps.gates import AuditClean
 from .barriers import Phase, Steps, rolling
 from .barriers import waves as in_step
 from .host_steps import capture, change, edits, note, start, stop, verify
-from .host_work import Draft, Previews, Task, drafts
+from .host_work import Draft, HostWork, Previews, drafts
 from .preparation_wave import NAME, beforehand
 from .repository_switch import Texts, has_both, switch
 from .selection import Member, awaited, clouds, database_host, members, parts
@@ -158,7 +158,7 @@ def _keeper(
     return keeper
 
 
-def _packages(stage: Stage, tasks: Sequence[Task], which: str) -> Phase:
+def _packages(stage: Stage, tasks: Sequence[HostWork], which: str) -> Phase:
     work = {task.host: (*change(stage, task), *edits(stage, task)) for task in tasks}
     return Phase(
         f"packages{which}", work, {task.host: (AuditClean(family=task.family),) for task in tasks if task.want}
@@ -180,7 +180,7 @@ def _by_batches(scenario: Scenario, draft: Draft, hosts: Sequence[Member]) -> tu
     return rolling(stage.name, map(phase, batches))
 
 
-def _alone(scenario: Scenario, stage: Stage, task: Task) -> Steps:
+def _alone(scenario: Scenario, stage: Stage, task: HostWork) -> Steps:
     """All that a host does in a stage in which it goes by itself."""
     return (
         *stop(scenario, task),

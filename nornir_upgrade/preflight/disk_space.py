@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.facts.probe import DUMPS, Inspection, Room
+from nornir_upgrade.core.facts.probe import DUMPS, Probe, Room
 from nornir_upgrade.core.packaging.model import PackageChange, PackageName, Transaction
 from nornir_upgrade.core.transport.disk import RESERVE
 from nornir_upgrade.finding import Finding
@@ -35,7 +35,7 @@ class _Need:
     safe: int
 
 
-def on_host(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange]) -> Iterable[Finding]:
+def on_host(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
     """Disks that are too small for these changes, and for a dump of the largest database."""
     dump = max(found.databases.values(), default=0)
     mounts = {room.path: room for room in found.rooms}
@@ -57,7 +57,7 @@ def on_host(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange
 
 
 def on_controller(
-    room: Room, inspections: Mapping[str, Inspection], previews: Mapping[str, Mapping[str, Transaction]]
+    room: Room, inspections: Mapping[str, Probe], previews: Mapping[str, Mapping[str, Transaction]]
 ) -> Iterable[Finding]:
     """The controller's disk, where dumps are kept, and once for the whole fleet the packages that the way back needs."""
     files: dict[tuple[str, str, str], int] = {}
@@ -74,7 +74,7 @@ def on_controller(
         yield from _too_small("", room, needs, f"on the controller: rollback escrow prune; {_find(room.mount)}")
 
 
-def _needs(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange], dump: int) -> Iterable[_Need]:
+def _needs(facts: HostFacts, found: Probe, changes: Sequence[PackageChange], dump: int) -> Iterable[_Need]:
     old = {(one.name, one.arch): _size(found, one) for one in changes if one.old}
     went = sum(old.values())
     comes = went + sum(1 for one in changes if not one.old) * went // max(len(old), 1)
@@ -100,7 +100,7 @@ def _too_few(host: str, room: Room, packages: int) -> Iterable[Finding]:
         yield Finding("inodes", host, "blocking" if room.inodes < least else "advisory", text, remedy)
 
 
-def _size(found: Inspection, change: PackageChange) -> int:
+def _size(found: Probe, change: PackageChange) -> int:
     return found.sizes.get(PackageName(change.name, change.arch), 0)
 
 

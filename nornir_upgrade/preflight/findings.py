@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.facts.probe import Inspection, Room
+from nornir_upgrade.core.facts.probe import Probe, Room
 from nornir_upgrade.core.packaging.model import Transaction
 from nornir_upgrade.finding import Finding as Finding
 from nornir_upgrade.planner.selection import Member, clouds
@@ -21,7 +21,7 @@ Previews = Mapping[str, Mapping[str, Transaction]]
 class Soundings:
     """What was found out beyond facts: by looking closer at hosts, and at the controller's own disk. All of it may be missing."""
 
-    inspections: Mapping[str, Inspection] = field(default_factory=dict)
+    inspections: Mapping[str, Probe] = field(default_factory=dict)
     controller: Room | None = None
 
 

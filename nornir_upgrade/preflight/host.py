@@ -10,7 +10,7 @@ from nornir_upgrade.core.packaging.model import PackageChange, Transaction
 from nornir_upgrade.core.transport.odd_names import odd
 from nornir_upgrade.finding import Finding, some
 from nornir_upgrade.planner.repository_switch import Texts, has_both
-from nornir_upgrade.planner.selection import Member, Part, matches, members, parts
+from nornir_upgrade.planner.selection import HostSelection, Member, matches, members, parts
 from nornir_upgrade.preflight.remedies import REMEDIES
 from nornir_upgrade.scenario.model import Rewrite, Scenario, Stage
 
@@ -164,7 +164,7 @@ def interrupted(facts: HostFacts) -> tuple[str, ...]:
     return tuple(dict.fromkeys(package.name for package in facts.packages if package.interrupted))
 
 
-def _services(one: Part) -> Iterable[Finding]:
+def _services(one: HostSelection) -> Iterable[Finding]:
     """A service that should run and does not would make the upgrade look bad, or hide that it is."""
     for unit in one.units:
         names = ", ".join(present.name for present in unit.present)

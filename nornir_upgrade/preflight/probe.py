@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.facts.probe import Inspection, Worker
+from nornir_upgrade.core.facts.probe import Probe, Worker
 from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.model import PackageChange
 from nornir_upgrade.core.state.places import AT_ONCE, BOUND
@@ -21,7 +21,7 @@ _ITSELF = ("unattended-upgr", "do-release-upgr", "dnf-automatic", "yum-cron")
 """Tools that nobody asked for what they do now, and that go on to do it."""
 
 
-def of_host(facts: HostFacts, found: Inspection | None) -> Iterable[Finding]:
+def of_host(facts: HostFacts, found: Probe | None) -> Iterable[Finding]:
     """What is known before anything is previewed; nothing of a host that was not looked at."""
     if not found:
         return
@@ -36,7 +36,7 @@ def of_host(facts: HostFacts, found: Inspection | None) -> Iterable[Finding]:
     yield from _state(found)
 
 
-def of_changes(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange]) -> Iterable[Finding]:
+def of_changes(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
     """What is in the way of these changes of packages, or should be known of them."""
     remedies, names = REMEDIES[facts.os.family], {change.name for change in changes if change.old and change.new}
     owners = {one.path: one.package for one in facts.conffiles}
@@ -60,7 +60,7 @@ def _comparing(paths: Sequence[str], beside: str) -> Iterable[str]:
         yield f"and so for {len(paths) - LISTED} more"
 
 
-def _state(found: Inspection) -> Iterable[Finding]:
+def _state(found: Probe) -> Iterable[Finding]:
     """What no capture takes, or would not hold."""
     by_size = sorted(found.large, key=lambda one: -one[1])
     if by_size:
@@ -80,7 +80,7 @@ def _state(found: Inspection) -> Iterable[Finding]:
 
 
 def of_databases(
-    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], inspections: Mapping[str, Inspection]
+    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], inspections: Mapping[str, Probe]
 ) -> Iterable[Finding]:
     """The databases of a cloud with these `hosts`, as far as stages will dump them."""
     wanted = databases(scenario, hosts, facts)
@@ -104,7 +104,7 @@ def databases(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, H
     return tuple(dict.fromkeys(names))
 
 
-def _clock(found: Inspection) -> Iterable[Finding]:
+def _clock(found: Probe) -> Iterable[Finding]:
     if abs(found.skew) >= _SKEW:
         severity = "blocking" if abs(found.skew) >= _TOO_FAR else "advisory"
         text = f"its clock is {abs(found.skew):.0f} s {'ahead of' if found.skew > 0 else 'behind'} the controller's"
@@ -112,12 +112,12 @@ def _clock(found: Inspection) -> Iterable[Finding]:
         yield Finding("clock-skew", found.host, severity, text, remedy)  # type: ignore[arg-type]
 
 
-def busy(found: Inspection | None) -> bool:
+def busy(found: Probe | None) -> bool:
     """Whether somebody holds the package manager's lock there."""
     return found is not None and any(one.doing == "lock" for one in found.at_work)
 
 
-def _at_work(facts: HostFacts, found: Inspection) -> Iterable[Finding]:
+def _at_work(facts: HostFacts, found: Probe) -> Iterable[Finding]:
     """A script whose package manager runs belongs to it; one without was left when that was killed."""
     by_kind = {kind: [one for one in found.at_work if one.doing == kind] for kind in ("lock", "script", "tool")}
     holders, scripts, tools = by_kind.values()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nornir_upgrade.core.errors import DiskFull, Failure, HostUnreadable, InvalidInput, Unreachable
 from nornir_upgrade.core.facts.gather import HostFacts, gather
-from nornir_upgrade.core.facts.probe import Inspection, Room, inspect
+from nornir_upgrade.core.facts.probe import Probe, Room, inspect
 from nornir_upgrade.core.packaging.model import Transaction
 from nornir_upgrade.core.packaging.preview import preview
 from nornir_upgrade.core.transport.host import Host
@@ -99,7 +99,7 @@ class _Examination:
             database_host(self.scenario, near): databases(self.scenario, near, facts) for near in clouds(hosts).values()
         }
 
-        def ask(host: Host) -> Inspection:
+        def ask(host: Host) -> Probe:
             return inspect(host, facts[host.name].os.family, wanted.get(host.name, ()), defaults)
 
         return Soundings(self._ask(tuple(facts), ask), _room(self.state) if self.state else None)

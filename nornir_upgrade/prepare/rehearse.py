@@ -25,7 +25,7 @@ from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.core.transport.remote import RemoteHost
 from nornir_upgrade.finding import Finding, some
-from nornir_upgrade.planner.reversibility import Proof
+from nornir_upgrade.planner.reversibility import Reversibility
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 
@@ -36,7 +36,7 @@ _WITHOUT = "or leave --rehearse out"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HostRehearsal:
     """What is rehearsed on a host: `steps` in the plan's order, and `back` whether they are undone afterwards; `why` not, else."""
 
     steps: tuple[Step, ...]
@@ -66,7 +66,7 @@ class Rehearsal:
         return told + (f"; {self.why}" if self.why else "")
 
 
-def parts(plan: Plan, forward_only: Mapping[str, str] | None = None) -> dict[str, Part]:
+def parts(plan: Plan, forward_only: Mapping[str, str] | None = None) -> dict[str, HostRehearsal]:
     """What is to be rehearsed, by host: every host whose packages `plan` changes. `forward_only`: on which hosts the way back is not
     rehearsed, and why."""
     steps: dict[str, list[Step]] = {}
@@ -75,10 +75,10 @@ def parts(plan: Plan, forward_only: Mapping[str, str] | None = None) -> dict[str
             steps.setdefault(host, []).append(step)
     only = forward_only or {}
     changing = {host: found for host, found in steps.items() if any(isinstance(one, SetPackages) for one in found)}
-    return {host: Part(tuple(found), host not in only, only.get(host, "")) for host, found in changing.items()}
+    return {host: HostRehearsal(tuple(found), host not in only, only.get(host, "")) for host, found in changing.items()}
 
 
-def without_way_back(proofs: Iterable[Proof], *, keeping: bool = True) -> dict[str, str]:
+def without_way_back(proofs: Iterable[Reversibility], *, keeping: bool = True) -> dict[str, str]:
     """On which hosts the way back is not rehearsed, and why. `keeping`: what it needs of old packages was kept by now."""
     found = {
         one.host: "the way back was not rehearsed: there is none" for one in proofs if one.verdict == "no way back"
@@ -104,7 +104,9 @@ def rehearse_or_refuse(
     _refuse_problems(found)
 
 
-def rehearse(fleet: "NornirFleet", due: Mapping[str, Part], store: Store, screen: Screen) -> tuple[Rehearsal, ...]:
+def rehearse(
+    fleet: "NornirFleet", due: Mapping[str, HostRehearsal], store: Store, screen: Screen
+) -> tuple[Rehearsal, ...]:
     """What the rehearsal on each host came to. The first signal ends all of them, the second this process."""
     screen.note(
         f"Rehearsing on throw-away layers of {len(due)} hosts: packages only; no service or database runs there"
@@ -143,7 +145,7 @@ def _answered(answer: Rehearsal | Exception) -> Rehearsal:
 class _Stage:
     """One host's part, rehearsed until it is done or `stopping` is set."""
 
-    part: Part
+    part: HostRehearsal
     store: Store
     stopping: threading.Event
 
@@ -210,7 +212,7 @@ def _too_little(ground: Ground, need: int) -> str:
     return f"too little room: by estimate {in_bytes(need)} are needed, {most} has {in_bytes(most.free)} free"
 
 
-def _need(part: Part, ground: Ground, present: Sequence[Package]) -> int:
+def _need(part: HostRehearsal, ground: Ground, present: Sequence[Package]) -> int:
     named = {(one.name, one.arch) for step in part.steps if isinstance(step, SetPackages) for one in step.want}
     there = {(one.name, one.arch) for one in present if one.unpacked}
     return layer_plan.needed(named & there, len(named - there), ground.sizes)

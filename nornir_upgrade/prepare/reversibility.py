@@ -10,7 +10,7 @@ from nornir_upgrade.core.packaging.package_file import PackageFile, files_of
 from nornir_upgrade.core.packaging.rehearsal import Rehearsed, rehearse
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.transport.host import Host
-from nornir_upgrade.planner.reversibility import Proof, judge, questions, unoffered
+from nornir_upgrade.planner.reversibility import Reversibility, judge, questions, unoffered
 from nornir_upgrade.runner.session import ask_all
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def prove(
     tell: Callable[[str], None],
     *,
     keeping: bool,
-) -> tuple[Proof, ...]:
+) -> tuple[Reversibility, ...]:
     """The verdict on every host whose packages `plan` changes. One round trip a host. `keeping`: the run keeps what is to be had
     before it changes anything.
 

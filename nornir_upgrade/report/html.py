@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nornir_upgrade.console.text import moment, one_line, printable
-from nornir_upgrade.core.run import Event, Place, Run
+from nornir_upgrade.core.run import Event, Run, StepPosition
 from nornir_upgrade.core.step import Step
 
 from .packages import named, packages_of
@@ -80,7 +80,7 @@ def rows(run: Run) -> tuple[WaveRows, ...]:
     found = []
     for number, wave in enumerate(run.plan.waves):
         steps = tuple(
-            _step(run, Place(number, work.host, index), step)
+            _step(run, StepPosition(number, work.host, index), step)
             for work in wave.work
             for index, step in enumerate(work.steps)
         )
@@ -106,7 +106,7 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def _step(run: Run, place: Place, step: Step) -> StepRow:
+def _step(run: Run, place: StepPosition, step: Step) -> StepRow:
     events = [e for e in run.events if (e.wave, e.host, e.index) == (place.wave, place.host, place.index)]
     started, done = place in run.started, place in run.done
     failure = next(
@@ -123,7 +123,7 @@ def _step(run: Run, place: Place, step: Step) -> StepRow:
     )
 
 
-def _before(run: Run, place: Place, step: Step) -> str:
+def _before(run: Run, place: StepPosition, step: Step) -> str:
     """What was true before, in words."""
     before = run.started.get(place)
     if before is None or step.capture:

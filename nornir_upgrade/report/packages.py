@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nornir_upgrade.core.packaging.model import PackageWant
-from nornir_upgrade.core.run import Place, Run
+from nornir_upgrade.core.run import Run, StepPosition
 from nornir_upgrade.steps.packages import SetPackages
 
 _ABSENT = "not installed"
@@ -42,7 +42,7 @@ def packages_of(run: Run) -> tuple[PackageRows, ...]:
     return tuple(PackageRows(tuple(hosts), rows, done) for (rows, done), hosts in lists.items())
 
 
-def _rows(run: Run, places: Iterable[Place]) -> tuple[PackageRow, ...]:
+def _rows(run: Run, places: Iterable[StepPosition]) -> tuple[PackageRow, ...]:
     """The packages of one host: the first step that touches one says what it was, the last one what it is."""
     old: dict[tuple[str, str], PackageWant] = {}
     new: dict[tuple[str, str], PackageWant] = {}

@@ -10,7 +10,7 @@ from nornir_upgrade.core.packaging.model import PackageChange, implied
 from nornir_upgrade.core.plan import Plan, Wave
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.planner import preparation_wave
-from nornir_upgrade.planner.reversibility import Proof, Reason, Verdict
+from nornir_upgrade.planner.reversibility import Obstacle, Reversibility, Verdict
 from nornir_upgrade.scenario.model import Scenario
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase
@@ -83,7 +83,7 @@ class WayBack:
     kept: tuple[str, ...]
     to_keep: tuple[str, ...]
     bytes: int
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Obstacle, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Outline:
 
 
 def outline(
-    plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None = None, proofs: Iterable[Proof] = ()
+    plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None = None, proofs: Iterable[Reversibility] = ()
 ) -> Outline:
     """`plan` in words. `facts`, of when it was made, tell old versions from new ones; `scenario` what is out meanwhile; `proofs` the
     way back."""
@@ -202,9 +202,9 @@ def _totals(plan: Plan, waves: Iterable[WaveOutline], facts: Mapping[str, HostFa
     )
 
 
-def _ways_back(proofs: Iterable[Proof]) -> tuple[WayBack, ...]:
+def _ways_back(proofs: Iterable[Reversibility]) -> tuple[WayBack, ...]:
     """Those that are the same together, what cannot go back first."""
-    shared: dict[Proof, list[str]] = {}
+    shared: dict[Reversibility, list[str]] = {}
     for one in proofs:
         shared.setdefault(replace(one, host=""), []).append(one.host)
     ways = (

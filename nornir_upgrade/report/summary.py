@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nornir_upgrade.config.settings import DEFAULT_CONFIG
 from nornir_upgrade.console.text import printable
-from nornir_upgrade.core.run import Event, Place, Run
+from nornir_upgrade.core.run import Event, Run, StepPosition
 from nornir_upgrade.core.transport.host import quote
 
 _DRIFT = "drift:"
@@ -31,7 +31,7 @@ class HostRecap:
 
 
 @dataclass(frozen=True, slots=True)
-class WaysOut:
+class NextCommands:
     """The exact commands that go on from where a run stands, and that go back; '' where there is none."""
 
     go_on: str = ""
@@ -85,7 +85,7 @@ class Recap:
     hosts: tuple[HostRecap, ...]
     failures: tuple[FailureRecap, ...]
     not_reached: tuple[str, ...]
-    ways: WaysOut
+    ways: NextCommands
     drifted: tuple[str, ...] = ()
     at_work: str = ""
 
@@ -173,26 +173,26 @@ def undoing(run: Run, runs: Iterable[Run]) -> Run | None:
     return children[-1] if children else None
 
 
-def ways_out(run: Run, config: Path, runs: Iterable[Run] = ()) -> WaysOut:
+def ways_out(run: Run, config: Path, runs: Iterable[Run] = ()) -> NextCommands:
     """What to type next. A run that is being undone, and an undoing, can only go on in that direction.
 
     A way back to a snapshot can be begun anew as well, which closes the one that was cut off.
     """
     if run.status != "open":
-        return WaysOut()
+        return NextCommands()
     child = undoing(run, runs)
     forward = run.plan.direction == "forward" and child is None
     consent = _passing(run) if forward else ()
     go_on = "" if forward and drifted(run) else _command("resume", child or run, config, consent)
     if forward:
-        return WaysOut(go_on, _command("unwind", run, config, _passed(run)))
+        return NextCommands(go_on, _command("unwind", run, config, _passed(run)))
     back = child or run
-    return WaysOut(go_on, _anew(back, config) if back.plan.direction == "rollback" else "")
+    return NextCommands(go_on, _anew(back, config) if back.plan.direction == "rollback" else "")
 
 
 def _host(run: Run, host: str) -> HostRecap:
     places = {
-        Place(number, host, index)
+        StepPosition(number, host, index)
         for number, wave in enumerate(run.plan.waves)
         for work in wave.work
         if work.host == host
@@ -214,7 +214,7 @@ def _host(run: Run, host: str) -> HostRecap:
     )
 
 
-def _changes(run: Run, place: Place) -> bool:
+def _changes(run: Run, place: StepPosition) -> bool:
     """A capture only looks; a step whose present state was what it wants changed nothing."""
     step = run.step_at(place)
     return not step.capture and run.started.get(place) != step
@@ -224,8 +224,8 @@ def _gates_passed(run: Run, host: str) -> int:
     return len({(e.wave, e.text) for e in run.events if e.what == "gate_passed" and e.host == host})
 
 
-def _place(event: Event) -> Place:
-    return Place(event.wave, event.host, event.index)
+def _place(event: Event) -> StepPosition:
+    return StepPosition(event.wave, event.host, event.index)
 
 
 def _passing(run: Run) -> tuple[str, ...]:
@@ -234,7 +234,7 @@ def _passing(run: Run) -> tuple[str, ...]:
     for number, wave in enumerate(run.plan.waves):
         for work in wave.work:
             for index, step in enumerate(work.steps):
-                if step.point_of_no_return and Place(number, work.host, index) not in run.done:
+                if step.point_of_no_return and StepPosition(number, work.host, index) not in run.done:
                     hosts[work.host] = True
     return tuple(hosts)
 

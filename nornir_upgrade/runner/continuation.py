@@ -7,10 +7,10 @@ from nornir_upgrade.console.options import Flags
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.core.run import Run
 
-from .session import Controller
+from .session import Session
 
 GROUP = "nornir_upgrade.going_on"
-GoOn = Callable[[Controller, Run, Flags, Screen], int]
+GoOn = Callable[[Session, Run, Flags, Screen], int]
 """Carries out what is left of a run, tells how it stands, and returns the exit code."""
 
 

@@ -20,7 +20,7 @@ from nornir_upgrade.report.summary import Recap, recap
 from nornir_upgrade.report.summary_text import recap_in_text, ways_in_text
 
 from .keep import mend_copies
-from .session import Controller
+from .session import Session
 from .spare_data import Spared, spared
 
 _SECONDS_TO_JOURNAL = 5.0
@@ -39,14 +39,14 @@ class Ended:
 
 
 def carry_out(
-    controller: Controller, run: Run, policy: Policy, screen: Screen, judge: Callable[[], Verdict] | None = None
+    session: Session, run: Run, policy: Policy, screen: Screen, judge: Callable[[], Verdict] | None = None
 ) -> Ended:
     """Execute what is left of `run`, with progress on stderr; the first signal stops it after the steps that are under way.
 
     A second signal journals what was interrupted and ends this process. `judge` is as `execute` has it.
     """
-    mend_copies(controller, run.plan)
-    with progress.following(controller.journal, run, screen) as follower:
+    mend_copies(session, run.plan)
+    with progress.following(session.journal, run, screen) as follower:
 
         def first() -> None:
             policy.stopping.set()
@@ -55,81 +55,81 @@ def carry_out(
 
         def second(code: int) -> None:
             follower.end()
-            _stop_at_once(controller, run.id, screen, code)
+            _stop_at_once(session, run.id, screen, code)
 
         with signals.listening(first, second) as heard:
-            outcome = _execute(controller, run, policy, screen, judge)
+            outcome = _execute(session, run, policy, screen, judge)
     return Ended(outcome, heard.exit_code if heard.number and not outcome.succeeded else 0)
 
 
 def _execute(
-    controller: Controller, run: Run, policy: Policy, screen: Screen, judge: Callable[[], Verdict] | None
+    session: Session, run: Run, policy: Policy, screen: Screen, judge: Callable[[], Verdict] | None
 ) -> Outcome:
     """As the engine does; where that ends in no orderly way, the ways on and back are told all the same."""
     try:
-        return execute(run, controller.fleet, controller.journal, controller.store, policy, package_digest, judge)
+        return execute(run, session.fleet, session.journal, session.store, policy, package_digest, judge)
     except Exception:
         with suppress(Exception):
-            screen.warn(ways_in_text(_found(controller, run.id)))
+            screen.warn(ways_in_text(_found(session, run.id)))
         raise
 
 
-def go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen, *, or_unwind: bool = False) -> int:
+def go_forward(session: Session, run: Run, policy: Policy, screen: Screen, *, or_unwind: bool = False) -> int:
     """Carry `run` out, undo it if it failed and `or_unwind`, tell how it stands; returns the exit code."""
-    with ways_told(controller, run.id, screen):
-        return _go_forward(controller, run, policy, screen, or_unwind)
+    with ways_told(session, run.id, screen):
+        return _go_forward(session, run, policy, screen, or_unwind)
 
 
 @contextmanager
-def ways_told(controller: Controller, name: str, screen: Screen) -> Iterator[None]:
+def ways_told(session: Session, name: str, screen: Screen) -> Iterator[None]:
     """Where the block is interrupted, the ways on and back of the run `name` are told: also after its last step has ended."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
         with suppress(Exception):
-            if ways := ways_in_text(_found(controller, name)):
+            if ways := ways_in_text(_found(session, name)):
                 screen.warn(ways)
         raise
 
 
-def _go_forward(controller: Controller, run: Run, policy: Policy, screen: Screen, or_unwind: bool) -> int:
-    ended = carry_out(controller, run, policy, screen)
+def _go_forward(session: Session, run: Run, policy: Policy, screen: Screen, or_unwind: bool) -> int:
+    ended = carry_out(session, run, policy, screen)
     if ended.outcome.succeeded:
-        return _conclude(controller, run.id, screen, 0)
+        return _conclude(session, run.id, screen, 0)
     if ended.signal_code or not (or_unwind and ended.outcome.failed):
-        return _conclude(controller, run.id, screen, ended.signal_code or RunStopped.exit_code)
+        return _conclude(session, run.id, screen, ended.signal_code or RunStopped.exit_code)
     screen.note(f"Run {run.id} failed. Undoing it.")
     try:
-        planned = plan_undoing(controller, run.id)
+        planned = plan_undoing(session, run.id)
     except Irreversible as error:
         screen.warn(f"It cannot be undone: {error.message}")
-        return _conclude(controller, run.id, screen, RunStopped.exit_code)
+        return _conclude(session, run.id, screen, RunStopped.exit_code)
     for line in planned.lines:
         screen.warn(line)
-    undoing = open_undoing(controller.journal, run.id, planned.plan)
-    back = carry_out(controller, undoing, Policy(max_fail=0), screen)
+    undoing = open_undoing(session.journal, run.id, planned.plan)
+    back = carry_out(session, undoing, Policy(max_fail=0), screen)
     if back.outcome.succeeded:
-        mark_undone(controller.journal, undoing)
+        mark_undone(session.journal, undoing)
     done = Unwound.exit_code if back.outcome.succeeded else UndoFailed.exit_code
-    return _conclude(controller, run.id, screen, back.signal_code or done, undoing.id)
+    return _conclude(session, run.id, screen, back.signal_code or done, undoing.id)
 
 
-def go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
+def go_back(session: Session, undoing: Run, screen: Screen) -> int:
     """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code.
 
     One that leads to a snapshot is not compared with it here, so that it never counts as good.
     """
-    with ways_told(controller, undoing.id, screen):
-        return _go_back(controller, undoing, screen)
+    with ways_told(session, undoing.id, screen):
+        return _go_back(session, undoing, screen)
 
 
-def _go_back(controller: Controller, undoing: Run, screen: Screen) -> int:
-    ended = carry_out(controller, undoing, Policy(max_fail=0), screen, _unseen if _compares(undoing) else None)
+def _go_back(session: Session, undoing: Run, screen: Screen) -> int:
+    ended = carry_out(session, undoing, Policy(max_fail=0), screen, _unseen if _compares(undoing) else None)
     good = ended.outcome.succeeded and not _compares(undoing)
     if good:
-        mark_undone(controller.journal, undoing)
+        mark_undone(session.journal, undoing)
     done = 0 if good else UndoFailed.exit_code
-    return _conclude(controller, undoing.id, screen, ended.signal_code or done)
+    return _conclude(session, undoing.id, screen, ended.signal_code or done)
 
 
 def _compares(run: Run) -> bool:
@@ -141,9 +141,9 @@ def _unseen() -> Verdict:
     return Verdict(False, "not compared with the snapshot")
 
 
-def plan_undoing(controller: Controller, run: str, consent: frozenset[str] = frozenset()) -> Spared:
+def plan_undoing(session: Session, run: str, consent: frozenset[str] = frozenset()) -> Spared:
     """What undoes `run`, and keeps the data of what it takes away. Raises `Irreversible`."""
-    return spared(controller.fleet, unwind(controller.journal.run(run), consent=consent))
+    return spared(session.fleet, unwind(session.journal.run(run), consent=consent))
 
 
 def open_undoing(journal: Journal, run: str, plan: Plan, comment: str = "") -> Run:
@@ -157,9 +157,9 @@ def mark_undone(journal: Journal, run: Run) -> None:
         journal.append(run.parent, "run_undone", text=run.id)
 
 
-def _conclude(controller: Controller, name: str, screen: Screen, code: int, undoing: str = "") -> int:
+def _conclude(session: Session, name: str, screen: Screen, code: int, undoing: str = "") -> int:
     """Print how the run stands: the recap is the result; the ways on and back go to stderr, where nobody can miss them."""
-    found = [_found(controller, one) for one in (name, undoing) if one]
+    found = [_found(session, one) for one in (name, undoing) if one]
     document = codec.to_builtins(found[0]) | {"exit_code": code}
     if undoing:
         document["undoing"] = codec.to_builtins(found[1])
@@ -171,16 +171,16 @@ def _conclude(controller: Controller, name: str, screen: Screen, code: int, undo
     return code
 
 
-def _found(controller: Controller, name: str) -> Recap:
-    return recap(controller.journal.run(name), controller.settings.given, controller.journal.runs())
+def _found(session: Session, name: str) -> Recap:
+    return recap(session.journal.run(name), session.settings.given, session.journal.runs())
 
 
-def _stop_at_once(controller: Controller, run: str, screen: Screen, code: int) -> None:
+def _stop_at_once(session: Session, run: str, screen: Screen, code: int) -> None:
     """Journal what was interrupted, as far as that can be done in seconds, and end this process, whatever its threads do."""
 
     def last_words() -> None:
-        _journal_interruption(controller.journal, run)
-        found = _found(controller, run)
+        _journal_interruption(session.journal, run)
+        found = _found(session, run)
         screen.warn("Stopped at once. What runs on the hosts runs on there; going on follows it.")
         screen.warn(ways_in_text(found))
         sys.stdout.flush()

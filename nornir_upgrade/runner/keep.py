@@ -6,7 +6,7 @@ from nornir_upgrade.console.counter import tally
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.text import in_bytes
 from nornir_upgrade.core.errors import Blocked, DiskFull, Unreachable
-from nornir_upgrade.core.escrow.collect import Collected, Progress
+from nornir_upgrade.core.escrow.collect import Collected, CollectProgress
 from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.escrow.fleet_copies import mend
 from nornir_upgrade.core.escrow.share import share
@@ -15,21 +15,21 @@ from nornir_upgrade.core.packaging.package_file import Family
 from nornir_upgrade.core.plan import Plan
 
 from .required_files import Needs, downgraded, families, needs
-from .session import Controller
+from .session import Session
 
 
 def keep_old_packages(
-    controller: Controller, plan: Plan, facts: Mapping[str, HostFacts], consent: Collection[str], screen: Screen
+    session: Session, plan: Plan, facts: Mapping[str, HostFacts], consent: Collection[str], screen: Screen
 ) -> None:
     """Afterwards the escrow has every version that `plan` changes or removes, each file once for the fleet.
 
     Nothing is changed on a host. Raises `Unreachable`, `DiskFull`, what came being kept, and `Blocked` naming what cannot be had for
     a host that is not in `consent`.
     """
-    if controller.settings.keep == "none":
+    if session.settings.keep == "none":
         return
     wanted = needs(plan, facts)
-    found = fetch(controller, families(facts), wanted, screen, "Kept for the way back")
+    found = fetch(session, families(facts), wanted, screen, "Kept for the way back")
     for failure in found.failures.values():
         if isinstance(failure, DiskFull | Unreachable):
             raise failure
@@ -40,28 +40,26 @@ def keep_old_packages(
     _refuse_missing(found, wanted, consent)
 
 
-def fetch(
-    controller: Controller, families: Mapping[str, Family], wanted: Needs, screen: Screen, what: str
-) -> Collected:
+def fetch(session: Session, families: Mapping[str, Family], wanted: Needs, screen: Screen, what: str) -> Collected:
     """What came of bringing `wanted` to where the settings keep things, else to the controller; tells of `what`."""
-    keep = controller.settings.keep
+    keep = session.settings.keep
     with tally(screen, what) as tell:
 
-        def told(progress: Progress) -> None:
+        def told(progress: CollectProgress) -> None:
             tell(*in_text(progress))
 
-        escrow = Escrow.beside(controller.store)
-        return share(controller.fleet, families, wanted, escrow, "controller" if keep == "none" else keep, told)
+        escrow = Escrow.beside(session.store)
+        return share(session.fleet, families, wanted, escrow, "controller" if keep == "none" else keep, told)
 
 
-def mend_copies(controller: Controller, plan: Plan) -> None:
+def mend_copies(session: Session, plan: Plan) -> None:
     """Afterwards what `plan` takes back and hosts alone keep is whole on each host, as far as any of them has it."""
-    escrow = Escrow.beside(controller.store)
+    escrow = Escrow.beside(session.store)
     if escrow.holders.list():
-        mend(controller.fleet, controller.fleet.names, escrow, downgraded(plan))
+        mend(session.fleet, session.fleet.names, escrow, downgraded(plan))
 
 
-def in_text(progress: Progress) -> tuple[str, str]:
+def in_text(progress: CollectProgress) -> tuple[str, str]:
     """How far fetching has come, and of how much."""
     left = f", about {progress.left:.0f} s left" if progress.left is not None else ""
     done = f"{progress.files} of {progress.of_files} files, {in_bytes(progress.bytes)}"

@@ -9,32 +9,32 @@ from nornir_upgrade.core.errors import Blocked, RunStopped, Unreachable
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packaging.deb import index_repair
-from nornir_upgrade.core.run import Place, Run
+from nornir_upgrade.core.run import Run, StepPosition
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.runner.required_files import Capture, captures
 
 from .keep import keep_old_packages
-from .session import Controller, ask_all
+from .session import Session, ask_all
 
 if TYPE_CHECKING:
     from nornir_upgrade.core.inventory.fleet import NornirFleet
 
 
-def refuse_unready(controller: Controller, run: Run, consent: Collection[str], max_fail: int, screen: Screen) -> None:
+def refuse_unready(session: Session, run: Run, consent: Collection[str], max_fail: int, screen: Screen) -> None:
     """Returns where the hosts that `run` still has work for answer, and all that its way back takes from here is kept and whole.
 
     What was lost of old packages is kept again as far as it is to be had. Raises `RunStopped` where so many hosts do not answer
     that the run would stop for them, and `Blocked` naming what was lost of every host that has not consented, then or now. The packages
     of hosts that do not answer are not looked at. Nothing is changed on a host, but that damaged indexes are fetched again.
     """
-    silent = _silent(controller.fleet, run.plan.hosts)
+    silent = _silent(session.fleet, run.plan.hosts)
     _refuse_silent({name: silent[name] for name in ahead(run) if name in silent}, max_fail)
-    _mend_indexes(controller.fleet, [name for name in ahead(run) if name not in silent], screen)
+    _mend_indexes(session.fleet, [name for name in ahead(run) if name not in silent], screen)
     agreed = run.consent | frozenset(consent)
-    _refuse_lost(captures((run,)), controller.store, agreed)
-    before = {name: facts for name, facts in _facts_before(controller.journal, run).items() if name not in silent}
-    keep_old_packages(controller, run.plan, before, agreed, screen)
+    _refuse_lost(captures((run,)), session.store, agreed)
+    before = {name: facts for name, facts in _facts_before(session.journal, run).items() if name not in silent}
+    keep_old_packages(session, run.plan, before, agreed, screen)
 
 
 def ahead(run: Run) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def ahead(run: Run) -> tuple[str, ...]:
         work.host
         for number, wave in enumerate(run.plan.waves)
         for work in wave.work
-        if any(Place(number, work.host, index) not in run.done for index in range(len(work.steps)))
+        if any(StepPosition(number, work.host, index) not in run.done for index in range(len(work.steps)))
     )
     return tuple(dict.fromkeys(left))
 

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Controller:
+class Session:
     """What a verb that changes hosts works with. `journal` is owned by this process."""
 
     settings: Settings
@@ -48,12 +48,12 @@ class Controller:
 
 
 @contextmanager
-def at_work(config: Path, command: str, *, limit: str = "", workers: int = 0) -> Iterator[Controller]:
+def at_work(config: Path, command: str, *, limit: str = "", workers: int = 0) -> Iterator[Session]:
     """A controller, until the block ends. Raises `InvalidInput`, `UnknownName` (an empty limit), `JournalLocked`."""
     chosen = settings.read(config)
     settings.make_private(chosen.state)
     with _loaded(chosen, limit, workers) as fleet, owned(chosen.journal, command) as journal:
-        yield Controller(chosen, fleet, journal, Store(chosen.store))
+        yield Session(chosen, fleet, journal, Store(chosen.store))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from nornir_upgrade.core.packaging.family import Name
 from nornir_upgrade.core.state import reload
 from nornir_upgrade.core.state.entries import area_of
 from nornir_upgrade.core.state.harmless import why_explained
-from nornir_upgrade.core.state.places import AT_ONCE, BOUND, KEPT, Kept, Records, left, place_of, records_of, roots
+from nornir_upgrade.core.state.places import AT_ONCE, BOUND, KEPT, KeptPlace, Records, left, place_of, records_of, roots
 from nornir_upgrade.core.state.records import added, returned, told_of
 from nornir_upgrade.core.step import Step, absolute
 from nornir_upgrade.core.store import Store
@@ -174,7 +174,9 @@ class RestoreState(Step, kind="restore_state"):
             if _counts(one.path) and not spared(one.path) and (not one.digest or one.digest in store)
         }
 
-    def _merged(self, place: Kept, wanted: Mapping[str, FileState], host: Host, store: Store) -> tuple[bytes, bytes]:
+    def _merged(
+        self, place: KeptPlace, wanted: Mapping[str, FileState], host: Host, store: Store
+    ) -> tuple[bytes, bytes]:
         """What a file of records holds, and what it will."""
         ends, met = ({one.path: one.digest for one in some} for some in (self.since, self.met))
         now, then = host.read(place.path), store.get(wanted[place.path].digest)
@@ -195,7 +197,7 @@ class RestoreState(Step, kind="restore_state"):
         spared = _below(self.spared)
         return {path for path in present if self.seen and path not in known and _counts(path) and not spared(path)}
 
-    def _merges(self, place: Kept, present: dict[str, FileState]) -> bool:
+    def _merges(self, place: KeptPlace, present: dict[str, FileState]) -> bool:
         """Whether something in the file stays that was not there: what others added since, or the runs, where that is kept."""
         ends, met = ({one.path: one.digest for one in some} for some in (self.since, self.met))
         if place.path not in present or not (self._adds or place.path in ends):

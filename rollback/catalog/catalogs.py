@@ -13,7 +13,7 @@ from rollback.packaging.rpm import index as index_rpm
 
 from .host_query import Wanted, ask, fetch
 from .indexes import Shelf
-from .reply import Answer, Index
+from .reply import Index, Reply
 
 _PRIMARY: Callable[[Index], str] = attrgetter("digest")
 _LISTS: Callable[[Index], str] = attrgetter("lists")
@@ -23,7 +23,7 @@ def stock(fleet: Fleet, wanted: Mapping[str, Wanted], shelf: Shelf) -> dict[str,
     """The catalog of every host in `wanted`. Nothing of the hosts changes. Raises as `ask_all`, and as `ask` and `fetch`."""
     have = shelf.digests
 
-    def question(host: Host) -> tuple[Wanted, Answer]:
+    def question(host: Host) -> tuple[Wanted, Reply]:
         mine = wanted[host.name]
         try:
             return mine, ask(host, mine, have)
@@ -48,7 +48,7 @@ def _bring(
     fleet: Fleet,
     wanted: Mapping[str, Wanted],
     shelf: Shelf,
-    answers: Mapping[str, Answer],
+    answers: Mapping[str, Reply],
     part: Callable[[Index], str],
 ) -> None:
     """Afterwards that part of every index is on the shelf."""
@@ -58,7 +58,7 @@ def _bring(
         shelf.put(files)
 
 
-def _errands(answers: Mapping[str, Answer], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, set[str]]:
+def _errands(answers: Mapping[str, Reply], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, set[str]]:
     """From which host which file is fetched: the one that has most of them first."""
     there = {host: {part(index) for index in answer.indexes} - {""} for host, answer in answers.items()}
     missing = set().union(*there.values()) - set(have)
@@ -70,7 +70,7 @@ def _errands(answers: Mapping[str, Answer], have: Iterable[str], part: Callable[
     return found
 
 
-def _unlisted(reader: Reader, answers: Mapping[str, Answer]) -> frozenset[str]:
+def _unlisted(reader: Reader, answers: Mapping[str, Reply]) -> frozenset[str]:
     """The paths of which only lists of files can tell who offers them."""
     hosts = [answer for answer in answers.values() if any(index.family == "rpm" for index in answer.indexes)]
     indexes = {index.digest: index for answer in hosts for index in answer.indexes}
@@ -78,12 +78,12 @@ def _unlisted(reader: Reader, answers: Mapping[str, Answer]) -> frozenset[str]:
     return index_rpm.unlisted({*offered, *(control for answer in hosts for control in answer.present.values())})
 
 
-def _with_lists(answers: Mapping[str, Answer]) -> tuple[Index, ...]:
+def _with_lists(answers: Mapping[str, Reply]) -> tuple[Index, ...]:
     """Each index that has a list of files, once."""
     return tuple({one.digest: one for answer in answers.values() for one in answer.indexes if one.lists}.values())
 
 
-def _catalogs(answers: Mapping[str, Answer], wanted: Mapping[str, Wanted], reader: Reader) -> dict[str, Catalog]:
+def _catalogs(answers: Mapping[str, Reply], wanted: Mapping[str, Wanted], reader: Reader) -> dict[str, Catalog]:
     """Hosts that could have the same share their candidates, and those that have the same packages all of it."""
     alike: dict[tuple[tuple[Index, ...], frozenset[str], DnfConf], list[Catalog]] = {}
     found = {}
@@ -98,7 +98,7 @@ def _catalogs(answers: Mapping[str, Answer], wanted: Mapping[str, Wanted], reade
     return found
 
 
-def _offered(reader: Reader, answer: Answer, names: Iterable[str]) -> Catalog:
+def _offered(reader: Reader, answer: Reply, names: Iterable[str]) -> Catalog:
     each = [reader.offered(index) for index in answer.indexes]
     ordered = sorted(names)
     return catalog(

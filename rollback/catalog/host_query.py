@@ -19,7 +19,7 @@ from rollback.packaging.deb import query
 from rollback.packaging.listing import Family
 from rollback.packaging.rpm import query as enquiry_rpm
 
-from .reply import Answer, parse
+from .reply import Reply, parse
 
 Sources = Mapping[str, str | None]
 """Source files that are not to count as they are on the host: path -> text, `None` for one that is not there."""
@@ -51,7 +51,7 @@ class Wanted:
 # digest is wanted, what is printed are these files alone, each after its digest and size.
 
 
-def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Answer:
+def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Reply:
     """What `host` would have if its source files were as `wanted` says; of the indexes that we `have` only the digest.
 
     Nothing of the host changes. Raises `CommandFailed` where an index cannot be fetched or verified.

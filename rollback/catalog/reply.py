@@ -34,7 +34,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What a host could have: its indexes, in its package manager's order. `files` are the small ones, by digest; `present` and
     `dnf` as in a `Catalog`.
     """
@@ -45,7 +45,7 @@ class Answer:
     dnf: DnfConf = DNF
 
 
-def parse(text: str, boundary: str, family: Family) -> Answer:
+def parse(text: str, boundary: str, family: Family) -> Reply:
     """What the host printed; the indexes in its order. Raises `InvalidInput` with the line where it is not whole, or not ours."""
     sections = split(text, boundary)
     if "present" not in sections:
@@ -53,7 +53,7 @@ def parse(text: str, boundary: str, family: Family) -> Answer:
     files: dict[str, bytes] = {}
     indexes = tuple(_index(section, family, files) for name, section in sections.items() if name.startswith("index "))
     dnf = answer_rpm.conf(sections["dnf"]) if "dnf" in sections else DNF
-    return Answer(indexes, files, _PRESENT[family](sections["present"]), dnf)
+    return Reply(indexes, files, _PRESENT[family](sections["present"]), dnf)
 
 
 def _index(section: Section, family: Family, files: dict[str, bytes]) -> Index:

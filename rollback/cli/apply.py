@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.core.plan import Plan
     from nornir_upgrade.core.run import Run
-    from nornir_upgrade.runner.session import Controller
+    from nornir_upgrade.runner.session import Session
     from rollback.apply import Returned
-    from rollback.assess import Survey
+    from rollback.assess import Assessment
     from rollback.foreign.removal import Parting
 
 
@@ -95,12 +95,12 @@ def apply(
     asked = parting(remove_foreign, purge)
     refuse_unknown(flags.config, flags.accept, flags.limit)
     screen.require_consent()
-    with at_work(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as controller:
-        fleet, journal = controller.fleet, controller.journal
+    with at_work(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as session:
+        fleet, journal = session.fleet, session.journal
         where = target(journal, run, snapshot)
         with tally(screen, FOUND) as progress:
             found = survey(
-                fleet, fleet.names, journal, controller.store, where, solver=solver, asked=asked, progress=progress
+                fleet, fleet.names, journal, session.store, where, solver=solver, asked=asked, progress=progress
             )
         refuse_unmatched(found.manifests.values(), only)
         found = _with_given(found, manifest, asked)
@@ -125,22 +125,22 @@ def apply(
             screen.warn(f"\n{text}")
         screen.confirm("Go back?")
         if flags.rehearse:
-            rehearse_or_refuse(fleet, plan, controller.store, screen, forward_only=dict.fromkeys(plan.hosts, ""))
+            rehearse_or_refuse(fleet, plan, session.store, screen, forward_only=dict.fromkeys(plan.hosts, ""))
         returned = go_back(
-            controller, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment
+            session, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment
         )
-        return _conclude(screen, flags, controller, returned)
+        return _conclude(screen, flags, session, returned)
 
 
-def go_on(controller: "Controller", run: "Run", flags: Flags, screen: Screen) -> int:
+def go_on(session: "Session", run: "Run", flags: Flags, screen: Screen) -> int:
     """Carry out what is left of `run`, a way back, and compare as `apply` does: for `nornir-upgrade resume`."""
     from rollback.apply import go_on
 
-    returned = go_on(controller, run, screen, consent=frozenset(flags.accept))
-    return _conclude(screen, flags, controller, returned)
+    returned = go_on(session, run, screen, consent=frozenset(flags.accept))
+    return _conclude(screen, flags, session, returned)
 
 
-def _with_given(found: "Survey", directory: Path | None, asked: "Parting") -> "Survey":
+def _with_given(found: "Assessment", directory: Path | None, asked: "Parting") -> "Assessment":
     """`found`, with the manifests in `directory` in place of the computed ones, and solved. Data that came since are kept, unless
     they are `asked` to go. Raises `Drift`, `Unobtainable`.
     """
@@ -161,7 +161,7 @@ def _with_given(found: "Survey", directory: Path | None, asked: "Parting") -> "S
     return found
 
 
-def _nothing_to_do(found: "Survey") -> str:
+def _nothing_to_do(found: "Assessment") -> str:
     from rollback.foreign.text import data_in_text, stays_in_text
 
     told = [text for text in (stays_in_text(found.manifests), data_in_text(found.manifests)) if text]
@@ -170,7 +170,7 @@ def _nothing_to_do(found: "Survey") -> str:
     return f"Nothing to do: all is as in snapshot {found.snapshot.id}."
 
 
-def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -> None:
+def _announce(screen: Screen, found: "Assessment", plan: "Plan", restore_db: bool) -> None:
     from rollback.apply import taken_back_too
     from rollback.foreign.text import data_in_text, purged_in_text, stays_in_text
     from rollback.manifest.deviations import in_text, pulled_in
@@ -194,11 +194,11 @@ def _announce(screen: Screen, found: "Survey", plan: "Plan", restore_db: bool) -
         screen.warn(f"Caution: {caution}")
 
 
-def _conclude(screen: Screen, flags: Flags, controller: "Controller", returned: "Returned") -> int:
+def _conclude(screen: Screen, flags: Flags, session: "Session", returned: "Returned") -> int:
     from nornir_upgrade.runner.execute import ways_told
 
-    with ways_told(controller, returned.run, screen):
-        return _told(screen, flags, controller.journal, returned)
+    with ways_told(session, returned.run, screen):
+        return _told(screen, flags, session.journal, returned)
 
 
 def _told(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:

@@ -14,7 +14,7 @@ from .output import by_host
 from .release import from_release
 
 if TYPE_CHECKING:
-    from rollback.assess import Survey
+    from rollback.assess import Assessment
 
 _CONFIG, _OUTPUT, *_TALK = GENERAL
 _FORM = click.option(
@@ -116,7 +116,7 @@ def compute(
     _judge(screen, found, missing=missing is not None)
 
 
-def _judge(screen: Screen, found: "Survey", *, missing: bool) -> None:
+def _judge(screen: Screen, found: "Assessment", *, missing: bool) -> None:
     """Say on stderr what the way back does not reach, and what goes along. Raises where nobody agreed to that."""
     from rollback.foreign.text import data_in_text, stays_in_text
     from rollback.manifest.deviations import in_text, pulled_in, require_agreed
@@ -131,13 +131,13 @@ def _judge(screen: Screen, found: "Survey", *, missing: bool) -> None:
         screen.warn(text)
 
 
-def _documents(found: "Survey") -> dict[str, Any]:
+def _documents(found: "Assessment") -> dict[str, Any]:
     from rollback.manifest.model import document
 
     return {"manifests": [document(manifest) for manifest in found.manifests.values()]}
 
 
-def _words(found: "Survey", form: str) -> str:
+def _words(found: "Assessment", form: str) -> str:
     from rollback.manifest.commands import apt_command, dnf_command
     from rollback.manifest.model import lines
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.facts.gather import HostFacts
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.runner.required_files import Needs
-    from nornir_upgrade.runner.session import Controller
-    from rollback.escrow.verify import Inspection
+    from nornir_upgrade.runner.session import Session
+    from rollback.escrow.verify import EscrowCheck
 
 
 @click.group(cls=Verbs)
@@ -162,10 +162,10 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
         raise click.UsageError("PATTERN, --plan, and --run or --snapshot each say what is fetched: give one")
     screen = Screen(flags)
-    with at_work(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as controller:
-        facts = gather_all(controller.fleet)
-        wanted = _wanted(controller, facts, patterns, plan, run, snapshot)
-        found = keep.fetch(controller, families(facts), wanted, screen, "fetched")
+    with at_work(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as session:
+        facts = gather_all(session.fleet)
+        wanted = _wanted(session, facts, patterns, plan, run, snapshot)
+        found = keep.fetch(session, families(facts), wanted, screen, "fetched")
     return _conclude(screen, found, sum(len(files) for files in wanted.values()))
 
 
@@ -193,8 +193,8 @@ def prune(flags: Flags) -> None:
 
     screen = Screen(flags)
     # While nobody else works: what a run has just kept stands in no event yet.
-    with at_work(flags.config, "rollback escrow prune") as controller:
-        kept, journal = Escrow.beside(controller.store), controller.journal
+    with at_work(flags.config, "rollback escrow prune") as session:
+        kept, journal = Escrow.beside(session.store), session.journal
         objects = tuple(kept.store.digests())
         among = (kept.list(), objects, kept.holders.list())
         found = waste(journal.runs(), entries(journal), partial(read, journal), *among)
@@ -211,7 +211,7 @@ def prune(flags: Flags) -> None:
         screen.require_consent()
         screen.note("\n".join(escrow_text.waste(found, kept.list())))
         screen.confirm(f"Remove {escrow_text.amount(found, size)}?")
-        document["left"] = left = fleet_copies.drop(controller.fleet, controller.fleet.names, kept, found.copies)
+        document["left"] = left = fleet_copies.drop(session.fleet, session.fleet.names, kept, found.copies)
         for host, reason in left.items():
             screen.warn(f"{host} keeps its copies: {reason}")
         kept.drop({one.file for one in found.packages})
@@ -222,7 +222,7 @@ def prune(flags: Flags) -> None:
         screen.result(document, f"Removed {escrow_text.amount(done, size)}.")
 
 
-def _with_copies(flags: Flags, kept: "Escrow", found: "Inspection") -> "Inspection":
+def _with_copies(flags: Flags, kept: "Escrow", found: "EscrowCheck") -> "EscrowCheck":
     """`found`, and what was found of the copies on hosts. Where no host keeps any, no host is asked."""
     from nornir_upgrade.runner.session import looking
     from rollback.escrow.verify import inspect_copies
@@ -246,7 +246,7 @@ def _reading(flags: Flags) -> "Iterator[tuple[Escrow, Journal]]":
 
 
 def _wanted(
-    controller: "Controller",
+    session: "Session",
     facts: "Mapping[str, HostFacts]",
     patterns: Sequence[str],
     plan: Path | None,
@@ -267,7 +267,7 @@ def _wanted(
             raise InvalidInput(f"{plan}: {error.strerror}") from None
         return needs(codec.loads(text, Plan, source=str(plan)), facts)
     if run or snapshot:
-        then = target(controller.journal, run, snapshot)
+        then = target(session.journal, run, snapshot)
         return lost({one.host: one for one in then.hosts}, facts)
     return installed(facts, patterns)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from nornir_upgrade.console.exit_codes import EXIT_CODES, Door, enter
+from nornir_upgrade.console.exit_codes import EXIT_CODES, App, enter
 from nornir_upgrade.console.options import FLEET, GENERAL, Flags, before_the_verb, flags
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.table import columns
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from nornir_upgrade.core.errors import Failure
     from nornir_upgrade.core.facts.compare import Difference
-    from rollback.disk.pictures import Verdict
+    from rollback.disk.pictures import PictureComparison
     from rollback.snapshot import Snapshot
 
 SOMETHING_DIFFERS = 100
 
 
 @click.group(
-    cls=Door,
+    cls=App,
     name="rollback",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"""\b
@@ -82,14 +82,14 @@ def snapshot(flags: Flags, label: str, whole: bool) -> int:
     from rollback.snapshot import keep
 
     screen = Screen(flags)
-    with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as controller:
-        fleet, journal = controller.fleet, controller.journal
+    with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as session:
+        fleet, journal = session.fleet, session.journal
         found, lost = facts_found(fleet, fleet.names, known_databases(journal, fleet.inventory))
         facts = tuple(found.values())
         unseen: dict[str, Failure] = {}
         if whole:
             pictures, unseen = whole_disk.take(fleet, tuple(found), picture_rules.shipped(), screen.note)
-            facts = whole_disk.keep(pictures, facts, controller.store)
+            facts = whole_disk.keep(pictures, facts, session.store)
         kept = keep(journal, facts, label=label)
     every = lost | unseen
     document = {
@@ -173,7 +173,7 @@ def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed
         raise click.UsageError("--rules is for --whole")
     screen = Screen(flags)
     lost: dict[str, Failure] = {}
-    disks: tuple[Verdict, ...] = ()
+    disks: tuple[PictureComparison, ...] = ()
     with reading(flags.config) as journal:
         one, other = find(journal, a), find(journal, b) if b else None
     if whole:
@@ -220,7 +220,7 @@ def _as_it_was(flags: Flags, taken: "Snapshot", found: "Iterable[Difference]") -
 
 def _disks(
     flags: Flags, screen: Screen, one: "Snapshot", other: "Snapshot | None", own: Path | None
-) -> "tuple[tuple[Verdict, ...], dict[str, Failure]]":
+) -> "tuple[tuple[PictureComparison, ...], dict[str, Failure]]":
     """What differs on whole disks from one snapshot to the other, or to now; and the hosts that could not be looked at."""
     from nornir_upgrade.config import settings
     from nornir_upgrade.core.store import Store

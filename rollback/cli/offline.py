@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rollback.offline.consistency import Checked
     from rollback.packaging.candidate import Offer
     from rollback.packaging.listing import Listing
-    from rollback.packaging.policy import Policy
+    from rollback.packaging.policy import VersionTable
     from rollback.packaging.text import Note
 
 FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
@@ -132,7 +132,7 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
     from nornir_upgrade.core.version import evr, nevra
     from rollback.offline.consistency import checked_way
     from rollback.offline.offers import collect, installed_versions
-    from rollback.offline.target import Aim, completed, contradictions, rename
+    from rollback.offline.target import Target, completed, contradictions, rename
 
     assert given.installed is not None
     if not given.release and given.target is None:
@@ -159,7 +159,7 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
     known = [each for one in policies for each in installed_versions(one)]
     for text in contradictions(listing, known, native):
         screen.warn(f"Caution: {text}")
-    aim = Aim(
+    aim = Target(
         given.release,
         completed(target, (), offers) if target else None,
         tuple(rename(one) for one in given.rename),
@@ -168,7 +168,7 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
     return checked_way(given.installed.stem, completed(listing, known, offers), offers, aim)
 
 
-def _offered(listing: "Listing", policies: Iterable["Policy"], indexes: Iterable[Path]) -> Iterator["Offer"]:
+def _offered(listing: "Listing", policies: Iterable["VersionTable"], indexes: Iterable[Path]) -> Iterator["Offer"]:
     from nornir_upgrade.core.errors import InvalidInput
     from rollback.offline import index_files as files
     from rollback.offline.offers import from_policy
@@ -196,7 +196,7 @@ def _listing(screen: Screen, path: Path) -> "Listing":
     return found
 
 
-def read_policy(screen: Screen, path: Path) -> "Policy":
+def read_policy(screen: Screen, path: Path) -> "VersionTable":
     """What the file says can be had; what it gives reason to say is told."""
     from rollback.offline import formats
     from rollback.packaging.text import load

@@ -12,7 +12,7 @@ from nornir_upgrade.console.output import Screen
 from .offline import FILE, read_policy
 
 if TYPE_CHECKING:
-    from rollback.packaging.policy import Policy, PolicyPackage
+    from rollback.packaging.policy import PolicyPackage, VersionTable
 
 
 @click.command(
@@ -50,7 +50,7 @@ def _document(package: "PolicyPackage") -> dict[str, Any]:
     return found
 
 
-def _lines(policy: "Policy") -> Iterator[str]:
+def _lines(policy: "VersionTable") -> Iterator[str]:
     for package in policy.packages:
         yield f"{package.package}: installed {package.installed or '-'}, candidate {package.candidate or '-'}"
         for version in package.versions:

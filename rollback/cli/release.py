@@ -16,11 +16,11 @@ def from_release(flags: Flags, given: Texts, out: Path | None, explain: str) -> 
     from rollback.catalog.indexes import Shelf
     from rollback.manifest.files import reasons, refuse_unmatched, write_all
     from rollback.manifest.model import document
-    from rollback.offline.target import Aim, rename
+    from rollback.offline.target import Target, rename
     from rollback.release import ways
 
     screen = Screen(flags)
-    aim = Aim(given.release, None, tuple(rename(one) for one in given.rename), given.only)
+    aim = Target(given.release, None, tuple(rename(one) for one in given.rename), given.only)
     state = read(flags.config).state
     make_private(state)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:

@@ -12,13 +12,13 @@ from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.runner.session import ask_each, refuse_lost
 from rollback.snapshot import Snapshot
 
-from .rules import Judgement, Rule, judge, meanings
+from .rules import Judgement, PictureRule, judge, meanings
 
 Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PictureComparison:
     """What differs on a host's disks, judged by the rules. `heads` are those of the pictures before and after."""
 
     host: str
@@ -28,7 +28,7 @@ class Verdict:
 
 
 def take(
-    fleet: Fleet, names: Iterable[str], rules: Iterable[Rule], note: Note
+    fleet: Fleet, names: Iterable[str], rules: Iterable[PictureRule], note: Note
 ) -> tuple[dict[str, Picture], dict[str, Failure]]:
     """The pictures of hosts as they are now, by host, and why there is none of the others.
 
@@ -71,15 +71,17 @@ def kept(snapshot: Snapshot, store: Store) -> dict[str, Picture]:
     return found
 
 
-def verdicts(then: Mapping[str, Picture], now: Mapping[str, Picture], rules: Iterable[Rule]) -> tuple[Verdict, ...]:
+def verdicts(
+    then: Mapping[str, Picture], now: Mapping[str, Picture], rules: Iterable[PictureRule]
+) -> tuple[PictureComparison, ...]:
     """What differs on the hosts of which both sides have a picture."""
     ordered = tuple(rules)
     return tuple(_verdict(host, then[host], now[host], ordered) for host in sorted(then.keys() & now.keys()))
 
 
-def _verdict(host: str, one: Picture, other: Picture, rules: tuple[Rule, ...]) -> Verdict:
+def _verdict(host: str, one: Picture, other: Picture, rules: tuple[PictureRule, ...]) -> PictureComparison:
     found = compare(one, other)
-    return Verdict(host, found, judge(found.changes, rules, one, other), (one.head, other.head))
+    return PictureComparison(host, found, judge(found.changes, rules, one, other), (one.head, other.head))
 
 
 def _caution(head: Head) -> str:

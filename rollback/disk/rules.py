@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from nornir_upgrade.config.yaml import Node, Source, read
-from nornir_upgrade.core.filesystem.picture import ASPECTS, KINDS, Aspect, Change, Entry, Picture
+from nornir_upgrade.config.yaml import Node, YamlFile, read
+from nornir_upgrade.core.filesystem.picture import ASPECTS, KINDS, Aspect, PathChange, PathState, Picture
 
 Condition = Literal["", "same-stanzas", "same-lines", "bytecode", "new"]
 """What must hold besides: the file says the same but for the order of its stanzas or lines; Python's bytecode has its source;
@@ -25,7 +25,7 @@ _MORE = ("kinds", "condition")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PictureRule:
     """Differences at `paths` in `aspects` have this `reason`. Globs: `*` and `?` stay within a directory, `**` does not.
 
     `kinds` are find(1)'s letters of what stands there, before and after; '' for any.
@@ -47,38 +47,38 @@ class Rule:
 class Judgement:
     """The differences without a rule, and how many each rule explains, those with the most first."""
 
-    unexplained: tuple[Change, ...]
-    explained: tuple[tuple[Rule, int], ...]
+    unexplained: tuple[PathChange, ...]
+    explained: tuple[tuple[PictureRule, int], ...]
 
 
-def shipped() -> tuple[Rule, ...]:
+def shipped() -> tuple[PictureRule, ...]:
     """The rules of this package."""
     return load(files("rollback.disk").joinpath("picture_rules.yaml"), "picture_rules.yaml")
 
 
-def with_more(own: Path | None) -> tuple[Rule, ...]:
+def with_more(own: Path | None) -> tuple[PictureRule, ...]:
     """The rules of this package, and after them those of the file `own`. Raises `InvalidInput`."""
     return (*shipped(), *(load(own, str(own)) if own else ()))
 
 
-def load(source: Source, name: str) -> tuple[Rule, ...]:
+def load(source: YamlFile, name: str) -> tuple[PictureRule, ...]:
     """The rules in a file. Raises `InvalidInput` with file, line and key."""
     top = read(source, name).fields(("format", "rules"))
     top["format"].text(r"1\.\d+", what='a format that this version knows: "1.0"')
     return tuple(map(_rule, top["rules"].elements()))
 
 
-def meanings(rules: Iterable[Rule]) -> tuple[tuple[str, str], ...]:
+def meanings(rules: Iterable[PictureRule]) -> tuple[tuple[str, str], ...]:
     """The files that are to be read for what they say: path, and how."""
     return tuple(
         (path, _MEANINGS[rule.condition]) for rule in rules if rule.condition in _MEANINGS for path in rule.paths
     )
 
 
-def judge(changes: Iterable[Change], rules: Iterable[Rule], before: Picture, after: Picture) -> Judgement:
+def judge(changes: Iterable[PathChange], rules: Iterable[PictureRule], before: Picture, after: Picture) -> Judgement:
     """Part `changes` by `rules`. Each counts under the first rule that is about it; what no rule is about stays unexplained."""
     ordered = tuple(rules)
-    counts: dict[Rule, int] = {}
+    counts: dict[PictureRule, int] = {}
     unexplained = []
     for change in changes:
         rest, first = _explain(change, ordered, before, after)
@@ -91,8 +91,8 @@ def judge(changes: Iterable[Change], rules: Iterable[Rule], before: Picture, aft
 
 
 def _explain(
-    change: Change, rules: Iterable[Rule], before: Picture, after: Picture
-) -> tuple[tuple[Aspect, ...], Rule | None]:
+    change: PathChange, rules: Iterable[PictureRule], before: Picture, after: Picture
+) -> tuple[tuple[Aspect, ...], PictureRule | None]:
     """The aspects of a change that no rule is about, and the first rule that is about one."""
     rest, first = change.aspects, None
     for rule in rules:
@@ -104,7 +104,7 @@ def _explain(
     return rest, first
 
 
-def _holds(rule: Rule, change: Change, before: Picture, after: Picture) -> bool:
+def _holds(rule: PictureRule, change: PathChange, before: Picture, after: Picture) -> bool:
     one, other = change.before, change.after
     if rule.kinds and any(entry.kind not in rule.kinds for entry in (one, other) if entry):
         return False
@@ -115,7 +115,7 @@ def _holds(rule: Rule, change: Change, before: Picture, after: Picture) -> bool:
     return not rule.condition or _means_the_same(one, other)
 
 
-def _means_the_same(one: Entry | None, other: Entry | None) -> bool:
+def _means_the_same(one: PathState | None, other: PathState | None) -> bool:
     return bool(one and other and one.meaning and one.meaning == other.meaning)
 
 
@@ -131,13 +131,13 @@ def _has_source(path: str, before: Picture, after: Picture) -> bool:
     return bool(one and other and one.digest and one.digest == other.digest)
 
 
-def _rule(node: Node) -> Rule:
+def _rule(node: Node) -> PictureRule:
     given = node.fields(_FIELDS, _MORE)
     condition = given["condition"].text("|".join(get_args(Condition))) if "condition" in given else ""
     paths = given["paths"].texts(r"/[^\0]*", what="an absolute path")
     if condition in _MEANINGS and any(_WILD.search(path) for path in paths):
         raise given["paths"].fail(f"{condition} needs paths without wildcards")
-    return Rule(
+    return PictureRule(
         given["name"].text("[a-z][a-z0-9-]*", what="small letters, digits and hyphens"),
         given["reason"].text(r"\S[\s\S]{9,}", what="a reason in words"),
         paths,

@@ -5,22 +5,22 @@ from typing import Any
 
 from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import one_line
-from nornir_upgrade.core.filesystem.picture import KINDS, Aspect, Change, Entry
+from nornir_upgrade.core.filesystem.picture import KINDS, Aspect, PathChange, PathState
 
-from .pictures import Verdict
-from .rules import Rule
+from .pictures import PictureComparison
+from .rules import PictureRule
 
 _WIDTH = 40
 _MOST = 200  # lines of one host; a document has them all
 
 
-def in_text(verdicts: Sequence[Verdict]) -> str:
+def in_text(verdicts: Sequence[PictureComparison]) -> str:
     """The counts of each host, the differences without a rule, the rules that explain the others, and what was not compared."""
     parts = [_counts(verdicts), _unexplained(verdicts), _rules(verdicts), "\n".join(_not_compared(verdicts))]
     return "\n\n".join(part for part in parts if part)
 
 
-def document(verdicts: Iterable[Verdict]) -> dict[str, Any]:
+def document(verdicts: Iterable[PictureComparison]) -> dict[str, Any]:
     """As `in_text`, by host. Names that are no UTF-8 have their odd bytes written out."""
     return {
         one.host: {
@@ -36,7 +36,7 @@ def document(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     }
 
 
-def _counts(verdicts: Iterable[Verdict]) -> str:
+def _counts(verdicts: Iterable[PictureComparison]) -> str:
     rows = [
         (
             one.host,
@@ -49,7 +49,7 @@ def _counts(verdicts: Iterable[Verdict]) -> str:
     return columns(("whole disk", "paths", "explained", "unexplained"), rows)
 
 
-def _unexplained(verdicts: Iterable[Verdict]) -> str:
+def _unexplained(verdicts: Iterable[PictureComparison]) -> str:
     rows: list[tuple[str, str, str]] = []
     for one in verdicts:
         changes = one.judgement.unexplained
@@ -59,8 +59,8 @@ def _unexplained(verdicts: Iterable[Verdict]) -> str:
     return columns(("host", "path", "differs"), rows) if rows else ""
 
 
-def _rules(verdicts: Iterable[Verdict]) -> str:
-    counts: dict[Rule, int] = {}
+def _rules(verdicts: Iterable[PictureComparison]) -> str:
+    counts: dict[PictureRule, int] = {}
     for one in verdicts:
         for rule, count in one.judgement.explained:
             counts[rule] = counts.get(rule, 0) + count
@@ -71,7 +71,7 @@ def _rules(verdicts: Iterable[Verdict]) -> str:
     return columns(("rule", "count", "reason"), rows) if rows else ""
 
 
-def _not_compared(verdicts: Iterable[Verdict]) -> list[str]:
+def _not_compared(verdicts: Iterable[PictureComparison]) -> list[str]:
     """A line for each thing that was left out, with the hosts on which it was."""
     hosts: dict[str, list[str]] = {}
     for one in verdicts:
@@ -80,7 +80,7 @@ def _not_compared(verdicts: Iterable[Verdict]) -> list[str]:
     return [f"Not compared on {', '.join(names)}: {line}" for line, names in hosts.items()]
 
 
-def _left_out(one: Verdict) -> Iterable[str]:
+def _left_out(one: PictureComparison) -> Iterable[str]:
     points: dict[str, set[str]] = {}
     for out in (out for head in one.heads for out in head.left_out):
         points.setdefault(out.why, set()).add(_shown(out.point))
@@ -95,14 +95,14 @@ def _left_out(one: Verdict) -> Iterable[str]:
         yield f"{sum(head.vanished for head in one.heads)} files that vanished while they were read"
 
 
-def _as_data(change: Change) -> dict[str, Any]:
+def _as_data(change: PathChange) -> dict[str, Any]:
     before, after = (
         {aspect: _value(entry, aspect) for aspect in change.aspects} for entry in (change.before, change.after)
     )
     return {"path": _shown(change.path), "aspects": list(change.aspects), "before": before, "after": after}
 
 
-def _told(change: Change) -> Iterable[str]:
+def _told(change: PathChange) -> Iterable[str]:
     late = any(entry.late for entry in (change.before, change.after) if entry)
     for aspect in change.aspects:
         before, after = _value(change.before, aspect), _value(change.after, aspect)
@@ -114,7 +114,7 @@ def _told(change: Change) -> Iterable[str]:
             yield f"{aspect} {one_line(before or 'none', _WIDTH)} -> {one_line(after or 'none', _WIDTH)}"
 
 
-def _value(entry: Entry | None, aspect: Aspect) -> str:
+def _value(entry: PathState | None, aspect: Aspect) -> str:
     if entry is None:
         return ""
     values: dict[Aspect, str] = {

@@ -9,14 +9,14 @@ from nornir_upgrade.core.escrow.holders import Holding
 from nornir_upgrade.core.packaging.package_file import PackageFile, files_of
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.runner.required_files import Capture
-from rollback.snapshot import Entry, Snapshot
+from rollback.snapshot import Snapshot, SnapshotEntry
 
 _RESTORABLE = ("open", "succeeded", "differs")
 _DIGEST = 64  # hexadecimal digits of a SHA-256
 
 
 @dataclass(frozen=True, slots=True)
-class Waste:
+class Unreferenced:
     """What no restorable run needs: package files, objects (theirs among them), and copies on hosts (host -> digests)."""
 
     packages: tuple[Kept, ...]
@@ -28,7 +28,9 @@ class Waste:
         return bool(self.packages or self.objects or self.copies)
 
 
-def restorable(runs: Sequence[Run], snapshots: Sequence[Entry]) -> tuple[tuple[Run, ...], tuple[Entry, ...]]:
+def restorable(
+    runs: Sequence[Run], snapshots: Sequence[SnapshotEntry]
+) -> tuple[tuple[Run, ...], tuple[SnapshotEntry, ...]]:
     """The runs that a way back may still read, and the snapshots that one may lead to.
 
     From the first run on that is neither undone nor without any touch, everything counts: a way back reads every run since its
@@ -44,7 +46,7 @@ def restorable(runs: Sequence[Run], snapshots: Sequence[Entry]) -> tuple[tuple[R
     return needed, tuple(one for one in snapshots if not one.run or one.run in ids)
 
 
-def pictured(snapshots: Iterable[Entry]) -> tuple[Capture, ...]:
+def pictured(snapshots: Iterable[SnapshotEntry]) -> tuple[Capture, ...]:
     """The pictures of whole disks that `snapshots` refer to."""
     return tuple(
         Capture(one.run, host.host, "picture in snapshot", one.id, host.picture)
@@ -56,12 +58,12 @@ def pictured(snapshots: Iterable[Entry]) -> tuple[Capture, ...]:
 
 def waste(
     runs: Sequence[Run],
-    snapshots: Sequence[Entry],
+    snapshots: Sequence[SnapshotEntry],
     read: Callable[[str], Snapshot],
     kept: Collection[Kept],
     objects: Collection[str],
     holdings: Iterable[Holding] = (),
-) -> Waste:
+) -> Unreferenced:
     """What of `kept`, of the store's `objects` and of what hosts hold can go; of the last what is not for a host's own way back.
 
     `read` gives the snapshot of an id; one at a time is held. What was fetched since the last run began may be for one to come.
@@ -81,7 +83,7 @@ def waste(
         for one in holdings
         if one.at < last
     }
-    return Waste(
+    return Unreferenced(
         tuple(packages),
         tuple(digest for digest in sorted(objects) if digest not in stay),
         {host: digests for host, digests in gone.items() if digests},

@@ -9,10 +9,10 @@ from nornir_upgrade.core.escrow.escrow import Kept
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.runner.required_files import Capture
-from rollback.snapshot import Entry
+from rollback.snapshot import SnapshotEntry
 
-from .prune import Waste
-from .verify import Inspection
+from .prune import Unreferenced
+from .verify import EscrowCheck
 
 _HOSTS_SHOWN = 4
 
@@ -62,7 +62,7 @@ def files(captured: Iterable[FileState]) -> str:
     return columns(("path", "kind", "mode", "owner", "target"), rows) if rows else "Nothing was captured there."
 
 
-def waste(found: Waste, kept: Iterable[Kept]) -> Iterator[str]:
+def waste(found: Unreferenced, kept: Iterable[Kept]) -> Iterator[str]:
     """What would go, a line each; of copies on hosts one for each file."""
     yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in found.packages)
     if others := len(set(found.objects) - {one.digest for one in found.packages}):
@@ -75,7 +75,7 @@ def waste(found: Waste, kept: Iterable[Kept]) -> Iterator[str]:
     yield from (f"the copy on {_some(names)}: {file}" for file, names in sorted(hosts.items()))
 
 
-def all_needed(runs: Collection[Run], snapshots: Iterable[Entry]) -> str:
+def all_needed(runs: Collection[Run], snapshots: Iterable[SnapshotEntry]) -> str:
     """Why nothing goes."""
     own = [f"{one.id}{f' ({one.label})' if one.label else ''}" for one in snapshots if not one.run]
     undone = sum(run.status in ("undone", "untouched") for run in runs)
@@ -87,14 +87,14 @@ def all_needed(runs: Collection[Run], snapshots: Iterable[Entry]) -> str:
     return f"{text}."
 
 
-def amount(found: Waste, size: int) -> str:
+def amount(found: Unreferenced, size: int) -> str:
     """How much would go."""
     copies = sum(map(len, found.copies.values()))
     more = f" and {copies} copies on {len(found.copies)} hosts" if copies else ""
     return f"{len(found.objects)} objects, {in_bytes(size)}{more}"
 
 
-def inspected(found: Inspection) -> str:
+def inspected(found: EscrowCheck) -> str:
     """What came of reading everything."""
     copies = f", {found.copies} copies on hosts" if found.copies else ""
     verdict = (

@@ -11,7 +11,7 @@ from nornir_upgrade.runner.required_files import Capture
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class EscrowCheck:
     """How many objects of how many bytes were read here, how many copies on hosts, and what is wrong with any, one line each.
 
     `silent` are the hosts whose copies nobody could read, and why.
@@ -24,7 +24,7 @@ class Inspection:
     silent: Mapping[str, str] = field(default_factory=dict)
 
 
-def inspect(escrow: Escrow, captured: Iterable[Capture]) -> Inspection:
+def inspect(escrow: Escrow, captured: Iterable[Capture]) -> EscrowCheck:
     """Every object of the store and every entry of the escrow, read to its end; `captured` are those that must be there too."""
     store = escrow.store
     digests = tuple(store.digests())
@@ -40,10 +40,10 @@ def inspect(escrow: Escrow, captured: Iterable[Capture]) -> Inspection:
     ]
     entries = tuple(escrow.entries.digests())
     size = sum(map(store.size, digests)) + sum(map(escrow.entries.size, entries))
-    return Inspection(len(digests) + len(entries), size, (*escrow.damage(), *faults))
+    return EscrowCheck(len(digests) + len(entries), size, (*escrow.damage(), *faults))
 
 
-def inspect_copies(escrow: Escrow, fleet: Fleet, names: Collection[str]) -> Inspection:
+def inspect_copies(escrow: Escrow, fleet: Fleet, names: Collection[str]) -> EscrowCheck:
     """Every copy that a host is known to hold, read to its end there; `names` are those that can be asked."""
     holding = {one.host: frozenset(one.digests) for one in escrow.holders.list()}
     asked = [host for host in holding if host in names]
@@ -52,7 +52,7 @@ def inspect_copies(escrow: Escrow, fleet: Fleet, names: Collection[str]) -> Insp
     found, failures = fleet_copies.parted(answers)
     silent |= {host: failure.message for host, failure in failures.items()}
     faults = [line for host, whole in found.items() for line in _missing(escrow, host, holding[host] - whole)]
-    return Inspection(0, 0, tuple(faults), sum(len(holding[host]) for host in found), silent)
+    return EscrowCheck(0, 0, tuple(faults), sum(len(holding[host]) for host in found), silent)
 
 
 def _missing(escrow: Escrow, host: str, digests: Collection[str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import Package, PackageName, PackageWant
-from nornir_upgrade.core.run import Place, Run
+from nornir_upgrade.core.run import Run, StepPosition
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.manifest.identity import slots
 from rollback.packaging.candidate import Catalog
@@ -137,11 +137,11 @@ def staying(then: HostFacts, guests: Mapping[PackageName, Package]) -> HostFacts
     return replace(then, packages=packages)
 
 
-def _packages_of(run: Run, host: str) -> Iterator[tuple[str, Place, SetPackages]]:
+def _packages_of(run: Run, host: str) -> Iterator[tuple[str, StepPosition, SetPackages]]:
     """Each beginning and end of a step that set packages of the host, in the order of the journal."""
     for event in run.events:
         if event.host == host and event.what in ("step_started", "step_done"):
-            place = Place(event.wave, event.host, event.index)
+            place = StepPosition(event.wave, event.host, event.index)
             step = run.step_at(place)
             if isinstance(step, SetPackages):
                 yield event.what, place, step

@@ -16,7 +16,7 @@ from rollback.packaging.listing import Listing
 from rollback.solver.nearest import Nearest
 
 from .offers import Offers
-from .target import Aim, way_back
+from .target import Target, way_back
 
 _SHOWN = 10
 _Key = tuple[str, str, str]
@@ -31,7 +31,7 @@ class Checked:
 
 
 def checked_way(
-    host: str, installed: Listing, offers: Offers, aim: Aim, present: Mapping[_Key, Control] | None = None
+    host: str, installed: Listing, offers: Offers, aim: Target, present: Mapping[_Key, Control] | None = None
 ) -> Checked:
     """`way_back`, such that its packages can stand together, as far as `offers`, and `present` of those installed, say what they
     demand. What a partial one must take along, it does. Raises as `way_back`.
@@ -121,7 +121,7 @@ class _World:
         return Package(name, arch, version, "installed", "hold" if change.hold else "install", change.auto)
 
 
-def _patterns(whole: Manifest, aim: Aim) -> tuple[str, ...]:
+def _patterns(whole: Manifest, aim: Target) -> tuple[str, ...]:
     """A package that is asked for by its name now is asked for by its name then as well."""
     renamed = (change.target_name for change in whole.changes if change.action == "rename" and aim.wants(change.name))
     return (*aim.only, *sorted(renamed)) if aim.only else ()
@@ -139,7 +139,7 @@ def _ends(manifest: Manifest, world: _World | None = None) -> set[_Key]:
     return {(name, world.arch(name, version, arch) if world else arch, version) for name, version, arch in found}
 
 
-def _merged(whole: Manifest, found: Manifest, world: _World, aim: Aim) -> Iterator[Change]:
+def _merged(whole: Manifest, found: Manifest, world: _World, aim: Target) -> Iterator[Change]:
     """The changes of `whole` that lead where `found` does, and in place of the others those of `found`."""
     answers = {change.key: change for change in found.changes}
     ends = {(name, version) for name, _, version in _ends(found)}

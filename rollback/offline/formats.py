@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from rollback.packaging.deb import apt_policy, dpkg_lists, madison
 from rollback.packaging.listing import Listing
-from rollback.packaging.policy import Policy
+from rollback.packaging.policy import VersionTable
 from rollback.packaging.rpm import dnf_list, rpm_lists
 from rollback.packaging.text import Text
 
@@ -22,7 +22,7 @@ _QUERY = re.compile(
 _RPM_BLOCK = re.compile(r"Name +: \S+")
 
 
-def policy(text: Text) -> Policy:
+def policy(text: Text) -> VersionTable:
     """The versions that can be had, from `apt-cache policy`, `apt-cache madison`, or dnf's or yum's `list`.
 
     Raises `InvalidInput` with line and reason.

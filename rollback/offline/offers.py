@@ -9,7 +9,7 @@ from nornir_upgrade.core.version.nevra import without_epoch
 from rollback.packaging.candidate import Offer
 from rollback.packaging.labels import path_labels
 from rollback.packaging.listing import Family
-from rollback.packaging.policy import Policy, Source
+from rollback.packaging.policy import VersionSource, VersionTable
 
 _ANY_ARCH = ("all", "noarch")
 
@@ -70,7 +70,7 @@ def collect(offers: Iterable[Offer], family: Family, native: str) -> Offers:
     return Offers(family, native, {name: tuple(each) for name, each in found.items()})
 
 
-def from_policy(policy: Policy) -> Iterable[Offer]:
+def from_policy(policy: VersionTable) -> Iterable[Offer]:
     """What the sources of kind `archive` offer."""
     for package in policy.packages:
         name, _, arch = package.package.partition(":")
@@ -81,7 +81,7 @@ def from_policy(policy: Policy) -> Iterable[Offer]:
                     yield Offer(name, own, version.version, one.raw, labels_of(one))
 
 
-def installed_versions(policy: Policy) -> Iterable[tuple[str, str, str]]:
+def installed_versions(policy: VersionTable) -> Iterable[tuple[str, str, str]]:
     """Name, architecture ('' is the machine's own) and version of what the policy says is installed."""
     for package in policy.packages:
         name, _, arch = package.package.partition(":")
@@ -92,6 +92,6 @@ def installed_versions(policy: Policy) -> Iterable[tuple[str, str, str]]:
                 yield from ((name, own, version.version) for own in archs)
 
 
-def labels_of(source: Source) -> tuple[str, ...]:
+def labels_of(source: VersionSource) -> tuple[str, ...]:
     """The parts of the path in a source's address, then those of its suite."""
     return path_labels(source.uri or "", source.suite or "")

@@ -32,7 +32,7 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class Target:
     """Where to: the newest versions of `release`, or the packages of `target`; where that has no versions, both.
 
     `only` narrows to packages that match one of these globs; none is: all.
@@ -68,7 +68,7 @@ def rename(text: str) -> Rename:
     return Rename(now, then)
 
 
-def way_back(host: str, installed: Listing, offers: Offers, aim: Aim) -> Manifest:
+def way_back(host: str, installed: Listing, offers: Offers, aim: Target) -> Manifest:
     """The manifest that leads the packages of `installed` to `aim`, as far as `offers` go.
 
     Problems: `unobtainable`, `duplicate` (two versions of a package, as a killed rpm leaves them), `unread` (a line of a list that
@@ -87,7 +87,7 @@ def way_back(host: str, installed: Listing, offers: Offers, aim: Aim) -> Manifes
 class _Steps:
     installed: Listing
     offers: Offers
-    aim: Aim
+    aim: Target
     names: frozenset[str]
 
     def changes(self) -> Iterator[Change]:
@@ -235,7 +235,7 @@ def _unobtainable(changes: Iterable[Change]) -> Iterator[Problem]:
         )
 
 
-def _duplicates(installed: Listing, aim: Aim) -> Iterator[Problem]:
+def _duplicates(installed: Listing, aim: Target) -> Iterator[Problem]:
     counts = Counter((one.name, one.arch) for one in installed if not DNF.several(one.name) and aim.wants(one.name))
     twice = tuple(sorted({name for (name, _), count in counts.items() if count > 1}))
     if twice:

@@ -9,7 +9,7 @@ Kind = Literal["archive", "status"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class VersionSource:
     """Who has a version. `status` is the host's own list of installed packages, from which nothing can be fetched.
 
     `suite` is suite and component as apt writes them (`bookworm/main`), for dnf the repository's id. `raw` is the line, without
@@ -31,7 +31,7 @@ class Version:
     version: str
     priority: int | None
     installed: bool
-    sources: tuple[Source, ...]
+    sources: tuple[VersionSource, ...]
     phased: int | None = None
 
 
@@ -46,7 +46,7 @@ class PolicyPackage:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class VersionTable:
     """What a file says can be had, in its order, and the lines of it that say something else."""
 
     family: Literal["deb", "rpm"]

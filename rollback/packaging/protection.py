@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage
 
 _KERNELS = tuple(
     f"kernel{variant}{part}"
@@ -45,7 +45,7 @@ class DnfConf:
         """Whether packages of that name are never removed."""
         return any(fnmatchcase(name, pattern) for pattern in self.protected)
 
-    def running(self, installed: Iterable[Rpm], kernel: str) -> tuple[Rpm, ...]:
+    def running(self, installed: Iterable[RpmPackage], kernel: str) -> tuple[RpmPackage, ...]:
         """The package that holds the running kernel, `kernel` being what /proc/sys/kernel/osrelease says; never removed.
 
         Where none says that it does, all install-only packages of its version and architecture count as that.
@@ -67,5 +67,5 @@ DNF = DnfConf()
 """dnf as it is, with what the distributions' own packages tell it."""
 
 
-def _holds(one: Rpm, kernel: str) -> bool:
+def _holds(one: RpmPackage, kernel: str) -> bool:
     return any(given.name == _UNAME and given.version == kernel for given in one.provides)

@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import Irreversible
-from nornir_upgrade.core.run import Place, Run
+from nornir_upgrade.core.run import Run, StepPosition
 from nornir_upgrade.core.state.places import roots
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.transport.host import FileState
@@ -147,11 +147,11 @@ def start_order(runs: Sequence[Run]) -> tuple[tuple[str, tuple[tuple[str, str], 
     return tuple((runs[first].plan.waves[wave].name, tuple(found)) for (first, wave), found in waves.items())
 
 
-def _places(run: Run) -> Iterable[Place]:
+def _places(run: Run) -> Iterable[StepPosition]:
     for number, wave in enumerate(run.plan.waves):
         for work in wave.work:
             for index in range(len(work.steps)):
-                yield Place(number, work.host, index)
+                yield StepPosition(number, work.host, index)
 
 
 def _services(step: Step) -> Iterable[str]:
@@ -197,7 +197,7 @@ def _covered(resource: Resource, earliest: Iterable[Resource]) -> bool:
     return kind in ("files", "edit") and all(any(file.startswith(tree) for tree in trees) for file in files)
 
 
-def _require_way_back(run: Run, place: Place, step: Step, consent: frozenset[str]) -> None:
+def _require_way_back(run: Run, place: StepPosition, step: Step, consent: frozenset[str]) -> None:
     lost_capture = step.covered_by and step.covered_by not in run.captures
     reason = f"{step.covered_by} was never captured" if lost_capture else step.point_of_no_return
     if reason and place.host not in consent:

@@ -9,7 +9,7 @@ from rollback.packaging.candidate import Catalog
 from rollback.packaging.clauses import Reason
 from rollback.solver.exact import account
 
-from .preferences import Aim
+from .preferences import PackageGoal
 from .problem import Scene
 from .reasons import by_root
 
@@ -57,7 +57,12 @@ def _end(found: Scene, key: PackageName, version: str, offered: Catalog) -> Pack
 
 
 def _change(
-    found: Scene, key: PackageName, end: Package | None, aim: Aim | None, why: tuple[Reason, ...], offered: Catalog
+    found: Scene,
+    key: PackageName,
+    end: Package | None,
+    aim: PackageGoal | None,
+    why: tuple[Reason, ...],
+    offered: Catalog,
 ) -> Change:
     now = found.now.get(key)
     text = "; ".join(map(str, why))
@@ -72,7 +77,7 @@ def _change(
     return replace(change, action="unobtainable") if stays and lacking else change
 
 
-def _grouped(found: Scene, why: Reasons, aims: Mapping[PackageName, Aim]) -> tuple[Problem, ...]:
+def _grouped(found: Scene, why: Reasons, aims: Mapping[PackageName, PackageGoal]) -> tuple[Problem, ...]:
     """One for each root cause. With `--only`, what had to come along is no deviation: its change says why."""
     if found.partial:
         why = {key: reasons for key, reasons in why.items() if aims[key].focus or aims[key].guest}

@@ -12,7 +12,7 @@ from nornir_upgrade.core.packaging.model import PackageName
 from rollback.packaging.clauses import Clause, Reason, Rule
 from rollback.solver.encoding import Encoding
 
-from .preferences import Aim
+from .preferences import PackageGoal
 from .reasons import merged
 
 _ENGINE = "g3"
@@ -20,7 +20,9 @@ _LATE: tuple[Rule, ...] = ("essential", "kept")
 """Rules that are given as reasons only where those before do not suffice: an explanation by what is missing says more."""
 
 
-def explain(encoding: Encoding, aims: Sequence[Aim], chosen: frozenset[int]) -> dict[PackageName, tuple[Reason, ...]]:
+def explain(
+    encoding: Encoding, aims: Sequence[PackageGoal], chosen: frozenset[int]
+) -> dict[PackageName, tuple[Reason, ...]]:
     """The reasons for each package of `aims` that `chosen`, the optimum, does not bring to what is wanted.
 
     They are taken from the rules, and from what the optimum has as it should be: no better answer is without one of them.
@@ -36,7 +38,7 @@ def contradiction(encoding: Encoding) -> tuple[Reason, ...]:
         return court.core(())
 
 
-def met(encoding: Encoding, aim: Aim, chosen: frozenset[int]) -> bool:
+def met(encoding: Encoding, aim: PackageGoal, chosen: frozenset[int]) -> bool:
     """Whether `chosen` brings the package to what is wanted."""
     there = [encoding.packages[v - 1].version for v in encoding.variables.get(aim.key, ()) if v in chosen]
     return there == ([aim.wanted] if aim.wanted else [])
@@ -45,7 +47,7 @@ def met(encoding: Encoding, aim: Aim, chosen: frozenset[int]) -> bool:
 class _Court:
     """A solver that holds every clause under a selector, and knows the reason of each selector and each kept package."""
 
-    def __init__(self, encoding: Encoding, aims: Sequence[Aim], chosen: frozenset[int]) -> None:
+    def __init__(self, encoding: Encoding, aims: Sequence[PackageGoal], chosen: frozenset[int]) -> None:
         self.encoding = encoding
         self._clauses: dict[int, Clause] = {}  # by selector
         self._barred = {clause.literals for clause in encoding.clauses if len(clause.literals) == 1}  # tell nothing new
@@ -66,7 +68,7 @@ class _Court:
     def __exit__(self, *_: object) -> None:
         self._solver.delete()
 
-    def reasons(self, aim: Aim, chosen: frozenset[int]) -> tuple[Reason, ...]:
+    def reasons(self, aim: PackageGoal, chosen: frozenset[int]) -> tuple[Reason, ...]:
         variables = self.encoding.variables.get(aim.key, ())
         exact = self.encoding.find(aim.key, aim.wanted) if aim.wanted else 0
         against = self._against((exact,) if exact else tuple(-v for v in variables))
@@ -94,7 +96,7 @@ class _Court:
         self._solver.add_clause([*clause.literals, -selector])
         self._clauses[selector] = clause
 
-    def _keep(self, aim: Aim) -> None:
+    def _keep(self, aim: PackageGoal) -> None:
         name = aim.key.name
         if aim.wanted:
             there = self.encoding.find(aim.key, aim.wanted)

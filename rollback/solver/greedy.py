@@ -11,12 +11,12 @@ from nornir_upgrade.core.packaging.model import PackageName
 from rollback.packaging.clauses import Clause, Reason
 from rollback.solver.encoding import Encoding, holds
 
-from .preferences import Aim
+from .preferences import PackageGoal
 
 Found = tuple[frozenset[int], dict[PackageName, tuple[Reason, ...]]]
 
 
-def closure(encoding: Encoding, aims: Sequence[Aim]) -> Found | None:
+def closure(encoding: Encoding, aims: Sequence[PackageGoal]) -> Found | None:
     """The closure, and for each package that is not as wanted the rule that moved it; `None` where the end is not consistent."""
     walk = _Walk(encoding, aims)
     walk.run()
@@ -25,7 +25,7 @@ def closure(encoding: Encoding, aims: Sequence[Aim]) -> Found | None:
 
 
 class _Walk:
-    def __init__(self, encoding: Encoding, aims: Sequence[Aim]) -> None:
+    def __init__(self, encoding: Encoding, aims: Sequence[PackageGoal]) -> None:
         self.encoding = encoding
         self.guests = {aim.key for aim in aims if aim.guest}
         self.second = {aim.key: self._second(aim) for aim in aims}
@@ -56,7 +56,7 @@ class _Walk:
             present |= {self.on[key]} - {0}
             waiting += self._about[key]
 
-    def _second(self, aim: Aim) -> int:
+    def _second(self, aim: PackageGoal) -> int:
         """A guest that cannot stay as it is goes, rather than that a package of the snapshot does not come back."""
         return self.encoding.find(aim.key, aim.second) if aim.second and not aim.guest else 0
 

@@ -11,12 +11,12 @@ from pysat.examples.rc2 import RC2Stratified
 from pysat.formula import WCNF
 
 from .encoding import Encoding
-from .preferences import Aim, Soft, levels, ranked
+from .preferences import PackageGoal, Soft, levels, ranked
 
 _ENGINE = "g3"
 
 
-def nearest(encoding: Encoding, aims: Sequence[Aim]) -> frozenset[int] | None:
+def nearest(encoding: Encoding, aims: Sequence[PackageGoal]) -> frozenset[int] | None:
     """The variables of the one best set by the preferences of `aim`; `None` where no set satisfies the clauses."""
     size = len(encoding.packages)
     formula = WCNF()
@@ -67,7 +67,7 @@ class _Optima:
         return _chosen(self._engine.oracle.get_model(), self._size)
 
 
-def _first(encoding: Encoding, aims: Sequence[Aim], optima: _Optima, found: frozenset[int]) -> frozenset[int]:
+def _first(encoding: Encoding, aims: Sequence[PackageGoal], optima: _Optima, found: frozenset[int]) -> frozenset[int]:
     for aim in sorted(aims, key=lambda aim: aim.key):
         variables = ranked(encoding, aim)
         nothing = tuple(-v for v in variables)

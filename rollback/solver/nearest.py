@@ -19,7 +19,7 @@ from rollback.solver.exact import exact
 from .decode import told
 from .greedy import closure
 from .guests import Guests, guests, marked
-from .preferences import Aim
+from .preferences import PackageGoal
 from .problem import Missing, scene
 
 _Reasons = Mapping[PackageName, tuple[Reason, ...]]
@@ -75,7 +75,7 @@ class Nearest:
         return not found.encoding.violated(found.wanted)
 
 
-def _answer(encoding: Encoding, aims: Sequence[Aim]) -> _Answer | Problem:
+def _answer(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Answer | Problem:
     try:
         from .explain import contradiction, explain
         from .maxsat import nearest
@@ -89,7 +89,7 @@ def _answer(encoding: Encoding, aims: Sequence[Aim]) -> _Answer | Problem:
     return chosen, explain(encoding, aims, chosen), ()
 
 
-def _closed(encoding: Encoding, aims: Sequence[Aim]) -> _Answer | Problem:
+def _closed(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Answer | Problem:
     found = closure(encoding, aims)
     if found is not None:
         return *found, (_NO_ENGINE,)

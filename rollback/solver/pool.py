@@ -34,7 +34,7 @@ _ALL = attrgetter(*(field.name for field in fields(Package)))
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SolverQuestion:
     """What the solver is asked of one host; `Solver` says what each means."""
 
     then: HostFacts
@@ -49,7 +49,7 @@ def silent(done: int, of: int) -> None:
 
 
 def solve_all(
-    solver: Solver, questions: Mapping[str, Question], *, workers: int = 0, progress: Progress = silent
+    solver: Solver, questions: Mapping[str, SolverQuestion], *, workers: int = 0, progress: Progress = silent
 ) -> dict[str, Manifest]:
     """The manifest of every host, in the order of `questions`; the same whatever `workers` (0: as many as processors) and speed.
 
@@ -71,17 +71,17 @@ def processors() -> int:
 # ---------------------------------------------------------------------- which questions are equal
 
 
-def _different(questions: Mapping[str, Question]) -> list[tuple[Question, list[str]]]:
+def _different(questions: Mapping[str, SolverQuestion]) -> list[tuple[SolverQuestion, list[str]]]:
     """Each question that is no other's equal, with the hosts that it is put for; those of one catalog side by side."""
     packages = _Firsts[tuple[Package, ...]](lambda them: tuple(map(_ALL, them)))
     catalogs = _Firsts[Catalog](lambda one: (tuple(one.candidates), tuple(one.present)))
-    found: dict[int, dict[Hashable, tuple[Question, list[str]]]] = {}  # by catalog
+    found: dict[int, dict[Hashable, tuple[SolverQuestion, list[str]]]] = {}  # by catalog
     for host, question in questions.items():
         then, now, offered = _bare(question.then), _bare(question.now), catalogs.of(question.offered)
         states = (id(packages.of(then.packages)), id(packages.of(now.packages)))
         key = (states, then.os, now.os, tuple(sorted(question.to.items())), question.foreign)
         alike = found.setdefault(id(offered), {})
-        alike.setdefault(key, (Question(then, now, offered, question.to, question.foreign), []))[1].append(host)
+        alike.setdefault(key, (SolverQuestion(then, now, offered, question.to, question.foreign), []))[1].append(host)
     return [one for alike in found.values() for one in alike.values()]
 
 
@@ -115,7 +115,7 @@ class _Firsts(Generic[T]):
 # ---------------------------------------------------------------------- here, and side by side
 
 
-def _answers(solver: Solver, asked: Sequence[Question], workers: int, progress: Progress) -> list[Manifest]:
+def _answers(solver: Solver, asked: Sequence[SolverQuestion], workers: int, progress: Progress) -> list[Manifest]:
     """The answers to `asked`: found here, unless much is left after a while, which workers then find; what they leave is found here."""
     found: dict[int, Manifest] = {}
     begun = time.monotonic()
@@ -131,12 +131,12 @@ def _answers(solver: Solver, asked: Sequence[Question], workers: int, progress: 
     return [found[number] for number in range(len(asked))]
 
 
-def _asked(solver: Solver, question: Question) -> Manifest:
+def _asked(solver: Solver, question: SolverQuestion) -> Manifest:
     return solver(question.then, question.now, question.offered, question.to, question.foreign)
 
 
 def _side_by_side(
-    solver: Solver, asked: Sequence[Question], found: dict[int, Manifest], progress: Progress, workers: int
+    solver: Solver, asked: Sequence[SolverQuestion], found: dict[int, Manifest], progress: Progress, workers: int
 ) -> None:
     """Afterwards all is answered but what a worker died of, or could not answer."""
     left = deque(number for number in range(len(asked)) if number not in found)
@@ -167,7 +167,7 @@ class _Worker:
     pipe: Any
     offered: Catalog | None = None
 
-    def ask(self, question: Question) -> bool:
+    def ask(self, question: SolverQuestion) -> bool:
         """Whether the question went out. The catalog goes only where it is not the one of the question before."""
         known = question.offered is self.offered
         self.offered = question.offered
@@ -231,7 +231,7 @@ def _work(solver: Solver, pipe: Any) -> None:
             offered = fresh or offered
             answer = None
             with suppress(Exception):
-                answer = _asked(solver, Question(then, now, offered, to, foreign))
+                answer = _asked(solver, SolverQuestion(then, now, offered, to, foreign))
             pipe.send(answer)
 
 

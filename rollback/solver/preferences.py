@@ -27,7 +27,7 @@ from .encoding import Encoding
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class PackageGoal:
     """What one package should come to. `wanted` is the version, '' for not there; `second` the one to settle for.
 
     `focus`: it is among the packages that this is about (`--only`); `asked`: it is not marked auto; `guest`: it stays though the
@@ -46,7 +46,7 @@ Soft = tuple[tuple[int, ...], int]
 """A clause that had better be true, and what it weighs within its level."""
 
 
-def levels(encoding: Encoding, aims: Sequence[Aim]) -> tuple[tuple[Soft, ...], ...]:
+def levels(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[tuple[Soft, ...], ...]:
     """The preferences as soft clauses, the weightiest level first; see the table above."""
     guests = [aim for aim in aims if aim.guest]
     focus = [aim for aim in aims if aim.focus and not aim.guest]
@@ -65,40 +65,40 @@ def levels(encoding: Encoding, aims: Sequence[Aim]) -> tuple[tuple[Soft, ...], .
     )
 
 
-def ranked(encoding: Encoding, aim: Aim) -> tuple[int, ...]:
+def ranked(encoding: Encoding, aim: PackageGoal) -> tuple[int, ...]:
     """The variables of the package, the best first by line 9; not to be there comes after all of them, or first if wanted."""
     first = [v for v in (encoding.find(aim.key, aim.wanted), encoding.find(aim.key, aim.second)) if v]
     return tuple(dict.fromkeys((*first, *reversed(_by_version(encoding, aim.key)))))
 
 
-def _present(encoding: Encoding, aims: Sequence[Aim]) -> tuple[Soft, ...]:
+def _present(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[Soft, ...]:
     found = (encoding.standing(aim.key) for aim in aims if aim.wanted)
     return tuple((variables, 1) for variables in found if variables)
 
 
-def _exact(encoding: Encoding, aims: Sequence[Aim]) -> tuple[Soft, ...]:
+def _exact(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[Soft, ...]:
     found = (encoding.find(aim.key, aim.wanted) for aim in aims if aim.wanted)
     return tuple(((variable,), 1) for variable in found if variable)
 
 
-def _gone(encoding: Encoding, aims: Sequence[Aim]) -> tuple[Soft, ...]:
+def _gone(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[Soft, ...]:
     return tuple(((-v,), 1) for aim in aims if not aim.wanted for v in encoding.variables.get(aim.key, ()))
 
 
-def _settled(encoding: Encoding, aims: Sequence[Aim]) -> tuple[Soft, ...]:
+def _settled(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[Soft, ...]:
     return tuple(((-v,), 1) for aim in aims for v in _others(encoding, aim))
 
 
-def _near(encoding: Encoding, aims: Sequence[Aim]) -> tuple[Soft, ...]:
+def _near(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[Soft, ...]:
     return tuple(((-v,), _distance(encoding, aim, v)) for aim in aims for v in _others(encoding, aim))
 
 
-def _others(encoding: Encoding, aim: Aim) -> tuple[int, ...]:
+def _others(encoding: Encoding, aim: PackageGoal) -> tuple[int, ...]:
     good = {aim.wanted, aim.second} - {""}
     return tuple(v for v in encoding.variables.get(aim.key, ()) if encoding.packages[v - 1].version not in good)
 
 
-def _distance(encoding: Encoding, aim: Aim, variable: int) -> int:
+def _distance(encoding: Encoding, aim: PackageGoal, variable: int) -> int:
     """How many versions away from the one wanted, or else the one to settle for; where nothing should be, the oldest is nearest."""
     ordered = _by_version(encoding, aim.key)
     anchor = encoding.find(aim.key, aim.wanted or aim.second)

@@ -16,7 +16,7 @@ from rollback.packaging.deb.clauses import DebRules
 from rollback.packaging.rpm.clauses import RpmRules
 from rollback.solver.encoding import Encoding, encode
 
-from .preferences import Aim
+from .preferences import PackageGoal
 
 Missing = Literal["keep", "remove", "fail"]
 
@@ -30,7 +30,7 @@ class Scene:
     then: Mapping[PackageName, Package]
     now: Mapping[PackageName, Package]
     encoding: Encoding
-    aims: tuple[Aim, ...]
+    aims: tuple[PackageGoal, ...]
     only: tuple[str, ...]
 
     @property
@@ -79,13 +79,15 @@ def scene(
     return Scene(before, present, encoding, aims, tuple(only))
 
 
-def _aim(key: PackageName, then: Package | None, now: Package | None, only: Sequence[str], guest: bool = False) -> Aim:
+def _aim(
+    key: PackageName, then: Package | None, now: Package | None, only: Sequence[str], guest: bool = False
+) -> PackageGoal:
     old, new = _version(then), _version(now)
     asked = not ((then if old else now) or Package(key.name, key.arch, "", "installed", "install", False)).auto
     focus = _matches(key, only)
     if only and not focus:
-        return Aim(key, new, old, False, asked, guest)
-    return Aim(key, old, new, focus, asked, guest)
+        return PackageGoal(key, new, old, False, asked, guest)
+    return PackageGoal(key, old, new, focus, asked, guest)
 
 
 def _matches(key: PackageName, only: Iterable[str]) -> bool:
@@ -101,7 +103,7 @@ def _version(package: Package | None) -> str:
 class _Stage:
     """What is known of the packages before their family says what they demand."""
 
-    aims: tuple[Aim, ...]
+    aims: tuple[PackageGoal, ...]
     present: Mapping[PackageName, Package]
     offered: Catalog
     apart: Slots

@@ -252,9 +252,9 @@ def test_the_facts_before_a_run_are_kept_of_the_hosts_that_it_concerns(site: Sit
 # ---------------------------------------------------------------------- the switch
 
 
-def door_that(error: BaseException) -> exit_codes.Door:
+def door_that(error: BaseException) -> exit_codes.App:
     """A door whose one verb raises."""
-    group = exit_codes.Door(name="toy")
+    group = exit_codes.App(name="toy")
 
     @group.command()
     def verb() -> None:
@@ -313,7 +313,7 @@ def on_a_terminal(
     environment: dict[str, str] | None = None,
 ) -> tuple[int, str]:
     """Exit code and everything shown, where stdin, stdout and stderr are a terminal. `kill` is sent at the question."""
-    controller, terminal = pty.openpty()
+    session, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.cli.driver", *argv],
         cwd=site.directory,
@@ -326,12 +326,12 @@ def on_a_terminal(
         start_new_session=True,
     )
     os.close(terminal)
-    os.write(controller, answer.encode())
+    os.write(session, answer.encode())
     shown = b""
     until = time.monotonic() + 30
     while time.monotonic() < until:
         try:
-            piece = os.read(controller, 65536)
+            piece = os.read(session, 65536)
         except OSError:  # EIO: the last one has closed it
             break
         if not piece:
@@ -340,7 +340,7 @@ def on_a_terminal(
         if kill and b"[y/N]" in shown:
             process.send_signal(kill)
             kill = None
-    os.close(controller)
+    os.close(session)
     return process.wait(timeout=20), shown.decode()
 
 

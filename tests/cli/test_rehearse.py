@@ -6,9 +6,9 @@ from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.finding import Finding
-from nornir_upgrade.planner.reversibility import Proof
+from nornir_upgrade.planner.reversibility import Reversibility
 from nornir_upgrade.prepare import rehearse
-from nornir_upgrade.prepare.rehearse import Part, Rehearsal, parts, without_way_back
+from nornir_upgrade.prepare.rehearse import HostRehearsal, Rehearsal, parts, without_way_back
 from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
@@ -26,15 +26,17 @@ def test_hosts_whose_packages_change_rehearse_packages_and_repositories_in_order
     second = Wave("two", (Work("a", (SetRepository("/etc/apt/sources.list.d/old.list"),)),))
     found = parts(Plan("forward", "test", (first, second)), {"a": "there is none"})
     assert found == {
-        "a": Part((SOURCE, PACKAGES, SetRepository("/etc/apt/sources.list.d/old.list")), False, "there is none")
+        "a": HostRehearsal(
+            (SOURCE, PACKAGES, SetRepository("/etc/apt/sources.list.d/old.list")), False, "there is none"
+        )
     }
 
 
 def test_the_way_back_is_rehearsed_where_there_is_one_and_its_packages_are_at_hand() -> None:
     proofs = (
-        Proof("a", "reversible", ()),
-        Proof("b", "no way back", ()),
-        Proof("c", "reversible from escrow", (), to_keep=(PackageFile("deb", "less", "amd64", "1"),)),
+        Reversibility("a", "reversible", ()),
+        Reversibility("b", "no way back", ()),
+        Reversibility("c", "reversible from escrow", (), to_keep=(PackageFile("deb", "less", "amd64", "1"),)),
     )
     assert without_way_back(proofs).keys() == {"b"}
     assert without_way_back(proofs, keeping=False).keys() == {"b", "c"}
@@ -52,7 +54,7 @@ def test_a_host_that_cannot_rehearse_blocks_and_nothing_is_begun(havana: Site) -
 
 
 def test_what_was_rehearsed_is_told_and_the_run_goes_on(havana: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def rehearsed(host: str, part: Part) -> Rehearsal:
+    def rehearsed(host: str, part: HostRehearsal) -> Rehearsal:
         return Rehearsal(host, len(part.steps), part.back, part.why)
 
     monkeypatch.setattr(rehearse, "rehearse", lambda _, due, *__: tuple(rehearsed(*one) for one in due.items()))

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from nornir_upgrade.core.errors import Failure
 from nornir_upgrade.core.packaging.deb import index_repair, transaction
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, Held, Offer
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, Held
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.host import Result
@@ -105,7 +105,7 @@ class StubDepot:
     def look(self, files: Sequence[PackageFile]) -> tuple[tuple[str, ...], bytes]:
         return ("look", _text(files)), b""
 
-    def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+    def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
         told = json.loads(text)
         return {file: _offer(*told[str(file)]) for file in files}
 
@@ -137,9 +137,9 @@ class StubFleet:
             return dict(zip(names, pool.map(one, names), strict=True))
 
 
-def _offer(cached: list[Any] | None, offered: bool, digest: str) -> Offer:
+def _offer(cached: list[Any] | None, offered: bool, digest: str) -> FileOffer:
     held = Held(cached[0], cached[1], cached[2], "index" if cached[1] == digest else "name") if cached else None
-    return Offer(held, offered, (digest,) if offered else (), cached[2] if cached else 0)
+    return FileOffer(held, offered, (digest,) if offered else (), cached[2] if cached else 0)
 
 
 def _text(files: Sequence[PackageFile]) -> str:

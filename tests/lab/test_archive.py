@@ -12,7 +12,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.lab import seeds
 from nornir_upgrade.lab.deb import archive
 from nornir_upgrade.lab.deb.fleet import FLEET, INSTALLED, extra_hosts
-from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, RELEASES, Package, Release
+from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, RELEASES, LabPackage, Release
 from nornir_upgrade.lab.signing import ArchiveKey, archive_key
 
 _BASE = ("python3", "python3-pymysql")
@@ -41,8 +41,8 @@ class Apt:
     root: Path
     repositories: Path
 
-    def install_state(self, packages: Iterable[Package]) -> None:
-        stanzas = [{"Package": name, "Version": "1", "Architecture": "all"} for name in _BASE]
+    def install_state(self, packages: Iterable[LabPackage]) -> None:
+        stanzas = [{"LabPackage": name, "Version": "1", "Architecture": "all"} for name in _BASE]
         stanzas += [dict(archive.control_fields(package)) for package in packages]
         text = "\n".join(
             "".join(f"{field}: {value}\n" for field, value in {**stanza, "Status": "install ok installed"}.items())
@@ -89,7 +89,7 @@ def apt(tmp_path: Path, repositories: Path, key: ArchiveKey) -> Apt:
     return Apt(tmp_path, repositories)
 
 
-def deb(repositories: Path, release: Release, package: Package) -> str:
+def deb(repositories: Path, release: Release, package: LabPackage) -> str:
     return str(repositories / release.codename / archive.pool_path(package))
 
 
@@ -102,7 +102,7 @@ def test_packages_hold_what_the_data_say(repositories: Path, release: Release, t
         raw = tmp_path / package.name
         output("dpkg-deb", "--raw-extract", deb(repositories, release, package), str(raw))
         fields = dict(line.split(": ", 1) for line in (raw / "DEBIAN/control").read_text().splitlines())
-        assert (fields["Package"], fields["Version"]) == (package.name, package.version)
+        assert (fields["LabPackage"], fields["Version"]) == (package.name, package.version)
         for field, wanted in (("Depends", package.depends), ("Breaks", package.breaks), ("Provides", package.provides)):
             assert fields.get(field, "") == ", ".join(wanted)
         named = (raw / "DEBIAN/conffiles").read_text().split() if package.conffiles else []

@@ -7,7 +7,7 @@ import pytest
 
 from nornir_upgrade.core.errors import DigestMismatch, DiskFull
 from nornir_upgrade.core.escrow import deliver
-from nornir_upgrade.core.escrow.collect import Collected, Progress, collect
+from nornir_upgrade.core.escrow.collect import Collected, CollectProgress, collect
 from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.inventory.fleet import load
 from nornir_upgrade.core.packaging.deb.apt import Apt
@@ -37,7 +37,7 @@ class Work:
         self.site = site
         self.fleet = load(site.directory / "config.yaml")
         self.escrow = Escrow.beside(Store(site.state / "store"))
-        self.told: list[Progress] = []
+        self.told: list[CollectProgress] = []
 
     def host(self, name: str) -> Host:
         (found,) = self.fleet.each([name], lambda host: host).values()

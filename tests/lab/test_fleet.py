@@ -9,7 +9,7 @@ import pytest
 from nornir_upgrade.lab import provision, seeds
 from nornir_upgrade.lab.deb.fleet import FLEET, INSTALLED
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, Package, Release
+from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, LabPackage, Release
 
 pytestmark = pytest.mark.lab
 
@@ -55,7 +55,7 @@ def main_process(lab: Lab, unit: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in shown.splitlines())
 
 
-def services(release: Release, names: tuple[str, ...]) -> Iterator[Package]:
+def services(release: Release, names: tuple[str, ...]) -> Iterator[LabPackage]:
     return (release.package(name) for name in names if release.package(name).unit)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.lab.deb import shop
-from nornir_upgrade.lab.deb.shop import Package
+from nornir_upgrade.lab.deb.shop import ShopPackage
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.payload import Entry
+from nornir_upgrade.lab.payload import PayloadFile
 from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]  # some four minutes, most of them spent waiting
@@ -40,20 +40,24 @@ _READS = "#!/bin/sh\nset -e\necho 'Really go on?'\nread answer\n[ \"$answer\" = 
 _SLOW = '#!/bin/sh\nset -e\n[ "$1" != configure ] || sleep 15\n'
 
 
-def _script(name: str, text: str) -> Entry:
-    return Entry(f"DEBIAN/{name}", text.encode(), 0o755)
+def _script(name: str, text: str) -> PayloadFile:
+    return PayloadFile(f"DEBIAN/{name}", text.encode(), 0o755)
 
 
-def _slowd(version: str, delay: int) -> Package:
-    unit = Entry("lib/systemd/system/slowd.service", _UNIT.format(delay=delay).encode())
-    return Package("slowd", version, {"Depends": "python3"}, (unit, _script("postinst", _START)))
+def _slowd(version: str, delay: int) -> ShopPackage:
+    unit = PayloadFile("lib/systemd/system/slowd.service", _UNIT.format(delay=delay).encode())
+    return ShopPackage("slowd", version, {"Depends": "python3"}, (unit, _script("postinst", _START)))
 
 
-def _conf(name: str, version: str, *more: Entry) -> Package:
+def _conf(name: str, version: str, *more: PayloadFile) -> ShopPackage:
     """A package with a conffile that each version writes anew."""
     path = f"etc/{name}.conf"
-    entries = (Entry(path, f"version = {version}\n".encode()), Entry("DEBIAN/conffiles", f"/{path}\n".encode()), *more)
-    return Package(name, version, {"Depends": "debconf"}, entries)
+    entries = (
+        PayloadFile(path, f"version = {version}\n".encode()),
+        PayloadFile("DEBIAN/conffiles", f"/{path}\n".encode()),
+        *more,
+    )
+    return ShopPackage(name, version, {"Depends": "debconf"}, entries)
 
 
 OLDER = (_slowd("1", 0), _conf("asker", "1"), _conf("reader", "1"), _conf("slow", "1"), _conf("fat", "1"))
@@ -62,13 +66,13 @@ NEWER = (
     _conf(
         "asker",
         "2",
-        Entry("DEBIAN/templates", _TEMPLATE.encode()),
+        PayloadFile("DEBIAN/templates", _TEMPLATE.encode()),
         _script("config", _CONFIG),
         _script("postinst", _ANSWERED),
     ),
     _conf("reader", "2", _script("postinst", _READS)),
     _conf("slow", "2", _script("postinst", _SLOW)),
-    _conf("fat", "2", Entry("opt/fat/data", bytes(range(256)) * (8 << 10))),
+    _conf("fat", "2", PayloadFile("opt/fat/data", bytes(range(256)) * (8 << 10))),
 )
 
 

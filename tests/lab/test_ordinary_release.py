@@ -7,7 +7,7 @@ import pytest
 
 from nornir_upgrade.lab import ordinary
 from nornir_upgrade.lab.lab import Lab
-from rollback.disk.rules import Rule
+from rollback.disk.rules import PictureRule
 from tests.conftest import OWN, Say
 from tests.lab import whole
 from tests.lab.prober import Prober
@@ -16,7 +16,7 @@ from tests.lab.site import Site
 pytestmark = [pytest.mark.lab, pytest.mark.soak]  # some ten minutes of work for one processor
 
 NAME = ordinary.BIG.name
-MOVED = Rule(
+MOVED = PictureRule(
     name="mariadb-moved",
     reason="An older MariaDB takes no data of a newer one: its preinst moves them to /var/lib/mysql-11.8, and begins anew.",
     paths=("/var/lib/mysql", "/var/lib/mysql/**", "/var/lib/mysql-11.8", "/var/lib/mysql-11.8/**"),

@@ -12,7 +12,7 @@ from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
 from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.packaging.rehearsal import rehearse
 from nornir_upgrade.core.packaging.rpm import split as rpm_split
-from nornir_upgrade.core.packaging.rpm.transition import Change
+from nornir_upgrade.core.packaging.rpm.transition import RpmTransition
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab.host import LabHost
@@ -107,7 +107,7 @@ def test_the_way_back_is_split_before_the_way_forward_is_gone(host: SshHost, mon
     found: list[rpm_split.Split] = []
     arrived = rpm_split.split
 
-    def split(change: Change) -> rpm_split.Split:
+    def split(change: RpmTransition) -> rpm_split.Split:
         found.append(arrived(change))
         return found[-1]
 

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
-from nornir_upgrade.core.filesystem.picture import Entry, Head, Picture
+from nornir_upgrade.core.filesystem.picture import Head, PathState, Picture
 from nornir_upgrade.lab.lab import Lab
 from rollback.disk import rules as picture_rules
-from rollback.disk.pictures import Verdict, verdicts
-from rollback.disk.rules import Rule
+from rollback.disk.pictures import PictureComparison, verdicts
+from rollback.disk.rules import PictureRule
 from rollback.disk.text import in_text
 
 DATABASES = picture_rules.load(Path(__file__).with_name("database_rules.yaml"), "database_rules.yaml")
@@ -50,13 +50,13 @@ def root(lab: Lab, name: str) -> Path:
 
 
 def differences(
-    before: Mapping[str, Picture], after: Mapping[str, Picture], rules: Iterable[Rule] = ()
-) -> tuple[Verdict, ...]:
+    before: Mapping[str, Picture], after: Mapping[str, Picture], rules: Iterable[PictureRule] = ()
+) -> tuple[PictureComparison, ...]:
     """What differs, judged by the rules of the product and by those given."""
     return verdicts(before, after, (*picture_rules.shipped(), *rules))
 
 
-def assert_explained(found: Iterable[Verdict]) -> str:
+def assert_explained(found: Iterable[PictureComparison]) -> str:
     """Every difference has a rule; returns how many each rule explains, as text."""
     told = tuple(found)
     assert told and all(one.comparison.paths > 1000 for one in told), "no picture, or an empty one: it proves nothing"
@@ -92,14 +92,14 @@ def _walk(top: bytes, device: int) -> Iterator[tuple[bytes, os.stat_result]]:
                     waiting.append(one.path)
 
 
-def _entry(path: bytes, found: os.stat_result, how: str) -> Entry | None:
+def _entry(path: bytes, found: os.stat_result, how: str) -> PathState | None:
     kind = _KINDS[stat.S_IFMT(found.st_mode)]
     device = f"{os.major(found.st_rdev):x}:{os.minor(found.st_rdev):x}" if kind in "bc" else ""
     mode, owner = f"{stat.S_IMODE(found.st_mode):04o}", f"{found.st_uid}:{found.st_gid}"
     try:
         target = str(Path(os.fsdecode(path)).readlink()) if kind == "l" else ""
         digest, meaning = _digests(path, how) if kind == "f" else ("", "")
-        return Entry(kind, mode, owner, digest, meaning, device, False, _xattrs(path), target)
+        return PathState(kind, mode, owner, digest, meaning, device, False, _xattrs(path), target)
     except FileNotFoundError:
         return None
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem, Service, Source
+from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem, Service, SourceFile
 from nornir_upgrade.core.packaging.model import Package, PackageChange, Transaction
 from nornir_upgrade.core.packaging.preview import EVERYTHING
 from nornir_upgrade.lab.rpm.fleet import RPM_HELD, RPM_INSTALLED
@@ -30,7 +30,7 @@ class RpmHost:
         """What `gather` would tell."""
         packages = tuple(sorted(self.packages, key=lambda one: (one.name, one.arch, one.version)))
         services = tuple(self.services[name] for name in sorted(self.services))
-        sources = tuple(Source(path, "0" * 64) for path in sorted(self.sources))
+        sources = tuple(SourceFile(path, "0" * 64) for path in sorted(self.sources))
         return HostFacts(self.name, "2026-01-01T00:00:00+00:00", ROCKY, packages, (), services, sources, ())
 
 

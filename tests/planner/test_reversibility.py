@@ -17,9 +17,9 @@ from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.packaging.rehearsal import Rehearsed, rehearse
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.planner.reversibility import (
-    Proof,
-    Question,
-    Reason,
+    Obstacle,
+    Reversibility,
+    WayBackQuestion,
     after,
     judge,
     questions,
@@ -38,7 +38,7 @@ from tests.planner.world import SHIPPED, lab
 
 OLD_SOURCE = "/etc/apt/sources.list.d/cloud-havana.list"
 FILE = PackageFile("deb", "tool", "all", "1")
-QUESTION = Question(
+QUESTION = WayBackQuestion(
     "deb",
     {},
     (Package("tool", "all", "1", "installed", "install", auto=False),),
@@ -163,8 +163,8 @@ def test_verdicts(
 
 
 def test_hosts_without_a_way_back_are_refused_but_for_those_named() -> None:
-    lost = Proof("h1", "no way back", (), reasons=(Reason(("tool",), "tool:all 1: gone"),))
-    refuse_no_way_back([lost, Proof("h2", "reversible", ())], ["h1"])
+    lost = Reversibility("h1", "no way back", (), reasons=(Obstacle(("tool",), "tool:all 1: gone"),))
+    refuse_no_way_back([lost, Reversibility("h2", "reversible", ())], ["h1"])
     with pytest.raises(Blocked, match="h1: no way back: tool:all 1: gone") as refusal:
         refuse_no_way_back([lost, replace(lost, host="h3")], ["h3"])
     assert refusal.value.hint.endswith("--accept-no-way-back h1") and refusal.value.exit_code == 24
@@ -172,9 +172,11 @@ def test_hosts_without_a_way_back_are_refused_but_for_those_named() -> None:
 
 def test_the_plan_tells_of_the_ways_back_those_that_are_alike_together() -> None:
     world = lab()
-    lost = Proof("net1", "no way back", (), reasons=(Reason(("tool",), "tool:all 1: gone"),))
-    from_escrow = Proof("cmp1", "reversible from escrow", (CHANGE,), (FILE,), (replace(FILE, name="other"),), 2048)
-    proofs = (from_escrow, lost, replace(from_escrow, host="cmp2"), Proof("ctl1", "reversible", (CHANGE,)))
+    lost = Reversibility("net1", "no way back", (), reasons=(Obstacle(("tool",), "tool:all 1: gone"),))
+    from_escrow = Reversibility(
+        "cmp1", "reversible from escrow", (CHANGE,), (FILE,), (replace(FILE, name="other"),), 2048
+    )
+    proofs = (from_escrow, lost, replace(from_escrow, host="cmp2"), Reversibility("ctl1", "reversible", (CHANGE,)))
     shown = plan_text.outline(world.plan(), world.facts, loader.load(SHIPPED), proofs)
     assert [(way.hosts, way.verdict) for way in shown.ways_back] == [
         (("net1",), "no way back"),

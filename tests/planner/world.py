@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem, Service, Source
+from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem, Service, SourceFile
 from nornir_upgrade.core.packaging.deb.apt import Apt, marked, parse_packages
 from nornir_upgrade.core.packaging.model import Transaction
 from nornir_upgrade.core.plan import Plan
@@ -117,7 +117,7 @@ def facts_of(made: HostState) -> HostFacts:
         packages,
         (),
         tuple(sorted(services, key=lambda one: one.name)),
-        tuple(Source(path, hashlib.sha256(made.files[path].data).hexdigest()) for path in sorted(sources)),
+        tuple(SourceFile(path, hashlib.sha256(made.files[path].data).hexdigest()) for path in sorted(sources)),
         (),
     )
 

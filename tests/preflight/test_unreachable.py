@@ -17,7 +17,7 @@ from nornir_upgrade.core.errors import (
     Unobtainable,
     Unreachable,
 )
-from nornir_upgrade.core.facts.gather import Source
+from nornir_upgrade.core.facts.gather import SourceFile
 from nornir_upgrade.finding import STRICT, WAIVABLE
 from nornir_upgrade.preflight.unreachable import of_lost, of_preview, of_unreached
 from tests.planner.world import lab, mixed
@@ -134,6 +134,6 @@ def test_a_disk_that_is_too_full_to_be_asked_is_the_finding_of_its_host() -> Non
 def test_what_may_be_in_the_way_is_named() -> None:
     facts = mixed().facts["cmp1"]
     held = tuple(replace(one, selection="hold") if one.name == "less" else one for one in facts.packages)
-    pinned = (*facts.sources, Source("/etc/apt/preferences.d/wget", "0" * 64))
+    pinned = (*facts.sources, SourceFile("/etc/apt/preferences.d/wget", "0" * 64))
     found = of_preview(replace(facts, packages=held, sources=pinned), NoSolution("cmp1: conflicts"))
     assert found and found.remedy.endswith("held there: less; pins in: /etc/apt/preferences.d/wget")

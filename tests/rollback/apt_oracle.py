@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from nornir_upgrade.core.packaging.deb.dependencies import Deb
+from nornir_upgrade.core.packaging.deb.dependencies import DebPackage
 from tests.rollback.worlds import text_of
 
 
@@ -25,7 +25,7 @@ class AptOracle:
         )
         self._environment = {"APT_CONFIG": str(configuration), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
-    def consistent(self, debs: Iterable[Deb]) -> bool:
+    def consistent(self, debs: Iterable[DebPackage]) -> bool:
         """Whether `apt-get check` has nothing to say against these packages being installed."""
         self.status.write_text("\n".join(map(stanza, debs)))
         done = subprocess.run(
@@ -36,7 +36,7 @@ class AptOracle:
         return done.returncode == 0
 
 
-def stanza(one: Deb) -> str:
+def stanza(one: DebPackage) -> str:
     """`one` as dpkg's status file has it."""
     fields = {"Package": one.name, "Status": "install ok installed", "Architecture": one.arch, "Version": one.version}
     fields |= {"Maintainer": "nobody", "Description": "nothing"} | text_of(one)

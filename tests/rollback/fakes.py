@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nornir_upgrade.core.engine import Outcome, Policy, execute
-from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts, Service, Source
+from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts, Service, SourceFile
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packaging.deb.apt import Apt
 from nornir_upgrade.core.packaging.model import PackageWant, digest_of_packages
@@ -30,7 +30,7 @@ from rollback.catalog.host_query import Wanted
 from rollback.packaging.candidate import Candidate, Catalog, Control, catalog
 from rollback.plan.planner import plan_rollback
 from rollback.snapshot import Snapshot
-from rollback.verify import Proof, prove
+from rollback.verify import Verification, prove
 from tests.fake import apt, hosts
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.index import MIGRATIONS, RENAMED, VERSIONS, Offer, Relation, offers
@@ -61,7 +61,7 @@ def facts_of(host: Host, databases: Sequence[str] = ()) -> HostFacts:
             Service(name, one.active, "enabled" if one.enabled else "disabled")
             for name, one in sorted(state.services.items())
         ),
-        tuple(Source(path, present[path]) for path in sorted(present) if path.startswith("/etc/apt/")),
+        tuple(SourceFile(path, present[path]) for path in sorted(present) if path.startswith("/etc/apt/")),
         (),
         tuple(Database(name, _digest(state, name)) for name in sorted(databases)),
         areas=areas_of("deb"),
@@ -152,12 +152,12 @@ class Site:
         snapshot.keep(self.journal, tuple(self.facts().values()), run=run.id)
         return self.execute(run)
 
-    def survey(self, taken: Snapshot | None = None) -> assess.Survey:
+    def survey(self, taken: Snapshot | None = None) -> assess.Assessment:
         return assess.survey(
             self.fleet, self.names, self.journal, self.store, taken or snapshot.before_run(self.journal, "last")
         )
 
-    def go_back(self, *, restore_db: bool = True, taken: Snapshot | None = None) -> Proof:
+    def go_back(self, *, restore_db: bool = True, taken: Snapshot | None = None) -> Verification:
         """The way back to the snapshot before the last run forward, and what differs afterwards."""
         found = self.survey(taken)
         plan = plan_rollback(found.snapshot, found.now, found.runs, found.manifests, restore_db=restore_db)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import solv
 
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage
 from nornir_upgrade.core.packaging.rpm.rich_dependencies import Capability, Dependency
 
 _SYSTEM_PYTHON = "/usr/bin/python3"  # the one that has Debian's python3-rpm
@@ -23,7 +23,7 @@ _RELATIONS = {
 }
 
 
-def libsolv(rpms: Iterable[Rpm], install_only: Collection[str] = ()) -> list[str]:
+def libsolv(rpms: Iterable[RpmPackage], install_only: Collection[str] = ()) -> list[str]:
     """What libsolv, set up as by dnf, has against installing all of these and nothing else; nothing where they are consistent."""
     pool = solv.Pool()  # must outlive whatever came from it
     pool.setarch("x86_64")
@@ -39,7 +39,7 @@ def libsolv(rpms: Iterable[Rpm], install_only: Collection[str] = ()) -> list[str
     return [str(problem) for problem in solver.solve(jobs)]
 
 
-def _solvable(pool, repository, one: Rpm):  # type: ignore[no-untyped-def]
+def _solvable(pool, repository, one: RpmPackage):  # type: ignore[no-untyped-def]
     found = repository.add_solvable()
     found.name, found.evr, found.arch = one.name, one.version, one.arch
     for given in (one.itself, *one.provides):
@@ -91,7 +91,7 @@ with tempfile.TemporaryDirectory() as directory:
 """
 
 
-def librpm(sets: Iterable[Sequence[Rpm]]) -> list[list[str]]:
+def librpm(sets: Iterable[Sequence[RpmPackage]]) -> list[list[str]]:
     """For each set what librpm has against Requires and Conflicts within it. One process for all."""
     asked = "".join(json.dumps([_row(one) for one in rpms]) + "\n" for rpms in sets)
     done = subprocess.run(
@@ -101,7 +101,7 @@ def librpm(sets: Iterable[Sequence[Rpm]]) -> list[list[str]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _row(one: Rpm) -> dict[str, object]:
+def _row(one: RpmPackage) -> dict[str, object]:
     provides = (one.itself, *one.provides, *map(Capability, sorted(one.files)))
     lists = {"PROVIDE": provides, "REQUIRE": one.requires, "CONFLICT": one.conflicts}
     return {"name": one.name, "arch": one.arch, "version": one.version} | {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from random import Random
 
-from nornir_upgrade.core.packaging.rpm.dependencies import Control, Rpm, control, rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import Control, RpmPackage, control, rpm
 
 NATIVE = "x86_64"
 NAMES = ("a", "b", "c", "d")
@@ -16,14 +16,14 @@ INSTALL_ONLY = "d"
 """Of this name any number of versions may stand, in these worlds."""
 
 
-def made(word: str, *, arch: str = "noarch", **fields: str) -> Rpm:
+def made(word: str, *, arch: str = "noarch", **fields: str) -> RpmPackage:
     """`name=version` with fields as keywords, elements apart by a comma: `requires="b >= 1, (c if d)"`."""
     name, _, version = word.partition("=")
     lines = {field.title(): [one.strip() for one in text.split(",")] for field, text in fields.items()}
     return rpm(name, arch, version, control(lines))
 
 
-def control_of(one: Rpm) -> Control:
+def control_of(one: RpmPackage) -> Control:
     """The fields that `one` would be read from."""
     return control(
         {
@@ -39,13 +39,13 @@ def control_of(one: Rpm) -> Control:
 # ---------------------------------------------------------------------- by chance
 
 
-def some(chance: Random, most: int = 6) -> list[Rpm]:
+def some(chance: Random, most: int = 6) -> list[RpmPackage]:
     """Up to `most` packages, no two of one name, architecture and version."""
     found = (_rpm(chance) for _ in range(chance.randint(1, most)))
     return list({(one.name, one.arch, one.version): one for one in found}.values())
 
 
-def _rpm(chance: Random) -> Rpm:
+def _rpm(chance: Random) -> RpmPackage:
     name = chance.choice(NAMES)
     return rpm(
         name,

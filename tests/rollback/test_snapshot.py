@@ -10,7 +10,7 @@ from nornir_upgrade.core.errors import InvalidInput, UnknownName
 from nornir_upgrade.core.facts.gather import Database
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
-from rollback.snapshot import Entry, Recorded, before_run, diff, entries, find, keep, read, runs_since
+from rollback.snapshot import Recorded, SnapshotEntry, before_run, diff, entries, find, keep, read, runs_since
 from tests.rollback.factory import MOMENT, facts, package, running
 
 FORWARD = Plan("forward", "a scenario", ())
@@ -38,8 +38,8 @@ def test_the_list_tells_of_hosts_all_that_it_promises(journal: Journal) -> None:
     one = keep(journal, hosts, run="r", label="before")
     other = keep(journal, (facts("c"),))
     assert entries(journal) == (
-        Entry(one.id, "before", LATER, "r", (Recorded("a", MOMENT), Recorded("b", LATER, data))),
-        Entry(other.id, "", MOMENT, "", (Recorded("c", MOMENT),)),
+        SnapshotEntry(one.id, "before", LATER, "r", (Recorded("a", MOMENT), Recorded("b", LATER, data))),
+        SnapshotEntry(other.id, "", MOMENT, "", (Recorded("c", MOMENT),)),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb.dependencies import FIELDS, Deb, deb
+from nornir_upgrade.core.packaging.deb.dependencies import FIELDS, DebPackage, deb
 from nornir_upgrade.core.packaging.model import Package
 from rollback.packaging.candidate import Candidate, Catalog, catalog
 from tests.rollback.factory import facts, package
@@ -16,7 +16,7 @@ VERSIONS = ("1.0", "1.0-0", "2~rc1", "2.0", "1:0.5")
 NAMES = ("a", "b", "c", "d")
 
 
-def made(word: str, *, arch: str = NATIVE, **fields: str) -> Deb:
+def made(word: str, *, arch: str = NATIVE, **fields: str) -> DebPackage:
     """`name=version` with fields as keywords: `pre_depends="x"`."""
     name, _, version = word.partition("=")
     given = {key.replace("_", "-").title().replace("Multi-Arch", "Multi-Arch"): value for key, value in fields.items()}
@@ -24,7 +24,7 @@ def made(word: str, *, arch: str = NATIVE, **fields: str) -> Deb:
     return deb(name, arch, version, tuple(sorted(given.items())))
 
 
-def text_of(one: Deb) -> dict[str, str]:
+def text_of(one: DebPackage) -> dict[str, str]:
     """The fields of a stanza that `one` would be read from."""
     found: dict[str, list[str]] = {}
     for demand in (*one.depends, *one.excludes):
@@ -37,7 +37,7 @@ def text_of(one: Deb) -> dict[str, str]:
     return fields | ({"Essential": "yes"} if one.essential else {})
 
 
-def offering(debs: Iterable[Deb], present: Iterable[Deb] = ()) -> Catalog:
+def offering(debs: Iterable[DebPackage], present: Iterable[DebPackage] = ()) -> Catalog:
     """A catalogue that offers `debs`, on a host that has `present`."""
     candidates = (
         Candidate(one.name, one.arch, one.version, "archive old/main", control=tuple(sorted(text_of(one).items())))
@@ -47,12 +47,12 @@ def offering(debs: Iterable[Deb], present: Iterable[Deb] = ()) -> Catalog:
     return catalog(candidates, here)
 
 
-def host(debs: Iterable[Deb], *, auto: Iterable[str] = (), hold: Iterable[str] = ()) -> HostFacts:
+def host(debs: Iterable[DebPackage], *, auto: Iterable[str] = (), hold: Iterable[str] = ()) -> HostFacts:
     """A host of the architecture amd64 that has `debs` installed."""
     return facts(packages=[installed(one, auto=one.name in auto, hold=one.name in hold) for one in debs])
 
 
-def installed(one: Deb, *, auto: bool = False, hold: bool = False) -> Package:
+def installed(one: DebPackage, *, auto: bool = False, hold: bool = False) -> Package:
     return replace(package(one.name, one.version, auto=auto, hold=hold), arch=one.arch)
 
 
@@ -86,11 +86,13 @@ def _fields(qualifiers: tuple[str, ...], multi_arch: tuple[str, ...]) -> st.Sear
     )
 
 
-def debs(archs: tuple[str, ...] = (NATIVE, "all"), qualifiers: tuple[str, ...] = ("",)) -> st.SearchStrategy[Deb]:
+def debs(
+    archs: tuple[str, ...] = (NATIVE, "all"), qualifiers: tuple[str, ...] = ("",)
+) -> st.SearchStrategy[DebPackage]:
     """Any package of a small world. With several architectures, of every Multi-Arch kind."""
     kinds = ("no", "no", "same", "foreign", "allowed") if len(archs) > 2 else ("no",)
 
-    def build(name: str, version: str, arch: str, fields: dict[str, str]) -> Deb:
+    def build(name: str, version: str, arch: str, fields: dict[str, str]) -> DebPackage:
         if arch == "all" and fields["Multi-Arch"] == "same":
             fields = fields | {"Multi-Arch": "foreign"}  # apt refuses `same` of a package for all architectures
         return deb(name, arch, version, tuple(fields.items()))

@@ -19,7 +19,7 @@ from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.runner import keep as keeping
 from nornir_upgrade.runner.keep import keep_old_packages
-from nornir_upgrade.runner.session import Controller
+from nornir_upgrade.runner.session import Session
 from nornir_upgrade.steps.packages import SetPackages
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 from tests.fake.keeper import Keeper
@@ -63,10 +63,10 @@ class Bench:
         self.fleet, self.store = NamedFleet({"cmp1": host}), Store(directory / "store")
         settings = Settings(directory, directory, directory, directory, directory, keep=keep)
         journal = cast(Journal, None)
-        self.controller = Controller(settings, cast(Any, self.fleet), journal, self.store)
+        self.session = Session(settings, cast(Any, self.fleet), journal, self.store)
 
     def keep(self, *consent: str) -> None:
-        keep_old_packages(self.controller, PLAN, FACTS, consent, Screen(Flags(config=Path("config.yaml"))))
+        keep_old_packages(self.session, PLAN, FACTS, consent, Screen(Flags(config=Path("config.yaml"))))
 
     def kept(self) -> list[PackageFile]:
         return [one.file for one in Escrow.beside(self.store).list()]
@@ -130,14 +130,14 @@ def test_before_the_way_back_copies_are_mended_by_what_other_hosts_keep(tmp_path
     bench.fleet.hosts = {"cmp1": one, "cmp2": two}
     files = {"cmp1": (NOVA,), "cmp2": (NOVA,)}
     keeping.fetch(
-        bench.controller, dict.fromkeys(files, "deb"), files, Screen(Flags(config=Path("config.yaml"))), "kept"
+        bench.session, dict.fromkeys(files, "deb"), files, Screen(Flags(config=Path("config.yaml"))), "kept"
     )
     (digest,) = one.copies()
     one.damage(digest)
     back = SetPackages((PackageWant("nova", "all", "1", "installed"),), downgrade=True)
-    keeping.mend_copies(bench.controller, factory.plan(("back", {"cmp1": [replace(back, downgrade=False)]})))
+    keeping.mend_copies(bench.session, factory.plan(("back", {"cmp1": [replace(back, downgrade=False)]})))
     assert one.sent == []  # nothing of it goes back
-    keeping.mend_copies(bench.controller, factory.plan(("back", {"cmp1": [back], "cmp2": [back]})))
+    keeping.mend_copies(bench.session, factory.plan(("back", {"cmp1": [back], "cmp2": [back]})))
     assert one.sent == [digest] and two.sent == [] and one.stands[f"{DIRECTORY}/{digest}"] == content(NOVA)
 
 

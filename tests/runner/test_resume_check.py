@@ -18,7 +18,7 @@ from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.runner.resume_check import ahead, refuse_unready
-from nornir_upgrade.runner.session import Controller, keep_snapshot
+from nornir_upgrade.runner.session import Session, keep_snapshot
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
 from tests.fake.depot import StubDepot, StubFleet, StubHost
@@ -41,7 +41,7 @@ class Bench:
         self.hosts = {name: StubHost(name, repositories={NOVA}) for name in ("cmp1", "cmp2")}
         self.journal, self.store = Journal(directory / "journal.db"), Store(directory / "store")
         settings = Settings(directory, directory, directory, directory, directory)
-        self.controller = Controller(settings, cast(Any, StubFleet(self.hosts)), self.journal, self.store)
+        self.session = Session(settings, cast(Any, StubFleet(self.hosts)), self.journal, self.store)
         facts = {name: factory.facts(name, [factory.package("nova", "1")]) for name in self.hosts}
         self.id = self.journal.open_run(PLAN).id
         keep_snapshot(self.journal, facts, self.run)
@@ -62,7 +62,7 @@ class Bench:
         return self.store.root / kept.digest[:2] / kept.digest
 
     def go_on(self, *consent: str, max_fail: int = 1) -> None:
-        refuse_unready(self.controller, self.run, consent, max_fail, Screen(Flags(config=Path("config.yaml"))))
+        refuse_unready(self.session, self.run, consent, max_fail, Screen(Flags(config=Path("config.yaml"))))
 
 
 def flip(path: Path) -> None:

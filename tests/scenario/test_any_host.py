@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.facts.gather import HostFacts, Service, Source
+from nornir_upgrade.core.facts.gather import HostFacts, Service, SourceFile
 from nornir_upgrade.core.packaging.model import Repository
 from nornir_upgrade.core.packaging.origins import Origin
 from nornir_upgrade.core.plan import Plan
@@ -44,7 +44,7 @@ def repositories(plan: Plan, host: str) -> list[SetRepository]:
 def with_sources(world: World, text: str = OLD, *more: str) -> dict[str, HostFacts]:
     """The facts of the world's hosts, each with this sources.list, and with `more` files."""
     digest = hashlib.sha256(text.encode()).hexdigest()
-    sources = (Source(LIST, digest), *(Source(path, "0" * 64) for path in more))
+    sources = (SourceFile(LIST, digest), *(SourceFile(path, "0" * 64) for path in more))
     return {name: replace(facts, sources=sources) for name, facts in world.facts.items()}
 
 

@@ -13,22 +13,22 @@ from typing import TypeVar
 
 from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
 from nornir_upgrade.core.escrow.escrow import Escrow, Kept
-from nornir_upgrade.core.packaging.deb.file_source import DebDepot
-from nornir_upgrade.core.packaging.dnf.file_source import RpmDepot
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, Depot, Held, Offer, full, parse_held
+from nornir_upgrade.core.packaging.deb.file_source import AptFileSource
+from nornir_upgrade.core.packaging.dnf.file_source import DnfFileSource
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, FileSource, Held, full, parse_held
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile, Source
 from nornir_upgrade.core.transport.host import Fleet, Host
 
 T = TypeVar("T")
 JOB = "escrow"
-DEPOTS: Mapping[Family, Depot] = {"deb": DebDepot(), "rpm": RpmDepot()}
+DEPOTS: Mapping[Family, FileSource] = {"deb": AptFileSource(), "rpm": DnfFileSource()}
 _LOOK_LIMIT = (
     600.0  # seconds; apt-cache takes 0.1 s for a thousand packages, a dnf that has to fetch its indexes far more
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CollectProgress:
     """How far it has come. `left` is seconds, at the speed until now; None while nothing can be said."""
 
     files: int
@@ -65,7 +65,7 @@ class Collected:
             )
 
 
-def silent(_: Progress) -> None:
+def silent(_: CollectProgress) -> None:
     """Tells nobody."""
 
 
@@ -74,7 +74,7 @@ def collect(
     families: Mapping[str, Family],
     needs: Mapping[str, Collection[PackageFile]],
     escrow: Escrow,
-    progress: Callable[[Progress], None] = silent,
+    progress: Callable[[CollectProgress], None] = silent,
 ) -> Collected:
     """Afterwards the escrow has what `needs` (host -> package files) names, but for what `missing` says of the result.
 
@@ -99,7 +99,7 @@ class _Collection:
     families: Mapping[str, Family]
     escrow: Escrow
     due: set[PackageFile]
-    tell: Callable[[Progress], None]
+    tell: Callable[[CollectProgress], None]
     kept: list[Kept] = field(default_factory=list)
     reasons: dict[PackageFile, str] = field(default_factory=dict)
     failures: dict[str, Exception] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class _Collection:
 
     def rebuilt(self, owners: Mapping[str, set[PackageFile]]) -> None:
         """Have what is left made anew on a host that has it installed; on the next where one fails."""
-        left = {host: {file: Offer(offered=True) for file in files} for host, files in owners.items()}
+        left = {host: {file: FileOffer(offered=True) for file in files} for host, files in owners.items()}
         while errands := errands_of(left, self.due):
             self._each(errands, self._rebuild)
             for host, files in errands.items():
@@ -152,10 +152,10 @@ class _Collection:
                 found[name] = answer
         return found
 
-    def _look(self, host: Host, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+    def _look(self, host: Host, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
         return look(host, self.families[host.name], files)
 
-    def _fetch(self, host: Host, files: Sequence[PackageFile], offers: Mapping[PackageFile, Offer]) -> None:
+    def _fetch(self, host: Host, files: Sequence[PackageFile], offers: Mapping[PackageFile, FileOffer]) -> None:
         for file in files:
             if cached := offers[file].cached:
                 self._take(host, file, cached, "cache")
@@ -206,15 +206,17 @@ class _Collection:
         with self._lock:
             self.reasons[file] = reason
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> CollectProgress:
         done = sum(kept.size for kept in self.kept)
         ahead = sum(self.sizes.get(file, 0) for file in self.due)
         seconds = time.monotonic() - self._begun
         files = len(self.kept)
-        return Progress(files, files + len(self.due), done, done + ahead, seconds * ahead / done if done else None)
+        return CollectProgress(
+            files, files + len(self.due), done, done + ahead, seconds * ahead / done if done else None
+        )
 
 
-def look(host: Host, family: Family, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+def look(host: Host, family: Family, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
     """What `host` can give of `files`, by its cache and its repositories. Reads only."""
     depot = DEPOTS[family]
     argv, stdin = depot.look(files)
@@ -222,7 +224,7 @@ def look(host: Host, family: Family, files: Sequence[PackageFile]) -> dict[Packa
 
 
 def errands_of(
-    offers: Mapping[str, Mapping[PackageFile, Offer]], due: Iterable[PackageFile]
+    offers: Mapping[str, Mapping[PackageFile, FileOffer]], due: Iterable[PackageFile]
 ) -> dict[str, list[PackageFile]]:
     """From which host which file is fetched, each once: from a cache before a repository, and else so that hosts have alike to do."""
     load: dict[str, int] = dict.fromkeys(offers, 0)

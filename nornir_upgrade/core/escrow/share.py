@@ -17,7 +17,7 @@ from nornir_upgrade.core.packaging.package_file import Family, PackageFile
 from nornir_upgrade.core.transport.host import Fleet, Host
 
 from . import fleet_copies, host_copies
-from .collect import Collected, Progress, collect, look, silent
+from .collect import Collected, CollectProgress, collect, look, silent
 
 Place = Literal["controller", "host", "both"]
 Needs = Mapping[str, Collection[PackageFile]]
@@ -29,7 +29,7 @@ def share(
     needs: Needs,
     escrow: Escrow,
     place: Place,
-    progress: Callable[[Progress], None] = silent,
+    progress: Callable[[CollectProgress], None] = silent,
 ) -> Collected:
     """Afterwards what `needs` (host -> package files) names is kept at `place`, but for what the result says.
 
@@ -69,7 +69,11 @@ class _Stock:
 
 
 def _on_hosts(
-    fleet: Fleet, families: Mapping[str, Family], needs: Needs, escrow: Escrow, progress: Callable[[Progress], None]
+    fleet: Fleet,
+    families: Mapping[str, Family],
+    needs: Needs,
+    escrow: Escrow,
+    progress: Callable[[CollectProgress], None],
 ) -> Collected:
     asked = {host: files for host, files in needs.items() if files}
     answers = fleet.each(tuple(asked), lambda host: _stock(host, families, asked[host.name], escrow)) if asked else {}

@@ -19,7 +19,6 @@ from nornir_upgrade.core.packaging.model import Package, Repository, digest_of_p
 from nornir_upgrade.core.packaging.rpm import query
 from nornir_upgrade.core.packaging.state import Conffile as Conffile
 from nornir_upgrade.core.packaging.state import Packaged
-from nornir_upgrade.core.packaging.state import Source as Source
 from nornir_upgrade.core.state import entries
 from nornir_upgrade.core.state.entries import Entry as Entry
 from nornir_upgrade.core.state.places import Area
@@ -128,7 +127,7 @@ class HostFacts:
     packages: tuple[Package, ...]
     conffiles: tuple[Conffile, ...]
     services: tuple[Service, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[SourceFile, ...]
     repositories: tuple[Repository, ...]
     databases: tuple[Database, ...] = ()
     picture: str = ""

@@ -115,7 +115,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class Probe:
     """What was found on one host.
 
     `skew`: seconds that its clock is ahead of the controller's, as far as the time that the answer took lets us know. `sizes`: bytes of
@@ -141,7 +141,7 @@ class Inspection:
     captured: int = 0
 
 
-def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_file: str = "") -> Inspection:
+def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_file: str = "") -> Probe:
     """What there is to be known of `host`, of a family of hosts, and of the `databases` on it. Changes nothing.
 
     Raises `HostUnreadable` where its answer is not what was asked, and `InvalidInput` for a name that is none.
@@ -161,7 +161,7 @@ def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_fil
         raise unreadable(host.name, "what the preflight asks", refusal, result.errors) from None
 
 
-def parse(text: str, host: str, family: str, asked: float, answered: float) -> Inspection:
+def parse(text: str, host: str, family: str, asked: float, answered: float) -> Probe:
     """What the script's output tells; it was asked and had answered at these times of the controller's clock. Raises `InvalidInput`."""
     first, _, _ = text.partition("\n")
     if not first.startswith(f"{_FIRST} ==="):
@@ -171,7 +171,7 @@ def parse(text: str, host: str, family: str, asked: float, answered: float) -> I
     if missing := [name for name in (*_PARTS, *half.PARTS) if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
     told = sections["databases"]
-    return Inspection(
+    return Probe(
         host=host,
         skew=_skew(sections["clock"], asked, answered),
         rooms=tuple(_room(sections["rooms"].succeeded(), *line) for line in sections["rooms"].lines()),

@@ -22,7 +22,7 @@ from nornir_upgrade.core.transport.remote import RemoteHost, Sink, with_environm
 from nornir_upgrade.core.transport.sections import SHELL, new_boundary, split
 
 from . import layer_plan, mounts
-from .layer_plan import HOME, Layered, Place
+from .layer_plan import HOME, LayerDirectory, Layered
 
 SILENCE = 1200
 """Seconds without a command after which a layer ends: longer than any one command may take."""
@@ -202,7 +202,7 @@ class Ground:
     """What a host says of itself before a layer of it is made."""
 
     plan: tuple[Layered, ...]
-    places: tuple[Place, ...]
+    places: tuple[LayerDirectory, ...]
     sizes: Mapping[tuple[str, str], int]
 
 
@@ -240,7 +240,7 @@ def survey(host: Host) -> Ground:
 
 
 @contextmanager
-def opened(host: RemoteHost, ground: Ground, places: Sequence[Place]) -> Iterator[Layer]:
+def opened(host: RemoteHost, ground: Ground, places: Sequence[LayerDirectory]) -> Iterator[Layer]:
     """A layer of `host`, its files at the first of `places` where it can be. Afterwards nothing of it is on the host.
 
     Raises `InvalidInput` with the host's words where it cannot be.
@@ -258,7 +258,7 @@ def clear(host: Host) -> None:
     host.run(("sh", "-c", CLEAR, "sh", HOME), timeout=_CLOSE_LIMIT)
 
 
-def _open(host: RemoteHost, ground: Ground, places: Sequence[Place], token: str) -> str:
+def _open(host: RemoteHost, ground: Ground, places: Sequence[LayerDirectory], token: str) -> str:
     plan = "".join(f"{one.how}\t{one.path}\n" for one in ground.plan).encode("utf-8", "surrogateescape")
     said: Failure = InvalidInput(f"{host.name}: no place for a layer")
     for place in places:

@@ -46,7 +46,7 @@ class Layered:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LayerDirectory:
     """Where the layer's own files can be: below `directory`, with `free` bytes; in memory where there is no directory."""
 
     directory: str
@@ -78,21 +78,21 @@ def _layered(mounts: Iterable[Mount], single: frozenset[str]) -> Iterator[Layere
     yield Layered("empty", "/tmp")
 
 
-def places(mounts: Iterable[Mount], free: Mapping[str, int], memory: int) -> tuple[Place, ...]:
+def places(mounts: Iterable[Mount], free: Mapping[str, int], memory: int) -> tuple[LayerDirectory, ...]:
     """Where the layer's own files can be, the place with most room first, memory last."""
     every = tuple({mount.point: mount for mount in mounts}.values())
     own = _holder(HOME, every)
     disks = (
-        Place(HOME if mount.point == own else f"{mount.point.rstrip('/')}/{_BESIDE}", free[mount.point])
+        LayerDirectory(HOME if mount.point == own else f"{mount.point.rstrip('/')}/{_BESIDE}", free[mount.point])
         for mount in every
         if mount.kind in _UPPER and mount.writable and mount.point in free
         if not _UNSPOKEN.search(mount.point) and not _below(mount.point, ("/proc", "/sys", "/dev", "/run"))
     )
     ordered = sorted(disks, key=lambda one: (-one.free, one.directory))
-    return (*ordered, Place("", memory // _MEMORY_PART))
+    return (*ordered, LayerDirectory("", memory // _MEMORY_PART))
 
 
-def roomy(found: Sequence[Place], need: int) -> tuple[Place, ...]:
+def roomy(found: Sequence[LayerDirectory], need: int) -> tuple[LayerDirectory, ...]:
     """Those of `found` where `need` bytes fit. On a disk `RESERVE` is left to the host."""
     return tuple(one for one in found if one.free >= need + (RESERVE if one.directory else 0))
 

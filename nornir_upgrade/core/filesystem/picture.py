@@ -36,7 +36,7 @@ _FIELDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PathState:
     """What stands at a path. `digest` is the SHA-256 of a file's bytes, '' where they could not be read.
 
     `meaning` is the digest of what a file says, for the few whose order of lines or stanzas says nothing; `late` a file that
@@ -69,7 +69,7 @@ class Entry:
         return " ".join((*(field or _NONE for field in fields), self.target))
 
     @staticmethod
-    def read(record: str) -> "Entry":
+    def read(record: str) -> "PathState":
         """The entry of a record. Raises `InvalidInput` where it is none."""
         fields = record.split(" ", _FIELDS - 1)
         if len(fields) != _FIELDS:
@@ -77,7 +77,7 @@ class Entry:
         kind, mode, user, group, digest, meaning, device, late, xattrs = (
             "" if one == _NONE else one for one in fields[:-1]
         )
-        return Entry(kind, mode, f"{user}:{group}", digest, meaning, device, late == _LATE, xattrs, fields[-1])
+        return PathState(kind, mode, f"{user}:{group}", digest, meaning, device, late == _LATE, xattrs, fields[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +101,20 @@ class Picture:
     head: Head
     records: Mapping[str, str]
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> PathState | None:
         """What stands at `path`, `None` where nothing does."""
         record = self.records.get(path)
-        return Entry.read(record) if record is not None else None
+        return PathState.read(record) if record is not None else None
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PathChange:
     """A path at which two pictures differ, and in which aspects."""
 
     path: str
     aspects: tuple[Aspect, ...]
-    before: Entry | None
-    after: Entry | None
+    before: PathState | None
+    after: PathState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Comparison:
     """How many paths were compared, what differs, and of which files the contents could not be compared."""
 
     paths: int
-    changes: tuple[Change, ...]
+    changes: tuple[PathChange, ...]
     unread: tuple[str, ...] = ()
 
 
@@ -163,7 +163,7 @@ def compare(a: Picture, b: Picture) -> Comparison:
             unread.append(path)
             one, other = replace(one, digest=""), replace(other, digest="")
         if aspects := _aspects(one, other, bool(a.head.xattrs and b.head.xattrs)):
-            changes.append(Change(path, aspects, one, other))
+            changes.append(PathChange(path, aspects, one, other))
     return Comparison(len(paths), tuple(changes), tuple(unread))
 
 
@@ -176,7 +176,7 @@ def _below(path: str, points: frozenset[str]) -> bool:
     return bool(points) and any(path == point or path.startswith(f"{point.rstrip('/')}/") for point in points)
 
 
-def _aspects(one: Entry | None, other: Entry | None, xattrs: bool) -> tuple[Aspect, ...]:
+def _aspects(one: PathState | None, other: PathState | None, xattrs: bool) -> tuple[Aspect, ...]:
     if one is None or other is None:
         return ("presence",)
     if one.kind != other.kind:
@@ -184,7 +184,7 @@ def _aspects(one: Entry | None, other: Entry | None, xattrs: bool) -> tuple[Aspe
     return tuple(_differing(one, other, xattrs))
 
 
-def _differing(one: Entry, other: Entry, xattrs: bool) -> Iterator[Aspect]:
+def _differing(one: PathState, other: PathState, xattrs: bool) -> Iterator[Aspect]:
     if one.digest != other.digest:
         yield "content"
     if one.target != other.target:

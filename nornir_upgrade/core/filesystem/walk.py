@@ -18,7 +18,7 @@ from nornir_upgrade.core.transport.files import check_path
 from nornir_upgrade.core.transport.host import Host
 
 from . import mounts
-from .picture import KINDS, Entry, Head, Picture
+from .picture import KINDS, Head, PathState, Picture
 
 DIRECTORY = "/var/lib/nornir-upgrade/picture"
 JOB = "picture"
@@ -104,7 +104,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class WalkProgress:
     """How far a host is: so many of its files are read."""
 
     host: str
@@ -112,7 +112,7 @@ class Progress:
     files: int
 
 
-Tell = Callable[[Progress], None]
+Tell = Callable[[WalkProgress], None]
 
 
 def take(host: Host, meanings: Iterable[tuple[str, str]] = (), tell: Tell | None = None) -> Picture:
@@ -168,10 +168,10 @@ def _carry_out(host: Host, argvs: Sequence[Sequence[str]], tell: Tell | None) ->
         raise CommandFailed(host.name, "picture", result.status, result.text)
 
 
-def _progress(host: Host) -> Progress:
+def _progress(host: Host) -> WalkProgress:
     counts = host.run(("sh", "-c", PROGRESS, "sh", DIRECTORY), check=False).text.split()
     files, read = (*map(int, counts), 0, 0)[:2]
-    return Progress(host.name, read, files)
+    return WalkProgress(host.name, read, files)
 
 
 def _lists(host: str, archive: IO[bytes]) -> dict[str, bytes]:
@@ -196,7 +196,7 @@ def parse(lists: Mapping[str, bytes], choice: mounts.Choice) -> Picture:
     records = {}
     for path, kind, mode, owner, target in _groups(_texts(lists["entries"]), _FIELDS):
         if path not in outside and kind in KINDS:
-            entry = Entry(
+            entry = PathState(
                 kind,
                 mode.zfill(4),
                 owner,

@@ -206,7 +206,7 @@ def _initialised(config: Path) -> Nornir:
     """Nornir with its inventory, and without its log file."""
     document = inventory.read_yaml(config)
     for key, section in document.items():
-        place = inventory.Place(config, document, (), key)
+        place = inventory.KeyPlace(config, document, (), key)
         if key not in _SECTIONS:
             raise place.wrong("there is no such section", hint=f"there is: {', '.join(_SECTIONS)}")
         if section is not None and not isinstance(section, dict):
@@ -229,7 +229,7 @@ def _initialised(config: Path) -> Nornir:
         raise InvalidInput(f"{config}: Nornir does not take it: {type(error).__name__}: {error}") from error
 
 
-def _check_runner(place: inventory.Place, section: Mapping[str, Any]) -> None:
+def _check_runner(place: inventory.KeyPlace, section: Mapping[str, Any]) -> None:
     """Raises `InvalidInput` where the number of hosts that are worked on at once is none: the runner would trip on it later."""
     options = section.get("options") or {}
     here = place.below(section, "options")

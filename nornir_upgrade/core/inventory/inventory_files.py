@@ -71,7 +71,7 @@ def _check(files: Files, documents: Mapping[str, Mapping[Any, Any]]) -> None:
     groups = documents.get("groups", _NoGroups(files.get("groups", "")))
     for name in ("hosts", "groups"):
         for key in documents.get(name, ()):
-            place = Place(files[name], documents[name], (), key)
+            place = KeyPlace(files[name], documents[name], (), key)
             if not isinstance(key, str):
                 raise place.wrong(f"must be text, not {key!r}", hint="put it in quotes")
             if not key.strip() or not key.isprintable():
@@ -79,18 +79,18 @@ def _check(files: Files, documents: Mapping[str, Mapping[Any, Any]]) -> None:
             _check_element(place, documents[name][key], _ELEMENT, groups)
     if "defaults" in documents:
         whole = CommentedMap({"": documents["defaults"]})
-        _check_element(Place(files["defaults"], whole, (), ""), documents["defaults"], _DEFAULTS, groups)
+        _check_element(KeyPlace(files["defaults"], whole, (), ""), documents["defaults"], _DEFAULTS, groups)
 
 
-class Place:
+class KeyPlace:
     """Where a key stands: in `mapping` of `file`, below the keys `above`."""
 
     def __init__(self, file: Path, mapping: Any, above: tuple[str, ...], key: object) -> None:
         self.file, self._mapping, self._above, self._key = file, mapping, above, key
 
-    def below(self, mapping: Any, key: object) -> "Place":
+    def below(self, mapping: Any, key: object) -> "KeyPlace":
         """The place of `key` in `mapping`, which stands here."""
-        return Place(self.file, mapping, (*self._above, str(self._key)), key)
+        return KeyPlace(self.file, mapping, (*self._above, str(self._key)), key)
 
     def wrong(self, what: str, hint: str = "") -> InvalidInput:
         """The refusal; ruamel counts lines from 0."""
@@ -102,7 +102,7 @@ class Place:
         return InvalidInput(f"{self.file}{line}: {path}: {what}" if path else f"{self.file}{line}: {what}", hint=hint)
 
 
-def _check_element(place: Place, element: Any, known: Collection[str], groups: Mapping[str, Any]) -> None:
+def _check_element(place: KeyPlace, element: Any, known: Collection[str], groups: Mapping[str, Any]) -> None:
     """A host, a group, or the defaults."""
     if element is None:
         return
@@ -119,7 +119,7 @@ def _check_element(place: Place, element: Any, known: Collection[str], groups: M
             _check_value(here, key, value)
 
 
-def _check_groups(place: Place, value: Any, groups: Mapping[str, Any]) -> None:
+def _check_groups(place: KeyPlace, value: Any, groups: Mapping[str, Any]) -> None:
     if value is not None and not isinstance(value, list):
         raise place.wrong(f"must be a list of groups, not {value!r}")
     for name in value or ():
@@ -128,13 +128,13 @@ def _check_groups(place: Place, value: Any, groups: Mapping[str, Any]) -> None:
             raise place.wrong(f"there is no group {name!r}", hint=f"there is: {there}")
 
 
-def _check_value(place: Place, key: str, value: Any) -> None:
+def _check_value(place: KeyPlace, key: str, value: Any) -> None:
     wanted, holds = _WANTED[key]
     if value is not None and not holds(value):
         raise place.wrong(f"must be {wanted}, not {value!r}")
 
 
-def _pairs(place: Place, mapping: Any, known: Collection[str] = ()) -> list[tuple[str, Any]]:
+def _pairs(place: KeyPlace, mapping: Any, known: Collection[str] = ()) -> list[tuple[str, Any]]:
     """Keys and values; keys are text, and one of `known` where any are."""
     if mapping is None:
         return []

@@ -27,7 +27,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class FileOffer:
     """What a host can give of one package file. `digests` are what the signed indexes of its repositories say, `size` likewise."""
 
     cached: Held | None = None
@@ -36,14 +36,14 @@ class Offer:
     size: int = 0
 
 
-class Depot(Protocol):
+class FileSource(Protocol):
     """Commands and parsers of what they print; no I/O. All names in a command matched the family's grammar."""
 
     def look(self, files: Sequence[PackageFile]) -> tuple[tuple[str, ...], bytes]:
         """The command, and its standard input, that tells what the host can give of `files`. Reads only."""
         ...
 
-    def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+    def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
         """What `look` printed. Raises `InvalidInput` where it is not whole."""
         ...
 

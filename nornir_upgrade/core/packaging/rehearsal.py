@@ -21,7 +21,7 @@ from .model import Package, PackageManager, PackageWant, Transaction
 _TIMEOUT = 900.0  # seconds: indexes are fetched
 
 
-class Stage(Protocol):
+class RehearsalStage(Protocol):
     """How one family's manager is asked: `rehearsal_deb` and `rehearsal_rpm`."""
 
     FORMAT: str
@@ -36,7 +36,7 @@ class Stage(Protocol):
     def file_name(self, path: str) -> str: ...
 
 
-_FAMILIES: Mapping[Family, Stage] = {"deb": rehearsal, "rpm": rehearsal_rpm}
+_FAMILIES: Mapping[Family, RehearsalStage] = {"deb": rehearsal, "rpm": rehearsal_rpm}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _read(host: Host, family: Family, result: Result, boundary: str, after: Sequ
     return Rehearsed(frozenset(offered), stage.MANAGER.parse_simulation(said.text, after))
 
 
-def _given(stage: Stage, present: Sequence[Package], after: Sequence[Package]) -> Iterable[Sequence[str]]:
+def _given(stage: RehearsalStage, present: Sequence[Package], after: Sequence[Package]) -> Iterable[Sequence[str]]:
     """What makes `after` of `present`, and which versions must come back."""
     now, then = {_unpacked(one): one for one in present}, {_unpacked(one): one for one in after}
     left = {one.key for one in after if not one.unpacked}

@@ -21,7 +21,7 @@ class Conffile:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """A file that says where packages come from: sources, preferences, keyrings. `digest` is its SHA-256."""
 
     path: str
@@ -36,7 +36,7 @@ class Packaged:
     arch: str
     packages: tuple[Package, ...]
     conffiles: tuple[Conffile, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[SourceFile, ...]
     repositories: tuple[Repository, ...]
 
 

@@ -10,7 +10,7 @@ from .places import Area
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class HarmlessRule:
     """`name`: a pattern of the whole name in `area`."""
 
     area: Area
@@ -18,11 +18,11 @@ class Rule:
     why: str
 
 
-def _rule(area: Area, name: str, why: str) -> Rule:
-    return Rule(area, re.compile(name), why)
+def _rule(area: Area, name: str, why: str) -> HarmlessRule:
+    return HarmlessRule(area, re.compile(name), why)
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[HarmlessRule, ...] = (
     _rule(
         "etc",
         r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-",

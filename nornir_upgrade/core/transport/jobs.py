@@ -94,7 +94,7 @@ _RUNNING = re.compile(rb"running (?P<attempt>[0-9a-f]*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JobState:
     """What a host says of a job. `attempt` is whose running job was found; `result` is there when it ended."""
 
     state: Literal["running", "ended"]
@@ -135,18 +135,18 @@ def commands_text(commands: Sequence[Sequence[str]]) -> bytes:
     return f"{text}\n".encode("utf-8", "surrogateescape")
 
 
-def parse_answer(text: bytes) -> Answer:
+def parse_answer(text: bytes) -> JobState:
     """Raises `InvalidInput` for anything that the question does not print."""
     first, _, output = text.partition(b"\n")
     if running := _RUNNING.fullmatch(first):
-        return Answer("running", running["attempt"].decode())
+        return JobState("running", running["attempt"].decode())
     if not (ended := _ENDED.fullmatch(first)):
         raise InvalidInput(f"no answer about a job: {first[:80]!r}")
     if (left_out := int(ended["size"]) - len(output)) > 0:
         output = b"[%d bytes before this are left out]\n" % left_out + output
     if ended["status"] == b"lost":
-        return Answer("ended", result=Result(LOST, output + b"[the job was killed, or its host restarted]\n", b""))
-    return Answer("ended", result=Result(int(ended["status"]), output, b""))
+        return JobState("ended", result=Result(LOST, output + b"[the job was killed, or its host restarted]\n", b""))
+    return JobState("ended", result=Result(int(ended["status"]), output, b""))
 
 
 def run(
@@ -219,7 +219,7 @@ def _until_it_ended(
             )
 
 
-def _ask_once(ask: Ask, host: str, argv: Sequence[str], name: str, text: bytes, wait: float) -> Answer:
+def _ask_once(ask: Ask, host: str, argv: Sequence[str], name: str, text: bytes, wait: float) -> JobState:
     result = ask(argv, text, wait + 60.0)
     refuse_full(host, result.status, result.errors)
     if result.status != 0:

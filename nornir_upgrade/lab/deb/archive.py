@@ -10,8 +10,8 @@ from pathlib import Path
 
 from nornir_upgrade.lab import payload
 from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.payload import Entry
-from nornir_upgrade.lab.releases import RELEASES, Package, Release
+from nornir_upgrade.lab.payload import PayloadFile
+from nornir_upgrade.lab.releases import RELEASES, LabPackage, Release
 from nornir_upgrade.lab.signing import ArchiveKey
 
 from . import dists
@@ -20,7 +20,7 @@ from .dists import put, sha256, stanza
 _STAMP = "digest"
 
 
-Trees = Mapping[Package, tuple[Entry, ...]]
+Trees = Mapping[LabPackage, tuple[PayloadFile, ...]]
 
 
 def digest(key: ArchiveKey) -> str:
@@ -39,23 +39,23 @@ def build(directory: Path, key: ArchiveKey) -> None:
         _build_release(release, directory / release.codename, key)
 
 
-def contents(package: Package, release: Release) -> tuple[Entry, ...]:
+def contents(package: LabPackage, release: Release) -> tuple[PayloadFile, ...]:
     """Every file of the binary package, its control files (deb(5)) below DEBIAN/ included."""
-    entries = [Entry("DEBIAN/control", stanza(control_fields(package)).encode())]
+    entries = [PayloadFile("DEBIAN/control", stanza(control_fields(package)).encode())]
     for script in package.scripts:
         head = f"#!/bin/sh\nset -e\nrelease={release.codename}\n"
         text = head + "".join(f"\n{payload.data('scripts', piece).read_text()}" for piece in script.pieces)
-        entries.append(Entry(f"DEBIAN/{script.name}", text.encode(), 0o755))
+        entries.append(PayloadFile(f"DEBIAN/{script.name}", text.encode(), 0o755))
     if package.conffiles:
-        entries.append(Entry("DEBIAN/conffiles", "".join(f"{path}\n" for path in package.conffiles).encode()))
+        entries.append(PayloadFile("DEBIAN/conffiles", "".join(f"{path}\n" for path in package.conffiles).encode()))
     entries += (payload.conffile(path, release) for path in package.conffiles)
     return (*entries, *_code(package, release))
 
 
-def control_fields(package: Package) -> Mapping[str, str]:
+def control_fields(package: LabPackage) -> Mapping[str, str]:
     """The fields of its control file (Debian policy 5.3), those that say nothing left out."""
     fields = {
-        "Package": package.name,
+        "LabPackage": package.name,
         "Version": package.version,
         "Architecture": "all",
         "Maintainer": "Lab Cloud <archive@lab.invalid>",
@@ -71,7 +71,7 @@ def control_fields(package: Package) -> Mapping[str, str]:
     return {field: value for field, value in fields.items() if value}
 
 
-def _code(package: Package, release: Release) -> Iterator[Entry]:
+def _code(package: LabPackage, release: Release) -> Iterator[PayloadFile]:
     if package.module:
         yield payload.module(package.module, package.version)
     if project := package.library:
@@ -109,7 +109,7 @@ def _build_release(release: Release, directory: Path, key: ArchiveKey) -> None:
 
 
 def _build_packages(release: Release, trees: Trees, root: Path) -> None:
-    def one(package: Package) -> None:
+    def one(package: LabPackage) -> None:
         stage, target = root / "stage" / package.name, root / pool_path(package)
         target.parent.mkdir(parents=True, exist_ok=True)
         for entry in trees[package]:
@@ -131,7 +131,7 @@ def _build_packages(release: Release, trees: Trees, root: Path) -> None:
     shutil.rmtree(root / "stage")
 
 
-def pool_path(package: Package) -> str:
+def pool_path(package: LabPackage) -> str:
     """Where the package lies below its repository; the epoch is no part of a file's name."""
     version = package.version.partition(":")[2] or package.version
     return f"pool/{package.name}_{version}_all.deb"
@@ -142,7 +142,7 @@ def _index(release: Release, root: Path, key: ArchiveKey) -> None:
     dists.write(root, release.codename, packages, key, date=release.date, origin="Lab Cloud", label="Lab Cloud Archive")
 
 
-def _indexed(package: Package, root: Path) -> Mapping[str, str]:
+def _indexed(package: LabPackage, root: Path) -> Mapping[str, str]:
     path = pool_path(package)
     data = (root / path).read_bytes()
     where = {"Filename": path, "Size": str(len(data)), "SHA256": sha256(data)}

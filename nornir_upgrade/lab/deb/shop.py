@@ -14,7 +14,7 @@ from string import Template
 
 from nornir_upgrade.lab import payload
 from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.payload import MODULES, Entry
+from nornir_upgrade.lab.payload import MODULES, PayloadFile
 from nornir_upgrade.lab.signing import ArchiveKey
 
 from . import dists
@@ -27,18 +27,18 @@ _STAMP = "digest"
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class ShopPackage:
     """One binary package: fields of its control file, and its files (those below DEBIAN/ too)."""
 
     name: str
     version: str
     relations: Mapping[str, str]
-    entries: tuple[Entry, ...]
+    entries: tuple[PayloadFile, ...]
 
     @property
     def fields(self) -> Mapping[str, str]:
         return {
-            "Package": self.name,
+            "ShopPackage": self.name,
             "Version": self.version,
             "Architecture": "all",
             "Maintainer": "Shop <shop@lab.invalid>",
@@ -53,7 +53,7 @@ class Package:
         return f"{self.name}_{self.version}_all.deb"
 
 
-def packages(suite: str) -> tuple[Package, ...]:
+def packages(suite: str) -> tuple[ShopPackage, ...]:
     """What a suite of the repository offers."""
     return (
         (_library("libshop-common", "shopcommon", "1.4-1", 14, {}), _app("1.4-1", "shopcommon"))
@@ -71,11 +71,13 @@ def packages(suite: str) -> tuple[Package, ...]:
     )
 
 
-def agent() -> Package:
+def agent() -> ShopPackage:
     """One that no repository has."""
-    control = Entry("usr/bin/corp-agent", b"#!/bin/sh\nexec sleep infinity\n", 0o755)
-    conffile = Entry("etc/corp-agent.conf", b"server = agent.invalid\n")
-    return Package("corp-agent", "3.1-1", {}, (control, conffile, Entry("DEBIAN/conffiles", b"/etc/corp-agent.conf\n")))
+    control = PayloadFile("usr/bin/corp-agent", b"#!/bin/sh\nexec sleep infinity\n", 0o755)
+    conffile = PayloadFile("etc/corp-agent.conf", b"server = agent.invalid\n")
+    return ShopPackage(
+        "corp-agent", "3.1-1", {}, (control, conffile, PayloadFile("DEBIAN/conffiles", b"/etc/corp-agent.conf\n"))
+    )
 
 
 def sql(password: str) -> str:
@@ -105,10 +107,10 @@ def serve(repositories: Path, key: ArchiveKey) -> None:
         root.rename(target)
 
 
-def build(package: Package, target: Path, date: int = _DATES[OLD]) -> None:
+def build(package: ShopPackage, target: Path, date: int = _DATES[OLD]) -> None:
     """Afterwards the .deb is at `target`; the same data make the same bytes. Raises LabError with dpkg-deb's words."""
     with tempfile.TemporaryDirectory() as stage:
-        for entry in (Entry("DEBIAN/control", stanza(package.fields).encode()), *package.entries):
+        for entry in (PayloadFile("DEBIAN/control", stanza(package.fields).encode()), *package.entries):
             put(Path(stage), entry.path, entry.data, entry.mode)
         Path(stage).chmod(0o755)
         argv = ["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", stage, str(target)]
@@ -118,7 +120,7 @@ def build(package: Package, target: Path, date: int = _DATES[OLD]) -> None:
         raise LabError(f"dpkg-deb could not build {package.name}:\n{done.stderr}")
 
 
-def _indexed(package: Package, root: Path, date: int) -> str:
+def _indexed(package: ShopPackage, root: Path, date: int) -> str:
     path = f"pool/{package.file}"
     put(root, path, b"")
     build(package, root / path, date)
@@ -126,27 +128,27 @@ def _indexed(package: Package, root: Path, date: int) -> str:
     return stanza({**package.fields, "Filename": path, "Size": str(len(data)), "SHA256": sha256(data)})
 
 
-def _library(name: str, module: str, version: str, schema: int, relations: Mapping[str, str]) -> Package:
+def _library(name: str, module: str, version: str, schema: int, relations: Mapping[str, str]) -> ShopPackage:
     text = _template("library", version=version, schema=str(schema))
     needs = {"Depends": "python3, python3-psycopg2", **relations}
-    return Package(name, version, needs, (Entry(f"{MODULES}/{module}/__init__.py", text.encode()),))
+    return ShopPackage(name, version, needs, (PayloadFile(f"{MODULES}/{module}/__init__.py", text.encode()),))
 
 
-def _app(version: str, module: str) -> Package:
+def _app(version: str, module: str) -> ShopPackage:
     new = module == "shopcore"
     library = "python3-shopcore (>= 2.0), python3-yaml" if new else "libshop-common (>= 1.4)"
     settings = f"# shipped by {version}\n[shop]\nport = 8080\ngreeting = Welcome\n" + ("workers = 2\n" if new else "")
-    scripts = (Entry(f"DEBIAN/{name}", _text(name).encode(), 0o755) for name in ("postinst", "prerm", "postrm"))
-    migrate = [Entry("usr/bin/shopapp-migrate", _text("shopapp-migrate").encode(), 0o755)] if new else []
+    scripts = (PayloadFile(f"DEBIAN/{name}", _text(name).encode(), 0o755) for name in ("postinst", "prerm", "postrm"))
+    migrate = [PayloadFile("usr/bin/shopapp-migrate", _text("shopapp-migrate").encode(), 0o755)] if new else []
     entries = (
         *scripts,
-        Entry("DEBIAN/conffiles", b"/etc/shopapp/shop.conf\n"),
-        Entry("etc/shopapp/shop.conf", settings.encode()),
-        Entry("usr/bin/shopapp", _template("shopapp", module=module).encode(), 0o755),
-        Entry("lib/systemd/system/shopapp.service", _text("shopapp.service").encode()),
+        PayloadFile("DEBIAN/conffiles", b"/etc/shopapp/shop.conf\n"),
+        PayloadFile("etc/shopapp/shop.conf", settings.encode()),
+        PayloadFile("usr/bin/shopapp", _template("shopapp", module=module).encode(), 0o755),
+        PayloadFile("lib/systemd/system/shopapp.service", _text("shopapp.service").encode()),
         *migrate,
     )
-    return Package("shopapp", version, {"Depends": f"python3, adduser, {library}"}, entries)
+    return ShopPackage("shopapp", version, {"Depends": f"python3, adduser, {library}"}, entries)
 
 
 def _text(name: str) -> str:

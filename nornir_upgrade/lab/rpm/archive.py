@@ -12,7 +12,7 @@ from nornir_upgrade.lab import base, payload
 from nornir_upgrade.lab.base import Progress
 from nornir_upgrade.lab.deb.dists import put, sha256
 from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.payload import MODULES, Entry
+from nornir_upgrade.lab.payload import MODULES, PayloadFile
 from nornir_upgrade.lab.signing import ArchiveKey
 
 from .releases import RPM_RELEASES, RpmPackage, RpmRelease, unit_name
@@ -27,7 +27,7 @@ _OWNED = ("etc", MODULES, "usr/lib/modules")
 _STAMP = "digest"
 _SCRIPTLETS = ("pre", "post", "preun", "postun")
 
-Trees = Mapping[RpmPackage, tuple[Entry, ...]]
+Trees = Mapping[RpmPackage, tuple[PayloadFile, ...]]
 
 
 def digest(key: ArchiveKey) -> str:
@@ -70,12 +70,12 @@ def _built(wanted: str, cache: Path, key: ArchiveKey, progress: Progress) -> Pat
     return done
 
 
-def trees(release: RpmRelease) -> Iterator[tuple[RpmPackage, tuple[Entry, ...]]]:
+def trees(release: RpmRelease) -> Iterator[tuple[RpmPackage, tuple[PayloadFile, ...]]]:
     """Every package of the release with the files that it holds."""
     return ((package, tuple(contents(package, release))) for package in release.packages)
 
 
-def contents(package: RpmPackage, release: RpmRelease) -> Iterator[Entry]:
+def contents(package: RpmPackage, release: RpmRelease) -> Iterator[PayloadFile]:
     """Every file of the package."""
     if package.module:
         yield payload.module(package.module, package.version)
@@ -83,7 +83,7 @@ def contents(package: RpmPackage, release: RpmRelease) -> Iterator[Entry]:
         yield from payload.library(project, release)
     if package.kernel:
         full = f"{package.evr}.{package.arch}"
-        yield Entry(f"usr/lib/modules/{full}/modules.builtin", f"# built into {full}\n".encode())
+        yield PayloadFile(f"usr/lib/modules/{full}/modules.builtin", f"# built into {full}\n".encode())
     for path in package.conffiles:
         yield payload.conffile(path, release)
     if (project := package.owner) and package.command:

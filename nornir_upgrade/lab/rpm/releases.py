@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, Project, Service
+from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, LabService, Project
 
 _PYTHON = ("/usr/bin/python3", "python3-PyMySQL")
 _RENAMED_AT = "2014.1"
@@ -32,7 +32,7 @@ class RpmPackage:
     """The project of `services`, and of the conffile."""
     command: bool = False
     """Holds the command that migrates its owner's schema."""
-    services: tuple[Service, ...] = ()
+    services: tuple[LabService, ...] = ()
     """Holds the programs and the systemd units of these."""
     kernel: bool = False
     """May be installed in several versions at once, and holds a directory of modules."""
@@ -67,7 +67,7 @@ class RpmRelease:
         return {package.name: package for package in self.packages}[name]
 
 
-def unit_name(service: Service) -> str:
+def unit_name(service: LabService) -> str:
     """RDO's name of a unit: the program's, with a prefix for all projects but the network's."""
     own = service.name.startswith(("quantum", "neutron"))
     return service.name if own else f"openstack-{service.name}"
@@ -78,7 +78,7 @@ def _library(project: Project, version: str, *more: str) -> RpmPackage:
     return RpmPackage(f"python-{project.name}", version, summary, requires=(*_PYTHON, *more), library=project)
 
 
-def _main(project: Project, version: str, *, suffix: str = "", services: tuple[Service, ...] = ()) -> RpmPackage:
+def _main(project: Project, version: str, *, suffix: str = "", services: tuple[LabService, ...] = ()) -> RpmPackage:
     """What holds the project's configuration and tools, and these services; from Icehouse on a second conffile."""
     release_file = (f"/etc/{project.name}/release.conf",) if version >= _RENAMED_AT else ()
     return RpmPackage(

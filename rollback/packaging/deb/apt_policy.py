@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
-from rollback.packaging.policy import Policy, PolicyPackage, Source, Version
+from rollback.packaging.policy import PolicyPackage, Version, VersionSource, VersionTable
 from rollback.packaging.text import Note, Text
 
 HINT = "make the file anew: LC_ALL=C apt-cache policy PACKAGE..."
@@ -29,20 +29,20 @@ _ADDRESS = re.compile(r"(?P<uri>(?:\[[^\]]*\]|\S)+)(?P<rest>.*)")
 _SAYS = re.compile(r"(?P<level>[WNE]|WARNING): ?(?P<text>.*)")
 
 
-def parse(text: Text) -> Policy:
+def parse(text: Text) -> VersionTable:
     """The policy that `text` shows. Raises `InvalidInput` with line and reason where it is not, or is cut off."""
     reader = _Reader(text)
     for number, line in text.lines():
         reader.read(number, line)
-    return Policy("deb", reader.end(), (*reader.notes, *text.notes()))
+    return VersionTable("deb", reader.end(), (*reader.notes, *text.notes()))
 
 
-def source(priority: int | None, raw: str) -> Source | None:
+def source(priority: int | None, raw: str) -> VersionSource | None:
     """The source that `raw` describes; None where it stops after the address. Raises `InvalidInput` for anything else."""
     if raw.endswith("/status") and raw.startswith("/"):
-        return Source(priority, None, None, None, "status", raw)
+        return VersionSource(priority, None, None, None, "status", raw)
     if raw.startswith("/"):
-        return Source(priority, raw, None, None, "archive", raw)
+        return VersionSource(priority, raw, None, None, "archive", raw)
     match = _ADDRESS.fullmatch(raw)
     words = match["rest"].split() if match else []
     if match and not words:
@@ -50,7 +50,7 @@ def source(priority: int | None, raw: str) -> Source | None:
     if not match or words[-1].lower() != "packages" or len(words) > 3:
         raise InvalidInput(f"{raw!r} is no source of packages")
     suite, arch = (*words[:-1], None, None)[:2]
-    return Source(priority, match["uri"], suite, check_arch(arch) if arch else None, "archive", raw)
+    return VersionSource(priority, match["uri"], suite, check_arch(arch) if arch else None, "archive", raw)
 
 
 @dataclass(slots=True)

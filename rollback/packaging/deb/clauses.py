@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from nornir_upgrade.core.packaging.deb import rules
-from nornir_upgrade.core.packaging.deb.dependencies import Deb, Demand, deb
+from nornir_upgrade.core.packaging.deb.dependencies import DebPackage, Demand, deb
 from nornir_upgrade.core.version.evr import Flavour
 from rollback.packaging.clauses import Clause, Reason
 
@@ -24,16 +24,16 @@ class DebRules:
     def own(self) -> frozenset[str]:
         return frozenset({"all", self.native})
 
-    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> Deb:
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> DebPackage:
         return deb(name, arch, version, control)
 
-    def essential(self, installed: Sequence[Deb]) -> set[str]:
+    def essential(self, installed: Sequence[DebPackage]) -> set[str]:
         return {one.name for one in installed if one.essential}
 
-    def staying(self, installed: Sequence[Deb]) -> Iterator[tuple[Deb, str]]:
+    def staying(self, installed: Sequence[DebPackage]) -> Iterator[tuple[DebPackage, str]]:
         return iter(())
 
-    def clauses(self, packages: Sequence[Deb]) -> Iterator[Clause]:
+    def clauses(self, packages: Sequence[DebPackage]) -> Iterator[Clause]:
         """Depends and Pre-Depends, Breaks and Conflicts, and that a package stands in one version."""
         maker = _Maker(packages, self.native)
         yield from maker.demands()
@@ -43,7 +43,7 @@ class DebRules:
 class _Maker:
     """The clauses of some packages, with what is looked up again and again at hand."""
 
-    def __init__(self, debs: Sequence[Deb], native: str) -> None:
+    def __init__(self, debs: Sequence[DebPackage], native: str) -> None:
         self.debs, self.native = debs, native
         self.named: dict[str, list[int]] = {}  # name -> variables of what is called so or provides it
         self.own: dict[str, list[int]] = {}
@@ -59,7 +59,7 @@ class _Maker:
             for demand in owner.excludes:
                 yield from self._excludes(number, owner, demand)
 
-    def _depends(self, number: int, owner: Deb, demand: Demand) -> Iterator[Clause]:
+    def _depends(self, number: int, owner: DebPackage, demand: Demand) -> Iterator[Clause]:
         providers = {
             one
             for relation in demand.relations
@@ -69,7 +69,7 @@ class _Maker:
         if number not in providers:
             yield Clause((-number, *sorted(providers)), Reason("depends", owner.name, owner.version, f"needs {demand}"))
 
-    def _excludes(self, number: int, owner: Deb, demand: Demand) -> Iterator[Clause]:
+    def _excludes(self, number: int, owner: DebPackage, demand: Demand) -> Iterator[Clause]:
         (relation,) = demand.relations
         verb = "breaks" if demand.field == "Breaks" else "conflicts with"
         for one in self.named.get(relation.name, ()):

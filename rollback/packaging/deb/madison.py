@@ -3,18 +3,18 @@
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version.evr import check_name, check_version
 from rollback.packaging.deb.apt_policy import source
-from rollback.packaging.policy import Policy, PolicyPackage, Source, Version
+from rollback.packaging.policy import PolicyPackage, Version, VersionSource, VersionTable
 from rollback.packaging.text import Text
 
 HINT = "make the file anew: LC_ALL=C apt-cache madison PACKAGE..."
 
 
-def parse(text: Text) -> Policy:
+def parse(text: Text) -> VersionTable:
     """The versions that `text` lists, grouped by package. What only source packages offer (`Sources`) is left out.
 
     It tells nothing of installed versions, candidates and priorities. Raises `InvalidInput` with line and reason.
     """
-    found: dict[str, dict[str, list[Source]]] = {}
+    found: dict[str, dict[str, list[VersionSource]]] = {}
     for number, line in text.lines():
         if not line:
             continue
@@ -34,10 +34,10 @@ def parse(text: Text) -> Policy:
         )
         for name, versions in found.items()
     )
-    return Policy("deb", packages, text.notes())
+    return VersionTable("deb", packages, text.notes())
 
 
-def _row(line: str) -> tuple[str, str, Source] | None:
+def _row(line: str) -> tuple[str, str, VersionSource] | None:
     cells = [cell.strip() for cell in line.split(" | ")]
     if len(cells) != 3:
         raise InvalidInput(f"{len(cells)} columns instead of 3: {line.strip()!r}")

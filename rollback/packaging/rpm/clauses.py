@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from nornir_upgrade.core.packaging.rpm import rules
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm, names_in, rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage, names_in, rpm
 from nornir_upgrade.core.packaging.rpm.rich_dependencies import Capability, Dependency, cnf
 from nornir_upgrade.core.version.evr import Flavour
 from rollback.packaging.clauses import Clause, Reason
@@ -31,18 +31,18 @@ class RpmRules:
     def own(self) -> frozenset[str]:
         return frozenset({"noarch", self.native})
 
-    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> Rpm:
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> RpmPackage:
         return rpm(name, arch, version, control)
 
-    def essential(self, installed: Sequence[Rpm]) -> set[str]:
+    def essential(self, installed: Sequence[RpmPackage]) -> set[str]:
         return {one.name for one in installed if self.conf.protects(one.name)}
 
-    def staying(self, installed: Sequence[Rpm]) -> Iterator[tuple[Rpm, str]]:
+    def staying(self, installed: Sequence[RpmPackage]) -> Iterator[tuple[RpmPackage, str]]:
         return (
             (one, "is the running kernel, and is never removed") for one in self.conf.running(installed, self.kernel)
         )
 
-    def clauses(self, packages: Sequence[Rpm]) -> Iterator[Clause]:
+    def clauses(self, packages: Sequence[RpmPackage]) -> Iterator[Clause]:
         """Requires, Conflicts and Obsoletes, and that a package stands in one version unless it is install-only."""
         maker = _Maker(packages)
         yield from maker.demands()
@@ -52,7 +52,7 @@ class RpmRules:
 class _Maker:
     """The clauses of some packages, with what is looked up again and again at hand."""
 
-    def __init__(self, rpms: Sequence[Rpm]) -> None:
+    def __init__(self, rpms: Sequence[RpmPackage]) -> None:
         self.rpms = rpms
         self.own: dict[str, list[int]] = {}
         for number, one in enumerate(rpms, 1):
@@ -69,13 +69,13 @@ class _Maker:
             for obsolete in owner.obsoletes:
                 yield from self._obsoletes(number, owner, obsolete)
 
-    def _requires(self, number: int, owner: Rpm, demand: Dependency) -> Iterator[Clause]:
+    def _requires(self, number: int, owner: RpmPackage, demand: Dependency) -> Iterator[Clause]:
         reason = Reason("depends", owner.name, owner.version, f"needs {demand}")
         for literals in cnf(demand, self._providers):
             if number not in literals:
                 yield Clause((-number, *(one for one in literals if one != -number)), reason)
 
-    def _conflicts(self, number: int, owner: Rpm, demand: Dependency) -> Iterator[Clause]:
+    def _conflicts(self, number: int, owner: RpmPackage, demand: Dependency) -> Iterator[Clause]:
         """A package conflicts with what it provides itself only within a boolean expression: a plain one means the others."""
         reason = Reason("excludes", owner.name, owner.version, f"conflicts with {demand}")
         plain = isinstance(demand, Capability)
@@ -83,7 +83,7 @@ class _Maker:
             if number not in literals and not (plain and -number in literals):
                 yield Clause((-number, *(one for one in literals if one != -number)), reason)
 
-    def _obsoletes(self, number: int, owner: Rpm, obsolete: Capability) -> Iterator[Clause]:
+    def _obsoletes(self, number: int, owner: RpmPackage, obsolete: Capability) -> Iterator[Clause]:
         reason = Reason("excludes", owner.name, owner.version, f"obsoletes {obsolete}")
         for one in self.own.get(obsolete.name, ()):
             if rules.obsoleted(self.rpms[one - 1], obsolete, owner):
@@ -113,7 +113,7 @@ class _Maker:
         return found
 
 
-def _asked(rpms: Iterable[Rpm]) -> Iterator[str]:
+def _asked(rpms: Iterable[RpmPackage]) -> Iterator[str]:
     for one in rpms:
         for demand in (*one.requires, *one.conflicts):
             yield from names_in(demand)

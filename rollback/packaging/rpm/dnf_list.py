@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version import evr
 from nornir_upgrade.core.version.nevra import ARCHES, make
-from rollback.packaging.policy import Policy, PolicyPackage, Source, Version
+from rollback.packaging.policy import PolicyPackage, Version, VersionSource, VersionTable
 from rollback.packaging.text import Note, Text
 
 HINT = "make the file anew: LC_ALL=C dnf list --showduplicates PACKAGE..."
@@ -35,10 +35,10 @@ _FAILED = re.compile(r"(?i)error:|no matching packages")
 class _Row:
     name: str
     version: str
-    source: Source
+    source: VersionSource
 
 
-def parse(text: Text) -> Policy:
+def parse(text: Text) -> VersionTable:
     """The versions that `text` lists, by package, in its order. Installed ones have a source of kind `status`.
 
     dnf has no priorities and names no candidate here: both are None. Raises `InvalidInput` with line and reason.
@@ -46,7 +46,7 @@ def parse(text: Text) -> Policy:
     reader = _Reader(text)
     for number, line in text.lines():
         reader.read(number, line)
-    return Policy("rpm", tuple(_packages(reader.end())), (*reader.notes, *text.notes()))
+    return VersionTable("rpm", tuple(_packages(reader.end())), (*reader.notes, *text.notes()))
 
 
 def tells(line: str) -> bool:
@@ -98,7 +98,7 @@ class _Reader:
             version = _nevra(name, words[1], arch)
         except InvalidInput as refusal:
             raise self.text.fail(number, refusal.message, HINT) from None
-        kind = Source(None, None, words[2], arch, "status" if installed else "archive", " ".join(words))
+        kind = VersionSource(None, None, words[2], arch, "status" if installed else "archive", " ".join(words))
         self.rows.append(_Row(name, version, kind))
 
     def end(self) -> list[_Row]:
@@ -125,7 +125,7 @@ def _nevra(name: str, version: str, arch: str) -> str:
 
 def _packages(rows: Iterable[_Row]) -> Iterable[PolicyPackage]:
     """One package a name, however many architectures: these stand in its sources. The newest installed version counts."""
-    found: dict[str, dict[str, list[Source]]] = {}
+    found: dict[str, dict[str, list[VersionSource]]] = {}
     for row in rows:
         found.setdefault(row.name, {}).setdefault(row.version, []).append(row.source)
     for name, versions in found.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from nornir_upgrade.core.packaging.rpm.dependencies import Control, Entry, control
+from nornir_upgrade.core.packaging.rpm.dependencies import Control, RpmEntry, control
 
 from .xml import Pass
 
@@ -15,7 +15,7 @@ _FIELDS = {f"{_RPM} {field.lower()}": field for field in ("Requires", "Provides"
 _OPERATORS = {"LT": "<", "LE": "<=", "EQ": "=", "GE": ">=", "GT": ">"}
 
 
-def entries(data: bytes, source: str, wanted: Collection[str] | None = None) -> tuple[Entry, ...]:
+def entries(data: bytes, source: str, wanted: Collection[str] | None = None) -> tuple[RpmEntry, ...]:
     """The packages of a `primary.xml`, which must hold as many as it says; source packages do not count.
 
     What they demand is read of those named in `wanted` only, of all where that is `None`: a distribution has some 60,000, a host one
@@ -33,7 +33,7 @@ class _Primary(Pass):
 
     def __init__(self, source: str, wanted: Collection[str] | None) -> None:
         super().__init__(source)
-        self.found: list[Entry] = []
+        self.found: list[RpmEntry] = []
         self._wanted = wanted
         self._package: dict[str, str] = {}
         self._asked = False  # for what this package demands; its name comes first, as createrepo_c writes it
@@ -84,4 +84,4 @@ class _Primary(Pass):
         size = package.get("size", "")
         if size and not (size.isascii() and size.isdecimal()):
             raise self.fail(f"no size of a package: {size[:80]!r}")
-        self.found.append(Entry(one.name, one.arch, one.evr, fields, package.get("digest", ""), int(size or 0)))
+        self.found.append(RpmEntry(one.name, one.arch, one.evr, fields, package.get("digest", ""), int(size or 0)))

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.rpm.dependencies import Entry, rows
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmEntry, rows
 from nornir_upgrade.core.transport.sections import Section
 from rollback.packaging.candidate import Control
 from rollback.packaging.protection import DNF, DnfConf
@@ -29,7 +29,7 @@ def present(section: Section) -> dict[tuple[str, str, str], Control]:
 
 
 @lru_cache(maxsize=1 << 16)  # hosts of a fleet have most packages in common
-def _entries(text: str) -> tuple[Entry, ...]:
+def _entries(text: str) -> tuple[RpmEntry, ...]:
     return rows(text + _END)
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import DiskFull, Unobtainable, Unreachable
 from nornir_upgrade.core.escrow import collect as module
-from nornir_upgrade.core.escrow.collect import Collected, Progress, collect, errands_of
+from nornir_upgrade.core.escrow.collect import Collected, CollectProgress, collect, errands_of
 from nornir_upgrade.core.escrow.escrow import Escrow
-from nornir_upgrade.core.packaging.file_source import Held, Offer
+from nornir_upgrade.core.packaging.file_source import FileOffer, Held
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
@@ -34,7 +34,7 @@ def escrow(tmp_path: Path) -> Escrow:
 
 
 def gather(
-    escrow: Escrow, *hosts: StubHost, needs: Mapping[str, set[PackageFile]], told: list[Progress] | None = None
+    escrow: Escrow, *hosts: StubHost, needs: Mapping[str, set[PackageFile]], told: list[CollectProgress] | None = None
 ) -> Collected:
     families = {host.name: "deb" for host in hosts}
     fleet = StubFleet({host.name: host for host in hosts})
@@ -139,7 +139,7 @@ def test_a_full_disk_here_ends_it_and_it_goes_on_from_there(escrow: Escrow, monk
 
 
 def test_progress_counts_files_and_bytes_up_to_all(escrow: Escrow) -> None:
-    told: list[Progress] = []
+    told: list[CollectProgress] = []
     hosts = [StubHost(name, cache={A, B}, repositories={A, B, C}) for name in "ab"]
     gather(escrow, *hosts, needs={"a": {A, B}, "b": {B, C}}, told=told)
     assert [one.files for one in told] == [1, 2, 3] and {one.of_files for one in told} == {3}
@@ -175,13 +175,16 @@ def test_whatever_can_be_had_comes_once_and_from_the_best_source(
 @given(st.integers(1, 8), st.integers(1, 60))
 def test_hosts_that_have_the_same_have_alike_to_do(hosts: int, files: int) -> None:
     due = [PackageFile("deb", f"package{number}", "all", "1") for number in range(files)]
-    offers = {f"host{n}": {file: Offer(None, True, (), 100) for file in due} for n in range(hosts)}
+    offers = {f"host{n}": {file: FileOffer(None, True, (), 100) for file in due} for n in range(hosts)}
     errands = errands_of(offers, due)
     counts = [len(errands.get(host, ())) for host in offers]
     assert max(counts) - min(counts) <= 1 and sorted(chain(*errands.values())) == sorted(due)
 
 
 def test_a_cache_is_asked_whatever_else_its_host_has_to_do() -> None:
-    cached = Offer(Held("/cache/x", "0" * 64, 10, "index"), True, (), 10)
-    offers = {"busy": {A: cached, B: cached}, "idle": {A: Offer(None, True, (), 10), B: Offer(None, True, (), 10)}}
+    cached = FileOffer(Held("/cache/x", "0" * 64, 10, "index"), True, (), 10)
+    offers = {
+        "busy": {A: cached, B: cached},
+        "idle": {A: FileOffer(None, True, (), 10), B: FileOffer(None, True, (), 10)},
+    }
     assert errands_of(offers, [A, B]) == {"busy": [A, B]}

@@ -7,7 +7,7 @@ import pytest
 
 from nornir_upgrade.core.facts import gather
 from nornir_upgrade.core.facts.compare import AREAS, Difference, compare
-from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts, Source
+from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts, SourceFile
 from nornir_upgrade.core.packaging.model import Package
 
 ANSWER = (Path(__file__).parents[2] / "cases" / "facts" / "ctl1.txt").read_text()
@@ -54,7 +54,7 @@ def test_a_version_is_told_before_and_after() -> None:
             "mask",
         ),
         (
-            replace(BEFORE, sources=(*BEFORE.sources, Source("/etc/apt/sources.list.d/x.list", "1"))),
+            replace(BEFORE, sources=(*BEFORE.sources, SourceFile("/etc/apt/sources.list.d/x.list", "1"))),
             "repositories",
             "1",
         ),

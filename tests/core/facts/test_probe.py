@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.facts.probe import Inspection, Room, inspect, parse
+from nornir_upgrade.core.facts.probe import Probe, Room, inspect, parse
 from nornir_upgrade.core.packaging.model import PackageName
 from tests.fake import hosts
 
@@ -13,7 +13,7 @@ CASES = Path(__file__).parents[2] / "cases" / "inspection"
 ANSWERS = {family: (CASES / f"{family}.txt").read_text() for family in ("deb", "rpm")}
 
 
-def read(family: str, text: str = "", asked: float = 0.0, answered: float = 9e9) -> Inspection:
+def read(family: str, text: str = "", asked: float = 0.0, answered: float = 9e9) -> Probe:
     return parse(text or ANSWERS[family], "ctl1", family, asked, answered)
 
 

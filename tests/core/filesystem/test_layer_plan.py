@@ -3,7 +3,16 @@
 import pytest
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.filesystem.layer_plan import HOME, RESERVE, Layered, Place, layered, needed, places, roomy
+from nornir_upgrade.core.filesystem.layer_plan import (
+    HOME,
+    RESERVE,
+    LayerDirectory,
+    Layered,
+    layered,
+    needed,
+    places,
+    roomy,
+)
 from nornir_upgrade.core.filesystem.mounts import parse
 
 SERVER = """\
@@ -53,17 +62,17 @@ def test_the_layers_files_are_where_most_room_is_and_in_memory_at_last() -> None
     free = {"/": 10, "/var": 50, "/var/lib": 30, "/boot": 1, "/usr": 99, "/srv": 98, "/home": 97, "/run": 96}
     found = places(parse(SERVER), free, memory=44)
     assert found == (
-        Place("/srv/.nornir-upgrade-rehearsal", 98),
-        Place("/var/.nornir-upgrade-rehearsal", 50),
-        Place(HOME, 30),
-        Place("/.nornir-upgrade-rehearsal", 10),
-        Place("/boot/.nornir-upgrade-rehearsal", 1),
-        Place("", 22),
+        LayerDirectory("/srv/.nornir-upgrade-rehearsal", 98),
+        LayerDirectory("/var/.nornir-upgrade-rehearsal", 50),
+        LayerDirectory(HOME, 30),
+        LayerDirectory("/.nornir-upgrade-rehearsal", 10),
+        LayerDirectory("/boot/.nornir-upgrade-rehearsal", 1),
+        LayerDirectory("", 22),
     )
 
 
 def test_on_a_disk_room_is_left_to_the_host() -> None:
-    found = (Place("/a", 100 + RESERVE), Place("/b", 99 + RESERVE), Place("", 100))
+    found = (LayerDirectory("/a", 100 + RESERVE), LayerDirectory("/b", 99 + RESERVE), LayerDirectory("", 100))
     assert roomy(found, 100) == (found[0], found[2])
     assert roomy(found, 100 + RESERVE) == ()
 

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.filesystem.mounts import LeftOut
-from nornir_upgrade.core.filesystem.picture import KINDS, Entry, Head, Picture, compare, pack, unpack
+from nornir_upgrade.core.filesystem.picture import KINDS, Head, PathState, Picture, compare, pack, unpack
 
 HEAD = Head(roots=("/",), xattrs="python3")
-FILE = Entry("f", "0644", "0:0", "a" * 64)
+FILE = PathState("f", "0644", "0:0", "a" * 64)
 
 # Every byte but NUL and, in a name, the slash that divides names: Python holds what is no UTF-8 as surrogates.
 names = st.binary(min_size=1, max_size=12).map(
     lambda data: "/" + data.replace(b"\0", b"\n").decode("utf-8", "surrogateescape")
 )
 entries = st.builds(
-    Entry,
+    PathState,
     kind=st.sampled_from(sorted(KINDS)),
     mode=st.sampled_from(("0644", "4755")),
     owner=st.sampled_from(("0:0", "33:4")),
@@ -33,24 +33,26 @@ entries = st.builds(
 contents = st.dictionaries(names, entries, max_size=6)
 
 
-def picture(files: dict[str, Entry], **more: Any) -> Picture:
+def picture(files: dict[str, PathState], **more: Any) -> Picture:
     return Picture(replace(HEAD, **more), {path: entry.record() for path, entry in files.items()})
 
 
 @given(entries)
-def test_an_entry_comes_back_from_its_record(entry: Entry) -> None:
-    assert Entry.read(entry.record()) == entry
+def test_an_entry_comes_back_from_its_record(entry: PathState) -> None:
+    assert PathState.read(entry.record()) == entry
 
 
 @given(contents)
-def test_a_picture_comes_back_whole_and_packs_alike_in_any_order(files: dict[str, Entry]) -> None:
+def test_a_picture_comes_back_whole_and_packs_alike_in_any_order(files: dict[str, PathState]) -> None:
     made = picture(files, left_out=(LeftOut("/nas", "nfs"),), vanished=2)
     assert unpack(pack(made), "x") == made
     assert pack(picture(dict(reversed(files.items())), left_out=(LeftOut("/nas", "nfs"),), vanished=2)) == pack(made)
 
 
 @given(contents, contents)
-def test_each_path_that_differs_is_told_once_and_no_other(one: dict[str, Entry], other: dict[str, Entry]) -> None:
+def test_each_path_that_differs_is_told_once_and_no_other(
+    one: dict[str, PathState], other: dict[str, PathState]
+) -> None:
     found = compare(picture(one), picture(other))
     told = [change.path for change in found.changes]
     assert told == sorted(set(told))
@@ -61,11 +63,11 @@ def test_each_path_that_differs_is_told_once_and_no_other(one: dict[str, Entry],
 
 
 @given(contents)
-def test_a_picture_does_not_differ_from_itself(files: dict[str, Entry]) -> None:
+def test_a_picture_does_not_differ_from_itself(files: dict[str, PathState]) -> None:
     assert compare(picture(files), picture(files)).changes == ()
 
 
-def _seen(entry: Entry | None) -> Entry | None:
+def _seen(entry: PathState | None) -> PathState | None:
     return entry and replace(entry, late=False, meaning="")
 
 
@@ -73,7 +75,7 @@ def _seen(entry: Entry | None) -> Entry | None:
     ("after", "aspects"),
     [
         (None, ("presence",)),
-        (Entry("l", "0777", "0:0", target="x"), ("kind",)),
+        (PathState("l", "0777", "0:0", target="x"), ("kind",)),
         (replace(FILE, digest="b" * 64), ("content",)),
         (replace(FILE, mode="0600"), ("mode",)),
         (replace(FILE, owner="0:4"), ("owner",)),
@@ -82,13 +84,13 @@ def _seen(entry: Entry | None) -> Entry | None:
         (replace(FILE, late=True), ()),
     ],
 )
-def test_what_differs_is_told_by_aspect(after: Entry | None, aspects: tuple[str, ...]) -> None:
+def test_what_differs_is_told_by_aspect(after: PathState | None, aspects: tuple[str, ...]) -> None:
     found = compare(picture({"/a": FILE}), picture({"/a": after} if after else {}))
     assert tuple(change.aspects for change in found.changes) == ((aspects,) if aspects else ())
 
 
 def test_a_link_and_a_device_are_compared_by_what_they_lead_to() -> None:
-    links = {"/l": Entry("l", "0777", "0:0", target="a"), "/d": Entry("b", "0660", "0:6", device="8:1")}
+    links = {"/l": PathState("l", "0777", "0:0", target="a"), "/d": PathState("b", "0660", "0:6", device="8:1")}
     others = {"/l": replace(links["/l"], target="b"), "/d": replace(links["/d"], device="8:2")}
     assert [one.aspects for one in compare(picture(links), picture(others)).changes] == [("device",), ("target",)]
 

@@ -195,6 +195,6 @@ def test_progress_is_told_while_the_job_runs(host: LocalHost, tree: Path, monkey
     monkeypatch.setattr(walk, "_PAUSE", 0.3)
     first, *rest = walk.commands((str(tree),), ())
     monkeypatch.setattr(walk, "commands", lambda *_: (first, ("sleep", "1"), *rest))
-    told: list[walk.Progress] = []
+    told: list[walk.WalkProgress] = []
     walk.take(host, (), told.append)
-    assert walk.Progress("here", 0, 1) in told
+    assert walk.WalkProgress("here", 0, 1) in told

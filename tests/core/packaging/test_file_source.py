@@ -6,9 +6,9 @@ import pytest
 
 from nornir_upgrade.core.errors import CommandFailed, InvalidInput
 from nornir_upgrade.core.escrow.deliver import Delivered, unfetched
-from nornir_upgrade.core.packaging.deb.file_source import DebDepot
-from nornir_upgrade.core.packaging.dnf.file_source import RpmDepot
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, Depot, Held, Offer, full, parse_held
+from nornir_upgrade.core.packaging.deb.file_source import AptFileSource
+from nornir_upgrade.core.packaging.dnf.file_source import DnfFileSource
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, FileSource, Held, full, parse_held
 from nornir_upgrade.core.packaging.package_file import DIRECTORY as DELIVERED
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile
 
@@ -40,27 +40,27 @@ def in_cache(name: str, digest: str, *identity: str) -> str:
 
 def test_what_the_index_says_and_what_the_cache_has() -> None:
     mine = ("nova-compute", COMPUTE.version, "all")
-    depot = DebDepot()
+    depot = AptFileSource()
     found = depot.parse_look(deb(STANZA), [COMPUTE, LESS])
     assert found == {
-        COMPUTE: Offer(None, True, (GOOD,), 1640),
-        LESS: Offer(),
+        COMPUTE: FileOffer(None, True, (GOOD,), 1640),
+        LESS: FileOffer(),
     }  # dpkg's own stanza of less offers nothing
     held = Held(f"/var/cache/apt/archives/{NAME}", GOOD, 1640, "index")
     assert depot.parse_look(deb(STANZA, in_cache(NAME, GOOD, *mine)), [COMPUTE])[COMPUTE].cached == held
     spoilt = depot.parse_look(deb(STANZA, in_cache(NAME, OTHER, *mine)), [COMPUTE])[COMPUTE]
     assert spoilt.cached is None and spoilt.offered
     unknown = depot.parse_look(deb("", in_cache(NAME, OTHER, *mine)), [COMPUTE])[COMPUTE]
-    assert unknown == Offer(Held(held.path, OTHER, 1640, "name"), False, (), 1640)
+    assert unknown == FileOffer(Held(held.path, OTHER, 1640, "name"), False, (), 1640)
     renamed = depot.parse_look(deb("", in_cache(NAME, OTHER, "nova-common", COMPUTE.version, "all")), [COMPUTE])[
         COMPUTE
     ]
-    assert renamed == Offer()
+    assert renamed == FileOffer()
 
 
 def test_two_builds_of_one_version_are_both_what_an_index_says() -> None:
     twice = STANZA + STANZA.replace(GOOD, OTHER)
-    assert DebDepot().parse_look(deb(twice), [COMPUTE])[COMPUTE].digests == (GOOD, OTHER)
+    assert AptFileSource().parse_look(deb(twice), [COMPUTE])[COMPUTE].digests == (GOOD, OTHER)
 
 
 RPM = PackageFile("rpm", "libvirt", "x86_64", "1:1.1.3-1.el6")
@@ -74,17 +74,17 @@ cached\tlibvirt-1.1.3-1.el6.x86_64.rpm\tsignature\t{GOOD}\t8699\t/var/cache/dnf/
 
 def test_rpm_files_are_checked_by_index_or_signature() -> None:
     path = "/var/cache/dnf/a-1/packages/libvirt-1.1.3-1.el6.x86_64.rpm"
-    parse = RpmDepot().parse_look
-    assert parse(ROWS, [RPM]) == {RPM: Offer(Held(path, GOOD, 8699, "signature"), True, (GOOD,), 8699)}
+    parse = DnfFileSource().parse_look
+    assert parse(ROWS, [RPM]) == {RPM: FileOffer(Held(path, GOOD, 8699, "signature"), True, (GOOD,), 8699)}
     assert parse(ROWS.replace("signature", "name"), [RPM])[RPM].cached == Held(path, GOOD, 8699, "index")
     bad = ROWS.replace("signature", "")  # rpmkeys says that its digest or its signature is bad
-    assert parse(bad, [RPM])[RPM] == Offer(None, True, (GOOD,), 8699)
+    assert parse(bad, [RPM])[RPM] == FileOffer(None, True, (GOOD,), 8699)
     assert parse(ROWS.replace(f"signature\t{GOOD}", f"signature\t{OTHER}"), [RPM])[RPM].cached is None
-    assert parse("== end\n", [RPM]) == {RPM: Offer()}
+    assert parse("== end\n", [RPM]) == {RPM: FileOffer()}
 
 
-@pytest.mark.parametrize(("depot", "text"), [(DebDepot(), deb(STANZA)), (RpmDepot(), ROWS)])
-def test_an_answer_that_is_cut_off_is_refused(depot: Depot, text: str) -> None:
+@pytest.mark.parametrize(("depot", "text"), [(AptFileSource(), deb(STANZA)), (DnfFileSource(), ROWS)])
+def test_an_answer_that_is_cut_off_is_refused(depot: FileSource, text: str) -> None:
     lines = text.splitlines(keepends=True)
     for count in range(len(lines)):
         with pytest.raises(InvalidInput):
@@ -104,8 +104,12 @@ def test_a_job_tells_of_files_among_other_words() -> None:
     assert parse_held(said) == {NAME: Held(f"{DIRECTORY}/{NAME}", GOOD, 1640, "index")}
 
 
-@pytest.mark.parametrize(("family", "depot", "file"), [("deb", DebDepot(), COMPUTE), ("rpm", RpmDepot(), RPM)])
-def test_nothing_of_a_package_stands_in_the_text_of_a_script(family: Family, depot: Depot, file: PackageFile) -> None:
+@pytest.mark.parametrize(
+    ("family", "depot", "file"), [("deb", AptFileSource(), COMPUTE), ("rpm", DnfFileSource(), RPM)]
+)
+def test_nothing_of_a_package_stands_in_the_text_of_a_script(
+    family: Family, depot: FileSource, file: PackageFile
+) -> None:
     for argv in (depot.look([file])[0], depot.download([file], 7), depot.rebuild(file)):
         assert argv[:2] == ("sh", "-c") and not any(file.name in word for word in argv if "\n" in word)
 
@@ -115,8 +119,8 @@ WEAK = re.compile(
 )
 
 
-@pytest.mark.parametrize(("depot", "file"), [(DebDepot(), COMPUTE), (RpmDepot(), RPM)])
-def test_no_command_weakens_a_check_of_signatures(depot: Depot, file: PackageFile) -> None:
+@pytest.mark.parametrize(("depot", "file"), [(AptFileSource(), COMPUTE), (DnfFileSource(), RPM)])
+def test_no_command_weakens_a_check_of_signatures(depot: FileSource, file: PackageFile) -> None:
     for argv in (depot.look([file])[0], depot.download([file], 7), depot.rebuild(file)):
         assert not any(WEAK.search(word) for word in argv)
 

@@ -38,7 +38,7 @@ PARSED = {
     "query apt": apt.QUERY,
     "query dnf": " ".join(dnf4.Dnf().query()),
     "depot deb": file_source.LOOK,
-    "depot rpm": " ".join(rpmdepot.RpmDepot().look(())[0]),
+    "depot rpm": " ".join(rpmdepot.DnfFileSource().look(())[0]),
     "indexes": index_repair.DAMAGED,
     "enquiry deb": " ".join(query.argv("", 0)),
     "enquiry rpm": " ".join(enquiry_rpm.argv("", 0)),

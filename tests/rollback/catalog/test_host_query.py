@@ -26,7 +26,7 @@ from rollback.catalog import host_query
 from rollback.catalog.catalogs import stock
 from rollback.catalog.host_query import Wanted, fetch
 from rollback.catalog.indexes import Reader, Shelf
-from rollback.catalog.reply import Answer, Index, parse
+from rollback.catalog.reply import Index, Reply, parse
 from rollback.packaging.candidate import Candidate, Catalog, catalog
 
 PACKAGES = (
@@ -44,7 +44,7 @@ HERE = (
 )
 
 
-def answer(*indexes: str, present: str = HERE) -> Answer:
+def answer(*indexes: str, present: str = HERE) -> Reply:
     """What is understood of indexes (each with its first line) and of what is on the host."""
     parts = [f"{index}\n=== index {number} 0\n" for number, index in enumerate(indexes)]
     return parse("".join((*parts, present, "\n=== present 0\n\n=== end 0\n")), "===", "deb")

@@ -18,12 +18,12 @@ from nornir_upgrade.core.transport.host import Host, Result
 from rollback.catalog.catalogs import stock
 from rollback.catalog.host_query import Wanted
 from rollback.catalog.indexes import Shelf
-from rollback.catalog.reply import Answer, Index, parse
+from rollback.catalog.reply import Index, Reply, parse
 from rollback.foreign.packages import Foreign
 from rollback.manifest.model import Manifest
 from rollback.packaging.candidate import Catalog
 from rollback.solver.nearest import Nearest
-from rollback.solver.pool import Question, solve_all
+from rollback.solver.pool import SolverQuestion, solve_all
 from tests.rollback.factory import facts, package
 from tests.rollback.rpmworlds import made
 from tests.rollback.solver.test_rpm_nearest import host as rpm_host
@@ -51,7 +51,7 @@ def text(index: str, present: str = ROWS, dnf: str = DNF) -> str:
     return f"{index}\n=== index 0 0\n{dnf}\n=== dnf 0\n{present}\n=== present 0\n\n=== end 0\n"
 
 
-def answer(*parts: str, **more: str) -> Answer:
+def answer(*parts: str, **more: str) -> Reply:
     return parse(text("\n".join(parts), **more), "===", "rpm")
 
 
@@ -182,7 +182,7 @@ def test_hosts_of_both_families_are_asked_in_one_call_and_equal_questions_are_pu
     tools = made("tools=1:2.0~rc1-3")
     facts_of = {name: (rpm_host([]) if name != "deb" else facts(packages=[package("less", "5")])) for name in wanted}
     before = {name: (rpm_host([tools]) if name != "deb" else facts_of[name]) for name in wanted}
-    questions = {name: Question(before[name], facts_of[name], found[name], {}) for name in wanted}
+    questions = {name: SolverQuestion(before[name], facts_of[name], found[name], {}) for name in wanted}
     manifests = solve_all(solver, questions)
     assert sorted(asked) == ["deb", "rpm"]
     assert {name: one.family for name, one in manifests.items()} == {"one": "rpm", "deb": "deb", "other": "rpm"}

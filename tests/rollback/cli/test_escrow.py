@@ -21,7 +21,7 @@ from nornir_upgrade.runner import session
 from nornir_upgrade.runner.required_files import captures, installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.escrow.prune import restorable, waste
-from rollback.snapshot import Entry
+from rollback.snapshot import SnapshotEntry
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 from tests.fake.host import FakeHost
 from tests.rollback import factory
@@ -150,7 +150,7 @@ def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_p
     old = factory.facts(packages=[factory.package("nova-common", "1")])
     older = factory.facts(packages=[factory.package("nova-common", "0")])
     taken = [factory.snapshot(older, run=undone.id), replace(factory.snapshot(old, run=stands.id), id="snapshot-2")]
-    listed = [Entry(one.id, "", one.taken_at, one.run, ()) for one in taken]
+    listed = [SnapshotEntry(one.id, "", one.taken_at, one.run, ()) for one in taken]
     needed, led_to = restorable(runs, listed)
     assert [run.id for run in needed] == [stands.id] and led_to == (listed[1],)
     kept = [
@@ -255,7 +255,12 @@ def test_what_hosts_got_since_the_last_run_stays_and_what_another_host_needs_goe
     def copies_to_go(at: str) -> object:
         holdings = [Holding(host, ("1" * 64, "2" * 64), at) for host in ("ctl1", "cmp1")]
         return waste(
-            (run,), [Entry("s", "", LONG_AGO, run.id, ())], lambda _: factory.snapshot(facts), [one], [], holdings
+            (run,),
+            [SnapshotEntry("s", "", LONG_AGO, run.id, ())],
+            lambda _: factory.snapshot(facts),
+            [one],
+            [],
+            holdings,
         ).copies
 
     assert copies_to_go(LONG_AGO) == {"ctl1": ("2" * 64,), "cmp1": ("1" * 64, "2" * 64)}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.filesystem.picture import Entry, Head, Picture, compare
-from rollback.disk.rules import Judgement, Rule, judge, load, meanings, shipped, with_more
+from nornir_upgrade.core.filesystem.picture import Head, PathState, Picture, compare
+from rollback.disk.rules import Judgement, PictureRule, judge, load, meanings, shipped, with_more
 
 RULES = shipped()
 PLAIN = tuple(rule for rule in RULES if not rule.condition and not rule.kinds)
@@ -50,16 +50,18 @@ MADE = {
 HISTORY = "/etc/.git/"
 """What lies there and is a list that is made anew, each by its exact pattern; and etckeeper's history of /etc."""
 
-FILE = Entry("f", "0644", "0:0", "a" * 64)
-OTHER = Entry("f", "0644", "0:0", "b" * 64)
+FILE = PathState("f", "0644", "0:0", "a" * 64)
+OTHER = PathState("f", "0644", "0:0", "b" * 64)
 parts = st.text("abz._-~09", min_size=1, max_size=8).filter(lambda text: text not in (".", ".."))
 
 
-def picture(files: dict[str, Entry]) -> Picture:
+def picture(files: dict[str, PathState]) -> Picture:
     return Picture(Head(roots=("/",), xattrs="x"), {path: entry.record() for path, entry in files.items()})
 
 
-def judged(before: dict[str, Entry], after: dict[str, Entry], rules: tuple[Rule, ...] = RULES) -> Judgement:
+def judged(
+    before: dict[str, PathState], after: dict[str, PathState], rules: tuple[PictureRule, ...] = RULES
+) -> Judgement:
     one, other = picture(before), picture(after)
     return judge(compare(one, other).changes, rules, one, other)
 
@@ -122,20 +124,20 @@ def test_each_difference_counts_under_its_rule(path: str, name: str) -> None:
 
 
 def test_an_aspect_that_no_rule_is_about_stays_and_it_alone() -> None:
-    found = judged({"/var/log/x": FILE}, {"/var/log/x": Entry("f", "0666", "0:0", "b" * 64)})
+    found = judged({"/var/log/x": FILE}, {"/var/log/x": PathState("f", "0666", "0:0", "b" * 64)})
     assert ([one.aspects for one in found.unexplained], found.explained) == ([("mode",)], ())
 
 
 def test_a_wildcard_stays_within_its_directory_but_two_do_not() -> None:
-    rule = Rule("r", "for this test alone", ("/a/*.x", "/b/**/c", "/d?"), ("content",))
+    rule = PictureRule("r", "for this test alone", ("/a/*.x", "/b/**/c", "/d?"), ("content",))
     yes, no = ("/a/1.x", "/b/1/2/c", "/d1"), ("/a/1/2.x", "/a/1.xx", "/b/c", "/d", "/d/", "x/a/1.x", "/b/1/c/2")
     assert [path for path in (*yes, *no) if rule.matches(path)] == list(yes)
 
 
 def test_a_list_in_another_order_is_explained_and_another_list_is_not() -> None:
     path = "/var/lib/dpkg/status"
-    same, other = (Entry("f", "0644", "0:0", digit * 64, meaning=digit * 63) for digit in "12")
-    reordered = Entry("f", "0644", "0:0", "9" * 64, meaning=same.meaning)
+    same, other = (PathState("f", "0644", "0:0", digit * 64, meaning=digit * 63) for digit in "12")
+    reordered = PathState("f", "0644", "0:0", "9" * 64, meaning=same.meaning)
     assert counts(judged({path: same}, {path: reordered})) == {"dpkg-status-order": 1}
     assert len(judged({path: same}, {path: other}).unexplained) == 1
     assert (path, "stanzas") in meanings(RULES)
@@ -147,7 +149,7 @@ def test_bytecode_is_explained_by_its_source_unchanged() -> None:
         "/usr/lib/python3/x/m.py",
         "/usr/lib/python3/x",
     )
-    directory = {place: Entry("d", "0755", "0:0"), f"{place}/__pycache__": Entry("d", "0755", "0:0")}
+    directory = {place: PathState("d", "0755", "0:0"), f"{place}/__pycache__": PathState("d", "0755", "0:0")}
     whole = directory | {source: FILE, made: FILE}
     assert counts(judged(whole, whole | {made: OTHER})) == {"python-bytecode": 1}
     assert counts(judged({place: directory[place], source: FILE}, whole)) == {"python-bytecode": 2}
@@ -170,7 +172,7 @@ def test_new_mail_is_explained_and_mail_that_changed_or_went_is_not() -> None:
 
 
 def test_a_socket_is_explained_and_a_file_in_its_place_is_not() -> None:
-    socket = Entry("s", "0666", "0:0")
+    socket = PathState("s", "0666", "0:0")
     assert counts(judged({}, {"/var/spool/postfix/private/x": socket})) == {"sockets": 1}
     assert len(judged({"/srv/x": socket}, {"/srv/x": FILE}).unexplained) == 1
     assert len(judged({}, {"/srv/x": FILE}).unexplained) == 1

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_upgrade.core.packaging.deb.dependencies import Deb
+from nornir_upgrade.core.packaging.deb.dependencies import DebPackage
 from rollback.manifest.model import Manifest
 from rollback.offline.consistency import Checked, checked_way
 from rollback.offline.offers import Offers, collect
-from rollback.offline.target import Aim, Rename, way_back
+from rollback.offline.target import Rename, Target, way_back
 from rollback.packaging.candidate import Offer
 from rollback.packaging.listing import Listed, Listing
 from tests.rollback.worlds import NATIVE, debs, made, text_of
@@ -18,12 +18,12 @@ PERL = (made("perl=1", depends="libperl (= 1)"), made("libperl=1"), made("less=1
 NEWER = (made("perl=2", depends="libperl (= 2)"), made("libperl=2"), made("less=2"))
 
 
-def listing(debs: Iterable[Deb]) -> Listing:
+def listing(debs: Iterable[DebPackage]) -> Listing:
     return Listing("installed", "deb", tuple(Listed(n, one.name, one.arch, one.version) for n, one in enumerate(debs)))
 
 
-def offers(old: Iterable[Deb], new: Iterable[Deb] = (), *, described: bool = True) -> Offers:
-    def offer(one: Deb, release: str) -> Offer:
+def offers(old: Iterable[DebPackage], new: Iterable[DebPackage] = (), *, described: bool = True) -> Offers:
+    def offer(one: DebPackage, release: str) -> Offer:
         control = tuple(sorted(text_of(one).items())) if described else None
         return Offer(one.name, one.arch, one.version, release, (release,), control)
 
@@ -31,9 +31,9 @@ def offers(old: Iterable[Deb], new: Iterable[Deb] = (), *, described: bool = Tru
 
 
 def way(
-    installed: Iterable[Deb], had: Offers, *, only: tuple[str, ...] = (), renames: tuple[Rename, ...] = ()
+    installed: Iterable[DebPackage], had: Offers, *, only: tuple[str, ...] = (), renames: tuple[Rename, ...] = ()
 ) -> Checked:
-    return checked_way("here", listing(installed), had, Aim("old", renames=renames, only=only))
+    return checked_way("here", listing(installed), had, Target("old", renames=renames, only=only))
 
 
 def lines(manifest: Manifest) -> dict[str, str]:
@@ -43,13 +43,13 @@ def lines(manifest: Manifest) -> dict[str, str]:
 def test_what_can_stand_is_taken_as_it_is() -> None:
     had = offers(PERL, NEWER)
     found = way(NEWER, had)
-    assert found == Checked(way_back("here", listing(NEWER), had, Aim("old")))
+    assert found == Checked(way_back("here", listing(NEWER), had, Target("old")))
 
 
 def test_what_demands_are_not_known_of_is_not_checked_and_that_is_said() -> None:
     had = offers(PERL[:1], described=False)
     found = way(NEWER, had)
-    assert found.manifest == way_back("here", listing(NEWER), had, Aim("old"))
+    assert found.manifest == way_back("here", listing(NEWER), had, Target("old"))
     assert found.notes == ("dependencies were not checked: the files do not say what the packages depend on",)
 
 
@@ -121,7 +121,9 @@ def test_a_version_that_is_not_described_is_for_others_what_another_is() -> None
 
 
 @given(st.lists(debs(), max_size=6), st.lists(debs(), max_size=8), st.sampled_from([(), ("a",), ("[ab]",)]))
-def test_every_package_is_accounted_for_once(now: list[Deb], had: list[Deb], only: tuple[str, ...]) -> None:
+def test_every_package_is_accounted_for_once(
+    now: list[DebPackage], had: list[DebPackage], only: tuple[str, ...]
+) -> None:
     installed = {one.key: one for one in now}.values()
     if not had:
         return

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage
 from rollback.offline.consistency import Checked, checked_way
 from rollback.offline.offers import collect
-from rollback.offline.target import Aim, way_back
+from rollback.offline.target import Target, way_back
 from rollback.packaging.candidate import Offer
 from rollback.packaging.listing import Listed, Listing
 from tests.rollback.offline.test_consistency import lines
@@ -15,11 +15,11 @@ PERL = (made("perl=1-1", requires="libperl = 1"), made("libperl=1-1"), made("les
 NEWER = (made("perl=2-1", requires="libperl = 2"), made("libperl=2-1"), made("less=2-1"))
 
 
-def way(installed: Iterable[Rpm], old: Iterable[Rpm], *, only: tuple[str, ...] = ()) -> Checked:
+def way(installed: Iterable[RpmPackage], old: Iterable[RpmPackage], *, only: tuple[str, ...] = ()) -> Checked:
     listed = tuple(Listed(number, one.name, one.arch, one.version) for number, one in enumerate(installed))
     had = [Offer(one.name, one.arch, one.version, "old", ("old",), control_of(one)) for one in old]
     had += [Offer(one.name, one.arch, one.version, "new", ("new",), control_of(one)) for one in installed]
-    aim = Aim("old", only=only)
+    aim = Target("old", only=only)
     offers = collect(had, "rpm", NATIVE)
     found = checked_way("here", Listing("installed", "rpm", listed), offers, aim)
     if not found.manifest.deviations and not only:

@@ -12,7 +12,7 @@ from rollback.manifest.model import Change, Manifest, require_solved
 from rollback.offline import formats
 from rollback.offline import target as offline
 from rollback.offline.offers import Offers, collect, from_policy, goes_by, installed_versions
-from rollback.offline.target import Aim, rename, way_back
+from rollback.offline.target import Target, rename, way_back
 from rollback.packaging.candidate import Offer
 from rollback.packaging.listing import Listed, Listing
 from rollback.packaging.text import Note
@@ -43,7 +43,7 @@ def offering(*words: str, family: str = "deb") -> Offers:
     return collect(offers, family, "amd64")  # type: ignore[arg-type]
 
 
-def back(installed: Listing, offers: Offers, aim: Aim) -> dict[str, Change]:
+def back(installed: Listing, offers: Offers, aim: Target) -> dict[str, Change]:
     manifest = way_back("box", installed, offers, aim)
     assert sorted(one.name for one in manifest.changes if one.installed or one.action != "install")
     return {change.name: change for change in manifest.changes}
@@ -54,7 +54,7 @@ def computed(policy: str, *, renames: Iterable[str] = ("neutron=quantum",)) -> M
     offers = collect(from_policy(found), "deb", "amd64")
     installed = formats.listing(text((guide.CASES / "selections.txt").read_text()))
     known = offline.completed(installed, installed_versions(found), offers)
-    return way_back("ctl", known, offers, Aim("grizzly", renames=tuple(rename(one) for one in renames)))
+    return way_back("ctl", known, offers, Target("grizzly", renames=tuple(rename(one) for one in renames)))
 
 
 # ---------------------------------------------------------------------- the operations guide
@@ -113,38 +113,40 @@ def test_a_release_is_meant_by_whole_names(labels: tuple[str, ...], name: str, m
 
 def test_the_newest_version_of_the_release_counts_and_not_that_of_others() -> None:
     offers = offering("nova=1.9@old", "nova=1.10@old", "nova=1.0@old", "nova=3@new")
-    change = back(listed("nova=3"), offers, Aim("old"))["nova"]
+    change = back(listed("nova=3"), offers, Target("old"))["nova"]
     assert (change.action, change.target, change.origin) == ("downgrade", "1.10", "archive old")
 
 
 def test_what_is_there_stays_what_is_held_stays_and_what_is_older_goes_up() -> None:
     offers = offering("a=1@old", "b=1@old", "c=2@old", "a=2@new")
-    found = back(listed("a=1", "b=3!", "c=1"), offers, Aim("old"))
+    found = back(listed("a=1", "b=3!", "c=1"), offers, Target("old"))
     assert {name: change.action for name, change in found.items()} == {"a": "keep", "b": "held", "c": "upgrade"}
     assert found["b"].target == "3"
 
 
 def test_foreign_architectures_keep_to_themselves() -> None:
     offers = offering("lib=1@old", "lib:i386=0.9@old", "all:all=1@old", "lib=2@new")
-    manifest = way_back("box", listed("lib:amd64=2", "lib:i386=2", "all:amd64=2"), offers, Aim("old"))
+    manifest = way_back("box", listed("lib:amd64=2", "lib:i386=2", "all:amd64=2"), offers, Target("old"))
     assert commands.words(manifest, "amd64") == ("all=1", "lib:i386=0.9", "lib=1")
 
 
 def test_a_name_that_no_repository_goes_by_is_refused_with_those_that_are() -> None:
     with pytest.raises(UnknownName) as refused:
-        way_back("box", listed("a=1"), offering("a=1@old"), Aim("grizzly"))
+        way_back("box", listed("a=1"), offering("a=1@old"), Target("grizzly"))
     assert refused.value.hint == "there is: main, old, srv"
 
 
 def test_only_narrows_and_still_accounts_for_the_rest() -> None:
-    found = back(listed("nova-api=2", "bash=2"), offering("nova-api=1@old", "bash=1@old"), Aim("old", only=("nova*",)))
+    found = back(
+        listed("nova-api=2", "bash=2"), offering("nova-api=1@old", "bash=1@old"), Target("old", only=("nova*",))
+    )
     assert {name: change.action for name, change in found.items()} == {"nova-api": "downgrade", "bash": "keep"}
 
 
 def test_two_packages_never_come_back_as_one() -> None:
     offers = offering("quantum-common=1@old")
     renames = (rename("neutron=quantum"),)
-    found = back(listed("neutron-common=2", "quantum-common=2"), offers, Aim("old", renames=renames))
+    found = back(listed("neutron-common=2", "quantum-common=2"), offers, Target("old", renames=renames))
     assert {name: change.action for name, change in found.items()} == {
         "neutron-common": "remove",
         "quantum-common": "downgrade",
@@ -155,7 +157,7 @@ def test_a_package_that_must_be_unpacked_again_does_not_stay() -> None:
     broken = Listing(
         "list", "deb", (Listed(1, "a", "", "1", trouble="half-installed"), Listed(2, "b", "", "1", trouble="unpacked"))
     )
-    found = back(broken, offering("a=1@old", "b=1@old"), Aim("old"))
+    found = back(broken, offering("a=1@old", "b=1@old"), Target("old"))
     assert {name: change.action for name, change in found.items()} == {"a": "install", "b": "keep"}
 
 
@@ -171,7 +173,7 @@ def test_a_rename_is_two_parts_of_names(word: str) -> None:
 def test_an_older_list_says_what_comes_back_and_what_goes() -> None:
     target = listed("a=1", "b=1", "gone=1", "lost=9")
     offers = offering("a=1@old", "b=1@old", "gone=1@old", "a=2@new")
-    found = back(listed("a=2", "b=1", "new=2"), offers, Aim(target=target))
+    found = back(listed("a=2", "b=1", "new=2"), offers, Target(target=target))
     assert {name: change.action for name, change in found.items()} == {
         "a": "downgrade",
         "b": "keep",
@@ -184,7 +186,7 @@ def test_an_older_list_says_what_comes_back_and_what_goes() -> None:
 
 def test_a_list_without_versions_needs_the_release_for_them() -> None:
     found = back(
-        listed("a=2", "new=2"), offering("a=1@old", "gone=1@old", "a=2@new"), Aim("old", target=listed("a", "gone"))
+        listed("a=2", "new=2"), offering("a=1@old", "gone=1@old", "a=2@new"), Target("old", target=listed("a", "gone"))
     )
     assert {name: (change.action, change.target) for name, change in found.items()} == {
         "a": ("downgrade", "1"),
@@ -194,7 +196,7 @@ def test_a_list_without_versions_needs_the_release_for_them() -> None:
 
 
 def test_an_older_list_with_a_rename() -> None:
-    aim = Aim(target=listed("quantum-server=1"), renames=(rename("neutron=quantum"),))
+    aim = Target(target=listed("quantum-server=1"), renames=(rename("neutron=quantum"),))
     found = back(listed("neutron-server=2"), offering("quantum-server=1@old"), aim)
     assert (found["neutron-server"].action, found["neutron-server"].target_name) == ("rename", "quantum-server")
 
@@ -206,7 +208,7 @@ def test_rpm_epochs_come_from_what_is_on_offer_and_kernels_are_left_alone() -> N
     policy = formats.policy(case("dnf_list.txt"))
     offers = collect(from_policy(policy), "rpm", "amd64")
     installed = offline.completed(formats.listing(case("rpm_plain.txt")), installed_versions(policy), offers)
-    manifest = way_back("box", installed, offers, Aim("base"))
+    manifest = way_back("box", installed, offers, Target("base"))
     assert {(one.name, one.action, one.target) for one in manifest.changes if one.action != "keep"} == {
         ("docker-ce", "upgrade", "3:24.0.7-1.el9"),
         ("glibc", "upgrade", "2.34-83"),
@@ -232,7 +234,7 @@ def test_kernels_of_an_older_list_are_matched_version_by_version() -> None:
     offers = offering("kernel:x86_64=1-1@old", family="rpm")
     target = listed("kernel:x86_64=1-1", "kernel:x86_64=2-1", family="rpm")
     manifest = way_back(
-        "box", listed("kernel:x86_64=2-1", "kernel:x86_64=3-1", family="rpm"), offers, Aim(target=target)
+        "box", listed("kernel:x86_64=2-1", "kernel:x86_64=3-1", family="rpm"), offers, Target(target=target)
     )
     assert {(one.installed, one.action, one.target) for one in manifest.changes} == {
         ("", "install", "1-1"),
@@ -245,7 +247,7 @@ def test_kernels_of_an_older_list_are_matched_version_by_version() -> None:
 def test_duplicates_and_unread_lines_are_problems_of_their_own() -> None:
     twice = listed("yum:noarch=1-1", "yum:noarch=2-1", family="rpm")
     broken = Listing("list", "rpm", twice.packages, unread=(Note(7, "what is this"),))
-    manifest = way_back("box", broken, offering("yum:noarch=1-1@old", family="rpm"), Aim("old"))
+    manifest = way_back("box", broken, offering("yum:noarch=1-1@old", family="rpm"), Target("old"))
     assert [problem.rule for problem in manifest.problems] == ["duplicate", "unread"]
     assert len(manifest.changes) == 2
     with pytest.raises(NoSolution, match="line 7: what is this"):
@@ -259,7 +261,7 @@ def test_apt_gets_one_command_in_which_nothing_but_packages_is_named() -> None:
     renames = (rename("neutron=quantum"),)
     offers = offering("quantum-api=1@old", "memtest86+=1@old", "lib:i386=1@old")
     manifest = way_back(
-        "box", listed("neutron-api=2", "memtest86+=2", "lib:i386=2"), offers, Aim("old", renames=renames)
+        "box", listed("neutron-api=2", "memtest86+=2", "lib:i386=2"), offers, Target("old", renames=renames)
     )
     (command,) = commands.apt(manifest, "amd64")
     assert command.startswith("apt-get -y -q ")
@@ -272,13 +274,13 @@ def test_apt_gets_one_command_in_which_nothing_but_packages_is_named() -> None:
 
 
 def test_commands_are_of_the_family_of_the_packages() -> None:
-    manifest = way_back("box", listed("a=2"), offering("a=1@old"), Aim("old"))
+    manifest = way_back("box", listed("a=2"), offering("a=1@old"), Target("old"))
     with pytest.raises(InvalidInput, match="dnf cannot"):
         commands.dnf(manifest)
 
 
 def test_nothing_to_do_is_no_command() -> None:
-    manifest = way_back("box", listed("a=1"), offering("a=1@old"), Aim("old"))
+    manifest = way_back("box", listed("a=1"), offering("a=1@old"), Target("old"))
     assert (commands.words(manifest, "amd64"), commands.apt(manifest, "amd64")) == ((), ())
 
 
@@ -299,7 +301,7 @@ def test_every_package_is_accounted_for_once(
     installed = listed(*(f"{name}={version}" for name, version in rows))
     target = None if older is None else listed(*(f"{name}={version}" for name, version in older))
     offers = offering("anchor=1@old", *(f"{name}={version}@{label}" for name, version, label in offered))
-    manifest = way_back("box", installed, offers, Aim("old", target, tuple(rename(one) for one in renames)))
+    manifest = way_back("box", installed, offers, Target("old", target, tuple(rename(one) for one in renames)))
     names = [change.name for change in manifest.changes]
     assert len(names) == len(set(names))
     assert {name for name, _ in rows} <= set(names)

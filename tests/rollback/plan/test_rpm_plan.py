@@ -14,7 +14,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import Conffile, HostFacts
 from nornir_upgrade.core.packaging.dnf.dnf4 import moves
 from nornir_upgrade.core.packaging.model import PackageWant
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.manifest.commands import apt_command, dnf_command
@@ -114,7 +114,7 @@ THEN = with_files(host((made("a=1-1"), made("b=1-1"))), a="1", b="1", b__rpmnew=
 NOW = with_files(host((made("a=2-1"), made("b=2-1"))), a="1", a__rpmnew="2", b="1", b__rpmnew="2", b__rpmsave="2")
 
 
-def manifest(had: Iterable[Rpm]) -> Manifest:
+def manifest(had: Iterable[RpmPackage]) -> Manifest:
     return Nearest()(THEN, NOW, offering(had), TO)
 
 

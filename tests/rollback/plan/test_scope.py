@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts, Source
+from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts, SourceFile
 from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.repositories import SetRepository
@@ -126,8 +126,8 @@ def test_what_is_foretold_is_as_before_but_for_what_stays() -> None:
 
 def test_what_is_foretold_of_a_part_is_as_now_but_for_the_part() -> None:
     sources = (
-        replace(THEN, sources=(Source("/etc/apt/old", "1"),)),
-        replace(NOW, sources=(Source("/etc/apt/new", "2"),)),
+        replace(THEN, sources=(SourceFile("/etc/apt/old", "1"),)),
+        replace(NOW, sources=(SourceFile("/etc/apt/new", "2"),)),
     )
     end = foretell(*sources, PART)
     assert {one.name: one.digest for one in end.databases} == {"a": "1", "b": "2"}

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.packaging.deb import rules
-from nornir_upgrade.core.packaging.deb.dependencies import Deb
+from nornir_upgrade.core.packaging.deb.dependencies import DebPackage
 from rollback.packaging.deb.clauses import DebRules
 from rollback.solver.encoding import encode
 from tests.conftest import Say
@@ -27,7 +27,7 @@ QUALIFIERS = ("", "", "", "any", "native", "amd64", "i386")
 SHARED = [HealthCheck.function_scoped_fixture]
 
 
-def _slot(one: Deb) -> tuple[str, str]:
+def _slot(one: DebPackage) -> tuple[str, str]:
     return one.name, rules.effective(one.arch, NATIVE)
 
 
@@ -40,7 +40,7 @@ def apt(tmp_path_factory: pytest.TempPathFactory) -> AptOracle:
     return AptOracle(tmp_path_factory.mktemp("apt"))
 
 
-def agree(apt: AptOracle, found: list[Deb]) -> bool:
+def agree(apt: AptOracle, found: list[DebPackage]) -> bool:
     """Whether both call the set consistent, or neither does; returns which."""
     encoding = encode(found, (), DebRules(NATIVE), ())
     broken = encoding.violated(range(1, len(found) + 1))
@@ -51,20 +51,20 @@ def agree(apt: AptOracle, found: list[Deb]) -> bool:
 
 @settings(max_examples=120, deadline=None, suppress_health_check=SHARED)
 @given(SINGLE)
-def test_apt_agrees_on_hosts_of_one_architecture(apt: AptOracle, found: list[Deb]) -> None:
+def test_apt_agrees_on_hosts_of_one_architecture(apt: AptOracle, found: list[DebPackage]) -> None:
     agree(apt, found)
 
 
 @settings(max_examples=180, deadline=None, suppress_health_check=SHARED)
 @given(MULTI)
-def test_apt_agrees_on_hosts_of_several(apt: AptOracle, found: list[Deb]) -> None:
+def test_apt_agrees_on_hosts_of_several(apt: AptOracle, found: list[DebPackage]) -> None:
     agree(apt, found)
 
 
 @pytest.mark.lab
 @settings(max_examples=4000, deadline=None, suppress_health_check=[*SHARED, HealthCheck.too_slow])
 @given(st.one_of(SINGLE, MULTI))
-def test_apt_agrees_on_thousands(apt: AptOracle, found: list[Deb]) -> None:
+def test_apt_agrees_on_thousands(apt: AptOracle, found: list[DebPackage]) -> None:
     agree(apt, found)
 
 
@@ -74,7 +74,7 @@ def test_apt_agrees_on_all_of_many(apt: AptOracle, say: Say) -> None:
 
     @settings(max_examples=MANY, deadline=None, database=None, suppress_health_check=[*SHARED, HealthCheck.too_slow])
     @given(st.one_of(SINGLE, MULTI))
-    def asked(found: list[Deb]) -> None:
+    def asked(found: list[DebPackage]) -> None:
         seen[agree(apt, found)] += 1
 
     asked()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb.dependencies import Deb
+from nornir_upgrade.core.packaging.deb.dependencies import DebPackage
 from nornir_upgrade.core.packaging.model import Package, PackageName, State
 from rollback.manifest.model import Manifest
 from rollback.packaging.deb.clauses import DebRules
@@ -21,9 +21,9 @@ from tests.rollback.worlds import NATIVE, debs, installed, offering
 STATES: tuple[State, ...] = ("installed", "unpacked", "half-configured", "half-installed", "config-files")
 
 
-def standing(found: list[Deb]) -> list[Deb]:
+def standing(found: list[DebPackage]) -> list[DebPackage]:
     """As many of `found` as stand together, taken one after the other; those that need what comes later are left out."""
-    kept: list[Deb] = []
+    kept: list[DebPackage] = []
     for _ in range(2):
         for one in found:
             more = [*kept, one]
@@ -36,7 +36,7 @@ class AnyWayBack(RuleBasedStateMachine):
     """A host that begins as the snapshot says, and goes any way from there."""
 
     @initialize(found=st.lists(debs((NATIVE,)), min_size=2, max_size=8, unique_by=lambda one: (one.key, one.version)))
-    def record(self, found: list[Deb]) -> None:
+    def record(self, found: list[DebPackage]) -> None:
         self.world = {(one.name, one.arch, one.version): one for one in found}
         self.had = dict(self.world)
         self.then = facts(packages=[installed(one) for one in standing(found)])

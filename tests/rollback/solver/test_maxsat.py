@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from nornir_upgrade.core.packaging.deb.dependencies import Deb
+from nornir_upgrade.core.packaging.deb.dependencies import DebPackage
 from nornir_upgrade.core.packaging.model import PackageName
 from nornir_upgrade.core.version import evr
 from rollback.manifest.identity import Slots
@@ -18,12 +18,12 @@ from rollback.solver.encoding import Encoding, encode, holds, plain_key
 from rollback.solver.explain import explain, met, minimal
 from rollback.solver.greedy import closure
 from rollback.solver.maxsat import nearest
-from rollback.solver.preferences import Aim
+from rollback.solver.preferences import PackageGoal
 from tests.conftest import Say
 from tests.rollback import rpmworlds
 from tests.rollback.worlds import NATIVE, debs
 
-Question = tuple[Encoding, tuple[Aim, ...]]
+Question = tuple[Encoding, tuple[PackageGoal, ...]]
 
 
 @st.composite
@@ -53,19 +53,21 @@ def question(draw: st.DrawFn, found: list[V], rules: Rules[V], key: Callable[[V]
     for each in sorted(set(map(key, found))):
         versions = st.sampled_from(["", *(one.version for one in found if key(one) == each)])
         wanted, second, focus, asked, guest = draw(versions), draw(versions), *(draw(st.booleans()) for _ in range(3))
-        aims.append(Aim(each, wanted, second, focus, asked, guest and bool(wanted)))  # a guest is wanted: it stays
+        aims.append(
+            PackageGoal(each, wanted, second, focus, asked, guest and bool(wanted))
+        )  # a guest is wanted: it stays
     return encoding, tuple(aims)
 
 
 BOTH = st.one_of(deb_questions(), rpm_questions())
 
 
-def cost(encoding: Encoding, aims: tuple[Aim, ...], chosen: frozenset[int]) -> tuple[object, ...]:
+def cost(encoding: Encoding, aims: tuple[PackageGoal, ...], chosen: frozenset[int]) -> tuple[object, ...]:
     """What the table in `aim` says, written down once more: the smaller, the better."""
     versions = {number: one.version for number, one in enumerate(encoding.packages, 1)}
     there = {aim.key: [versions[v] for v in encoding.variables[aim.key] if v in chosen] for aim in aims}
 
-    def gone(one: Aim) -> bool:
+    def gone(one: PackageGoal) -> bool:
         return not set(encoding.standing(one.key)) & chosen
 
     guests, own = [a for a in aims if a.guest], [a for a in aims if not a.guest]
@@ -87,7 +89,7 @@ def cost(encoding: Encoding, aims: tuple[Aim, ...], chosen: frozenset[int]) -> t
     )
 
 
-def in_order(encoding: Encoding, aim: Aim) -> list[str]:
+def in_order(encoding: Encoding, aim: PackageGoal) -> list[str]:
     found = [encoding.packages[v - 1].version for v in encoding.variables[aim.key]]
     for end in range(len(found), 1, -1):  # by swapping neighbours: stable, and no key is needed
         for index in range(end - 1):
@@ -97,14 +99,14 @@ def in_order(encoding: Encoding, aim: Aim) -> list[str]:
     return found
 
 
-def distance(encoding: Encoding, aim: Aim, version: str) -> int:
+def distance(encoding: Encoding, aim: PackageGoal, version: str) -> int:
     known, anchor = in_order(encoding, aim), aim.wanted or aim.second
     if not anchor:
         return known.index(version) + 1
     return abs(known.index(version) - known.index(anchor))
 
 
-def place(encoding: Encoding, aim: Aim, there: list[str]) -> int:
+def place(encoding: Encoding, aim: PackageGoal, there: list[str]) -> int:
     better = [version for version in (aim.wanted, aim.second) if version] + in_order(encoding, aim)[::-1]
     choices = [[version] for version in dict.fromkeys(better)]
     return ([*choices, []] if aim.wanted else [[], *choices]).index(there)
@@ -145,7 +147,7 @@ def test_the_optimum_of_thousands(questions: st.SearchStrategy[Question], say: S
     say(f"optimum: {len(seen)} universes of up to {max(seen)} packages, each the best of all sets by brute force")
 
 
-def the_best_of_all_sets(encoding: Encoding, aims: tuple[Aim, ...]) -> None:
+def the_best_of_all_sets(encoding: Encoding, aims: tuple[PackageGoal, ...]) -> None:
     possible = every(encoding)
     best = min(possible, key=lambda chosen: cost(encoding, aims, chosen), default=None)
     assert nearest(encoding, aims) == best
@@ -154,11 +156,11 @@ def the_best_of_all_sets(encoding: Encoding, aims: tuple[Aim, ...]) -> None:
 
 def test_where_nothing_is_preferred_the_first_by_rank_is_the_optimum() -> None:
     """No clause and no preference that weighs: the engine itself has no model of that."""
-    one = Deb("a", "all", "1.0", "no", False, (), (), ())
+    one = DebPackage("a", "all", "1.0", "no", False, (), (), ())
     encoding = encode([one], (), DebRules(NATIVE), ())
     for second, best in (("1.0", frozenset({1})), ("", frozenset[int]())):
-        the_best_of_all_sets(encoding, (Aim(plain_key(one), second, second),))
-        assert nearest(encoding, (Aim(plain_key(one), second, second),)) == best
+        the_best_of_all_sets(encoding, (PackageGoal(plain_key(one), second, second),))
+        assert nearest(encoding, (PackageGoal(plain_key(one), second, second),)) == best
     assert nearest(encoding, ()) is not None
 
 
@@ -189,7 +191,7 @@ def test_the_closure_is_consistent_or_nothing(asked: Question) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(debs(), max_size=6, unique_by=lambda one: (one.key, one.version)), st.randoms())
-def test_the_clauses_do_not_depend_on_the_order(found: list[Deb], chance) -> None:  # type: ignore[no-untyped-def]
+def test_the_clauses_do_not_depend_on_the_order(found: list[DebPackage], chance) -> None:  # type: ignore[no-untyped-def]
     shuffled = list(found)
     chance.shuffle(shuffled)
     assert encode(found, found[:1], DebRules(NATIVE), ()) == encode(shuffled, found[:1], DebRules(NATIVE), ())

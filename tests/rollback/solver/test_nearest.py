@@ -11,7 +11,7 @@ import pytest
 
 from nornir_upgrade.core.errors import NoSolution, Unobtainable
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb.dependencies import Deb
+from nornir_upgrade.core.packaging.deb.dependencies import DebPackage
 from nornir_upgrade.core.packaging.model import State
 from rollback.manifest.model import Manifest, document, require_solved
 from rollback.manifest.transaction import wants
@@ -37,7 +37,11 @@ NEW = (
 
 
 def back(
-    then: Iterable[Deb], now: Iterable[Deb], had: Iterable[Deb], solver: Nearest = KEEP, **marks: Iterable[str]
+    then: Iterable[DebPackage],
+    now: Iterable[DebPackage],
+    had: Iterable[DebPackage],
+    solver: Nearest = KEEP,
+    **marks: Iterable[str],
 ) -> Manifest:
     now = tuple(now)
     return solver(host(then, **marks), host(now, **marks), offering(had, present=now), TO)
@@ -47,7 +51,7 @@ def lines(manifest: Manifest) -> dict[str, str]:
     return {change.name: f"{change.action} {change.target}".strip() for change in manifest.changes}
 
 
-def without(debs: Iterable[Deb], *names: str) -> list[Deb]:
+def without(debs: Iterable[DebPackage], *names: str) -> list[DebPackage]:
     return [one for one in debs if one.name not in names]
 
 

@@ -22,7 +22,7 @@ from rollback.manifest.model import Manifest
 from rollback.packaging.candidate import Catalog, catalog
 from rollback.solver import pool
 from rollback.solver.nearest import Nearest
-from rollback.solver.pool import Question, solve_all
+from rollback.solver.pool import SolverQuestion, solve_all
 from tests.rollback.factory import running
 from tests.rollback.worlds import host, made, offering
 
@@ -31,9 +31,9 @@ NEW = (made("perl=2", depends="libperl (= 2)"), made("libperl=2"), made("less=2"
 TO = {"snapshot": "s"}
 
 
-def question(lost: str = "", now: Any = NEW, **marks: Any) -> Question:
+def question(lost: str = "", now: Any = NEW, **marks: Any) -> SolverQuestion:
     offered = offering([one for one in OLD if one.name != lost], now)
-    return Question(host(OLD, **marks), host(now, **marks), offered, TO)
+    return SolverQuestion(host(OLD, **marks), host(now, **marks), offered, TO)
 
 
 DIFFERENT = {
@@ -46,7 +46,7 @@ DIFFERENT = {
 }
 
 
-def called(name: str, one: Question) -> Question:
+def called(name: str, one: SolverQuestion) -> SolverQuestion:
     """The same on a host called so, as another host would tell it."""
     system = replace(one.now.os, machine_id=name.ljust(32, "0"))
     now = replace(one.now, host=name, taken_at=f"2026-01-02 {name}", os=system, services=running(name))
@@ -102,7 +102,9 @@ def test_each_question_is_put_once_and_every_host_has_its_own_answer(kinds: list
         ),
     ],
 )
-def test_what_differs_in_anything_that_counts_is_asked_for_itself(other: Callable[[Question], Question]) -> None:
+def test_what_differs_in_anything_that_counts_is_asked_for_itself(
+    other: Callable[[SolverQuestion], SolverQuestion],
+) -> None:
     solver = Counting()
     solve_all(solver, {"a": called("a", question()), "b": called("b", other(question()))})
     assert solver.asked == 2

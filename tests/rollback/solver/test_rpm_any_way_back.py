@@ -7,7 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.packaging.model import PackageName
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage
 from rollback.manifest.model import Manifest
 from rollback.packaging.protection import DnfConf
 from rollback.solver.nearest import Nearest
@@ -19,16 +19,16 @@ from tests.rollback.solver.test_rpm_referees import against
 CONF = DnfConf(install_only=frozenset({INSTALL_ONLY}), protected=("a",))
 
 
-def standing(found: Sequence[Rpm]) -> list[Rpm]:
+def standing(found: Sequence[RpmPackage]) -> list[RpmPackage]:
     """As many of `found` as stand together, taken one after the other."""
-    kept: list[Rpm] = []
+    kept: list[RpmPackage] = []
     for one in [*found, *found]:
         if one not in kept and not against([*kept, one]):
             kept.append(one)
     return kept
 
 
-def key(one: Rpm) -> PackageName:
+def key(one: RpmPackage) -> PackageName:
     return PackageName(one.name, one.arch, one.version if one.name == INSTALL_ONLY else "")
 
 

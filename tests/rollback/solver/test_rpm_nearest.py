@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage
 from rollback.manifest.model import Manifest, require_solved
 from rollback.manifest.transaction import wants
 from rollback.packaging.candidate import Candidate, Catalog, catalog
@@ -24,21 +24,21 @@ KERNEL = "5.14.0-427.el9"
 NEWER = "5.14.0-503.el9"
 
 
-def host(rpms: Iterable[Rpm], *, kernel: str = "", auto: Iterable[str] = ()) -> HostFacts:
+def host(rpms: Iterable[RpmPackage], *, kernel: str = "", auto: Iterable[str] = ()) -> HostFacts:
     """A host of the architecture x86_64 that has `rpms` installed."""
     found = facts(packages=[installed(one, auto=one.name in auto) for one in rpms])  # type: ignore[arg-type]
     return replace(found, os=replace(found.os, id="rocky", family="rpm", arch=NATIVE, kernel=kernel))
 
 
-def offering(rpms: Iterable[Rpm], present: Iterable[Rpm] = (), dnf: DnfConf = DNF) -> Catalog:
+def offering(rpms: Iterable[RpmPackage], present: Iterable[RpmPackage] = (), dnf: DnfConf = DNF) -> Catalog:
     had = (Candidate(one.name, one.arch, one.version, "old", control=control_of(one)) for one in rpms)
     return catalog(had, {(one.name, one.arch, one.version): control_of(one) for one in present}, dnf)
 
 
 def back(
-    then: Iterable[Rpm],
-    now: Iterable[Rpm],
-    had: Iterable[Rpm],
+    then: Iterable[RpmPackage],
+    now: Iterable[RpmPackage],
+    had: Iterable[RpmPackage],
     solver: Nearest = KEEP,
     *,
     kernel: str = "",
@@ -131,12 +131,12 @@ def test_what_obsoletes_another_says_so() -> None:
 # ---------------------------------------------------------------------- kernels
 
 
-def kernel(release: str) -> Rpm:
+def kernel(release: str) -> RpmPackage:
     provides = f"kernel-uname-r = {release}.x86_64, installonlypkg(kernel)"
     return made(f"kernel-core={release}", arch=NATIVE, provides=provides)
 
 
-def module(release: str) -> Rpm:
+def module(release: str) -> RpmPackage:
     given = {"requires": f"kernel-uname-r = {release}.x86_64", "provides": "installonlypkg(kernel-module)"}
     return made(f"kmod-x={release}", arch=NATIVE, **given)
 
@@ -208,7 +208,7 @@ def test_a_version_left_twice_by_a_crash_is_cleared_away() -> None:
     assert lines(manifest) == ["a=1-1 unobtainable", "a=2-1 remove", "a=3-1 keep"]
 
 
-def cut_off(*rpms: Rpm) -> HostFacts:
+def cut_off(*rpms: RpmPackage) -> HostFacts:
     """A host on which scriptlets of these did not run."""
     found = host(rpms)
     return replace(found, packages=tuple(replace(one, broken=True) for one in found.packages))

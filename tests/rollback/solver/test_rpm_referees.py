@@ -14,7 +14,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage
 from nornir_upgrade.core.packaging.rpm.rich_dependencies import Capability, Dependency, Rich
 from nornir_upgrade.core.packaging.rpm.rules import meets, overlap
 from nornir_upgrade.core.version.evr import sort_key
@@ -29,13 +29,13 @@ RULES = RpmRules(NATIVE, frozenset({INSTALL_ONLY}))
 MANY = 20_000
 
 
-def against(rpms: Sequence[Rpm]) -> list[Reason]:
+def against(rpms: Sequence[RpmPackage]) -> list[Reason]:
     """What the rules have against all of these standing together."""
     encoding = encode(rpms, (), RULES, ())
     return [clause.reason for clause in encoding.violated(range(1, len(rpms) + 1))]
 
 
-def agrees_with_libsolv(rpms: Sequence[Rpm]) -> bool:
+def agrees_with_libsolv(rpms: Sequence[RpmPackage]) -> bool:
     """Whether libsolv says the same, its quirk aside; raises where it says another thing."""
     mine, its = against(rpms), libsolv(rpms, (INSTALL_ONLY,))
     quirk = not its and bool(mine) and {(one.package, one.version, one.text) for one in mine} <= set(_own_terms(rpms))
@@ -43,7 +43,7 @@ def agrees_with_libsolv(rpms: Sequence[Rpm]) -> bool:
     return not quirk
 
 
-def _own_terms(rpms: Iterable[Rpm]) -> Iterator[tuple[str, str, str]]:
+def _own_terms(rpms: Iterable[RpmPackage]) -> Iterator[tuple[str, str, str]]:
     for one in rpms:
         for demand in one.conflicts:
             if isinstance(demand, Rich) and any(meets(one, term) for term in _single(demand)):
@@ -58,13 +58,13 @@ def _single(one: Dependency) -> Iterator[Dependency]:
             yield from _single(term)
 
 
-def agree_with_librpm(sets: Sequence[Sequence[Rpm]]) -> None:
+def agree_with_librpm(sets: Sequence[Sequence[RpmPackage]]) -> None:
     for rpms, its in zip(sets, librpm(sets), strict=True):
         mine = [one for one in against(rpms) if one.text.startswith(("needs ", "conflicts with "))]
         assert bool(mine) == bool(its), (list(map(str, rpms)), list(map(str, mine)), its)
 
 
-def no_two_level(rpms: Iterable[Rpm]) -> list[Rpm]:
+def no_two_level(rpms: Iterable[RpmPackage]) -> list[RpmPackage]:
     """Of packages of one name and level versions the last: librpm's transaction has them in each other's place."""
     return list({(one.name, sort_key(one.version, "rpm")): one for one in rpms}.values())
 

@@ -27,7 +27,7 @@ FIELDS = (
     "Conflicts",
     "Provides",
 )
-"""The fields of a stanza that a `Deb` is made of, beside Package, Version and Architecture."""
+"""The fields of a stanza that a `DebPackage` is made of, beside Package, Version and Architecture."""
 
 # Policy 7.1. Names as dpkg accepts them; Policy 5.6.1 is stricter than archives that are no Debian archive.
 _RELATION = re.compile(
@@ -68,7 +68,7 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Deb:
+class DebPackage:
     """One version of one package. `essential`: apt refuses to remove it (Essential, Protected or Important: yes)."""
 
     name: str
@@ -89,7 +89,7 @@ class Deb:
         return f"{self.name}={self.version}"
 
 
-def deb(name: str, arch: str, version: str, fields: Iterable[tuple[str, str]] = ()) -> Deb:
+def deb(name: str, arch: str, version: str, fields: Iterable[tuple[str, str]] = ()) -> DebPackage:
     """The package with these fields of its stanza; others than `FIELDS` do not count.
 
     Raises `InvalidInput` naming package and field where one cannot be understood.
@@ -98,13 +98,13 @@ def deb(name: str, arch: str, version: str, fields: Iterable[tuple[str, str]] = 
 
 
 @lru_cache(maxsize=65536)  # hosts of a fleet have most packages in common
-def _deb(name: str, arch: str, version: str, fields: tuple[tuple[str, str], ...]) -> Deb:
+def _deb(name: str, arch: str, version: str, fields: tuple[tuple[str, str], ...]) -> DebPackage:
     given = dict(fields)
     place = f"{name}={version}"
     multi_arch = given.get("Multi-Arch") or "no"
     if multi_arch not in _MULTI_ARCH:
         raise InvalidInput(f"{place}: Multi-Arch: {multi_arch!r} is no value of that field")
-    return Deb(
+    return DebPackage(
         name,
         arch,
         version,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.model import PackageName
 
-from .dependencies import Deb, deb, fields_of
+from .dependencies import DebPackage, deb, fields_of
 from .transition import Action, Slot, Transition, slot_of
 
 _REQUEST = "EIPP 0.1"
@@ -66,7 +66,7 @@ def answer(actions: Iterable[Action]) -> str:
     return "".join(f"{one.act} {one.deb.name} {one.deb.arch} {one.deb.version}\n" for one in actions)
 
 
-def _deb(fields: Mapping[str, str]) -> Deb:
+def _deb(fields: Mapping[str, str]) -> DebPackage:
     try:
         return deb(fields["Package"], fields["Architecture"], fields["Version"], tuple(fields.items()))
     except KeyError as missing:

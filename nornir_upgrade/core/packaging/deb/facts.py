@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.model import Package
-from nornir_upgrade.core.packaging.state import Conffile, Packaged, Source, digests
+from nornir_upgrade.core.packaging.state import Conffile, Packaged, SourceFile, digests
 from nornir_upgrade.core.transport.disk import UNCACHED
 from nornir_upgrade.core.transport.sections import Section
 from nornir_upgrade.core.version.evr import check_arch, check_name
@@ -102,7 +102,7 @@ def parse(sections: Mapping[str, Section]) -> Packaged:
         arch=apt.native(packages),
         packages=packages,
         conffiles=tuple(Conffile(path, owner, known.get(path, ""), obsolete) for path, owner, obsolete in owned),
-        sources=tuple(Source(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
+        sources=tuple(SourceFile(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
         repositories=apt.parse_policy(sections["policy"].succeeded()),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, Held, Offer, held_of
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, Held, held_of
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.transport.disk import RESERVE, ROOM
 
@@ -111,7 +111,7 @@ set -- "$name"
 
 
 @dataclass(frozen=True, slots=True)
-class DebDepot:
+class AptFileSource:
     """The depot of Debian and its descendants."""
 
     def look(self, files: Sequence[PackageFile]) -> tuple[tuple[str, ...], bytes]:
@@ -119,7 +119,7 @@ class DebDepot:
         names = "".join(f"{file.file_name}\n" for file in files).encode()
         return ("sh", "-c", LOOK, "sh", str(len(words))), words + names
 
-    def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+    def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
         lines = text.splitlines()
         if _CACHE not in lines or lines[-1] != _END:
             raise InvalidInput(f"what can be had of package files is cut off at line {len(lines)}")
@@ -155,7 +155,7 @@ def _cached(line: str, cache: str) -> tuple[tuple[str, ...], Held]:
     return (fields[0], *fields[4:]), held_of(fields[:4], cache)
 
 
-def _offer(file: PackageFile, stanzas: Sequence[Mapping[str, str]], cached: Held | None) -> Offer:
+def _offer(file: PackageFile, stanzas: Sequence[Mapping[str, str]], cached: Held | None) -> FileOffer:
     mine = [
         one for one in stanzas if tuple(one.get(k) for k in ("Package", "Version", "Architecture")) == _identity(file)
     ]
@@ -165,4 +165,4 @@ def _offer(file: PackageFile, stanzas: Sequence[Mapping[str, str]], cached: Held
         cached = Held(cached.path, cached.digest, cached.size, "index")
     elif digests:
         cached = None  # it is not what the index says
-    return Offer(cached, bool(digests), digests, int(said[0]["Size"]) if said else cached.size if cached else 0)
+    return FileOffer(cached, bool(digests), digests, int(said[0]["Size"]) if said else cached.size if cached else 0)

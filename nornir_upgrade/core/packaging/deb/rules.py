@@ -6,17 +6,17 @@ are silent. `native` is the host's own architecture, which packages for all arch
 
 from nornir_upgrade.core.version.deb import sort_key
 
-from .dependencies import Deb, Relation
+from .dependencies import DebPackage, Relation
 
 
-def satisfies(one: Deb, relation: Relation, owner: Deb, native: str) -> bool:
+def satisfies(one: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
     """Whether `one` is what `owner` asks for with `relation` of its Depends or Pre-Depends."""
     if not fits_arch(one, relation, owner, native):
         return False
     return _named(one, relation) or _provided(one, relation)
 
 
-def excluded(one: Deb, relation: Relation, owner: Deb, native: str) -> bool:
+def excluded(one: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
     """Whether `owner` cannot stand beside `one`, by `relation` of its Breaks or Conflicts.
 
     Never a package of the owner's own name, whatever its architecture (so that a package may conflict with what itself
@@ -27,7 +27,7 @@ def excluded(one: Deb, relation: Relation, owner: Deb, native: str) -> bool:
     return _named(one, relation) or _provided(one, relation)
 
 
-def fits_arch(one: Deb, relation: Relation, owner: Deb, native: str) -> bool:
+def fits_arch(one: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
     """Whether the architecture of `one` is right for a relation of `owner`: its own, unless the qualifier says otherwise."""
     match relation.arch:
         case "":
@@ -40,7 +40,7 @@ def fits_arch(one: Deb, relation: Relation, owner: Deb, native: str) -> bool:
             return effective(one.arch, native) == arch
 
 
-def together(one: Deb, other: Deb, native: str) -> bool:
+def together(one: DebPackage, other: DebPackage, native: str) -> bool:
     """Whether two packages of one name can stand together: of two architectures, both `Multi-Arch: same`, versions level."""
     if effective(one.arch, native) == effective(other.arch, native):
         return False
@@ -76,11 +76,11 @@ def order(one: str, other: str) -> int:
     return (mine > its) - (mine < its)
 
 
-def _named(one: Deb, relation: Relation) -> bool:
+def _named(one: DebPackage, relation: Relation) -> bool:
     return one.name == relation.name and (not relation.op or in_range(one.version, relation.op, relation.version))
 
 
-def _provided(one: Deb, relation: Relation) -> bool:
+def _provided(one: DebPackage, relation: Relation) -> bool:
     """A Provides without version satisfies no relation with one (Policy 7.5)."""
     return any(
         given.name == relation.name

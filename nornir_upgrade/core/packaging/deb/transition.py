@@ -10,12 +10,12 @@ from typing import Literal
 
 from nornir_upgrade.core.packaging.model import PackageName
 
-from .dependencies import Deb, Demand
+from .dependencies import DebPackage, Demand
 from .rules import effective, satisfies
 
 Act = Literal["Unpack", "Configure", "Remove"]
 Slot = PackageName
-World = Mapping[Slot, Deb]
+World = Mapping[Slot, DebPackage]
 """The packages whose files are on the disk, by slot."""
 
 
@@ -24,7 +24,7 @@ class Action:
     """One thing that dpkg does with one version of a package; the words are those of apt's planner protocol."""
 
     act: Act
-    deb: Deb
+    deb: DebPackage
 
     def __str__(self) -> str:
         return f"{self.act} {self.deb.name}:{self.deb.arch}={self.deb.version}"
@@ -48,44 +48,44 @@ class Transition:
         moved = {slot for slot in slots if self.before.get(slot) != self.after.get(slot)}
         object.__setattr__(self, "changing", frozenset(moved | self.again))
 
-    def slot(self, deb: Deb) -> Slot:
+    def slot(self, deb: DebPackage) -> Slot:
         """Where `deb` stands."""
         return slot_of(deb, self.native)
 
 
-def slot_of(deb: Deb, native: str) -> Slot:
+def slot_of(deb: DebPackage, native: str) -> Slot:
     """The slot of `deb` on a host of architecture `native`."""
     return PackageName(deb.name, effective(deb.arch, native))
 
 
-class Offers:
+class DebProviders:
     """Who satisfies what in one world, by name: a question costs what the name has packages."""
 
-    def __init__(self, world: Iterable[Deb], native: str) -> None:
+    def __init__(self, world: Iterable[DebPackage], native: str) -> None:
         self._native = native
-        self._named: dict[str, list[Deb]] = {}
+        self._named: dict[str, list[DebPackage]] = {}
         for deb in world:
             self.add(deb)
 
-    def add(self, deb: Deb) -> None:
+    def add(self, deb: DebPackage) -> None:
         """Afterwards `deb` counts."""
         for name in _names(deb):
             self._named.setdefault(name, []).append(deb)
 
-    def drop(self, deb: Deb) -> None:
+    def drop(self, deb: DebPackage) -> None:
         """Afterwards `deb` counts no more."""
         for name in _names(deb):
             self._named[name].remove(deb)
 
-    def named(self, name: str) -> Iterable[Deb]:
+    def named(self, name: str) -> Iterable[DebPackage]:
         """What is called `name`, or provides it."""
         return self._named.get(name, ())
 
-    def satisfying(self, demand: Demand, owner: Deb) -> Iterator[Deb]:
+    def satisfying(self, demand: Demand, owner: DebPackage) -> Iterator[DebPackage]:
         """What satisfies one of the alternatives, first alternative first."""
         for relation in demand.relations:
             yield from (deb for deb in self.named(relation.name) if satisfies(deb, relation, owner, self._native))
 
 
-def _names(deb: Deb) -> set[str]:
+def _names(deb: DebPackage) -> set[str]:
     return {deb.name, *(given.name for given in deb.provides)}

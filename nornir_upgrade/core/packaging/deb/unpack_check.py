@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .dependencies import Deb, Demand
+from .dependencies import DebPackage, Demand
 from .rules import excluded, satisfies
-from .transition import Action, Offers, Slot, Transition
+from .transition import Action, DebProviders, Slot, Transition
 from .vital import LOADER, protected
 
 Rule = Literal["gap", "broken", "refused", "unfinished"]
@@ -20,7 +20,7 @@ Rule = Literal["gap", "broken", "refused", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class UnpackFault:
     """What is wrong after action `at` (from 1)."""
 
     rule: Rule
@@ -33,7 +33,7 @@ class Fault:
 
 def check(
     transition: Transition, actions: Sequence[Action], locksteps: Collection[frozenset[Slot]] = ()
-) -> tuple[Fault, ...]:
+) -> tuple[UnpackFault, ...]:
     """All that is wrong with `actions`, in order. What is false only between two exchanges of one of `locksteps` that follow each
     other is a `gap`; for the C library and its like there are no gaps."""
     play = _Play(transition, tuple(locksteps))
@@ -43,7 +43,7 @@ def check(
     return tuple(play.faults)
 
 
-def safe(faults: Iterable[Fault]) -> bool:
+def safe(faults: Iterable[UnpackFault]) -> bool:
     """Whether an order with these faults keeps the host usable at every moment."""
     return all(fault.rule == "gap" for fault in faults)
 
@@ -52,18 +52,18 @@ def safe(faults: Iterable[Fault]) -> bool:
 class _Play:
     transition: Transition
     locksteps: tuple[frozenset[Slot], ...]
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[UnpackFault] = field(default_factory=list)
     at: int = 0
-    there: dict[Slot, Deb] = field(default_factory=dict)
+    there: dict[Slot, DebPackage] = field(default_factory=dict)
     configured: dict[Slot, str] = field(default_factory=dict)
     """The version that each slot was last configured at."""
     pending: set[Slot] = field(default_factory=set)
     """Slots that have to be configured still."""
-    offers: Offers = field(init=False)
+    offers: DebProviders = field(init=False)
     vital: frozenset[Slot] = field(init=False)
     asking: dict[str, set[Slot]] = field(default_factory=dict)
     """Vital slots by the names that their demands are about."""
-    excluding: dict[tuple[str, str], list[tuple[Deb, Demand]]] = field(default_factory=dict)
+    excluding: dict[tuple[str, str], list[tuple[DebPackage, Demand]]] = field(default_factory=dict)
     """Versions that exclude others, by field and by the name that they exclude."""
     lacking: dict[tuple[Slot, str], Demand] = field(default_factory=dict)
     current: frozenset[Slot] = frozenset()
@@ -73,7 +73,7 @@ class _Play:
 
     def __post_init__(self) -> None:
         self.there = dict(self.transition.before)
-        self.offers = Offers(self.there.values(), self.transition.native)
+        self.offers = DebProviders(self.there.values(), self.transition.native)
         self.vital = protected(self.transition)
         self.configured = {slot: self.there[slot].version for slot in self.transition.ready}
         self.pending = self.there.keys() - self.transition.ready
@@ -120,7 +120,7 @@ class _Play:
 
     # ------------------------------------------------------------------ the world
 
-    def _put(self, slot: Slot, new: Deb | None) -> None:
+    def _put(self, slot: Slot, new: DebPackage | None) -> None:
         if old := self.there.pop(slot, None):
             self.offers.drop(old)
         if new:
@@ -164,7 +164,7 @@ class _Play:
 
     # ------------------------------------------------------------------ what dpkg would refuse
 
-    def _may_unpack(self, slot: Slot, deb: Deb) -> None:
+    def _may_unpack(self, slot: Slot, deb: DebPackage) -> None:
         """dpkg(1): what it pre-depends on is configured, or was once at a version that does (Policy 7.2); nothing conflicts."""
         for demand in deb.depends:
             if demand.field == "Pre-Depends" and not any(
@@ -174,13 +174,13 @@ class _Play:
         for other in self._conflicting(slot, deb, "Conflicts"):
             self._fault("refused", f"{deb} conflicts with {other}")
 
-    def _was_configured(self, one: Deb, demand: Demand, owner: Deb) -> bool:
+    def _was_configured(self, one: DebPackage, demand: Demand, owner: DebPackage) -> bool:
         """Of what is unpacked alone, the version that was configured counts too, if it is asked for by its own name."""
         slot = self.transition.slot(one)
         version = self.configured.get(slot)
         if version is None or slot not in self.pending:
             return version is not None
-        then = Deb(one.name, one.arch, version, one.multi_arch)
+        then = DebPackage(one.name, one.arch, version, one.multi_arch)
         native = self.transition.native
         return any(
             relation.name == one.name and satisfies(then, relation, owner, native) for relation in demand.relations
@@ -200,7 +200,7 @@ class _Play:
         self.pending.discard(slot)
         self.configured[slot] = deb.version
 
-    def _conflicting(self, slot: Slot, deb: Deb, field: str) -> Iterable[Deb]:
+    def _conflicting(self, slot: Slot, deb: DebPackage, field: str) -> Iterable[DebPackage]:
         native = self.transition.native
         for demand in deb.excludes:
             if demand.field == field:
@@ -216,10 +216,10 @@ class _Play:
                     yield other
 
     def _fault(self, rule: Rule, text: str) -> None:
-        self.faults.append(Fault(rule, self.at, text))
+        self.faults.append(UnpackFault(rule, self.at, text))
 
 
-def _asked(deb: Deb) -> set[str]:
+def _asked(deb: DebPackage) -> set[str]:
     return {relation.name for demand in deb.depends for relation in demand.relations}
 
 

@@ -13,9 +13,9 @@ from typing import Literal
 
 from nornir_upgrade.core.packaging.graph import components
 
-from .dependencies import Deb, Demand
+from .dependencies import DebPackage, Demand
 from .rules import excluded, satisfies
-from .transition import Action, Offers, Slot, Transition
+from .transition import Action, DebProviders, Slot, Transition
 from .vital import protected
 
 Reason = Literal["twin", "breaks", "depends", "exact", "vital", "dpkg"]
@@ -58,13 +58,13 @@ def precedences(transition: Transition) -> Precedences:
 class _Relations:
     transition: Transition
     first: dict[Slot, dict[Slot, int]] = field(default_factory=dict)
-    before: Offers = field(init=False)
-    after: Offers = field(init=False)
+    before: DebProviders = field(init=False)
+    after: DebProviders = field(init=False)
     vital: frozenset[Slot] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.before = Offers(self.transition.before.values(), self.transition.native)
-        self.after = Offers(self.transition.after.values(), self.transition.native)
+        self.before = DebProviders(self.transition.before.values(), self.transition.native)
+        self.after = DebProviders(self.transition.after.values(), self.transition.native)
         self.vital = protected(self.transition)
 
     def told(self) -> Precedences:
@@ -88,12 +88,12 @@ class _Relations:
             later = self.first.setdefault(one, {})
             later[other] = max(later.get(other, 0), _RANKS[reason])
 
-    def _satisfiers(self, deb: Deb, demand: Demand) -> tuple[list[Slot], list[Slot]]:
+    def _satisfiers(self, deb: DebPackage, demand: Demand) -> tuple[list[Slot], list[Slot]]:
         old = [self.transition.slot(one) for one in self.before.satisfying(demand, deb)]
         new = [self.transition.slot(one) for one in self.after.satisfying(demand, deb)]
         return old, new
 
-    def _needed_by_new(self, slot: Slot, deb: Deb, demand: Demand) -> None:
+    def _needed_by_new(self, slot: Slot, deb: DebPackage, demand: Demand) -> None:
         """What a new version needs is there before it; what took its place is there before the old satisfier goes."""
         old, new = self._satisfiers(deb, demand)
         if not old and new:
@@ -102,7 +102,7 @@ class _Relations:
             for one in old:
                 self._put(new[0], one, self._weight(slot, demand))
 
-    def _needed_by_old(self, slot: Slot, deb: Deb, demand: Demand) -> None:
+    def _needed_by_old(self, slot: Slot, deb: DebPackage, demand: Demand) -> None:
         """What an old version needs stays until it is gone."""
         old, new = self._satisfiers(deb, demand)
         if old and not new:
@@ -118,21 +118,21 @@ class _Relations:
             return "depends"
         return "exact" if all(one.op == "=" for one in demand.relations) else "vital"
 
-    def _excluded_by_new(self, slot: Slot, deb: Deb, demand: Demand) -> None:
+    def _excluded_by_new(self, slot: Slot, deb: DebPackage, demand: Demand) -> None:
         """What a new version cannot stand beside goes before it comes."""
         for other in self._excluded(deb, demand, self.before):
             still = self.transition.after.get(other)
             if not still or not excluded(still, demand.relations[0], deb, self.transition.native):
                 self._put(other, slot, "dpkg" if demand.field == "Conflicts" else "breaks")
 
-    def _excluded_by_old(self, slot: Slot, deb: Deb, demand: Demand) -> None:
+    def _excluded_by_old(self, slot: Slot, deb: DebPackage, demand: Demand) -> None:
         """What an old version cannot stand beside comes after it went."""
         for other in self._excluded(deb, demand, self.after):
             was = self.transition.before.get(other)
             if not was or not excluded(was, demand.relations[0], deb, self.transition.native):
                 self._put(slot, other, "dpkg" if demand.field == "Conflicts" else "breaks")
 
-    def _excluded(self, deb: Deb, demand: Demand, offers: Offers) -> Iterator[Slot]:
+    def _excluded(self, deb: DebPackage, demand: Demand, offers: DebProviders) -> Iterator[Slot]:
         return map(self.transition.slot, _beside(deb, demand, offers, self.transition.native))
 
     def _twins(self) -> None:
@@ -220,7 +220,7 @@ def _clashes(transition: Transition) -> Mapping[tuple[str, Slot], list[Slot]]:
     found: dict[tuple[str, Slot], list[Slot]] = {}
     worlds = (transition.before, transition.after)
     for mine, others in (worlds, worlds[::-1]):
-        offers = Offers((others[slot] for slot in others.keys() & transition.changing), transition.native)
+        offers = DebProviders((others[slot] for slot in others.keys() & transition.changing), transition.native)
         for slot in sorted(mine.keys() & transition.changing):
             for demand in mine[slot].excludes:
                 for other in _beside(mine[slot], demand, offers, transition.native):
@@ -232,7 +232,7 @@ def _clashes(transition: Transition) -> Mapping[tuple[str, Slot], list[Slot]]:
     return found
 
 
-def _beside(deb: Deb, demand: Demand, offers: Offers, native: str) -> Iterator[Deb]:
+def _beside(deb: DebPackage, demand: Demand, offers: DebProviders, native: str) -> Iterator[DebPackage]:
     """What `deb` cannot stand beside by `demand`, which is of one relation."""
     relation = demand.relations[0]
     return (one for one in offers.named(relation.name) if excluded(one, relation, deb, native))
@@ -245,7 +245,7 @@ class _Emission:
         self.actions: list[Action] = []
         self._transition = transition
         self._there = dict(transition.before)
-        self._offers = Offers(self._there.values(), transition.native)
+        self._offers = DebProviders(self._there.values(), transition.native)
         self._ready = set(transition.ready)
         self._configured = {slot: transition.before[slot] for slot in transition.ready}
         self._clashes = _clashes(transition)
@@ -267,7 +267,7 @@ class _Emission:
             self._move(slot, None, Action("Remove", self._transition.before[slot]))
         self._done.add(slot)
 
-    def _move(self, slot: Slot, new: Deb | None, action: Action) -> None:
+    def _move(self, slot: Slot, new: DebPackage | None, action: Action) -> None:
         if old := self._there.pop(slot, None):
             self._offers.drop(old)
         if new:
@@ -276,20 +276,20 @@ class _Emission:
         self._ready.discard(slot)
         self.actions.append(action)
 
-    def _clear_the_way(self, new: Deb, field: str) -> None:
+    def _clear_the_way(self, new: DebPackage, field: str) -> None:
         """Afterwards nothing that goes, or changes, stands in a relation `field` to `new`, in either direction."""
         for slot in self._clashes.get((field, self._transition.slot(new)), ()):
             if self._there.get(slot) == self._transition.before[slot]:
                 self.exchange(slot)
 
-    def _have_configured(self, demand: Demand, owner: Deb) -> None:
+    def _have_configured(self, demand: Demand, owner: DebPackage) -> None:
         """dpkg takes an unpacked package as well that was configured before, where that version satisfies too (Policy 7.2); not one
         that only provides what is asked for."""
         satisfiers = [self._transition.slot(one) for one in self._offers.satisfying(demand, owner)]
         if not any(slot in self._ready or self._did(slot, demand, owner) for slot in satisfiers):
             self.configure(satisfiers[:1])
 
-    def _did(self, slot: Slot, demand: Demand, owner: Deb) -> bool:
+    def _did(self, slot: Slot, demand: Demand, owner: DebPackage) -> bool:
         then = self._configured.get(slot)
         native = self._transition.native
         return then is not None and any(

@@ -4,7 +4,7 @@ The lists, one a family, are of packages by name; what they depend on belongs to
 host does not have costs nothing.
 """
 
-from .transition import Offers, Slot, Transition
+from .transition import DebProviders, Slot, Transition
 
 NAMES = frozenset(
     (
@@ -43,7 +43,9 @@ LOADER = frozenset(("libc6", "libgcc-s1"))
 
 def protected(transition: Transition) -> frozenset[Slot]:
     """The slots of the vital set, and of all that it depends on before or after."""
-    worlds = [(world, Offers(world.values(), transition.native)) for world in (transition.before, transition.after)]
+    worlds = [
+        (world, DebProviders(world.values(), transition.native)) for world in (transition.before, transition.after)
+    ]
     due = [slot for slot in transition.before.keys() | transition.after.keys() if slot.name in NAMES]
     found: set[Slot] = set()
     while due:

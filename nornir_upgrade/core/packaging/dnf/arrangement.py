@@ -11,9 +11,9 @@ from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import SIMULATION_LIMIT, Arrangement, Simulation
 from nornir_upgrade.core.packaging.package_file import DIRECTORY
 from nornir_upgrade.core.packaging.rpm import split as rpm_split
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm, rows
-from nornir_upgrade.core.packaging.rpm.transition import Change, change
-from nornir_upgrade.core.packaging.rpm.vital import RPM_PATTERN, concerned
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage, rows
+from nornir_upgrade.core.packaging.rpm.transition import RpmTransition, change
+from nornir_upgrade.core.packaging.rpm.vital import PATTERN, concerned
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import SHELL, Section, new_boundary, split
 from nornir_upgrade.core.transport.unreadable import unreadable
@@ -31,7 +31,7 @@ end = words.index("dnf")
 begin = next(at for at in range(end - 1, 0, -1) if words[at] == str(end - 1 - at))
 plan = json.loads("".join(words[begin + 1 : end]))["rpms"]
 names = [hawkey.split_nevra(row["nevra"]).name for row in plan]
-if not any(re.fullmatch(r"{RPM_PATTERN}", name) for name in names):
+if not any(re.fullmatch(r"{PATTERN}", name) for name in names):
     sys.exit()
 import dnf, dnf.rpm
 base = dnf.Base()
@@ -133,7 +133,7 @@ def arrange(host: str, simulation: Simulation) -> Arrangement:
     return Arrangement(parts=tuple(frozenset(map(_full_name, part)) for part in parts))
 
 
-def asked(text: str) -> Change:
+def asked(text: str) -> RpmTransition:
     """The change of which `TOLD` tells: the plan, all packages that are installed, and those that come."""
     plan, _, packages = text.partition("\n")
     there, separator, come = packages.partition("\n\n")
@@ -150,5 +150,5 @@ def _canonical(text: str) -> str:
     return f"{one.name}-{one.evr}.{one.arch}"
 
 
-def _full_name(rpm: Rpm) -> str:
+def _full_name(rpm: RpmPackage) -> str:
     return f"{rpm.name}-{rpm.version}.{rpm.arch}"

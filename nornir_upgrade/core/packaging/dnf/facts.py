@@ -7,7 +7,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.model import Repository
 from nornir_upgrade.core.packaging.rpm import query, repo_file
 from nornir_upgrade.core.packaging.rpm.versionlock import LIST
-from nornir_upgrade.core.packaging.state import Conffile, Packaged, Source, digests
+from nornir_upgrade.core.packaging.state import Conffile, Packaged, SourceFile, digests
 from nornir_upgrade.core.transport.sections import Section
 
 from . import dnf4, history
@@ -59,7 +59,7 @@ def parse(sections: Mapping[str, Section]) -> Packaged:
         arch=arch,
         packages=dnf4.parse_parts(sections),
         conffiles=tuple(sorted(_conffiles(sections["packages"], known), key=lambda one: (one.path, one.package))),
-        sources=tuple(Source(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
+        sources=tuple(SourceFile(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
         repositories=_repositories(sections["repositories"], arch),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, Offer, held_of
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, held_of
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.packaging.rpm import rebuild as rpmrebuild
 from nornir_upgrade.core.transport.disk import RESERVE, ROOM
@@ -121,13 +121,13 @@ exec "$python" -c "$code" "$directory" "$room" "$@"
 
 
 @dataclass(frozen=True, slots=True)
-class RpmDepot:
+class DnfFileSource:
     """The depot of Red Hat Enterprise Linux 8 and 9 and their kin."""
 
     def look(self, files: Sequence[PackageFile]) -> tuple[tuple[str, ...], bytes]:
         return ("sh", "-c", LOOK, "sh", _BASE + _LOOK_BODY), "".join(f"{_fields(file)}\n" for file in files).encode()
 
-    def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+    def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
         lines = text.splitlines()
         if not lines or lines[-1] != _END:
             raise InvalidInput(f"what can be had of package files is cut off at line {len(lines)}")
@@ -153,7 +153,7 @@ def _fields(file: PackageFile) -> str:
     return "\t".join((name, found.epoch or "0", found.upstream, found.revision, arch, file.file_name))
 
 
-def _offer(offered: Sequence[Sequence[str]], cached: Sequence[Sequence[str]]) -> Offer:
+def _offer(offered: Sequence[Sequence[str]], cached: Sequence[Sequence[str]]) -> FileOffer:
     digests = tuple(dict.fromkeys(digest for digest, _ in offered if digest))
     size = int(offered[0][1]) if offered else 0
     for check, digest, length, path in cached:
@@ -161,5 +161,5 @@ def _offer(offered: Sequence[Sequence[str]], cached: Sequence[Sequence[str]]) ->
             directory, _, name = path.rpartition("/")
             check = "index" if digest in digests and check == "name" else check
             held = held_of((name, check, digest, length), directory)
-            return Offer(held, bool(offered), digests, held.size)
-    return Offer(None, bool(offered), digests, size)
+            return FileOffer(held, bool(offered), digests, held.size)
+    return FileOffer(None, bool(offered), digests, size)

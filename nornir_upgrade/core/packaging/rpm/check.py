@@ -12,9 +12,9 @@ from typing import Literal
 
 from nornir_upgrade.core.packaging.graph import components
 
-from .dependencies import Rpm
+from .dependencies import RpmPackage
 from .rich_dependencies import Capability, Dependency
-from .transition import Change, Offers, Slot, protected, single, stem
+from .transition import RpmProviders, RpmTransition, Slot, protected, single, stem
 
 Rule = Literal["gap", "broken"]
 """`gap`: packages that each require the other's exact version, which no order avoids. `broken`: it can be avoided."""
@@ -22,7 +22,7 @@ Pair = tuple[Slot, Slot]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class OrderFault:
     """What a package may lack for a moment. `apart`: with the first of each pair in an earlier transaction, it does not."""
 
     rule: Rule
@@ -33,19 +33,19 @@ class Fault:
         return self.text
 
 
-def check(change: Change) -> tuple[Fault, ...]:
+def check(change: RpmTransition) -> tuple[OrderFault, ...]:
     """All that something vital may lack while one transaction makes the change."""
     return tuple(_Look(change).faults())
 
 
-def safe(faults: Iterable[Fault]) -> bool:
+def safe(faults: Iterable[OrderFault]) -> bool:
     """Whether a transaction with these faults keeps the host usable at every moment."""
     return all(fault.rule == "gap" for fault in faults)
 
 
-def first(change: Change) -> Mapping[Slot, frozenset[Slot]]:
+def first(change: RpmTransition) -> Mapping[Slot, frozenset[Slot]]:
     """What rpm is sure to install before each slot that it installs something in."""
-    offers = Offers({slot: change.after[slot] for slot in change.changing & change.after.keys()})
+    offers = RpmProviders({slot: change.after[slot] for slot in change.changing & change.after.keys()})
     sure: dict[Slot, set[Slot]] = {}
     maybe: dict[Slot, set[Slot]] = {}
     for slot in change.changing & change.after.keys():
@@ -60,7 +60,7 @@ def first(change: Change) -> Mapping[Slot, frozenset[Slot]]:
     return found
 
 
-def _required(slot: Slot, rpm: Rpm, offers: Offers) -> tuple[set[Slot], set[Slot]]:
+def _required(slot: Slot, rpm: RpmPackage, offers: RpmProviders) -> tuple[set[Slot], set[Slot]]:
     """The slots that come before by a requirement which nothing else meets, and all that may."""
     sure: set[Slot] = set()
     maybe: set[Slot] = set()
@@ -72,7 +72,7 @@ def _required(slot: Slot, rpm: Rpm, offers: Offers) -> tuple[set[Slot], set[Slot
     return sure - {slot}, maybe - {slot}
 
 
-def _mentioned(demand: Dependency, offers: Offers) -> frozenset[Slot]:
+def _mentioned(demand: Dependency, offers: RpmProviders) -> frozenset[Slot]:
     """Who meets a term of the demand."""
     if isinstance(demand, Capability):
         return offers.meeting(demand)
@@ -81,21 +81,21 @@ def _mentioned(demand: Dependency, offers: Offers) -> frozenset[Slot]:
 
 @dataclass(slots=True)
 class _Look:
-    change: Change
-    before: Offers = field(init=False)
-    after: Offers = field(init=False)
+    change: RpmTransition
+    before: RpmProviders = field(init=False)
+    after: RpmProviders = field(init=False)
     coming: Mapping[str, tuple[Slot, ...]] = field(init=False)
     """What comes into empty slots, by the stems of its capabilities."""
 
     def __post_init__(self) -> None:
-        self.before, self.after = Offers(self.change.before), Offers(self.change.after)
+        self.before, self.after = RpmProviders(self.change.before), RpmProviders(self.change.after)
         fresh: dict[str, list[Slot]] = {}
         for slot in sorted(self.change.after.keys() - self.change.before.keys()):
             for name in {stem(given.name) for given in self.change.after[slot].provides}:
                 fresh.setdefault(name, []).append(slot)
         self.coming = {name: tuple(slots) for name, slots in fresh.items()}
 
-    def faults(self) -> Iterator[Fault]:
+    def faults(self) -> Iterator[OrderFault]:
         vital = protected(self.change)
         if not vital & self.change.changing:
             return
@@ -109,8 +109,8 @@ class _Look:
                             yield fault
 
     def _fault(
-        self, slot: Slot, rpm: Rpm, demand: Dependency, sure: Mapping[Slot, frozenset[Slot]], *, old: bool
-    ) -> Fault | None:
+        self, slot: Slot, rpm: RpmPackage, demand: Dependency, sure: Mapping[Slot, frozenset[Slot]], *, old: bool
+    ) -> OrderFault | None:
         """What is wrong with a demand of the version `rpm`, which is there until (`old`) or from when its slot is exchanged."""
         lost = self._lost(demand)
         gained = self.after.meeting(demand) & self.change.changing
@@ -122,7 +122,7 @@ class _Look:
             return None
         apart = self._apart(slot, lost, sorted(gained), old=old)
         coupled = all(self._coupled(slot, other) for pair in apart for other in set(pair) - {slot})
-        return Fault("gap" if apart and coupled else "broken", f"{rpm} may lack {demand}", apart)
+        return OrderFault("gap" if apart and coupled else "broken", f"{rpm} may lack {demand}", apart)
 
     def _lost(self, demand: Dependency) -> frozenset[Slot] | None:
         """The exchanges after all of which nobody of before meets the demand; `None` where somebody always does."""
@@ -160,7 +160,7 @@ class _Look:
         )
 
 
-def _stems(rpm: Rpm, demand: Dependency) -> set[str]:
+def _stems(rpm: RpmPackage, demand: Dependency) -> set[str]:
     """The stems of what the package meets the demand with."""
     if isinstance(demand, Capability):
         return {stem(demand.name)}

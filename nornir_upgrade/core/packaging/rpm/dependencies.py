@@ -18,14 +18,14 @@ from .rich_dependencies import Capability, Dependency, Rich, capability, parse
 Control = tuple[tuple[str, str], ...]
 
 FIELDS = ("Requires", "Conflicts", "Obsoletes", "Provides", "Files")
-"""The fields that a `Rpm` is made of: dependencies as in a spec file, and paths, one a line."""
+"""The fields that a `RpmPackage` is made of: dependencies as in a spec file, and paths, one a line."""
 
 _KEY = "gpg-pubkey"
 RPMLIB = "rpmlib("
 
 
 @dataclass(frozen=True, slots=True)
-class Rpm:
+class RpmPackage:
     """One version of one package. It provides its own name in its version, whether `provides` says so or not."""
 
     name: str
@@ -52,7 +52,7 @@ class Rpm:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RpmEntry:
     """A package as an index or a host lists it. `control` are its fields by name (`FIELDS`); `digest` is the SHA-256 of its file and
     `size` that in bytes, where an index says so.
     """
@@ -65,12 +65,12 @@ class Entry:
     size: int = 0
 
     @property
-    def rpm(self) -> Rpm:
+    def rpm(self) -> RpmPackage:
         """The package with its dependencies taken apart. Raises `InvalidInput` where rpm could not read one."""
         return rpm(self.name, self.arch, self.version, self.control)
 
 
-def rpm(name: str, arch: str, version: str, control: Iterable[tuple[str, str]] = ()) -> Rpm:
+def rpm(name: str, arch: str, version: str, control: Iterable[tuple[str, str]] = ()) -> RpmPackage:
     """The package with these fields; others than `FIELDS` do not count.
 
     Raises `InvalidInput` naming package and field where one cannot be understood.
@@ -79,10 +79,10 @@ def rpm(name: str, arch: str, version: str, control: Iterable[tuple[str, str]] =
 
 
 @lru_cache(maxsize=65536)  # hosts of a fleet have most packages in common
-def _rpm(name: str, arch: str, version: str, control: Control) -> Rpm:
+def _rpm(name: str, arch: str, version: str, control: Control) -> RpmPackage:
     given = dict(control)
     place = f"{name}={version}"
-    return Rpm(
+    return RpmPackage(
         name,
         arch,
         version,
@@ -128,9 +128,9 @@ QUERY = (
 """The format with which `rpm -qa --qf` tells all that `rows` reads."""
 
 
-def rows(text: str, source: str = "rpm -qa") -> tuple[Entry, ...]:
+def rows(text: str, source: str = "rpm -qa") -> tuple[RpmEntry, ...]:
     """The packages that `rpm -qa` prints in the format `QUERY`. Raises `InvalidInput` with line and reason, or as cut off."""
-    found: list[Entry] = []
+    found: list[RpmEntry] = []
     package: nevra.Nevra | None = None
     fields: dict[str, list[str]] = {}
     for number, line in enumerate(text.split("\n")[:-1], 1):
@@ -139,7 +139,7 @@ def rows(text: str, source: str = "rpm -qa") -> tuple[Entry, ...]:
             if letter == "N" and package is None:
                 package, fields = nevra.make(*_columns(rest, 5)), {}
             elif letter == "E" and package is not None:
-                found += [Entry(package.name, package.arch, package.evr, control(fields))] * (package.name != _KEY)
+                found += [RpmEntry(package.name, package.arch, package.evr, control(fields))] * (package.name != _KEY)
                 package = None
             elif package is not None and letter in _LETTERS:
                 fields.setdefault(_LETTERS[letter], []).append(rest if letter == "F" else _dependency(rest))

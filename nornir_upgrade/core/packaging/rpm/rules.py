@@ -8,13 +8,13 @@ from functools import lru_cache
 
 from nornir_upgrade.core.version import rpm
 
-from .dependencies import Rpm
+from .dependencies import RpmPackage
 from .rich_dependencies import Capability, Dependency
 
 _EVERY_COLOUR = 3
 
 
-def meets(package: Rpm, one: Dependency) -> bool:
+def meets(package: RpmPackage, one: Dependency) -> bool:
     """Whether the package is what the dependency asks for: a capability, or `with`, `without` and `or` of such.
 
     Any other operator cannot be asked of a single package: to rpm, nothing meets it inside of `with` or `without`.
@@ -32,7 +32,7 @@ def meets(package: Rpm, one: Dependency) -> bool:
             return False
 
 
-def obsoleted(package: Rpm, one: Capability, owner: Rpm) -> bool:
+def obsoleted(package: RpmPackage, one: Capability, owner: RpmPackage) -> bool:
     """Whether `owner` obsoletes `package`: by its name, never by what it provides, and never itself under its own name."""
     return package.name == one.name != owner.name and overlap(package.itself, one)
 
@@ -56,7 +56,7 @@ def overlap(one: Capability, other: Capability) -> bool:
     return any(sign in one.op and sign in other.op for sign in "<=>")
 
 
-def together(one: Rpm, other: Rpm) -> bool:
+def together(one: RpmPackage, other: RpmPackage) -> bool:
     """Whether two packages of one name can stand together: where they are of architectures that have nothing in common.
 
     One for 32 bits beside one for 64; a package for all architectures beside none (libsolv's implicitobsoleteusescolors).
@@ -71,7 +71,7 @@ def colour(arch: str) -> int:
     return 2 if "64" in arch or arch == "s390x" else 1
 
 
-def _meets(package: Rpm, one: Capability) -> bool:
+def _meets(package: RpmPackage, one: Capability) -> bool:
     if one.name in package.files or (one.name == package.name and overlap(package.itself, one)):
         return True
     return any(given.name == one.name and overlap(given, one) for given in package.provides)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from nornir_upgrade.core.packaging.graph import components
-from nornir_upgrade.core.packaging.rpm.vital import RPM_LOADER
+from nornir_upgrade.core.packaging.rpm.vital import LOADER
 
-from .check import Fault, Pair, check, safe
-from .dependencies import Rpm, names_in
+from .check import OrderFault, Pair, check, safe
+from .dependencies import RpmPackage, names_in
 from .rich_dependencies import Capability, Dependency
 from .rules import obsoleted
-from .transition import Change, Offers, Slot, single
+from .transition import RpmProviders, RpmTransition, Slot, single
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Split:
     gaps: tuple[str, ...] = ()
 
 
-def split(change: Change) -> Split:
+def split(change: RpmTransition) -> Split:
     """The fewest transactions that are known to be safe."""
     parts: tuple[frozenset[Slot], ...] = (change.changing,)
     known = _broken(change, parts)
@@ -45,37 +45,37 @@ def split(change: Change) -> Split:
     return Split(parts, tuple(told), tuple(map(str, gaps)))
 
 
-def _together(change: Change, near: frozenset[Pair]) -> frozenset[Pair]:
+def _together(change: RpmTransition, near: frozenset[Pair]) -> frozenset[Pair]:
     """The pairs that no transaction can part: of both, one may not change later than the other."""
     groups = components(change.changing, _earlier(near))
     return frozenset((one, other) for group in groups if len(group) > 1 for one in group for other in group)
 
 
-def _unavoidable(fault: Fault, together: frozenset[Pair]) -> bool:
+def _unavoidable(fault: OrderFault, together: frozenset[Pair]) -> bool:
     """Whether it is between packages that change together. Without the C library nothing starts: that may be lacking at no moment."""
-    loader = any(slot.name in RPM_LOADER for pair in fault.apart for slot in pair)
+    loader = any(slot.name in LOADER for pair in fault.apart for slot in pair)
     return bool(fault.apart) and not loader and together.issuperset(fault.apart)
 
 
-def stages(change: Change, parts: Sequence[frozenset[Slot]]) -> Iterator[Change]:
+def stages(change: RpmTransition, parts: Sequence[frozenset[Slot]]) -> Iterator[RpmTransition]:
     """The change that each transaction makes."""
     there = dict(change.before)
     for part in parts:
         then = {slot: rpm for slot, rpm in there.items() if slot not in part}
         then.update((slot, change.after[slot]) for slot in part if slot in change.after)
-        yield Change(there, then)
+        yield RpmTransition(there, then)
         there = then
 
 
-def _broken(change: Change, parts: Sequence[frozenset[Slot]]) -> list[Fault]:
+def _broken(change: RpmTransition, parts: Sequence[frozenset[Slot]]) -> list[OrderFault]:
     return [fault for stage in stages(change, parts) for fault in check(stage) if not safe((fault,))]
 
 
-def _lacking(change: Change, parts: Sequence[frozenset[Slot]]) -> Iterator[str]:
+def _lacking(change: RpmTransition, parts: Sequence[frozenset[Slot]]) -> Iterator[str]:
     """What something lacks between two transactions that it has both before and after the change."""
-    steady = [(world, Offers(world)) for world in (change.before, change.after)]
+    steady = [(world, RpmProviders(world)) for world in (change.before, change.after)]
     for stage in list(stages(change, parts))[:-1]:
-        offers = Offers(stage.after)
+        offers = RpmProviders(stage.after)
         for slot, rpm in stage.after.items():
             for demand in rpm.requires:
                 had = any(world.get(slot) == rpm and whole.met(demand) for world, whole in steady)
@@ -87,14 +87,14 @@ def _lacking(change: Change, parts: Sequence[frozenset[Slot]]) -> Iterator[str]:
                     yield f"{rpm} would conflict with {clash} between two transactions"
 
 
-def _clashes(slot: Slot, clash: Dependency, offers: Offers) -> bool:
+def _clashes(slot: Slot, clash: Dependency, offers: RpmProviders) -> bool:
     return bool(offers.meeting(clash) - {slot}) if isinstance(clash, Capability) else offers.met(clash)
 
 
 # ---------------------------------------------------------------------- levels
 
 
-def _parts(change: Change, near: frozenset[Pair], apart: frozenset[Pair]) -> tuple[frozenset[Slot], ...]:
+def _parts(change: RpmTransition, near: frozenset[Pair], apart: frozenset[Pair]) -> tuple[frozenset[Slot], ...]:
     """The slots by the earliest transaction that is late enough. Where `apart` contradicts `near`, the slots stay together."""
     earlier = _earlier(near | apart)
     level: dict[Slot, int] = {}
@@ -117,13 +117,13 @@ def _earlier(pairs: Iterable[Pair]) -> dict[Slot, set[Slot]]:
 class _Near:
     """Which slot may not change in a later transaction than which other, so that each state between stands."""
 
-    change: Change
-    before: Offers = field(init=False)
-    after: Offers = field(init=False)
+    change: RpmTransition
+    before: RpmProviders = field(init=False)
+    after: RpmProviders = field(init=False)
     found: set[Pair] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.before, self.after = Offers(self.change.before), Offers(self.change.after)
+        self.before, self.after = RpmProviders(self.change.before), RpmProviders(self.change.after)
 
     def pairs(self) -> frozenset[Pair]:
         """(one, other): one changes no later than the other."""
@@ -179,10 +179,10 @@ class _Near:
                 self._put(slot, other)
             self._tie_obsoleted(slot, rpm, self.after)
 
-    def _clashing(self, slot: Slot, rpm: Rpm, offers: Offers) -> frozenset[Slot]:
+    def _clashing(self, slot: Slot, rpm: RpmPackage, offers: RpmProviders) -> frozenset[Slot]:
         return frozenset(one for clash in rpm.conflicts for one in offers.meeting(clash)) - {slot}
 
-    def _tie_obsoleted(self, slot: Slot, rpm: Rpm, offers: Offers) -> None:
+    def _tie_obsoleted(self, slot: Slot, rpm: RpmPackage, offers: RpmProviders) -> None:
         for one in rpm.obsoletes:
             for other, old in offers.named(one.name).items():
                 if obsoleted(old, one, rpm):

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from nornir_upgrade.core.packaging.model import PackageName
-from nornir_upgrade.core.packaging.rpm.vital import RPM_NAMES
+from nornir_upgrade.core.packaging.rpm.vital import NAMES
 
-from .dependencies import Rpm, names_in
+from .dependencies import RpmPackage, names_in
 from .rich_dependencies import Capability, Dependency, Rich
 from .rules import meets
 
 Slot = PackageName
-World = Mapping[Slot, Rpm]
+World = Mapping[Slot, RpmPackage]
 _OF_ONE = ("with", "without", "or")
 """Boolean operators that can be asked of a single package."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RpmTransition:
     """`before` and `after`: what is installed then, by slot."""
 
     before: World
@@ -37,23 +37,23 @@ class Change:
         object.__setattr__(self, "changing", frozenset(moved))
 
 
-def change(before: Iterable[Rpm], after: Iterable[Rpm]) -> Change:
+def change(before: Iterable[RpmPackage], after: Iterable[RpmPackage]) -> RpmTransition:
     """The change from one set of packages to another. What stands in several versions has a slot for each."""
     worlds = tuple(before), tuple(after)
     several = {key for world in worlds for key, count in Counter(rpm.key for rpm in world).items() if count > 1}
     old, new = ({_slot(rpm, rpm.key in several): rpm for rpm in world} for world in worlds)
-    return Change(old, new)
+    return RpmTransition(old, new)
 
 
-def _slot(rpm: Rpm, several: bool) -> Slot:
+def _slot(rpm: RpmPackage, several: bool) -> Slot:
     return PackageName(rpm.name, rpm.arch, rpm.version) if several else rpm.key
 
 
-class Offers:
+class RpmProviders:
     """Who meets what in one world, by name: a question costs what the name has packages."""
 
     def __init__(self, world: World) -> None:
-        self._named: dict[str, dict[Slot, Rpm]] = {}
+        self._named: dict[str, dict[Slot, RpmPackage]] = {}
         for slot, rpm in world.items():
             for name in (rpm.name, *(given.name for given in rpm.provides), *rpm.files):
                 self._named.setdefault(name, {})[slot] = rpm
@@ -74,7 +74,7 @@ class Offers:
             return self.met(first)
         return not other or self.met(other[0])
 
-    def named(self, name: str) -> Mapping[Slot, Rpm]:
+    def named(self, name: str) -> Mapping[Slot, RpmPackage]:
         """What is called `name`, provides it, or has it as a path."""
         return self._named.get(name, {})
 
@@ -100,10 +100,10 @@ def stem(name: str) -> str:
     return f"{soname}(64bit)" if name.endswith("(64bit)") else soname
 
 
-def protected(change: Change) -> frozenset[Slot]:
+def protected(change: RpmTransition) -> frozenset[Slot]:
     """The slots of the vital set, and of all that it depends on before or after."""
-    worlds = [(world, Offers(world)) for world in (change.before, change.after)]
-    due = [slot for slot in change.before.keys() | change.after.keys() if slot.name in RPM_NAMES]
+    worlds = [(world, RpmProviders(world)) for world in (change.before, change.after)]
+    due = [slot for slot in change.before.keys() | change.after.keys() if slot.name in NAMES]
     found: set[Slot] = set()
     while due:
         slot = due.pop()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-RPM_NAMES = frozenset(
+NAMES = frozenset(
     (
         *("glibc", "glibc-common", "libxcrypt", "libgcc", "zlib", "zlib-ng-compat", "ncurses-libs", "readline"),
         *("bash", "dash", "zsh", "fish", "ksh", "mksh", "busybox"),
@@ -15,14 +15,12 @@ RPM_NAMES = frozenset(
     )
 )
 """The same set, by the names of Red Hat's kin."""
-RPM_PATTERN = "|".join(
-    ("lib.*", ".*-libs", "python[0-9.]*-(lib|hawkey).*", *sorted(re.escape(name) for name in RPM_NAMES))
-)
+PATTERN = "|".join(("lib.*", ".*-libs", "python[0-9.]*-(lib|hawkey).*", *sorted(re.escape(name) for name in NAMES)))
 """The names of what belongs to it, or may be a library that it depends on."""
-RPM_LOADER = frozenset(("glibc", "libgcc"))
+LOADER = frozenset(("glibc", "libgcc"))
 """As `LOADER` of Debian."""
 
 
 def concerned(names: Iterable[str]) -> bool:
     """Whether a change of rpm packages with these names may touch the vital set, or a library that it depends on."""
-    return any(re.fullmatch(RPM_PATTERN, name) for name in names)
+    return any(re.fullmatch(PATTERN, name) for name in names)

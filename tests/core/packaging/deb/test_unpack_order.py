@@ -13,7 +13,7 @@ from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import Simulation
 from nornir_upgrade.core.packaging.deb import apt, eipp, unpack_check, unpack_order
 from nornir_upgrade.core.packaging.deb.arrangement import arrange, arranged
-from nornir_upgrade.core.packaging.deb.dependencies import Deb, deb
+from nornir_upgrade.core.packaging.deb.dependencies import DebPackage, deb
 from nornir_upgrade.core.packaging.deb.rules import satisfies
 from nornir_upgrade.core.packaging.deb.transition import Action, Slot, Transition, slot_of
 from nornir_upgrade.core.packaging.deb.vital import NAMES, protected
@@ -35,12 +35,12 @@ def back() -> Transition:
     return eipp.parse(unpacked("trixie-to-bookworm.question.xz"))
 
 
-def made(name: str, version: str, **fields: str) -> Deb:
+def made(name: str, version: str, **fields: str) -> DebPackage:
     """A package of the host's architecture; `pre_depends` is `Pre-Depends`."""
     return deb(name, NATIVE, version, tuple((key.title().replace("_", "-"), text) for key, text in fields.items()))
 
 
-def transition(before: Sequence[Deb], after: Sequence[Deb]) -> Transition:
+def transition(before: Sequence[DebPackage], after: Sequence[DebPackage]) -> Transition:
     old, new = ({slot_of(one, NATIVE): one for one in world} for world in (before, after))
     return Transition(NATIVE, old, new, frozenset(old))
 
@@ -255,7 +255,7 @@ def worlds(draw: st.DrawFn) -> Transition:
     return transition(*sides)
 
 
-def replay(way: Transition, actions: Sequence[Action]) -> Iterator[dict[Slot, Deb]]:
+def replay(way: Transition, actions: Sequence[Action]) -> Iterator[dict[Slot, DebPackage]]:
     """What is unpacked after each action."""
     there = dict(way.before)
     for action in actions:
@@ -266,7 +266,7 @@ def replay(way: Transition, actions: Sequence[Action]) -> Iterator[dict[Slot, De
         yield dict(there)
 
 
-def lacking(way: Transition, there: dict[Slot, Deb]) -> set[str]:
+def lacking(way: Transition, there: dict[Slot, DebPackage]) -> set[str]:
     """All that the vital set lacks, asked anew of everything."""
     return {
         f"{there[slot]} lacks {demand}"

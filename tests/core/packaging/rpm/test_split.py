@@ -15,27 +15,29 @@ from nornir_upgrade.core.packaging.dnf.transaction import LISTENER
 from nornir_upgrade.core.packaging.family import Rpm as Family
 from nornir_upgrade.core.packaging.model import Package, PackageWant
 from nornir_upgrade.core.packaging.rpm import check, split
-from nornir_upgrade.core.packaging.rpm.dependencies import Rpm, control, rpm
-from nornir_upgrade.core.packaging.rpm.transition import Change, Offers, Slot, change, protected, stem
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage, control, rpm
+from nornir_upgrade.core.packaging.rpm.transition import RpmProviders, RpmTransition, Slot, change, protected, stem
 from nornir_upgrade.core.packaging.rpm.vital import concerned
 from nornir_upgrade.core.transport.host import Result
 
 ARCH = "x86_64"
 
 
-def made(name: str, version: str, requires: Sequence[str] = (), provides: Sequence[str] = (), **more: str) -> Rpm:
+def made(
+    name: str, version: str, requires: Sequence[str] = (), provides: Sequence[str] = (), **more: str
+) -> RpmPackage:
     """A package; `more` are further fields, a line each."""
     fields = {"Requires": requires, "Provides": provides, **{key.title(): (text,) for key, text in more.items()}}
     return rpm(name, ARCH, f"{version}-1", control(fields))
 
 
-def libc(newest: int) -> Rpm:
+def libc(newest: int) -> RpmPackage:
     """A C library with symbol versions 2.34 to 2.`newest`."""
     versions = [f"libc.so.6(GLIBC_2.{number})(64bit)" for number in range(34, newest + 1)]
     return made("glibc", f"2.{newest}", [f"glibc-common = 2.{newest}-1"], ["libc.so.6()(64bit)", *versions])
 
 
-def common(newest: int) -> Rpm:
+def common(newest: int) -> RpmPackage:
     return made("glibc-common", f"2.{newest}", [f"glibc = 2.{newest}-1", needs(newest), "/usr/bin/bash"])
 
 
@@ -43,7 +45,7 @@ def needs(newest: int) -> str:
     return f"libc.so.6(GLIBC_2.{newest})(64bit)"
 
 
-def world(newest: int, **programs: int) -> list[Rpm]:
+def world(newest: int, **programs: int) -> list[RpmPackage]:
     """A C library, and programs by the symbol version that they require."""
     built = [made(name, f"1.{needed}", [needs(needed)]) for name, needed in programs.items()]
     return [libc(newest), common(newest), *built]
@@ -120,7 +122,7 @@ def test_packages_that_require_each_others_exact_version_are_a_gap() -> None:
     assert len(split.split(way).parts) == 1
 
 
-def mutual(library: str, version: int) -> list[Rpm]:
+def mutual(library: str, version: int) -> list[RpmPackage]:
     """A program and its library, of which neither can change without the other."""
     given_ = [f"libx.so.1(V{number})(64bit)" for number in range(1, version + 1)]
     program = made("sudo", str(version), [f"libx.so.1(V{version})(64bit)"])
@@ -173,7 +175,7 @@ def capabilities(name: str, soname: int, newest: int) -> list[str]:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, exact: bool) -> Change:
+def worlds(draw: st.DrawFn, *, exact: bool) -> RpmTransition:
     """Two worlds of vital programs and of libraries, each consistent; libraries may require whatever programs may."""
     sides = []
     for _ in range(2):
@@ -189,10 +191,10 @@ def worlds(draw: st.DrawFn, *, exact: bool) -> Change:
     return change(*sides)
 
 
-def orders(way: Change) -> Iterator[tuple[Slot, ...]]:
+def orders(way: RpmTransition) -> Iterator[tuple[Slot, ...]]:
     """Every order in which rpm may install: what is required is first, unless it requires the other as well."""
     due = sorted(way.changing)
-    new = Offers({slot: way.after[slot] for slot in due})
+    new = RpmProviders({slot: way.after[slot] for slot in due})
     needed = {
         slot: {one for demand in way.after[slot].requires for one in new.meeting(demand)} - {slot} for slot in due
     }
@@ -206,7 +208,7 @@ def orders(way: Change) -> Iterator[tuple[Slot, ...]]:
             yield order
 
 
-def moments(way: Change, order: Sequence[Slot]) -> Iterator[tuple[Mapping[Slot, Rpm], set[str]]]:
+def moments(way: RpmTransition, order: Sequence[Slot]) -> Iterator[tuple[Mapping[Slot, RpmPackage], set[str]]]:
     """After each package: who is there, and what is on the disk, of which a file that came replaces one of the same name."""
     there = dict(way.before)
     disk: dict[str, set[str]] = {}
@@ -218,14 +220,14 @@ def moments(way: Change, order: Sequence[Slot]) -> Iterator[tuple[Mapping[Slot, 
         yield there, set().union(*disk.values())
 
 
-def put(disk: dict[str, set[str]], one: Rpm) -> None:
+def put(disk: dict[str, set[str]], one: RpmPackage) -> None:
     fresh: dict[str, set[str]] = {one.name: {f"{one.name} = {one.version}"}}
     for given_ in one.provides:
         fresh.setdefault(given_.name.partition("(")[0], set()).add(given_.name)
     disk.update(fresh)
 
 
-def endangered(way: Change) -> bool:
+def endangered(way: RpmTransition) -> bool:
     """Whether in some order somebody lacks something at some moment."""
     return any(
         not {str(demand) for demand in one.requires} <= disk
@@ -237,20 +239,20 @@ def endangered(way: Change) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(exact=True))
-def test_the_checker_agrees_with_a_model_that_plays_every_order(way: Change) -> None:
+def test_the_checker_agrees_with_a_model_that_plays_every_order(way: RpmTransition) -> None:
     assert bool(check.check(way)) == endangered(way)
 
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(exact=False))
-def test_each_part_of_a_split_is_safe_in_every_order_and_what_stands_between_is_whole(way: Change) -> None:
+def test_each_part_of_a_split_is_safe_in_every_order_and_what_stands_between_is_whole(way: RpmTransition) -> None:
     found = split.split(way)
     assert sorted(slot for part in found.parts for slot in part) == sorted(way.changing)
     if found.faults or found.gaps:
         return
     for stage in split.stages(way, found.parts):
         assert not endangered(stage)
-        offers = Offers(stage.after)
+        offers = RpmProviders(stage.after)
         assert all(offers.meeting(demand) for one in stage.after.values() for demand in one.requires)
     assert endangered(way) == (len(found.parts) > 1)
 
@@ -267,7 +269,7 @@ PRESENT = tuple(
 )
 
 
-def told(packages: Sequence[Rpm]) -> str:
+def told(packages: Sequence[RpmPackage]) -> str:
     """The packages as the host tells them."""
     lines = []
     for one in packages:
@@ -280,7 +282,7 @@ def told(packages: Sequence[Rpm]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def simulated(before: Sequence[Rpm], come: Sequence[Rpm]) -> Simulation:
+def simulated(before: Sequence[RpmPackage], come: Sequence[RpmPackage]) -> Simulation:
     plan = dnf4.rows(dnf4.handed(dnf4.Dnf().simulate(WANT, PRESENT, downgrade=True)))
     return Simulation(Result(0, b"", b""), f"{json.dumps(plan)}\n{told(before)}\n{told(come)}")
 

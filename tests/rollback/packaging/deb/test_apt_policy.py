@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from nornir_upgrade.core.errors import InvalidInput
 from rollback.offline import formats
 from rollback.packaging.deb import apt_policy, madison
-from rollback.packaging.policy import Policy, PolicyPackage, Source, Version
+from rollback.packaging.policy import PolicyPackage, Version, VersionSource, VersionTable
 from rollback.packaging.rpm import dnf_list
 from rollback.packaging.text import Text
 from tests.rollback import rendered
 from tests.rollback.rendered import case, text
 
-STATUS = Source(100, None, None, None, "status", "/var/lib/dpkg/status")
+STATUS = VersionSource(100, None, None, None, "status", "/var/lib/dpkg/status")
 WHOLE = """\
 nova:
   Installed: 1.0
@@ -28,12 +28,12 @@ nova:
 """
 
 
-def archive(suite: str, priority: int = 500) -> Source:
+def archive(suite: str, priority: int = 500) -> VersionSource:
     raw = f"file:/srv/archive {suite} amd64 Packages"
-    return Source(priority, "file:/srv/archive", suite, "amd64", "archive", raw)
+    return VersionSource(priority, "file:/srv/archive", suite, "amd64", "archive", raw)
 
 
-def found(policy: Policy) -> dict[str, PolicyPackage]:
+def found(policy: VersionTable) -> dict[str, PolicyPackage]:
     return {package.package: package for package in policy.packages}
 
 
@@ -106,7 +106,7 @@ def test_phased_versions_keep_their_percentage() -> None:
     ],
 )
 def test_sources_of_every_kind(line: str, uri: str | None, suite: str | None, arch: str | None, kind: str) -> None:
-    assert apt_policy.source(500, line) == Source(500, uri, suite, arch, kind, line)  # type: ignore[arg-type]
+    assert apt_policy.source(500, line) == VersionSource(500, uri, suite, arch, kind, line)  # type: ignore[arg-type]
 
 
 def test_warnings_of_apt_are_noted_and_its_errors_refused() -> None:
@@ -163,7 +163,10 @@ def test_madison_groups_versions_by_package_and_knows_nothing_else() -> None:
     assert (held.installed, held.candidate) == (None, None)
     new, old = (
         Version(
-            version, None, False, (Source(None, *_of(suite), "archive", f"file:/srv/archive {suite} amd64 Packages"),)
+            version,
+            None,
+            False,
+            (VersionSource(None, *_of(suite), "archive", f"file:/srv/archive {suite} amd64 Packages"),),
         )
         for version, suite in (("1.0-1", "new/main"), ("0.9-1", "old/main"))
     )
@@ -254,7 +257,7 @@ def test_no_text_is_no_empty_list(data: bytes) -> None:
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9+.-]{0,8}[a-z0-9](:(i386|amd64))?", fullmatch=True)
 VERSIONS = st.from_regex(r"([0-9]{1,3}:)?[0-9][a-z0-9.+~]{0,6}(-[0-9][a-z0-9.+~]{0,4})?", fullmatch=True)
 SOURCES = st.builds(
-    lambda priority, suite, arch: Source(
+    lambda priority, suite, arch: VersionSource(
         priority, "http://a.example.org/x", suite, arch, "archive", f"http://a.example.org/x {suite} {arch} Packages"
     ),
     st.integers(-32768, 32767),
@@ -287,7 +290,7 @@ def test_what_is_written_is_read(values: list[PolicyPackage], indented: bool, wr
     [("policy.txt", apt_policy.parse), ("madison.txt", madison.parse), ("dnf_list.txt", dnf_list.parse)],
 )
 def test_a_file_that_is_cut_off_is_refused_or_said_to_be_or_read_up_to_a_whole_line(
-    name: str, parse: Callable[[Text], Policy]
+    name: str, parse: Callable[[Text], VersionTable]
 ) -> None:
     content = case(name).content
     whole = parse(text(content)).packages

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.rpm.dependencies import Entry, Rpm, rows, rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import RpmEntry, RpmPackage, rows, rpm
 from nornir_upgrade.core.packaging.rpm.rich_dependencies import Capability, Dependency, Rich, capability, cnf, parse
 from nornir_upgrade.core.packaging.rpm.rules import colour, meets, obsoleted, overlap, together
 from rollback.packaging.protection import DNF
@@ -22,7 +22,7 @@ PRIMARY = (CASES / "primary.xml").read_bytes()
 FILELISTS = (CASES / "filelists.xml").read_bytes()
 
 
-def by_name(entries: tuple[Entry, ...]) -> dict[str, Rpm]:
+def by_name(entries: tuple[RpmEntry, ...]) -> dict[str, RpmPackage]:
     return {one.name: one.rpm for one in entries}
 
 
