@@ -85,7 +85,7 @@ class Assessment:
         return {host: foretell(self.snapshot.of(host), now, self.manifests[host]) for host, now in self.now.items()}
 
 
-def survey(
+def assess(
     fleet: Fleet,
     names: Sequence[str],
     journal: Journal,
@@ -155,7 +155,7 @@ def _newcomers(then: HostFacts, now: HostFacts) -> frozenset[PackageName]:
 
 
 def state_now(fleet: Fleet, names: Sequence[str], snapshot: Snapshot) -> dict[str, HostFacts]:
-    """The facts of those of `names` that the snapshot knows, with the databases that it knows. Raises as `survey`."""
+    """The facts of those of `names` that the snapshot knows, with the databases that it knows. Raises as `assess`."""
     return facts_of(fleet, known_to(names, snapshot), databases_of(snapshot))
 
 

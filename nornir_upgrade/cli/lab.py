@@ -114,7 +114,7 @@ def _demo(lab: "Lab", screen: Screen) -> None:
 def _ordinary(lab: "Lab", screen: Screen) -> None:
     import time
 
-    from nornir_upgrade.lab import ordinary
+    from nornir_upgrade.lab.ordinary import fleet as ordinary
 
     begin = time.monotonic()
     config = ordinary.up(lab, lambda text: screen.note(printable(text)))

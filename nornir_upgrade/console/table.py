@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from nornir_upgrade.console.text import printable
+from .text import printable
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -1,6 +1,4 @@
-from nornir_upgrade.core.lazy_imports import version
-
-from .lazy_imports import defer
+from .lazy_imports import defer, version
 
 # nornir and paramiko ask for their own versions whenever they are imported, and for nothing else of it.
 defer("importlib.metadata", version=version)

@@ -21,12 +21,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nornir_upgrade.core.journal_schema import check, damaged, seal
 from nornir_upgrade.core.transport.host import quote
 
 from . import codec
 from .errors import DiskFull, InvalidInput, JournalLocked, UnknownName
-from .journal_schema import EVENTS, HEADS, RUNS, SEALED_FIELDS, SNAPSHOTS, check_run, prepare
+from .journal_schema import EVENTS, HEADS, RUNS, SEALED_FIELDS, SNAPSHOTS, check, check_run, damaged, prepare, seal
 from .plan import Plan
 from .redaction import masked
 from .run import Event, Run, What

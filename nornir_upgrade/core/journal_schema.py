@@ -6,9 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nornir_upgrade.core.errors import DigestMismatch
-
-from .errors import InvalidInput
+from .errors import DigestMismatch, InvalidInput
 
 SCHEMA = 2  # 1 had no seals
 TABLES = sa.MetaData()

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 
+from nornir_upgrade.lab.deb import archive, dists
 from nornir_upgrade.lab.deb.fleet import CONTROL, FLEET, HELD, INSTALLED
 
 from .base import Progress
 from .databases import Databases, write
-from .deb import archive, dists
 from .errors import LabError
 from .host import CONTROLLER, HTTP_PORT, LabHost
 from .lab import Lab

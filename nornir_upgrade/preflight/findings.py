@@ -9,10 +9,10 @@ from nornir_upgrade.core.facts.probe import Probe, Room
 from nornir_upgrade.core.packaging.model import Transaction
 from nornir_upgrade.finding import Finding as Finding
 from nornir_upgrade.planner.selection import Member, clouds
-from nornir_upgrade.preflight.host import of_host
 from nornir_upgrade.scenario.model import Scenario
 
 from . import disk_space, fleet, host, probe
+from .host import of_host
 
 Previews = Mapping[str, Mapping[str, Transaction]]
 

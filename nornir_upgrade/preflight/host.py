@@ -11,7 +11,6 @@ from nornir_upgrade.core.transport.odd_names import odd
 from nornir_upgrade.finding import Finding, some
 from nornir_upgrade.planner.repository_switch import Texts, has_both
 from nornir_upgrade.planner.selection import HostSelection, Member, matches, members, parts
-from nornir_upgrade.preflight.remedies import REMEDIES
 from nornir_upgrade.scenario.model import Rewrite, Scenario, Stage
 
 from .remedies import REMEDIES

@@ -10,9 +10,9 @@ from nornir_upgrade.core.state.places import AT_ONCE, BOUND
 from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.finding import LISTED, Finding, some
 from nornir_upgrade.planner.selection import Member, database_host, parts
-from nornir_upgrade.preflight.host import interrupted
 from nornir_upgrade.scenario.model import Scenario
 
+from .host import interrupted
 from .remedies import REMEDIES
 
 _SKEW = 5.0  # seconds that nobody minds

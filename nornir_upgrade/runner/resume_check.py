@@ -12,9 +12,9 @@ from nornir_upgrade.core.packaging.deb import index_repair
 from nornir_upgrade.core.run import Run, StepPosition
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
-from nornir_upgrade.runner.required_files import Capture, captures
 
 from .keep import keep_old_packages
+from .required_files import Capture, captures
 from .session import Session, ask_all
 
 if TYPE_CHECKING:

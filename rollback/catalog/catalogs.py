@@ -6,13 +6,12 @@ from operator import attrgetter
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.runner.session import ask_all
-from rollback.catalog.indexes import Reader
 from rollback.packaging.candidate import Catalog, catalog
 from rollback.packaging.protection import DnfConf
 from rollback.packaging.rpm import index as index_rpm
 
 from .host_query import Wanted, ask, fetch
-from .indexes import Shelf
+from .indexes import Reader, Shelf
 from .reply import Index, Reply
 
 _PRIMARY: Callable[[Index], str] = attrgetter("digest")

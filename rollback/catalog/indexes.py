@@ -9,13 +9,14 @@ from pathlib import Path
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.store import digest_of
-from rollback.catalog.reply import Index
 from rollback.packaging import compressed
 from rollback.packaging.candidate import Candidate
 from rollback.packaging.deb import index as index_deb
 from rollback.packaging.listing import Family
 from rollback.packaging.rpm import filelists
 from rollback.packaging.rpm import index as index_rpm
+
+from .reply import Index
 
 _KEEP = 30 * 86400.0  # seconds since an index was last asked for
 

@@ -80,7 +80,7 @@ def apply(
     from nornir_upgrade.prepare.rehearse import rehearse_or_refuse
     from nornir_upgrade.runner.session import at_work, refuse_unknown
     from rollback.apply import go_back, needless
-    from rollback.assess import survey
+    from rollback.assess import assess
     from rollback.edits import edited, in_text
     from rollback.foreign.text import unmatched
     from rollback.manifest.deviations import require_agreed
@@ -99,7 +99,7 @@ def apply(
         fleet, journal = session.fleet, session.journal
         where = target(journal, run, snapshot)
         with tally(screen, FOUND) as progress:
-            found = survey(
+            found = assess(
                 fleet, fleet.names, journal, session.store, where, solver=solver, asked=asked, progress=progress
             )
         refuse_unmatched(found.manifests.values(), only)
@@ -126,9 +126,7 @@ def apply(
         screen.confirm("Go back?")
         if flags.rehearse:
             rehearse_or_refuse(fleet, plan, session.store, screen, forward_only=dict.fromkeys(plan.hosts, ""))
-        returned = go_back(
-            session, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment
-        )
+        returned = go_back(session, found, plan, screen, restore_db=restore_db, consent=consent, comment=flags.comment)
         return _conclude(screen, flags, session, returned)
 
 

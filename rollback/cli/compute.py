@@ -93,7 +93,7 @@ def compute(
     from nornir_upgrade.console.counter import tally
     from nornir_upgrade.core.store import Store
     from nornir_upgrade.runner.session import looking, reading
-    from rollback.assess import survey
+    from rollback.assess import assess
     from rollback.foreign.text import unmatched
     from rollback.manifest.files import reasons, refuse_unmatched, write_all
 
@@ -102,7 +102,7 @@ def compute(
         where = target(journal, run, snapshot)
         with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet, tally(screen, FOUND) as progress:
             store = Store(read(flags.config).store)
-            found = survey(fleet, fleet.names, journal, store, where, solver=solver, asked=asked, progress=progress)
+            found = assess(fleet, fleet.names, journal, store, where, solver=solver, asked=asked, progress=progress)
     refuse_unmatched(found.manifests.values(), texts.only)
     if out is not None:
         write_all(found.manifests, out)

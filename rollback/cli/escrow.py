@@ -188,7 +188,7 @@ def prune(flags: Flags) -> None:
     from nornir_upgrade.core.escrow.escrow import Escrow
     from nornir_upgrade.runner.session import at_work
     from rollback.escrow import text as escrow_text
-    from rollback.escrow.prune import restorable, waste
+    from rollback.escrow.prune import restorable, unreferenced
     from rollback.snapshot import entries, read
 
     screen = Screen(flags)
@@ -197,7 +197,7 @@ def prune(flags: Flags) -> None:
         kept, journal = Escrow.beside(session.store), session.journal
         objects = tuple(kept.store.digests())
         among = (kept.list(), objects, kept.holders.list())
-        found = waste(journal.runs(), entries(journal), partial(read, journal), *among)
+        found = unreferenced(journal.runs(), entries(journal), partial(read, journal), *among)
         size = sum(map(kept.store.size, found.objects))
         document: dict[str, Any] = {
             "packages": [str(one.file) for one in found.packages],

@@ -56,7 +56,7 @@ def pictured(snapshots: Iterable[SnapshotEntry]) -> tuple[Capture, ...]:
     )
 
 
-def waste(
+def unreferenced(
     runs: Sequence[Run],
     snapshots: Sequence[SnapshotEntry],
     read: Callable[[str], Snapshot],

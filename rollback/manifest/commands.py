@@ -12,10 +12,9 @@ from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.core.version import nevra
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
-from rollback.manifest.model import Manifest, moving
-from rollback.manifest.transaction import wants
 
-from .model import Change, Manifest
+from .model import Change, Manifest, moving
+from .transaction import wants
 
 _DNF = ("dnf", "-y")
 

@@ -8,9 +8,8 @@ from nornir_upgrade.console.text import one_line
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.steps.packages import SetPackages
-from rollback.manifest.model import moving
 
-from .model import Change, Manifest
+from .model import Change, Manifest, moving
 
 _ORDER = ("downgrade", "upgrade", "install", "remove", "rename", "unobtainable", "held", "keep")
 

@@ -11,10 +11,11 @@ from fnmatch import fnmatchcase
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version import evr
 from rollback.manifest.model import Action, Change, Manifest, Problem
-from rollback.offline.offers import Offers
 from rollback.packaging.candidate import Offer
 from rollback.packaging.listing import Listed, Listing
 from rollback.packaging.protection import DNF
+
+from .offers import Offers
 
 _REINSTALL = ("half-installed", "must be reinstalled")
 

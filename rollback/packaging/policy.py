@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from rollback.packaging.text import Note
+from .text import Note
 
 Kind = Literal["archive", "status"]
 

@@ -23,12 +23,11 @@ from rollback.manifest.identity import flavour_of
 from rollback.manifest.model import Manifest
 from rollback.manifest.transaction import leftovers, of_others, wants
 from rollback.packaging.listing import Family
-from rollback.plan.scope import litter
 from rollback.snapshot import Snapshot
 
 from .expected import foretell
 from .gates import checks
-from .scope import Scope, scope
+from .scope import Scope, litter, scope
 from .undo_log import Trail, start_order, trail
 
 

@@ -7,8 +7,8 @@ from nornir_upgrade.core.packaging.model import Package, PackageName
 from rollback.manifest.model import FOREIGN, Change, Manifest, Problem
 from rollback.packaging.candidate import Catalog
 from rollback.packaging.clauses import Reason
-from rollback.solver.exact import account
 
+from .exact import account
 from .preferences import PackageGoal
 from .problem import Scene
 from .reasons import by_root

@@ -10,8 +10,8 @@ from pysat.solvers import Solver
 
 from nornir_upgrade.core.packaging.model import PackageName
 from rollback.packaging.clauses import Clause, Reason, Rule
-from rollback.solver.encoding import Encoding
 
+from .encoding import Encoding
 from .preferences import PackageGoal
 from .reasons import merged
 

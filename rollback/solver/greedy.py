@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from nornir_upgrade.core.packaging.model import PackageName
 from rollback.packaging.clauses import Clause, Reason
-from rollback.solver.encoding import Encoding, holds
 
+from .encoding import Encoding, holds
 from .preferences import PackageGoal
 
 Found = tuple[frozenset[int], dict[PackageName, tuple[Reason, ...]]]

@@ -13,10 +13,10 @@ from rollback.foreign.packages import NOBODYS, Foreign
 from rollback.manifest.model import Manifest, Problem
 from rollback.packaging.candidate import Catalog
 from rollback.packaging.clauses import Reason
-from rollback.solver.encoding import Encoding
-from rollback.solver.exact import exact
 
 from .decode import told
+from .encoding import Encoding
+from .exact import exact
 from .greedy import closure
 from .guests import Guests, guests, marked
 from .preferences import PackageGoal

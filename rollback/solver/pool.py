@@ -22,7 +22,8 @@ from nornir_upgrade.core.packaging.model import Package
 from rollback.foreign.packages import NOBODYS, Foreign
 from rollback.manifest.model import Change, Manifest
 from rollback.packaging.candidate import Catalog, catalog
-from rollback.solver.exact import Solver
+
+from .exact import Solver
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]

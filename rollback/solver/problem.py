@@ -14,8 +14,8 @@ from rollback.packaging.candidate import Catalog
 from rollback.packaging.clauses import Rules, V
 from rollback.packaging.deb.clauses import DebRules
 from rollback.packaging.rpm.clauses import RpmRules
-from rollback.solver.encoding import Encoding, encode
 
+from .encoding import Encoding, encode
 from .preferences import PackageGoal
 
 Missing = Literal["keep", "remove", "fail"]

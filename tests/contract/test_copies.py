@@ -13,8 +13,7 @@ from nornir_upgrade.core.escrow import host_copies
 from nornir_upgrade.core.escrow.deliver import deliver, withdraw
 from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.escrow.host_copies import DIRECTORY
-from nornir_upgrade.core.packaging.package_file import DIRECTORY as DELIVERED
-from nornir_upgrade.core.packaging.package_file import PackageFile
+from nornir_upgrade.core.packaging.package_file import DELIVERED, PackageFile
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
 from rollback.catalog.escrow import candidates

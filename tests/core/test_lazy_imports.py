@@ -14,7 +14,8 @@ def said(program: str) -> str:
     return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
 
 
-DEFER = "import sys; from nornir_upgrade.core.lazy_imports import defer; defer('wave'); import wave; "
+IMPORTS = "import sys; from nornir_upgrade.core.lazy_imports import defer; "
+DEFER = f"{IMPORTS}defer('wave'); import wave; "
 
 
 def test_nothing_is_imported_until_it_is_used() -> None:
@@ -49,7 +50,7 @@ def test_many_threads_may_ask_first() -> None:
 
 
 def test_modules_of_a_package_are_imported_without_it() -> None:
-    program = "import sys; from nornir_upgrade.core.lazy_imports import defer; defer('json', known=1); from json import known, decoder; "
+    program = f"{IMPORTS}defer('json', known=1); from json import known, decoder; "
     assert (
         said(program + "print(known, decoder.__name__, 'dumps' in vars(sys.modules['json']))") == "1 json.decoder False"
     )
@@ -68,7 +69,10 @@ def test_logging_in_imports_no_more_than_it_needs() -> None:
 def test_loading_a_fleet_leaves_netmiko_alone(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("inventory: {plugin: SimpleInventory}\n")
     (tmp_path / "hosts.yaml").write_text("a1: {}\n")
-    load = f"import pathlib, sys; from nornir_upgrade.core.inventory import fleet; f = fleet.load(pathlib.Path({str(tmp_path)!r}, 'config.yaml'))"
+    config = repr(str(tmp_path / "config.yaml"))
+    load = (
+        f"import pathlib, sys; from nornir_upgrade.core.inventory import fleet; f = fleet.load(pathlib.Path({config}))"
+    )
     assert said(f"{load}; print(f.names, 'netmiko.linux' in sys.modules)") == "('a1',) False"
 
 

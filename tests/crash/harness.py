@@ -96,7 +96,7 @@ class FakeController(Controller):
 
 
 @contextmanager
-def session(directory: Path, *, store: Path, workers: int = 0) -> Iterator[FakeController]:
+def controller(directory: Path, *, store: Path, workers: int = 0) -> Iterator[FakeController]:
     """A controller that owns the journal in `directory`."""
     with journals.owned(directory / "journal.db", "test") as journal:
         yield FakeController(directory, journal, Store(store), workers)
@@ -107,7 +107,7 @@ def killed(directory: Path, act: Act, boundary: Boundary, *, store: Path, worker
     child = os.fork()
     if child == 0:
         try:
-            with session(directory, store=store, workers=workers) as mine:
+            with controller(directory, store=store, workers=workers) as mine:
                 mine.journal.append = killing(mine.journal.append, boundary)  # type: ignore[method-assign]
                 act(mine)
         finally:
@@ -149,7 +149,7 @@ def copy(directory: Path, to: Path) -> Path:
 
 def after(directory: Path, act: Act, *, store: Path, workers: int = 0) -> dict[str, HostState]:
     """What the hosts are after a new controller did `act` there. Raises `AssertionError` where it did not succeed."""
-    with session(directory, store=store, workers=workers) as mine:
+    with controller(directory, store=store, workers=workers) as mine:
         outcome = act(mine)
         assert outcome.succeeded, outcome.failed
         return mine.observable()

@@ -78,7 +78,7 @@ def test_killed_at_every_event_then_resumed_and_then_unwound(build: Build, worke
     start = arena / "start"
     start.mkdir()
     plan, store = build(start), start / "store"
-    with session(start, store=store) as mine:  # the journal's tables are made once, and copied
+    with controller(start, store=store) as mine:  # the journal's tables are made once, and copied
         beginning = mine.observable()
     end, events = uncrashed(plan, start, arena / "whole")
     assert end != beginning
@@ -100,12 +100,12 @@ def test_an_unwind_killed_at_every_event_is_resumed_to_the_start(
     start = arena / "start"
     start.mkdir()
     plan, store = build(start), start / "store"
-    with session(start, store=store) as mine:
+    with controller(start, store=store) as mine:
         beginning = mine.observable()
         mine.forward(plan)
     whole = copy(start, arena / "whole")
     assert after(whole, Controller.unwind, store=store) == beginning
-    with session(whole, store=store) as mine:
+    with controller(whole, store=store) as mine:
         events = len(mine.journal.run("last").events)
     tally = Tally()
     for boundary in boundaries(events):
@@ -117,7 +117,7 @@ def test_an_unwind_killed_at_every_event_is_resumed_to_the_start(
 
 def uncrashed(plan: Plan, start: Path, directory: Path) -> tuple[object, int]:
     """The end that nobody disturbed, and how many events led there."""
-    with session(copy(start, directory), store=start / "store") as mine:
+    with controller(copy(start, directory), store=start / "store") as mine:
         outcome = mine.forward(plan)
         assert outcome.succeeded, outcome.failed
         return mine.observable(), len(mine.journal.run("last").events)

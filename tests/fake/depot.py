@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from nornir_upgrade.core.errors import Failure
 from nornir_upgrade.core.packaging.deb import index_repair, transaction
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, Held
+from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, Held
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.host import Result
@@ -63,7 +63,7 @@ class StubHost:
         if transaction.QUIET in argv:
             return Result(0, b"", b"")
         if argv[0] == "rm":
-            self.stands = {path: data for path, data in self.stands.items() if not path.startswith(DIRECTORY)}
+            self.stands = {path: data for path, data in self.stands.items() if not path.startswith(GATHERED)}
             return Result(0, b"", b"")
         told = {}
         for file in map(_file, json.loads(argv[1])):
@@ -82,7 +82,7 @@ class StubHost:
         if self.full:
             return Result(1, b"No space left on device: it is full\n", b"")
         able = self.repositories if what == "download" else self.installed
-        held = [self._held(DIRECTORY, file) for file in map(_file, json.loads(files)) if file in able - self.vanished]
+        held = [self._held(GATHERED, file) for file in map(_file, json.loads(files)) if file in able - self.vanished]
         lines = [f"held\t{str(path).rpartition('/')[2]}\tindex\t{digest}\t{size}\n" for path, digest, size in held]
         lines += [f"404 {file}\n" for file in map(_file, json.loads(files)) if file in self.vanished]
         return Result(0, "".join(lines).encode(), b"")

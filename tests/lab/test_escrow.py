@@ -14,9 +14,9 @@ from nornir_upgrade.core.packaging.deb.apt import Apt
 from nornir_upgrade.core.packaging.deb.eipp import PLANNER
 from nornir_upgrade.core.packaging.deb.file_guard import kept_whole
 from nornir_upgrade.core.packaging.deb.transaction import guarded
-from nornir_upgrade.core.packaging.file_source import DIRECTORY
+from nornir_upgrade.core.packaging.file_source import GATHERED
 from nornir_upgrade.core.packaging.model import Package, PackageWant, differences, implied
-from nornir_upgrade.core.packaging.package_file import DIRECTORY, PackageFile, files_of
+from nornir_upgrade.core.packaging.package_file import DELIVERED, PackageFile, files_of
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.lab import provision
@@ -86,7 +86,7 @@ def one(small: Site) -> Iterator[Work]:
 
 
 def left_behind(work: Work, *hosts: str) -> list[str]:
-    return [name for name in hosts if work.site.text(name, "ls", "-d", DIRECTORY, DIRECTORY)]
+    return [name for name in hosts if work.site.text(name, "ls", "-d", GATHERED, DELIVERED)]
 
 
 # ---------------------------------------------------------------------- collecting
@@ -214,7 +214,7 @@ def test_what_repositories_offer_comes_from_there_and_only_the_rest_from_escrow(
     want = _back(then, present)
     assert _names(want) == {"less", "nova-common", "nova-compute", "python-nova", "python-oslo.messaging"}
     delivered = deliver.supply(host, one.escrow.store, "deb", want, present)
-    assert delivered.paths == (f"{DIRECTORY}/{less.file.file_name}",)
+    assert delivered.paths == (f"{DELIVERED}/{less.file.file_name}",)
     change, *rest = APT.change(want, present, downgrade=True, wait=60)
     assert host.job("packages", (kept_whole(delivered.known_to(change), PLANNER, back=True), *rest)).status == 0
     assert differences(want, APT.parse_query(host.run(APT.query()).text)) == ()
@@ -227,15 +227,15 @@ def test_what_was_delivered_is_not_sent_again_and_a_changed_file_is(one: Work) -
     one.collect("cmp1").require()
     host, files = one.host("cmp1"), one.escrow_files()
     deliver.deliver(host, one.escrow, files)
-    path = f"{DIRECTORY}/{files[0].file_name}"
-    inode = one.site.text("cmp1", "stat", "-c", "%i", f"{DIRECTORY}/{files[1].file_name}")
+    path = f"{DELIVERED}/{files[0].file_name}"
+    inode = one.site.text("cmp1", "stat", "-c", "%i", f"{DELIVERED}/{files[1].file_name}")
     host.write(path, b"changed")
-    host.write(f"{DIRECTORY}/stranger_1_all.deb", b"")
+    host.write(f"{DELIVERED}/stranger_1_all.deb", b"")
     again = deliver.deliver(host, one.escrow, files)
-    assert one.site.text("cmp1", "stat", "-c", "%i", f"{DIRECTORY}/{files[1].file_name}") == inode
-    assert one.site.text("cmp1", "sh", "-c", f"ls {DIRECTORY}/*.deb").split() == sorted(again.paths)
+    assert one.site.text("cmp1", "stat", "-c", "%i", f"{DELIVERED}/{files[1].file_name}") == inode
+    assert one.site.text("cmp1", "sh", "-c", f"ls {DELIVERED}/*.deb").split() == sorted(again.paths)
     assert digest_of(host.read(path)) == one.escrow.require(files[0]).digest
-    assert one.site.text("cmp1", "stat", "-c", "%a %U", path, DIRECTORY).split("\n")[:2] == [
+    assert one.site.text("cmp1", "stat", "-c", "%a %U", path, DELIVERED).split("\n")[:2] == [
         "600 root",
         "700 root",
     ]
@@ -290,7 +290,7 @@ def test_installing_what_was_rebuilt_changes_nothing(one: Work) -> None:
         "cmp1",
         "sh",
         "-c",
-        f"dpkg-deb -c {DIRECTORY}/dash_*.deb; dpkg-deb -f {DIRECTORY}/dash_*.deb Status",
+        f"dpkg-deb -c {DELIVERED}/dash_*.deb; dpkg-deb -f {DELIVERED}/dash_*.deb Status",
     )
     assert "./bin/sh -> dash" in listed and "./ins" not in listed and "ok installed" not in listed
     one.site.lab.run("cmp1", ["dpkg", "--force-confold", "-i", *delivered.paths])

@@ -9,9 +9,9 @@ from nornir_upgrade.core.escrow.collect import Collected, collect
 from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.inventory.fleet import load
 from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
-from nornir_upgrade.core.packaging.file_source import DIRECTORY
+from nornir_upgrade.core.packaging.file_source import GATHERED
 from nornir_upgrade.core.packaging.model import Package, PackageWant, implied
-from nornir_upgrade.core.packaging.package_file import DIRECTORY, PackageFile, files_of
+from nornir_upgrade.core.packaging.package_file import DELIVERED, PackageFile, files_of
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.core.transport.host import Host
 from tests.lab import picture
@@ -65,7 +65,7 @@ def test_each_file_comes_once_and_its_signature_is_checked(work: Work) -> None:
     assert {kept.digest for kept in found.kept} <= set(archive.values())
     assert {(kept.source, kept.checked) for kept in found.kept} == {("repository", "signature")}
     for name in RPM_GROUPS:
-        assert work.site.text(name, "ls", "-d", DIRECTORY) == ""
+        assert work.site.text(name, "ls", "-d", GATHERED) == ""
         assert work.site.text(name, "sh", "-c", "ls /var/cache/dnf/*/packages").split() == []
     assert work.collect(*RPM_GROUPS) == Collected((), {}, {})
 
@@ -123,7 +123,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
     assert picture.take(work.site.lab, [name])[name]["packages"] == before
     assert work.site.text(name, "sh", "-c", "rpm -V $(rpm -qa 'openstack-*' 'python-*') | grep -v ' c '") == ""
     deliver.withdraw(host)
-    assert work.site.text(name, "ls", "-d", DIRECTORY) == ""
+    assert work.site.text(name, "ls", "-d", DELIVERED) == ""
 
 
 SPEC = """\

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.lab import ordinary
 from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.lab.ordinary import fleet
 from tests.conftest import OWN, Say
 from tests.lab import whole
 from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]  # some ten minutes of work for one processor
 
-HOSTS = (ordinary.BASTION, *ordinary.WEB, ordinary.DATABASE, ordinary.BALANCER)
+HOSTS = (fleet.BASTION, *fleet.WEB, fleet.DATABASE, fleet.BALANCER)
 NAMES = [host.name for host in HOSTS]
-WEB = [host.name for host in ordinary.WEB]
+WEB = [host.name for host in fleet.WEB]
 SHOP = """\
 format: "1.0"
 name: shop
@@ -36,7 +36,7 @@ _TELLING = "systemctl --failed --plain --no-legend; dpkg --audit; dpkg --verify"
 def site(lab_directory: Path) -> Iterator[Site]:
     """A site whose configuration and inventory are those that `lab up ordinary` writes."""
     lab = Lab(lab_directory, prefix=OWN)
-    directory = ordinary.up(lab, hosts=HOSTS).parent
+    directory = fleet.up(lab, hosts=HOSTS).parent
     shutil.rmtree(directory / "state", ignore_errors=True)
     site = Site(directory, lab, dict.fromkeys(NAMES, ()), patience=1800.0)
     yield site

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from nornir_upgrade.config import settings
 from nornir_upgrade.core.inventory import fleet
-from nornir_upgrade.lab import ordinary, ordinary_inventory
 from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.lab.ordinary import fleet as ordinary
+from nornir_upgrade.lab.ordinary import inventory
 
 SECRET = "an odd: 'one' #"
 
@@ -14,8 +15,8 @@ def test_every_host_is_in_it_and_nobody_else_may_read_the_password(tmp_path: Pat
     lab = Lab(tmp_path / "lab", prefix="127.99.9")
     lab.directory.mkdir()
     lab.ssh_config.write_text("Host bastion\n  Port 10022\n")
-    config = ordinary_inventory.write(lab, ordinary.FLEET, SECRET)
-    assert ordinary_inventory.write(lab, ordinary.FLEET, SECRET) == config
+    config = inventory.write(lab, ordinary.FLEET, SECRET)
+    assert inventory.write(lab, ordinary.FLEET, SECRET) == config
 
     assert settings.read(config).lab.resolve() == lab.directory
     found = fleet.load(config)

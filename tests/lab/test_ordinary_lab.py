@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade.lab import ordinary
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.lab.ordinary import fleet
 from tests.conftest import OWN, Say
 
 pytestmark = pytest.mark.lab
@@ -63,7 +63,7 @@ def servers(lab_directory: Path, say: Say) -> Lab:
     """The ordinary fleet, in a lab of its own."""
     lab = Lab(lab_directory, prefix=OWN)
     begin = time.monotonic()
-    ordinary.up(lab)
+    fleet.up(lab)
     say(f"lab up ordinary: {time.monotonic() - begin:.0f} s")
     return lab
 
@@ -81,7 +81,7 @@ def rollback(lab: Lab, *arguments: str) -> str:
 
 @pytest.mark.soak
 def test_the_ordinary_fleet_serves_and_its_inventory_reaches_it(servers: Lab) -> None:
-    for host in ordinary.FLEET:
+    for host in fleet.FLEET:
         assert text(servers, host.name, "systemctl is-system-running || systemctl --failed") == "running\n"
         assert "Debian-Security" in text(servers, host.name, "apt-get -s upgrade")
     for host in ("web1", "web2"):
@@ -93,7 +93,7 @@ def test_the_ordinary_fleet_serves_and_its_inventory_reaches_it(servers: Lab) ->
     assert text(servers, "big", "mariadb -N -e 'SELECT count(*) FROM wiki.pages'") == "200\n"
     assert "Kept in a mailbox" in text(servers, "big", "cat /var/mail/ops")
     assert text(servers, "db1", "exim4 -bpc").strip() == "3"
-    assert len(json.loads(rollback(servers, "snapshot", "-o", "json"))["hosts"]) == len(ordinary.FLEET)
+    assert len(json.loads(rollback(servers, "snapshot", "-o", "json"))["hosts"]) == len(fleet.FLEET)
 
 
 @pytest.mark.soak

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.lab import ordinary
 from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.lab.ordinary import fleet
 from rollback.disk.rules import PictureRule
 from tests.conftest import OWN, Say
 from tests.lab import whole
@@ -15,7 +15,7 @@ from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]  # some ten minutes of work for one processor
 
-NAME = ordinary.BIG.name
+NAME = fleet.BIG.name
 MOVED = PictureRule(
     name="mariadb-moved",
     reason="An older MariaDB takes no data of a newer one: its preinst moves them to /var/lib/mysql-11.8, and begins anew.",
@@ -40,7 +40,7 @@ _ASKED = {
 @pytest.fixture
 def site(lab_directory: Path, tmp_path: Path) -> Iterator[Site]:
     lab = Lab(lab_directory, prefix=OWN)
-    ordinary.up(lab, hosts=[ordinary.BIG])
+    fleet.up(lab, hosts=[fleet.BIG])
     site = Site(tmp_path, lab, {NAME: ("debian",)}, patience=3600.0)
     site.configure()
     yield site

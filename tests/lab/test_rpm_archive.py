@@ -12,7 +12,7 @@ from nornir_upgrade.lab import base, payload
 from nornir_upgrade.lab.deb.fleet import FLEET, extra_hosts
 from nornir_upgrade.lab.rpm import archive
 from nornir_upgrade.lab.rpm.fleet import RPM_FLEET, RPM_HELD, RPM_INSTALLED
-from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM, JUNO_RPM, RPM_RELEASES, RpmPackage, RpmRelease
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM, JUNO_RPM, RPM_RELEASES, LabRpmPackage, RpmRelease
 from nornir_upgrade.lab.signing import ArchiveKey
 
 SCRIPT = payload.data("rpm.sh").read_text()
@@ -54,7 +54,7 @@ def test_each_release_is_above_the_one_before_or_obsoletes_it(older: RpmRelease,
             assert [obsoleter(newer, package)] == [package.name.replace("quantum", "neutron")]
 
 
-def obsoleter(release: RpmRelease, old: RpmPackage) -> str:
+def obsoleter(release: RpmRelease, old: LabRpmPackage) -> str:
     """The one package that obsoletes it."""
     (found,) = (
         package.name

@@ -10,7 +10,7 @@ from nornir_upgrade.lab import seeds
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.rpm import provision
 from nornir_upgrade.lab.rpm.fleet import RPM_FLEET, RPM_INSTALLED
-from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM, JUNO_RPM, RpmPackage, RpmRelease
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM, JUNO_RPM, LabRpmPackage, RpmRelease
 
 pytestmark = pytest.mark.lab
 
@@ -51,7 +51,7 @@ def offer(lab: Lab, release: RpmRelease, *names: str) -> None:
         lab.run(host, ["tee", path], data.encode())
 
 
-def exact(package: RpmPackage) -> str:
+def exact(package: LabRpmPackage) -> str:
     return f"{package.name}-{package.evr}"
 
 

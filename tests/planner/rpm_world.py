@@ -7,7 +7,7 @@ from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem, Service
 from nornir_upgrade.core.packaging.model import Package, PackageChange, Transaction
 from nornir_upgrade.core.packaging.preview import EVERYTHING
 from nornir_upgrade.lab.rpm.fleet import RPM_HELD, RPM_INSTALLED
-from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM, RpmPackage
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM, LabRpmPackage
 
 ROCKY = OperatingSystem("rocky", "9.0", "", "rpm", "x86_64", "5.14.0-70.13.1.el9.x86_64", "1" * 32)
 REPOSITORY = "/etc/yum.repos.d/cloud-{release}.repo"
@@ -48,7 +48,7 @@ def havana(name: str, asked: Iterable[str], held: Iterable[str] = ()) -> RpmHost
     return RpmHost(name, locked, {unit: Service(unit, True, "enabled") for unit in units})
 
 
-def _installed(package: RpmPackage, *, auto: bool) -> Package:
+def _installed(package: LabRpmPackage, *, auto: bool) -> Package:
     return Package(package.name, package.arch, package.evr, "installed", "install", auto)
 
 
@@ -56,7 +56,7 @@ def _marked(one: Package, held: bool) -> Package:
     return Package(one.name, one.arch, one.version, "installed", "hold" if held else "install", one.auto)
 
 
-def _closed(names: Iterable[str], offers: Mapping[str, RpmPackage]) -> tuple[str, ...]:
+def _closed(names: Iterable[str], offers: Mapping[str, LabRpmPackage]) -> tuple[str, ...]:
     """`names`, and all of the release that these require."""
     found: dict[str, None] = {}
     waiting = list(names)
@@ -68,7 +68,7 @@ def _closed(names: Iterable[str], offers: Mapping[str, RpmPackage]) -> tuple[str
     return tuple(found)
 
 
-def _requires(package: RpmPackage) -> Iterator[tuple[str, str]]:
+def _requires(package: LabRpmPackage) -> Iterator[tuple[str, str]]:
     """(name, exact version or '') of what it requires; of a rich dependency, what stands before the first word."""
     for text in package.requires:
         name, _, rest = text.strip("()").partition(" ")
@@ -89,16 +89,16 @@ def preview(host: RpmHost, names: Iterable[str]) -> Transaction:
     return Transaction(tuple(sorted(_changes(now, new), key=lambda one: (one.name, one.arch, one.old))))
 
 
-def _newest(name: str) -> RpmPackage | None:
+def _newest(name: str) -> LabRpmPackage | None:
     renamed = next((one for one in ICEHOUSE.values() if name in _obsoleted(one)), None)
     return ICEHOUSE.get(name) or renamed
 
 
-def _obsoleted(package: RpmPackage) -> tuple[str, ...]:
+def _obsoleted(package: LabRpmPackage) -> tuple[str, ...]:
     return tuple(text.partition(" ")[0] for text in package.obsoletes)
 
 
-def _more(now: Mapping[str, Package], new: Mapping[str, RpmPackage]) -> Iterator[RpmPackage]:
+def _more(now: Mapping[str, Package], new: Mapping[str, LabRpmPackage]) -> Iterator[LabRpmPackage]:
     """What must come along with `new`."""
     for package in new.values():
         yield from (ICEHOUSE[name] for name, _ in _requires(package) if name in ICEHOUSE)
@@ -109,7 +109,7 @@ def _more(now: Mapping[str, Package], new: Mapping[str, RpmPackage]) -> Iterator
             yield target
 
 
-def _changes(now: Mapping[str, Package], new: Mapping[str, RpmPackage]) -> Iterator[PackageChange]:
+def _changes(now: Mapping[str, Package], new: Mapping[str, LabRpmPackage]) -> Iterator[PackageChange]:
     for package in new.values():
         beside = package.kernel or package.name not in now
         old = "" if beside else now[package.name].version

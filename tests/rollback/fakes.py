@@ -153,7 +153,7 @@ class Site:
         return self.execute(run)
 
     def survey(self, taken: Snapshot | None = None) -> assess.Assessment:
-        return assess.survey(
+        return assess.assess(
             self.fleet, self.names, self.journal, self.store, taken or snapshot.before_run(self.journal, "last")
         )
 

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.packaging.deb.file_source import AptFileSource
 from nornir_upgrade.core.packaging.dnf.file_source import DnfFileSource
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, FileSource, Held, full, parse_held
+from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, full, parse_held
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile, Source
 from nornir_upgrade.core.transport.host import Fleet, Host
+
+from .escrow import Escrow, Kept
 
 T = TypeVar("T")
 JOB = "escrow"
@@ -253,5 +254,5 @@ def _done(host: Host, argv: Sequence[str]) -> tuple[str, dict[str, Held]]:
 
 def _clear(host: Host) -> None:
     """Afterwards nothing of ours is left on the host."""
-    host.run(("rm", "-rf", "--", DIRECTORY))
+    host.run(("rm", "-rf", "--", GATHERED))
     host.forget(JOB)

@@ -26,16 +26,16 @@ from nornir_upgrade.core.errors import (
     Unobtainable,
     Unreachable,
 )
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.packaging.model import Package, PackageWant
-from nornir_upgrade.core.packaging.package_file import DIRECTORY, Family, PackageFile
+from nornir_upgrade.core.packaging.package_file import DELIVERED, Family, PackageFile
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState, Host
 
 from . import host_copies
 from .collect import look
+from .escrow import Escrow, Kept
 
-PLUGIN = f"{DIRECTORY}/plugin"
+PLUGIN = f"{DELIVERED}/plugin"
 
 # A repository that is no more must not stand in the way: dnf(8) refuses a version all the same that is not to be had.
 _SKIP: Mapping[Family, tuple[str, ...]] = {"deb": (), "rpm": ("--setopt=*.skip_if_unavailable=True",)}
@@ -45,7 +45,7 @@ _SKIP: Mapping[Family, tuple[str, ...]] = {"deb": (), "rpm": ("--setopt=*.skip_i
 _AS_ROOT = ("-o", "APT::Sandbox::User=root")
 
 _UNFETCHED = ("Unable to fetch some archives", "Error downloading packages")
-_WITHDRAW = ("rm", "-rf", "--", DIRECTORY)
+_WITHDRAW = ("rm", "-rf", "--", DELIVERED)
 
 # dnf(8) loads every plugin of its pluginpath; ours is one that is there for this one call.
 _PLUGIN = b'''\
@@ -171,7 +171,7 @@ def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Deliver
     What stands there already is not sent again, nor what the host holds an undamaged copy of. Raises `Unobtainable` where the escrow
     does not hold one, `DigestMismatch` where it is damaged, `InvalidInput` for files of two families.
     """
-    kept = {f"{DIRECTORY}/{file.file_name}": escrow.require(file) for file in files}
+    kept = {f"{DELIVERED}/{file.file_name}": escrow.require(file) for file in files}
     families = {one.file.family for one in kept.values()}
     if len(families) > 1:
         raise InvalidInput(f"{host.name}: package files of two families")
@@ -193,8 +193,8 @@ def withdraw(host: Host) -> None:
 
 def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
     """What stands in the directory, by path, with its digest: afterwards `kept` at most, for dnf is offered whatever is in it."""
-    host.run(("install", "-d", "-m", "0700", "--", DIRECTORY))
-    found = {state.path: state.digest for state in host.tree((DIRECTORY,)) if state.kind == "file"}
+    host.run(("install", "-d", "-m", "0700", "--", DELIVERED))
+    found = {state.path: state.digest for state in host.tree((DELIVERED,)) if state.kind == "file"}
     for path in found:
         if path not in kept:
             host.place(FileState(path, "absent"))

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Fleet, Host
 
 from . import host_copies
+from .escrow import Escrow, Kept
 
 T = TypeVar("T")
 

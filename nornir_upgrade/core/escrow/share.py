@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Literal
 
 from nornir_upgrade.core.errors import DigestMismatch, DiskFull, Failure, Unreachable
-from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.packaging.file_source import Held
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile
 from nornir_upgrade.core.transport.host import Fleet, Host
 
 from . import fleet_copies, host_copies
 from .collect import Collected, CollectProgress, collect, look, silent
+from .escrow import Escrow, Kept
 
 Place = Literal["controller", "host", "both"]
 Needs = Mapping[str, Collection[PackageFile]]

@@ -19,6 +19,7 @@ from nornir_upgrade.core.packaging.model import Package, Repository, digest_of_p
 from nornir_upgrade.core.packaging.rpm import query
 from nornir_upgrade.core.packaging.state import Conffile as Conffile
 from nornir_upgrade.core.packaging.state import Packaged
+from nornir_upgrade.core.packaging.state import SourceFile as SourceFile
 from nornir_upgrade.core.state import entries
 from nornir_upgrade.core.state.entries import Entry as Entry
 from nornir_upgrade.core.state.places import Area

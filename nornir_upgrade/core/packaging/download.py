@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from nornir_upgrade.core.errors import DiskFull, Failure
-from nornir_upgrade.core.packaging.package_file import PackageFile
+from nornir_upgrade.core.packaging.deb import download as download_deb
+from nornir_upgrade.core.packaging.dnf import download as download_rpm
 from nornir_upgrade.core.transport.host import Host, Result
 
-from .deb import download as download_deb
-from .dnf import download as download_rpm
 from .family import Name, family_of
 from .file_source import full
 from .model import Package, PackageWant
+from .package_file import PackageFile
 
 JOB = "download"
 

@@ -4,18 +4,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, SimulationDiffers
-from nornir_upgrade.core.packaging.arrangement import Arrangement, Simulation
+from nornir_upgrade.core.packaging.deb import arrangement, transaction
 from nornir_upgrade.core.packaging.deb.apt import Apt
 from nornir_upgrade.core.packaging.deb.arrangement import as_arranged
+from nornir_upgrade.core.packaging.dnf import arrangement as rpm_arrangement
+from nornir_upgrade.core.packaging.dnf import dnf4, history
+from nornir_upgrade.core.packaging.dnf import failure as dnf_failure
+from nornir_upgrade.core.packaging.dnf import transaction as transaction_rpm
 from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.version import evr, nevra
 
-from .deb import arrangement, transaction
-from .dnf import arrangement as rpm_arrangement
-from .dnf import dnf4, history
-from .dnf import failure as dnf_failure
-from .dnf import transaction as transaction_rpm
+from .arrangement import Arrangement, Simulation
 from .model import PackageManager, PackageWant
 
 Name = Literal["deb", "rpm"]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.package_file import Check, PackageFile
 from nornir_upgrade.core.transport.disk import full as full
 
-DIRECTORY = "/var/lib/nornir-upgrade/gathered"
+from .package_file import Check, PackageFile
+
+GATHERED = "/var/lib/nornir-upgrade/gathered"
 """Where package files stand on a host until they are fetched: root's alone, and gone afterwards."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -48,22 +49,22 @@ class FileSource(Protocol):
         ...
 
     def download(self, files: Sequence[PackageFile], size: int) -> tuple[str, ...]:
-        """The command that has the host's repositories give `files`, `size` bytes in all, into `DIRECTORY`."""
+        """The command that has the host's repositories give `files`, `size` bytes in all, into `GATHERED`."""
         ...
 
     def rebuild(self, file: PackageFile) -> tuple[str, ...]:
-        """The command that makes `file` anew in `DIRECTORY` of what is installed, where it is installed in that version."""
+        """The command that makes `file` anew in `GATHERED` of what is installed, where it is installed in that version."""
         ...
 
 
 def parse_held(text: str) -> dict[str, Held]:
-    """What a job of a depot says stands in `DIRECTORY`, by file name: lines `held NAME CHECK DIGEST SIZE`, parted by tabs."""
+    """What a job of a depot says stands in `GATHERED`, by file name: lines `held NAME CHECK DIGEST SIZE`, parted by tabs."""
     found = {}
     for line in text.splitlines():
         kind, *fields = line.split("\t")
         if kind == "held":
-            held = held_of(fields, DIRECTORY)
-            found[held.path.removeprefix(f"{DIRECTORY}/")] = held
+            held = held_of(fields, GATHERED)
+            found[held.path.removeprefix(f"{GATHERED}/")] = held
     return found
 
 

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.model import Package
 from nornir_upgrade.core.version import nevra
 from nornir_upgrade.core.version.deb import file_name
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
+
+from .model import Package
 
 Family = Literal["deb", "rpm"]
 Source = Literal["cache", "repository", "rebuilt"]
 Check = Literal["index", "signature", "name"]
 
 
-DIRECTORY = "/var/lib/nornir-upgrade/escrow"
+DELIVERED = "/var/lib/nornir-upgrade/escrow"
 """Where package files stand on a host; root's alone."""
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, NoSolution, Unobtainable
+from nornir_upgrade.core.packaging.deb import preview as preview_deb
+from nornir_upgrade.core.packaging.dnf import preview as preview_rpm
 from nornir_upgrade.core.transport import disk
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import Section, new_boundary, split
 from nornir_upgrade.core.transport.unreadable import unreadable
 
-from .deb import preview as preview_deb
-from .dnf import preview as preview_rpm
 from .model import Package, PackageManager, Transaction
 
 EVERYTHING = ("*",)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, Unobtainable
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile, files_of
+from nornir_upgrade.core.packaging.deb import rehearsal
+from nornir_upgrade.core.packaging.dnf import rehearsal as rehearsal_rpm
 from nornir_upgrade.core.transport import disk
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import Section, new_boundary, split
 from nornir_upgrade.core.transport.unreadable import unreadable
 
-from .deb import rehearsal
-from .dnf import rehearsal as rehearsal_rpm
 from .model import Package, PackageManager, PackageWant, Transaction
+from .package_file import Family, PackageFile, files_of
 
 _TIMEOUT = 900.0  # seconds: indexes are fetched
 

@@ -15,7 +15,7 @@ from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.payload import MODULES, PayloadFile
 from nornir_upgrade.lab.signing import ArchiveKey
 
-from .releases import RPM_RELEASES, RpmPackage, RpmRelease, unit_name
+from .releases import RPM_RELEASES, LabRpmPackage, RpmRelease, unit_name
 
 DIRECTORY = "rpm"
 """Below the lab's repositories."""
@@ -27,7 +27,7 @@ _OWNED = ("etc", MODULES, "usr/lib/modules")
 _STAMP = "digest"
 _SCRIPTLETS = ("pre", "post", "preun", "postun")
 
-Trees = Mapping[RpmPackage, tuple[PayloadFile, ...]]
+Trees = Mapping[LabRpmPackage, tuple[PayloadFile, ...]]
 
 
 def digest(key: ArchiveKey) -> str:
@@ -70,12 +70,12 @@ def _built(wanted: str, cache: Path, key: ArchiveKey, progress: Progress) -> Pat
     return done
 
 
-def trees(release: RpmRelease) -> Iterator[tuple[RpmPackage, tuple[PayloadFile, ...]]]:
+def trees(release: RpmRelease) -> Iterator[tuple[LabRpmPackage, tuple[PayloadFile, ...]]]:
     """Every package of the release with the files that it holds."""
     return ((package, tuple(contents(package, release))) for package in release.packages)
 
 
-def contents(package: RpmPackage, release: RpmRelease) -> Iterator[PayloadFile]:
+def contents(package: LabRpmPackage, release: RpmRelease) -> Iterator[PayloadFile]:
     """Every file of the package."""
     if package.module:
         yield payload.module(package.module, package.version)
@@ -95,7 +95,7 @@ def contents(package: RpmPackage, release: RpmRelease) -> Iterator[PayloadFile]:
             yield payload.unit(f"usr/lib/systemd/system/{unit_name(service)}.service", service, summary)
 
 
-def spec(package: RpmPackage, release: RpmRelease) -> str:
+def spec(package: LabRpmPackage, release: RpmRelease) -> str:
     """The spec file of the package. What it holds is expected below %{stage}/NAME."""
     epoch, _, rest = package.evr.rpartition(":")
     version, _, revision = rest.partition("-")
@@ -113,7 +113,7 @@ def spec(package: RpmPackage, release: RpmRelease) -> str:
     return "\n".join([*header, described + scriptlets + "%files", *_files(package, release), ""])
 
 
-def _files(package: RpmPackage, release: RpmRelease) -> Iterator[str]:
+def _files(package: LabRpmPackage, release: RpmRelease) -> Iterator[str]:
     """The lines of %files: conffiles, directories of our own, all else."""
     paths = [PurePosixPath(entry.path) for entry in contents(package, release)]
     owned = {parent for path in paths for parent in path.parents if any(map(parent.is_relative_to, _OWNED))}
@@ -124,7 +124,7 @@ def _files(package: RpmPackage, release: RpmRelease) -> Iterator[str]:
         yield f"%config(noreplace) %attr(0640,root,root) /{path}" if config else f"%attr(-,root,root) /{path}"
 
 
-def _scriptlets(package: RpmPackage, release: RpmRelease) -> Iterator[tuple[str, str]]:
+def _scriptlets(package: LabRpmPackage, release: RpmRelease) -> Iterator[tuple[str, str]]:
     values = {"package": package.name, "evr": package.evr, "release": release.codename}
     if package.services:
         values["units"] = " ".join(f"{unit}.service" for unit in package.units)

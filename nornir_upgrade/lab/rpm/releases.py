@@ -11,7 +11,7 @@ _RENAMED_AT = "2014.1"
 
 
 @dataclass(frozen=True, slots=True)
-class RpmPackage:
+class LabRpmPackage:
     """A package: its header (https://rpm.org, "Spec file format"), and what it holds."""
 
     name: str
@@ -60,9 +60,9 @@ class RpmRelease:
     rpc: tuple[str, ...]
     """The levels its nova-compute understands."""
     projects: tuple[Project, ...]
-    packages: tuple[RpmPackage, ...]
+    packages: tuple[LabRpmPackage, ...]
 
-    def package(self, name: str) -> RpmPackage:
+    def package(self, name: str) -> LabRpmPackage:
         """The package of that name; KeyError where the release has none."""
         return {package.name: package for package in self.packages}[name]
 
@@ -73,15 +73,15 @@ def unit_name(service: LabService) -> str:
     return service.name if own else f"openstack-{service.name}"
 
 
-def _library(project: Project, version: str, *more: str) -> RpmPackage:
+def _library(project: Project, version: str, *more: str) -> LabRpmPackage:
     summary = f"{project.name}, Python library"
-    return RpmPackage(f"python-{project.name}", version, summary, requires=(*_PYTHON, *more), library=project)
+    return LabRpmPackage(f"python-{project.name}", version, summary, requires=(*_PYTHON, *more), library=project)
 
 
-def _main(project: Project, version: str, *, suffix: str = "", services: tuple[LabService, ...] = ()) -> RpmPackage:
+def _main(project: Project, version: str, *, suffix: str = "", services: tuple[LabService, ...] = ()) -> LabRpmPackage:
     """What holds the project's configuration and tools, and these services; from Icehouse on a second conffile."""
     release_file = (f"/etc/{project.name}/release.conf",) if version >= _RENAMED_AT else ()
-    return RpmPackage(
+    return LabRpmPackage(
         f"openstack-{project.name}{suffix}",
         version,
         f"{project.name}, configuration and tools",
@@ -93,15 +93,15 @@ def _main(project: Project, version: str, *, suffix: str = "", services: tuple[L
     )
 
 
-def _all_in_one(project: Project, version: str) -> tuple[RpmPackage, ...]:
+def _all_in_one(project: Project, version: str) -> tuple[LabRpmPackage, ...]:
     return (_library(project, version), _main(project, version, services=project.services))
 
 
-def _nova(project: Project, version: str, *more: str) -> tuple[RpmPackage, ...]:
+def _nova(project: Project, version: str, *more: str) -> tuple[LabRpmPackage, ...]:
     """One package a service. Where the API stands beside a conductor, both are of one build: a rich dependency."""
     beside = f"(openstack-nova-api = {version} if openstack-nova-api)"
     services = (
-        RpmPackage(
+        LabRpmPackage(
             f"openstack-{service.name}",
             version,
             f"nova, service {service.name}",
@@ -117,11 +117,11 @@ def _nova(project: Project, version: str, *more: str) -> tuple[RpmPackage, ...]:
     return (_library(project, version, *more), _main(project, version, suffix="-common"), *services)
 
 
-def _quantum(project: Project, version: str) -> tuple[RpmPackage, ...]:
+def _quantum(project: Project, version: str) -> tuple[LabRpmPackage, ...]:
     return (_library(project, version, "python-quantumclient"), _main(project, version, services=project.services))
 
 
-def _neutron(project: Project, version: str, client: str) -> tuple[RpmPackage, ...]:
+def _neutron(project: Project, version: str, client: str) -> tuple[LabRpmPackage, ...]:
     """Quantum under its new name. Two packages provide the old one; the client does not, and who required it must follow."""
     library = _library(project, version, "python-neutronclient")
     main = replace(
@@ -141,29 +141,29 @@ def _neutron(project: Project, version: str, client: str) -> tuple[RpmPackage, .
     )
 
 
-def _old_name(package: RpmPackage) -> str:
+def _old_name(package: LabRpmPackage) -> str:
     return package.name.replace("neutron", "quantum")
 
 
-def _client(project: str, evr: str) -> RpmPackage:
+def _client(project: str, evr: str) -> LabRpmPackage:
     summary = f"{project}, client library"
-    return RpmPackage(f"python-{project}client", evr, summary, requires=_PYTHON[:1], module=f"{project}client")
+    return LabRpmPackage(f"python-{project}client", evr, summary, requires=_PYTHON[:1], module=f"{project}client")
 
 
-def _clients(evrs: Mapping[str, str]) -> tuple[RpmPackage, ...]:
+def _clients(evrs: Mapping[str, str]) -> tuple[LabRpmPackage, ...]:
     return tuple(_client(project, evr) for project, evr in evrs.items())
 
 
-def _messaging(evr: str) -> RpmPackage:
+def _messaging(evr: str) -> LabRpmPackage:
     summary = "oslo messaging, Python library"
-    return RpmPackage("python-oslo-messaging", evr, summary, requires=_PYTHON[:1], module="oslo_messaging")
+    return LabRpmPackage("python-oslo-messaging", evr, summary, requires=_PYTHON[:1], module="oslo_messaging")
 
 
-def _kernel(evr: str) -> RpmPackage:
+def _kernel(evr: str) -> LabRpmPackage:
     summary = "The kernel's modules"
     full = f"{evr}.x86_64"
     provides = ("installonlypkg(kernel)", f"kernel-core-uname-r = {full}")
-    return RpmPackage("kernel-core", evr, summary, arch="x86_64", provides=provides, kernel=True)
+    return LabRpmPackage("kernel-core", evr, summary, arch="x86_64", provides=provides, kernel=True)
 
 
 def _havana() -> RpmRelease:

@@ -6,8 +6,9 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.deb.dependencies import fields_of
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
 from rollback.packaging.candidate import Candidate, Offer
-from rollback.packaging.deb.status import control_of
 from rollback.packaging.text import Text
+
+from .status import control_of
 
 _WANTED = ("Package", "Version", "Architecture")
 

@@ -2,9 +2,10 @@
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version.evr import check_name, check_version
-from rollback.packaging.deb.apt_policy import source
 from rollback.packaging.policy import PolicyPackage, Version, VersionSource, VersionTable
 from rollback.packaging.text import Text
+
+from .apt_policy import source
 
 HINT = "make the file anew: LC_ALL=C apt-cache madison PACKAGE..."
 

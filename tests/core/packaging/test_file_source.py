@@ -8,9 +8,8 @@ from nornir_upgrade.core.errors import CommandFailed, InvalidInput
 from nornir_upgrade.core.escrow.deliver import Delivered, unfetched
 from nornir_upgrade.core.packaging.deb.file_source import AptFileSource
 from nornir_upgrade.core.packaging.dnf.file_source import DnfFileSource
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, FileSource, Held, full, parse_held
-from nornir_upgrade.core.packaging.package_file import DIRECTORY as DELIVERED
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile
+from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, full, parse_held
+from nornir_upgrade.core.packaging.package_file import DELIVERED, Family, PackageFile
 
 COMPUTE = PackageFile("deb", "nova-compute", "all", "1:2013.2-0ubuntu1~cloud0")
 LESS = PackageFile("deb", "less", "amd64", "590-2.1~deb12u2")
@@ -101,7 +100,7 @@ def test_a_job_that_tells_nonsense_is_refused(row: str) -> None:
 
 def test_a_job_tells_of_files_among_other_words() -> None:
     said = f"W: Download is performed unsandboxed\nheld\t{NAME}\tindex\t{GOOD}\t1640\nE: 404\n"
-    assert parse_held(said) == {NAME: Held(f"{DIRECTORY}/{NAME}", GOOD, 1640, "index")}
+    assert parse_held(said) == {NAME: Held(f"{GATHERED}/{NAME}", GOOD, 1640, "index")}
 
 
 @pytest.mark.parametrize(

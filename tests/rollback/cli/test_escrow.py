@@ -20,7 +20,7 @@ from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.runner import session
 from nornir_upgrade.runner.required_files import captures, installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
-from rollback.escrow.prune import restorable, waste
+from rollback.escrow.prune import restorable
 from rollback.snapshot import SnapshotEntry
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 from tests.fake.host import FakeHost
@@ -157,7 +157,7 @@ def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_p
         Kept(PackageFile("deb", "nova-common", "all", version), version * 64, 1, "h", "cache", "index", LONG_AGO)
         for version in "012"
     ]
-    found = waste(runs, listed, {one.id: one for one in taken}.__getitem__, kept, [one.digest for one in kept])
+    found = unreferenced(runs, listed, {one.id: one for one in taken}.__getitem__, kept, [one.digest for one in kept])
     assert [one.file.version for one in found.packages] == ["0", "2"] and found.objects == ("0" * 64, "2" * 64)
     own = replace(listed[0], run="", id="snapshot-3")  # somebody took one before both
     assert [run.id for run in restorable(runs, [own])[0]] == [undone.id, stands.id]
@@ -254,7 +254,7 @@ def test_what_hosts_got_since_the_last_run_stays_and_what_another_host_needs_goe
 
     def copies_to_go(at: str) -> object:
         holdings = [Holding(host, ("1" * 64, "2" * 64), at) for host in ("ctl1", "cmp1")]
-        return waste(
+        return unreferenced(
             (run,),
             [SnapshotEntry("s", "", LONG_AGO, run.id, ())],
             lambda _: factory.snapshot(facts),

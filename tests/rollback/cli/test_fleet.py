@@ -204,4 +204,4 @@ def test_hosts_that_the_snapshot_does_not_know_are_left_alone(small: Path, tmp_p
     assert "new1" in site.names and "new1" not in site.survey().now
     alone = FakeFleet([site.fleet.hosts["new1"]], workers=0)
     with pytest.raises(InvalidInput, match="knows none of the hosts new1"):
-        assess.survey(alone, ("new1",), site.journal, site.store, snapshot.before_run(site.journal, "last"))
+        assess.assess(alone, ("new1",), site.journal, site.store, snapshot.before_run(site.journal, "last"))

@@ -128,9 +128,9 @@ def test_equal_pictures_are_kept_once_and_stay_when_the_rest_is_pruned(whole: Si
     store = Store(tmp_path / "store")
     kept = [{host.picture for host in one.hosts} for one in entries(whole.journal)]
     assert kept[0] == kept[1] == set(store.digests())
-    waste = store.put(b"waste")
+    unreferenced = store.put(b"waste")
     whole.call("escrow", "prune", "--yes")
-    assert waste not in store and kept[0] == set(store.digests())
+    assert unreferenced not in store and kept[0] == set(store.digests())
 
 
 def test_a_picture_that_was_lost_is_told_with_its_snapshot_and_host(whole: Site, tmp_path: Path) -> None:

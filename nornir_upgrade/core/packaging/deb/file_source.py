@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, Held, held_of
+from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, Held, held_of
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.transport.disk import RESERVE, ROOM
 
@@ -129,11 +129,11 @@ class AptFileSource:
         return {file: _offer(file, stanzas, cached.get((file.file_name, *_identity(file)))) for file in files}
 
     def download(self, files: Sequence[PackageFile], size: int) -> tuple[str, ...]:
-        return ("sh", "-c", DOWNLOAD, "sh", DIRECTORY, str(size + RESERVE), *map(_word, files))
+        return ("sh", "-c", DOWNLOAD, "sh", GATHERED, str(size + RESERVE), *map(_word, files))
 
     def rebuild(self, file: PackageFile) -> tuple[str, ...]:
         what = (file.name, file.arch, file.version, file.file_name)
-        return ("sh", "-c", REBUILD, "sh", DIRECTORY, str(RESERVE), *what)
+        return ("sh", "-c", REBUILD, "sh", GATHERED, str(RESERVE), *what)
 
 
 def _word(file: PackageFile) -> str:

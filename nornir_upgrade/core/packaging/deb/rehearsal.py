@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 from nornir_upgrade.core.errors import Failure, UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import Simulation
-from nornir_upgrade.core.packaging.deb.arrangement import arrange
 from nornir_upgrade.core.packaging.model import Package, PackageManager
 from nornir_upgrade.core.transport.host import Result
 from nornir_upgrade.core.transport.sections import Section
 
 from . import apt, preview, transaction
+from .arrangement import arrange
 
 FORMAT = apt.FORMAT
 MANAGER: PackageManager = apt.Apt()

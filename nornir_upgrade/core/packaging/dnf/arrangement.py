@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import SIMULATION_LIMIT, Arrangement, Simulation
-from nornir_upgrade.core.packaging.package_file import DIRECTORY
+from nornir_upgrade.core.packaging.package_file import DELIVERED
 from nornir_upgrade.core.packaging.rpm import split as rpm_split
 from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage, rows
 from nornir_upgrade.core.packaging.rpm.transition import RpmTransition, change
@@ -48,7 +48,7 @@ for repo in base.repos.iter_enabled():
     repo.skip_if_unavailable = True
 base.fill_sack()
 if not root:
-    base.add_remote_rpms(sorted(glob.glob("{DIRECTORY}/*.rpm")))
+    base.add_remote_rpms(sorted(glob.glob("{DELIVERED}/*.rpm")))
 def one(text):
     parts = hawkey.split_nevra(text)
     found = base.sack.query().available().filter(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.file_source import DIRECTORY, FileOffer, held_of
+from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, held_of
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.packaging.rpm import rebuild as rpmrebuild
 from nornir_upgrade.core.transport.disk import RESERVE, ROOM
@@ -141,10 +141,10 @@ class DnfFileSource:
 
     def download(self, files: Sequence[PackageFile], size: int) -> tuple[str, ...]:
         code = _BASE + _DOWNLOAD_BODY
-        return ("sh", "-c", JOB, "sh", DIRECTORY, str(size + RESERVE), code, *map(_fields, files))
+        return ("sh", "-c", JOB, "sh", GATHERED, str(size + RESERVE), code, *map(_fields, files))
 
     def rebuild(self, file: PackageFile) -> tuple[str, ...]:
-        return ("sh", "-c", JOB, "sh", DIRECTORY, str(RESERVE), rpmrebuild.CODE, _fields(file))
+        return ("sh", "-c", JOB, "sh", GATHERED, str(RESERVE), rpmrebuild.CODE, _fields(file))
 
 
 def _fields(file: PackageFile) -> str:

@@ -55,7 +55,8 @@ while [ "$files" -gt 0 ]; do
 done
 dnf() {{
   command dnf --setopt=reposdir="$root/repos" --setopt=cachedir="$root/cache" --setopt=persistdir="$root/persist" \\
-    --setopt=logdir="$root/log" --setopt=pluginconfpath="$root/plugins" --setopt='*.skip_if_unavailable=False' {quote(dnf4.OPTIONS)} "$@"
+    --setopt=logdir="$root/log" --setopt=pluginconfpath="$root/plugins" --setopt='*.skip_if_unavailable=False' \\
+    {quote(dnf4.OPTIONS)} "$@"
 }}
 """
 """The private copies, below `$root`, for a script whose arguments begin with `FORMAT`, the number of files, and name and text of

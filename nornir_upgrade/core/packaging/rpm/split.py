@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from nornir_upgrade.core.packaging.graph import components
-from nornir_upgrade.core.packaging.rpm.vital import LOADER
 
 from .check import OrderFault, Pair, check, safe
 from .dependencies import RpmPackage, names_in
 from .rich_dependencies import Capability, Dependency
 from .rules import obsoleted
 from .transition import RpmProviders, RpmTransition, Slot, single
+from .vital import LOADER
 
 
 @dataclass(frozen=True, slots=True)

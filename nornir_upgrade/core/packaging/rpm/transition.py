@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from nornir_upgrade.core.packaging.model import PackageName
-from nornir_upgrade.core.packaging.rpm.vital import NAMES
 
 from .dependencies import RpmPackage, names_in
 from .rich_dependencies import Capability, Dependency, Rich
 from .rules import meets
+from .vital import NAMES
 
 Slot = PackageName
 World = Mapping[Slot, RpmPackage]

@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import machine, ordinary_inventory, payload
-from .base import Progress, only_one
-from .databases import write
-from .deb import shop
-from .host import LabHost
-from .lab import Lab
-from .provision import bring_up
-from .signing import ArchiveKey, archive_key
+from nornir_upgrade.lab import machine, payload
+from nornir_upgrade.lab.base import Progress, only_one
+from nornir_upgrade.lab.databases import write
+from nornir_upgrade.lab.deb import shop
+from nornir_upgrade.lab.host import LabHost
+from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.lab.provision import bring_up
+from nornir_upgrade.lab.signing import ArchiveKey, archive_key
+
+from . import inventory
 
 BASTION = LabHost("bastion", 31, base="ordinary")
 WEB = (LabHost("web1", 32, base="ordinary"), LabHost("web2", 33, base="ordinary", login="ops"))
@@ -49,7 +51,7 @@ def up(lab: Lab, progress: Progress = lambda _: None, hosts: Sequence[LabHost] =
     with ThreadPoolExecutor(max_workers=2) as pool:
         for _ in pool.map(one, [host for host in hosts if host.name not in ready]):
             pass
-    return ordinary_inventory.write(lab, hosts, work.password)
+    return inventory.write(lab, hosts, work.password)
 
 
 def password(cache: Path) -> str:
