@@ -7,19 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 
+from nornir_upgrade.lab.cloud.databases import Databases, write
+from nornir_upgrade.lab.cloud.releases import HAVANA, Project, Release
 from nornir_upgrade.lab.deb import archive, dists
 from nornir_upgrade.lab.deb.fleet import CONTROL, FLEET, HELD, INSTALLED
 
 from .base import Progress
-from .databases import Databases, write
 from .errors import LabError
 from .host import CONTROLLER, HTTP_PORT, LabHost
 from .lab import Lab
-from .releases import HAVANA, Project, Release
 from .signing import ArchiveKey, archive_key
 
 KEYRING = "/usr/share/keyrings/lab-archive.gpg"
-_INGREDIENTS = ("provision.py", "databases.py", "deb/fleet.py", "seeds.py")
+_INGREDIENTS = ("provision.py", "cloud/databases.py", "deb/fleet.py", "cloud/seeds.py")
 SOURCES = "/etc/apt/sources.list.d/cloud-havana.list"
 
 

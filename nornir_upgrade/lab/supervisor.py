@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.lab.deb.mirror import Mirror
 
 from . import control, forward, web
 from .errors import LabError
 from .host import CONTROLLER, HTTP_PORT, NETWORK
+from .mirror import Mirror
 
 _BRIDGE = "br0"
 _BOOT_SECONDS = 20.0

@@ -1,0 +1,5 @@
+"""disk: whole disks of a fleet, compared.
+
+In: pictures of every path, taken with snapshots. Out: the differences that no rule explains.
+The command line imports it.
+"""

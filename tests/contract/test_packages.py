@@ -21,8 +21,8 @@ from nornir_upgrade.core.packaging.preview import EVERYTHING, preview
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab import provision
+from nornir_upgrade.lab.cloud.releases import ICEHOUSE
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.releases import ICEHOUSE
 from nornir_upgrade.lab.rpm import provision as rpm_provision
 from nornir_upgrade.lab.rpm.releases import ICEHOUSE_RPM
 from nornir_upgrade.steps.files import CaptureFiles

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_upgrade.lab import payload
-from nornir_upgrade.lab.databases import Databases, connected
+from nornir_upgrade.lab.cloud import payload
+from nornir_upgrade.lab.cloud.databases import Databases, connected
+from nornir_upgrade.lab.cloud.releases import RELEASES
 from nornir_upgrade.lab.deb.fleet import CONTROL
 from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.releases import RELEASES
 from nornir_upgrade.lab.rpm.releases import RPM_RELEASES
 
 URL = "mysql://user:pass\\1@host/database"

@@ -20,7 +20,7 @@ from nornir_upgrade.core.packaging.package_file import DELIVERED, PackageFile, f
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.lab import provision
-from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE
+from nornir_upgrade.lab.cloud.releases import HAVANA, ICEHOUSE
 from tests.lab import picture
 from tests.lab.site import GROUPS, SCENARIO, Site
 

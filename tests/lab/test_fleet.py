@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade.lab import provision, seeds
+from nornir_upgrade.lab import provision
+from nornir_upgrade.lab.cloud import seeds
+from nornir_upgrade.lab.cloud.releases import HAVANA, ICEHOUSE, LabPackage, Release
 from nornir_upgrade.lab.deb.fleet import FLEET, INSTALLED
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, LabPackage, Release
 
 pytestmark = pytest.mark.lab
 

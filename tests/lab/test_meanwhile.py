@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from nornir_upgrade.lab.cloud.payload import PayloadFile
 from nornir_upgrade.lab.deb import shop
 from nornir_upgrade.lab.deb.shop import ShopPackage
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.payload import PayloadFile
 from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]  # some four minutes, most of them spent waiting

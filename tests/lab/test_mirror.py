@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.lab import web
-from nornir_upgrade.lab.deb import mirror
-from nornir_upgrade.lab.deb.mirror import DAY, Mirror, NotThere
+from nornir_upgrade.lab import mirror, web
 from nornir_upgrade.lab.errors import LabError
+from nornir_upgrade.lab.mirror import DAY, Mirror, NotThere
 
 RELEASE = "debian/dists/bookworm/InRelease"
 POOL = "debian/pool/main/h/hello/hello_1%3a2.10-3_amd64.deb"

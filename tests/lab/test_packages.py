@@ -11,7 +11,7 @@ from nornir_upgrade.core.packaging.preview import preview
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab import provision
-from nornir_upgrade.lab.releases import ICEHOUSE
+from nornir_upgrade.lab.cloud.releases import ICEHOUSE
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from tests.conftest import connect

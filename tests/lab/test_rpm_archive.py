@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nornir_upgrade.core.version import evr
-from nornir_upgrade.lab import base, payload
+from nornir_upgrade.lab import base
+from nornir_upgrade.lab.cloud import payload
 from nornir_upgrade.lab.deb.fleet import FLEET, extra_hosts
 from nornir_upgrade.lab.rpm import archive
 from nornir_upgrade.lab.rpm.fleet import RPM_FLEET, RPM_HELD, RPM_INSTALLED

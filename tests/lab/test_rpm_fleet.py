@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade.lab import seeds
+from nornir_upgrade.lab.cloud import seeds
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.rpm import provision
 from nornir_upgrade.lab.rpm.fleet import RPM_FLEET, RPM_INSTALLED

@@ -14,8 +14,9 @@ from typing import TypeVar
 from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
 from nornir_upgrade.core.packaging.deb.file_source import AptFileSource
 from nornir_upgrade.core.packaging.dnf.file_source import DnfFileSource
-from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, full, parse_held
+from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, parse_held
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile, Source
+from nornir_upgrade.core.transport.disk import full
 from nornir_upgrade.core.transport.host import Fleet, Host
 
 from .escrow import Escrow, Kept

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import BinaryIO
 
 from nornir_upgrade.core.errors import CommandFailed, DiskFull, InvalidInput
-from nornir_upgrade.core.packaging.file_source import full
-from nornir_upgrade.core.transport.disk import RESERVE, ROOM
+from nornir_upgrade.core.transport.disk import RESERVE, ROOM, full
 from nornir_upgrade.core.transport.host import FileState, Host
 
 DIRECTORY = "/var/lib/nornir-upgrade/kept"

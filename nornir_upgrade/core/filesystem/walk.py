@@ -13,7 +13,7 @@ from typing import IO
 from urllib.parse import quote as escaped
 
 from nornir_upgrade.core.errors import CommandFailed, DiskFull, InvalidInput, TimedOut
-from nornir_upgrade.core.packaging.file_source import full
+from nornir_upgrade.core.transport.disk import full
 from nornir_upgrade.core.transport.files import check_path
 from nornir_upgrade.core.transport.host import Host
 

@@ -1,8 +1,7 @@
-"""TODO"""
+"""Arrangement: a package transaction as its manager simulates it, and how it is then carried out. Pure types."""
 
 from dataclasses import dataclass
 
-from nornir_upgrade.core.packaging.deb.transition import Action
 from nornir_upgrade.core.transport.host import Result
 
 SIMULATION_LIMIT = 300.0
@@ -19,10 +18,5 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """How a transaction is carried out. `guarded`: by a dpkg that loses no file and has sshd load itself again; `actions`: in this
-    order, where apt's own is not safe. `parts`: full names of rpm packages, a transaction each, where one is not safe."""
-
-    guarded: bool = False
-    actions: tuple[Action, ...] = ()
-    back: bool = False
-    parts: tuple[frozenset[str], ...] = ()
+    """How a transaction is carried out: as its manager would by itself. Each manager has a kind of its own that says more, and is
+    the only one to read it."""

@@ -6,10 +6,10 @@ from typing import Protocol
 from nornir_upgrade.core.errors import DiskFull, Failure
 from nornir_upgrade.core.packaging.deb import download as download_deb
 from nornir_upgrade.core.packaging.dnf import download as download_rpm
+from nornir_upgrade.core.transport.disk import full
 from nornir_upgrade.core.transport.host import Host, Result
 
 from .family import Name, family_of
-from .file_source import full
 from .model import Package, PackageWant
 from .package_file import PackageFile
 

@@ -166,7 +166,8 @@ class Rpm:
         """All of them are guarded: there may be several transactions. rpm's database mends itself, and a killed transaction's
         packages are among the changes."""
         first, *rest = change
-        every = (*dnf4.parted(first, arrangement.parts), *rest) if arrangement.parts else change
+        parts = arrangement.parts if isinstance(arrangement, rpm_arrangement.PartedArrangement) else ()
+        every = (*dnf4.parted(first, parts), *rest) if parts else change
         commands = (transaction_rpm.guarded(_with_sshd(one), keep_stopped if _replays(one) else ()) for one in every)
         return (*commands, history.NUMBERS)
 

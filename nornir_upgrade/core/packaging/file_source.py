@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.transport.disk import full as full
 
 from .package_file import Check, PackageFile
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from nornir_upgrade.lab import payload
+from nornir_upgrade.lab.cloud import payload
+from nornir_upgrade.lab.cloud.payload import PayloadFile
+from nornir_upgrade.lab.cloud.releases import RELEASES, LabPackage, Release
 from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.payload import PayloadFile
-from nornir_upgrade.lab.releases import RELEASES, LabPackage, Release
 from nornir_upgrade.lab.signing import ArchiveKey
 
 from . import dists

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from nornir_upgrade.core.packaging.deb.apt import FORMAT, OPTIONS, parse_packages
 from nornir_upgrade.core.packaging.model import Package
+from nornir_upgrade.lab import mirror
 from nornir_upgrade.lab.base import Progress, only_one
 from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.host import CONTROLLER, HTTP_PORT
 from nornir_upgrade.lab.signing import ArchiveKey
 
-from . import dists, mirror
+from . import dists
 from .dists import COMPONENT
 
 OLD, NEW = "bookworm", "trixie"

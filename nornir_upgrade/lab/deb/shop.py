@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from nornir_upgrade.lab import payload
+from nornir_upgrade.lab.cloud import payload
+from nornir_upgrade.lab.cloud.payload import MODULES, PayloadFile
 from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.payload import MODULES, PayloadFile
 from nornir_upgrade.lab.signing import ArchiveKey
 
 from . import dists

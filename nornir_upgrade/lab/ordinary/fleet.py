@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nornir_upgrade.lab import machine, payload
+from nornir_upgrade.lab import machine
 from nornir_upgrade.lab.base import Progress, only_one
-from nornir_upgrade.lab.databases import write
+from nornir_upgrade.lab.cloud import payload
+from nornir_upgrade.lab.cloud.databases import write
 from nornir_upgrade.lab.deb import shop
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab

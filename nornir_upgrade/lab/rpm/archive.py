@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
-from nornir_upgrade.lab import base, payload
+from nornir_upgrade.lab import base
 from nornir_upgrade.lab.base import Progress
+from nornir_upgrade.lab.cloud import payload
+from nornir_upgrade.lab.cloud.payload import MODULES, PayloadFile
 from nornir_upgrade.lab.deb.dists import put, sha256
 from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.payload import MODULES, PayloadFile
 from nornir_upgrade.lab.signing import ArchiveKey
 
 from .releases import RPM_RELEASES, LabRpmPackage, RpmRelease, unit_name

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from nornir_upgrade.lab.base import Progress
-from nornir_upgrade.lab.databases import Databases, write
+from nornir_upgrade.lab.cloud.databases import Databases, write
+from nornir_upgrade.lab.cloud.releases import Project
 from nornir_upgrade.lab.host import CONTROLLER, HTTP_PORT
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.provision import bring_up, on_each
-from nornir_upgrade.lab.releases import Project
 from nornir_upgrade.lab.signing import ArchiveKey, archive_key
 
 from . import archive
@@ -18,7 +18,7 @@ from .fleet import RPM_CONTROL, RPM_FLEET, RPM_HELD, RPM_INSTALLED
 from .releases import HAVANA_RPM, RpmRelease
 
 KEY_PATH = f"/etc/pki/rpm-gpg/{archive.KEY_FILE}"
-_INGREDIENTS = ("rpm/provision.py", "databases.py", "rpm/fleet.py", "seeds.py")
+_INGREDIENTS = ("rpm/provision.py", "cloud/databases.py", "rpm/fleet.py", "cloud/seeds.py")
 
 
 def repository_path(release: RpmRelease) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, LabService, Project
+from nornir_upgrade.lab.cloud.releases import HAVANA, ICEHOUSE, LabService, Project
 
 _PYTHON = ("/usr/bin/python3", "python3-PyMySQL")
 _RENAMED_AT = "2014.1"

@@ -8,8 +8,9 @@ from nornir_upgrade.core.errors import CommandFailed, InvalidInput
 from nornir_upgrade.core.escrow.deliver import Delivered, unfetched
 from nornir_upgrade.core.packaging.deb.file_source import AptFileSource
 from nornir_upgrade.core.packaging.dnf.file_source import DnfFileSource
-from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, full, parse_held
+from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, parse_held
 from nornir_upgrade.core.packaging.package_file import DELIVERED, Family, PackageFile
+from nornir_upgrade.core.transport.disk import full
 
 COMPUTE = PackageFile("deb", "nova-compute", "all", "1:2013.2-0ubuntu1~cloud0")
 LESS = PackageFile("deb", "less", "amd64", "590-2.1~deb12u2")

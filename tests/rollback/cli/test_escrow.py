@@ -20,7 +20,7 @@ from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.runner import session
 from nornir_upgrade.runner.required_files import captures, installed, lost, needs
 from nornir_upgrade.steps.packages import SetPackages
-from rollback.escrow.prune import restorable
+from rollback.escrow.prune import restorable, unreferenced
 from rollback.snapshot import SnapshotEntry
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 from tests.fake.host import FakeHost

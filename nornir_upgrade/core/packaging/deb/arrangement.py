@@ -6,6 +6,7 @@ does not (`unpack_order`), by the planner protocol that it has for that. The ord
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import SIMULATION_LIMIT, Arrangement, Simulation
@@ -39,6 +40,16 @@ mark end 0
 )
 
 
+@dataclass(frozen=True, slots=True)
+class UnpackArrangement(Arrangement):
+    """`guarded`: by a dpkg that loses no file and has sshd load itself again; `actions`: in this order, where apt's own is not safe.
+    `back`: it is a downgrade."""
+
+    guarded: bool = False
+    actions: tuple[Action, ...] = ()
+    back: bool = False
+
+
 def simulate(host: Host, argv: Sequence[str]) -> Simulation:
     """What `argv`, a simulation of apt-get, says, with the question of its order."""
     boundary = new_boundary()
@@ -52,22 +63,22 @@ def simulate(host: Host, argv: Sequence[str]) -> Simulation:
     return Simulation(Result(said.status, output, errors), sections["question"].text)
 
 
-def arrange(host: str, simulation: Simulation, *, downgrade: bool) -> Arrangement:
+def arrange(host: str, simulation: Simulation, *, downgrade: bool) -> UnpackArrangement:
     """How the simulated transaction is to be carried out. Raises `UnsafeOrder` where no order is known that keeps the host usable."""
     if not simulation.question.strip():
-        return Arrangement(guarded=downgrade, back=downgrade)
+        return UnpackArrangement(guarded=downgrade, back=downgrade)
     transition = eipp.parse(simulation.question)
     return arranged(host, transition, apt.parse_order(simulation.result.text, transition), downgrade=downgrade)
 
 
-def arranged(host: str, transition: Transition, theirs: Sequence[Action], *, downgrade: bool) -> Arrangement:
+def arranged(host: str, transition: Transition, theirs: Sequence[Action], *, downgrade: bool) -> UnpackArrangement:
     """`arrange`, where apt would do `theirs`."""
     if not protected(transition) & transition.changing:
-        return Arrangement(guarded=downgrade, back=downgrade)
+        return UnpackArrangement(guarded=downgrade, back=downgrade)
     known = unpack_order.precedences(transition)
     groups = unpack_order.locksteps(transition, known)
     if unpack_check.safe(unpack_check.check(transition, theirs, groups)):
-        return Arrangement(guarded=True, back=downgrade)
+        return UnpackArrangement(guarded=True, back=downgrade)
     ours = unpack_order.order(transition, known)
     faults = unpack_check.check(transition, ours, groups)
     if not unpack_check.safe(faults):
@@ -76,17 +87,17 @@ def arranged(host: str, transition: Transition, theirs: Sequence[Action], *, dow
             f"{host}: no order of unpacking keeps this host usable: {'; '.join(told[:3])}",
             hint="nothing was done; change fewer packages at a time",
         )
-    return Arrangement(guarded=True, actions=ours, back=downgrade)
+    return UnpackArrangement(guarded=True, actions=ours, back=downgrade)
 
 
 def as_arranged(arrangement: Arrangement, argv: Sequence[str]) -> tuple[str, ...]:
     """The command that carries `argv`, a call of apt-get, out as arranged; `whole.ORDER` must hold the order by then."""
-    if not arrangement.guarded:
+    if not isinstance(arrangement, UnpackArrangement) or not arrangement.guarded:
         return tuple(argv)
     return file_guard.kept_whole(argv, eipp.PLANNER, planned=bool(arrangement.actions), back=arrangement.back)
 
 
-def prepare(host: Host, arrangement: Arrangement) -> None:
+def prepare(host: Host, arrangement: UnpackArrangement) -> None:
     """Afterwards the order stands on the host, root's alone."""
     if arrangement.actions:
         host.run(("install", "-d", "-m", "0700", "--", file_guard.HOME))

@@ -6,6 +6,7 @@ require and provide. dnf itself says so, of repositories and of delivered files 
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import SIMULATION_LIMIT, Arrangement, Simulation
@@ -92,6 +93,13 @@ mark end 0
 )
 
 
+@dataclass(frozen=True, slots=True)
+class PartedArrangement(Arrangement):
+    """`parts`: full names of packages, a transaction each, where a single one is not safe."""
+
+    parts: tuple[frozenset[str], ...] = ()
+
+
 def simulate(host: Host, argv: Sequence[str]) -> Simulation:
     """What `argv`, a simulation, says; with all packages before and after it where the vital set may be concerned."""
     if not concerned(parse(row["nevra"]).name for row in dnf4.rows(dnf4.handed(argv))):
@@ -130,7 +138,7 @@ def arrange(host: str, simulation: Simulation) -> Arrangement:
         return Arrangement()
     worlds = (due.before, due.after)
     parts = (frozenset(world[slot] for slot in part for world in worlds if slot in world) for part in found.parts)
-    return Arrangement(parts=tuple(frozenset(map(_full_name, part)) for part in parts))
+    return PartedArrangement(tuple(frozenset(map(_full_name, part)) for part in parts))
 
 
 def asked(text: str) -> RpmTransition:
