@@ -22,9 +22,9 @@ Check = Callable[[Pages], Iterable[str]]
 
 
 def wide_lines(pages: Pages) -> Iterator[str]:
-    """Lines that a terminal breaks. What was printed stays as it was printed, and a row cannot be broken: its cells are short."""
+    """Lines that a terminal breaks. A row of a table cannot be wrapped: its cells are held to be short."""
     for line in _lines(pages):
-        if len(line.text) > WIDTH and not line.verbatim and not line.row and not _unbreakable(line.text):
+        if len(line.text) > WIDTH and not line.row and not _unbreakable(line.text):
             yield line.wrong(f"{len(line.text)} columns: wrap it at {WIDTH}")
 
 
@@ -45,6 +45,13 @@ def broken_links(pages: Pages) -> Iterator[str]:
         for target in () if line.verbatim else re.findall(r"\]\(([^)\s]+)\)", line.text):
             if not re.match(r"[a-z]+:", target) and not _there(line.page, target, pages):
                 yield line.wrong(f"nothing is at {target}: correct the link")
+
+
+def unlinked_pages(pages: Pages) -> Iterator[str]:
+    """Who begins with README.md finds every page."""
+    for name in pages:
+        if name.startswith("docs/") and f"]({name})" not in pages["README.md"].text:
+            yield f"README.md: no link leads to {name}: add one"
 
 
 def _there(page: str, target: str, pages: Pages) -> bool:
@@ -208,6 +215,7 @@ CHECKS: tuple[Check, ...] = (
     wide_lines,
     wide_cells,
     broken_links,
+    unlinked_pages,
     settings,
     defaults_of_settings,
     extras,
@@ -236,6 +244,7 @@ PLANTED: tuple[tuple[Check, str, str, str, tuple[str, ...]], ...] = (
     (wide_cells, "README.md", "", f"| a | {'word ' * 25}|", ("a cell of 124",)),
     (broken_links, "README.md", "", "[x](docs/nowhere.md)", ("nothing is at docs/nowhere.md",)),
     (broken_links, TROUBLES, "", "[x](#nowhere)", ("nothing is at #nowhere",)),
+    (unlinked_pages, "README.md", "](docs/state.md)", "](docs/steak.md)", ("no link leads to docs/state.md",)),
     (settings, SETTINGS, "| `keep` |", "| `kept` |", ("user_defined keep is missing", "user_defined kept")),
     (settings, SETTINGS, "| `ssh` |", "| `telnet` |", ("config.yaml ssh is missing", "config.yaml telnet")),
     (settings, SETTINGS, "| `port` |", "| `door` |", ("group port is missing", "group door")),
