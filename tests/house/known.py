@@ -114,6 +114,7 @@ def data_keys() -> set[str]:
 # ---------------------------------------------------------------------- findings, failures, steps
 
 WAIVABLE = frozenset(finding.WAIVABLE)
+LISTING = Path(inspect.getfile(finding))
 FINDINGS = WAIVABLE | frozenset(finding.STRICT)
 
 
@@ -134,11 +135,10 @@ def made_findings() -> set[str]:
 @functools.cache
 def texts_elsewhere() -> set[str]:
     """All short texts in the code outside of the module that lists the keys of findings."""
-    listing = Path(inspect.getfile(finding))
     return {
         node.value
         for file, tree in trees().items()
-        if file != listing
+        if file != LISTING
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 40
     }
@@ -161,8 +161,13 @@ def failures() -> dict[str, int]:
 
 
 def exit_codes() -> set[int]:
-    """Those that `--help` lists, and that of a program whose output nobody reads."""
-    return {int(code) for code in re.findall(r"(?m)^ +(\d+) ", doors.EXIT_CODES)} | {doors.CLOSED_PIPE}
+    """Those that `--help` lists, those of failures, and that of a program whose output nobody reads."""
+    return helped_exit_codes() | {*failures().values(), doors.CLOSED_PIPE}
+
+
+def helped_exit_codes() -> set[int]:
+    """Those that `--help` lists."""
+    return {int(code) for code in re.findall(r"(?m)^ +(\d+) ", doors.EXIT_CODES)}
 
 
 def steps() -> set[str]:

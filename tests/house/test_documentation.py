@@ -99,7 +99,7 @@ def extras(pages: Pages) -> Iterator[str]:
 
 def findings_of_the_code(_: Pages) -> Iterator[str]:
     """The list of keys is the code's, and the code's alone."""
-    where = "nornir_upgrade/finding.py"
+    where = known.LISTING.relative_to(ROOT)
     for key in sorted(known.made_findings() - known.FINDINGS):
         yield f"{where}: a Finding is made with {key}: add it to WAIVABLE or STRICT"
     for key in sorted(known.FINDINGS - known.texts_elsewhere()):
@@ -129,6 +129,12 @@ def exit_codes(pages: Pages) -> Iterator[str]:
             for code in re.findall(r"\d+", told):
                 if code not in codes:
                     yield line.wrong(f"no command ends with exit code {code}: correct it")
+
+
+def exit_codes_of_the_help(_: Pages) -> Iterator[str]:
+    for reference, code in known.failures().items():
+        if code not in known.helped_exit_codes():
+            yield f"--help: {reference} ends with exit code {code}: add it to EXIT_CODES"
 
 
 def references(pages: Pages) -> Iterator[str]:
@@ -163,6 +169,8 @@ def flags_of_verbs(pages: Pages) -> Iterator[str]:
         section = page.section(f"`{name}`")
         if section:
             yield from _flags(section, name, verb, shared)
+    for flag in sorted(known.general() - shared.keys()):
+        yield f"{COMMANDS}: the flag {flag} of every verb is missing: add a row to Every verb"
     every = {flag for verb in known.verbs().values() for flag in known.options(verb)}
     for flag in (flag for flag in shared if flag.startswith("-") and flag not in every):
         yield shared[flag].wrong(f"no verb has {flag}: correct or remove it")
@@ -177,7 +185,7 @@ def _flags(section: list[Line], name: str, verb: click.Command, shared: Collecti
         yield heading.wrong(f"the synopsis of {name} lacks {flag}: add it")
     for flag in sorted(synopsis - has):
         yield heading.wrong(f"{name} has no {flag}: remove it from the synopsis")
-    for flag in sorted(has - own.keys() - set(shared)):
+    for flag in sorted(has - known.general() - own.keys() - set(shared)):
         yield heading.wrong(f"{name} does not say what {flag} is: add a row to its table, or to the shared flags")
     for flag in (flag for flag in own if flag.startswith("--") and flag not in has):
         yield own[flag].wrong(f"{name} has no {flag}: correct or remove it")
@@ -223,6 +231,7 @@ CHECKS: tuple[Check, ...] = (
     findings,
     waived_findings,
     exit_codes,
+    exit_codes_of_the_help,
     references,
     steps,
     verbs,
@@ -270,6 +279,7 @@ PLANTED: tuple[tuple[Check, str, str, str, tuple[str, ...]], ...] = (
     ),
     (flags_of_verbs, COMMANDS, " [--force]", " [--forced]", ("run lacks --force", "run has no --forced: remove")),
     (flags_of_verbs, COMMANDS, A_FLAG, "| `--forced` | x |", ("what --force is", "run has no --forced: correct")),
+    (flags_of_verbs, COMMANDS, "| `--no-color` |", "| `--grey` |", ("--no-color of every verb", "no verb has --grey")),
     (flags_of_verbs, COMMANDS, "| `--serial` |", "| `--cereal` |", ("what --serial is", "no verb has --cereal")),
     (flags_of_verbs, COMMANDS, "This verb does not take `--config`.", "", ("policy does not take --config",)),
     (wrong_invocations, "README.md", "", "`nornir-upgrade start plan.json`", ("nornir-upgrade has no verb start",)),
@@ -294,6 +304,11 @@ def test_a_finding_that_nobody_lists_or_makes_is_reported(monkeypatch: pytest.Mo
     monkeypatch.setattr(known, "FINDINGS", known.FINDINGS - {"inodes"} | {"gone-by-now"})
     wrong = "\n".join(findings_of_the_code({}))
     assert "made with inodes: add it" in wrong and "made with gone-by-now: remove it" in wrong
+
+
+def test_a_failure_with_an_exit_code_that_the_help_lacks_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "failures", lambda: {"unwound": 6})
+    assert list(exit_codes_of_the_help({})) == ["--help: unwound ends with exit code 6: add it to EXIT_CODES"]
 
 
 def test_an_exemption_that_nothing_needs_is_reported() -> None:
