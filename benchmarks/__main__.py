@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import escrow, facts, guide, measure, resolver
+from benchmarks import escrow, facts, guide, measure, resolver
 
 _OURS = "nornir-upgrade"
 _WIDTH = 120  # columns, where no terminal says how many there are

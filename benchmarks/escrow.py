@@ -14,17 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from nornir_upgrade.core.collect import collect
-from nornir_upgrade.core.escrow import Escrow, PackageFile
-from nornir_upgrade.core.fleet import load
+from benchmarks.hosts import Target, hosts, inventory, targets
+from benchmarks.measure import Failed
+from nornir_upgrade.core.escrow.collect import collect
+from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile
+from nornir_upgrade.core.inventory.fleet import load
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.lab import dists
-from nornir_upgrade.lab.debian import KEYRING, source_line
+from nornir_upgrade.lab.deb import dists
+from nornir_upgrade.lab.deb.debian import KEYRING, source_line
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.signing import archive_key
-
-from .hosts import Target, hosts, inventory, targets
-from .measure import Failed
 
 HOSTS = (10, 30)
 PACKAGES, SHARED = 400, 380

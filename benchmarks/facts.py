@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import measure, peers
+from benchmarks.hosts import Target, hosts, inventory, targets
 from nornir_upgrade.lab.lab import Lab
-
-from . import measure, peers
-from .hosts import Target, hosts, inventory, targets
 
 HOSTS = 30
 ROUNDS = 8

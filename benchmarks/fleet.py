@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from nornir_upgrade.core.facts import HostFacts
-from rollback.nearest import Nearest
-from rollback.solving import Question, solve_all
-
-from .memory import Peak
-from .real_host import Upgrade, Version
+from benchmarks.memory import Peak
+from benchmarks.real_host import Upgrade, Version
+from nornir_upgrade.core.facts.gather import HostFacts
+from rollback.solver.nearest import Nearest
+from rollback.solver.pool import Question, solve_all
 
 _NAMES = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]*)")
 _OWN = 3  # packages that a state lacks

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import measure
+from benchmarks import measure
 
 ROUNDS = 5
 _CASES = Path(__file__).parent.parent / "tests" / "cases" / "guide"

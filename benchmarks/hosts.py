@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nornir_upgrade.lab.fleet import extra_hosts
+from nornir_upgrade.lab.deb.fleet import extra_hosts
 from nornir_upgrade.lab.lab import Lab
 
 PREFIX = "127.99.8"

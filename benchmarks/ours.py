@@ -4,8 +4,8 @@ import gc
 import sys
 from pathlib import Path
 
-from nornir_upgrade.core import fleet
-from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.inventory import fleet
+from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.ending import end
 
 
@@ -24,9 +24,9 @@ def main(config: str) -> int:
 
 def _told(host: Host) -> bytes:
     """The facts of one host as a line of JSON, made while others are still being asked; imported while hosts work."""
-    from nornir_upgrade.core import facts
+    from nornir_upgrade.core.facts import gather
 
-    known = facts.gather(host)
+    known = gather.gather(host)
 
     import msgspec
 

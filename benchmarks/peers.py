@@ -6,7 +6,7 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-from .hosts import Target
+from benchmarks.hosts import Target
 
 PINNED = ("ansible-core==2.19.14", "pyinfra==3.10.0")
 

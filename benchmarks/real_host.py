@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nornir_upgrade.core.apt import Apt
-from nornir_upgrade.core.facts import HostFacts, OperatingSystem
-from nornir_upgrade.core.packages import Package, PackageWant, Transaction
-from nornir_upgrade.core.universe import FIELDS
-from rollback.catalog import Candidate, Catalog, catalog
+from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem
+from nornir_upgrade.core.packaging.deb.apt import Apt
+from nornir_upgrade.core.packaging.deb.dependencies import FIELDS
+from nornir_upgrade.core.packaging.model import Package, PackageWant, Transaction
+from rollback.packaging.candidate import Candidate, Catalog, catalog
 
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITES = {

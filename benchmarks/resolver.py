@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollback.nearest import Nearest
-from rollback.resolve import Manifest
-from rollback.wants import wants
-
-from . import measure
-from .fleet import lost
-from .real_host import RealHost, State, Upgrade, upgrade
+from benchmarks import measure
+from benchmarks.fleet import lost
+from benchmarks.real_host import RealHost, State, Upgrade, upgrade
+from rollback.manifest.model import Manifest
+from rollback.manifest.transaction import wants
+from rollback.solver.nearest import Nearest
 
 ROUNDS = 10
 APT_ROUNDS = 3

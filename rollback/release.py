@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 
-from nornir_upgrade.core import apt
 from nornir_upgrade.core.engine import Fleet
-from nornir_upgrade.core.facts import HostFacts
-from nornir_upgrade.core.packages import Package
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.deb import apt
+from nornir_upgrade.core.packaging.model import Package
+from rollback.catalog.catalogs import stock
+from rollback.catalog.host_query import Wanted
+from rollback.catalog.indexes import Shelf
+from rollback.manifest.identity import flavour_of
+from rollback.offline.consistency import Checked, checked_way
+from rollback.offline.offers import Offer, collect
+from rollback.offline.target import Aim
+from rollback.packaging.candidate import Catalog
+from rollback.packaging.listing import Listed, Listing
 
-from .catalog import Catalog
-from .consistency import Checked, checked_way
-from .enquiry import Wanted
-from .listing import Listed, Listing
-from .offers import Offer, collect
-from .offline import Aim
-from .shelf import Shelf
-from .slots import flavour_of
-from .stock import stock
-from .survey import facts_of
+from .assess import facts_of
 
 
 def ways(fleet: Fleet, names: Sequence[str], aim: Aim, shelf: Shelf) -> dict[str, tuple[Checked, str]]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.compare import Difference, compare
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
-from nornir_upgrade.core.facts import Database, HostFacts
+from nornir_upgrade.core.facts.compare import Difference, compare
+from nornir_upgrade.core.facts.gather import Database, HostFacts
 from nornir_upgrade.core.journal import Journal, pick
 from nornir_upgrade.core.run import Run
 

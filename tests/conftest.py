@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from nornir_upgrade.core.ssh import SshHost
-from nornir_upgrade.lab import machine, provision, rpm_provision
+from nornir_upgrade.core.transport.ssh import SshHost
+from nornir_upgrade.lab import machine, provision
 from nornir_upgrade.lab.base import only_one
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.lab.rpm import provision as rpm_provision
 
 # Tests assert no times: on a busy machine an example may take as long as it likes.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

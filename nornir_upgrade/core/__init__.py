@@ -1,5 +1,5 @@
-from .deferred import defer
 from .distributions import version
+from .lazy_imports import defer
 
 # nornir and paramiko ask for their own versions whenever they are imported, and for nothing else of it.
 defer("importlib.metadata", version=version)

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
+from nornir_upgrade.core.transport.host import Host, Result
+
 from .errors import Drift, Failure, GateFailed, Irreversible, Unreachable
-from .host import Host, Result
 from .journal import Journal
-from .masking import masked
 from .plan import Wave, Work
+from .redaction import masked
 from .run import DIFFERS, Place, Run
 from .step import Step
 from .store import Store

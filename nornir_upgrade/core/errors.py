@@ -5,7 +5,7 @@ Imports nothing but `told`, so that every floor may raise from it. Doors turn a 
 
 from typing import ClassVar
 
-from .told import told
+from .error_output import told
 
 
 class Failure(Exception):

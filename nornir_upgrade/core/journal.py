@@ -21,12 +21,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from nornir_upgrade.core.transport.host import quote
+
 from . import codec
 from .errors import DiskFull, InvalidInput, JournalLocked, UnknownName
-from .host import quote
-from .journal_tables import EVENTS, HEADS, RUNS, SEALED_FIELDS, SNAPSHOTS, check_run, prepare
-from .masking import masked
+from .journal_schema import EVENTS, HEADS, RUNS, SEALED_FIELDS, SNAPSHOTS, check_run, prepare
 from .plan import Plan
+from .redaction import masked
 from .run import Event, Run, What
 from .seal import check, damaged, seal
 from .step import Step

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from .host import Host
+from nornir_upgrade.core.transport.host import Host
+
 from .store import Store
 
 REGISTRY: dict[str, type["Step"]] = {}

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from nornir_upgrade.lab import web
-from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.host import ARCHIVE
-from nornir_upgrade.lab.mirror import Mirror
+from . import web
+from .errors import LabError
+from .host import ARCHIVE
+from .mirror import Mirror
 
 Progress = Callable[[str], None]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nornir_upgrade.core.errors import TimedOut
-from nornir_upgrade.lab.errors import LabError
+
+from .errors import LabError
 
 Message = Mapping[str, Any]
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nornir_upgrade.lab import seeds
-from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.host import NETWORK, LabHost
-from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.releases import Project
+from . import seeds
+from .errors import LabError
+from .host import NETWORK, LabHost
+from .lab import Lab
+from .releases import Project
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nornir_upgrade.core.host import quote
+from nornir_upgrade.core.transport.host import quote
 
 UPGRADE, ROLLBACK = "nornir-upgrade", "rollback"
 FAULT = "/run/lab-fault/kill-openstack-nova-common"

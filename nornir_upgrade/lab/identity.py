@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.lab.host import CONTROLLER, SSH_PORT, LabHost
+
+from .host import CONTROLLER, SSH_PORT, LabHost
 
 _OPS = 1000  # the user `ops` of data/base.sh
 

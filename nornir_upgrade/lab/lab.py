@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from nornir_upgrade.core.errors import CommandFailed, TimedOut
-from nornir_upgrade.core.host import quote
-from nornir_upgrade.lab import control, identity, launch, layers, machine
-from nornir_upgrade.lab.base import Progress
-from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.host import SSH_PORT, HostStatus, LabHost
-from nornir_upgrade.lab.roster import Member, Roster
+from nornir_upgrade.core.transport.host import quote
+
+from . import control, identity, launch, layers, machine
+from .base import Progress
+from .errors import LabError
+from .host import SSH_PORT, HostStatus, LabHost
+from .roster import Member, Roster
 
 _BOOT_SECONDS = 60.0
 _POWER_OFF_SECONDS = 60.0

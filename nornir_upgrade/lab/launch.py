@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 from nornir_upgrade.core.errors import TimedOut
-from nornir_upgrade.lab import control
-from nornir_upgrade.lab.errors import LabError
+
+from . import control
+from .errors import LabError
 
 _START_SECONDS = 20.0
 _END_SECONDS = 20.0

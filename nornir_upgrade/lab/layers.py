@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.lab.errors import LabError
+
+from .errors import LabError
 
 # Below the cache:  bases/NAME-DIGEST        a base
 #                   layers/ID/upper          what one host changed above the layers listed in layers/ID/below

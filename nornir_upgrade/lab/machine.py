@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nornir_upgrade.core.errors import InvalidInput, TimedOut
-from nornir_upgrade.lab import base
-from nornir_upgrade.lab.errors import LabError
+
+from . import base
+from .errors import LabError
 
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_A_HOST = 7  # 5 systemd, 1 dbus, 1 logind

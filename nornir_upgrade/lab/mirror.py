@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nornir_upgrade.lab.errors import LabError
+from .errors import LabError
 
 DAY = 86400.0
 """Seconds for which an index that the archive replaces is kept as it is."""

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nornir_upgrade.lab import machine, ordinary_inventory, payload, shop
-from nornir_upgrade.lab.base import Progress, only_one
-from nornir_upgrade.lab.databases import write
-from nornir_upgrade.lab.host import LabHost
-from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.provision import bring_up
-from nornir_upgrade.lab.signing import ArchiveKey, archive_key
+from . import machine, ordinary_inventory, payload
+from .base import Progress, only_one
+from .databases import write
+from .deb import shop
+from .host import LabHost
+from .lab import Lab
+from .provision import bring_up
+from .signing import ArchiveKey, archive_key
 
 BASTION = LabHost("bastion", 31, base="ordinary")
 WEB = (LabHost("web1", 32, base="ordinary"), LabHost("web2", 33, base="ordinary", login="ops"))

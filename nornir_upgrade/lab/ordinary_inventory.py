@@ -7,9 +7,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from nornir_upgrade.lab import machine
-from nornir_upgrade.lab.host import SSH_PORT, LabHost
-from nornir_upgrade.lab.lab import Lab
+from . import machine
+from .host import SSH_PORT, LabHost
+from .lab import Lab
 
 _GROUPS = {"web1": "web", "web2": "web", "db1": "database", "lb1": "balancer", "bastion": "jump", "big": "big"}
 _DATA = {"big": {"databases": ["wiki"]}}

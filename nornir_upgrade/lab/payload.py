@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from string import Template
 from typing import Protocol
 
-from nornir_upgrade.lab.releases import Project, Service
+from .releases import Project, Service
 
 MODULES = "usr/lib/python3/dist-packages"
 

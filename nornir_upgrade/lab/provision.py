@@ -7,18 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 
-from nornir_upgrade.lab import archive, dists
-from nornir_upgrade.lab.base import Progress
-from nornir_upgrade.lab.databases import Databases, write
-from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.fleet import CONTROL, FLEET, HELD, INSTALLED
-from nornir_upgrade.lab.host import CONTROLLER, HTTP_PORT, LabHost
-from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.releases import HAVANA, Project, Release
-from nornir_upgrade.lab.signing import ArchiveKey, archive_key
+from nornir_upgrade.lab.deb.fleet import CONTROL, FLEET, HELD, INSTALLED
+
+from .base import Progress
+from .databases import Databases, write
+from .deb import archive, dists
+from .errors import LabError
+from .host import CONTROLLER, HTTP_PORT, LabHost
+from .lab import Lab
+from .releases import HAVANA, Project, Release
+from .signing import ArchiveKey, archive_key
 
 KEYRING = "/usr/share/keyrings/lab-archive.gpg"
-_INGREDIENTS = ("provision.py", "databases.py", "fleet.py", "seeds.py")
+_INGREDIENTS = ("provision.py", "databases.py", "deb/fleet.py", "seeds.py")
 SOURCES = "/etc/apt/sources.list.d/cloud-havana.list"
 
 

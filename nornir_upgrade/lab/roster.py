@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
-from nornir_upgrade.lab import base, identity, layers, machine
-from nornir_upgrade.lab.base import Progress
-from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.host import LabHost
+
+from . import base, identity, layers, machine
+from .base import Progress
+from .errors import LabError
+from .host import LabHost
 
 
 @dataclass(frozen=True, slots=True)

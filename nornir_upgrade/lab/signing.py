@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nornir_upgrade.lab.errors import LabError
+from .errors import LabError
 
 _OWNER = "Lab Cloud Archive <archive@lab.invalid>"
 

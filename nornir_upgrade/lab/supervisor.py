@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.lab import control, forward, web
-from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.host import CONTROLLER, HTTP_PORT, NETWORK
-from nornir_upgrade.lab.mirror import Mirror
+
+from . import control, forward, web
+from .errors import LabError
+from .host import CONTROLLER, HTTP_PORT, NETWORK
+from .mirror import Mirror
 
 _BRIDGE = "br0"
 _BOOT_SECONDS = 20.0

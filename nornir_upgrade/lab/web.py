@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.mirror import NAMES, Mirror, NotThere
+from .errors import LabError
+from .mirror import NAMES, Mirror, NotThere
 
 
 def serve(address: tuple[str, int], directory: Path, mirror: Mirror) -> http.server.ThreadingHTTPServer:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.errors import CommandFailed
-from ..core.host import Host, quote
-from ..core.step import Step
-from ..core.store import Store
+from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Host, quote
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.depot import full
-from ..core.errors import CommandFailed, DiskFull, InvalidInput, StateDiffers
-from ..core.host import Host
-from ..core.step import Step, absolute
-from ..core.store import Store
+from nornir_upgrade.core.errors import CommandFailed, DiskFull, InvalidInput, StateDiffers
+from nornir_upgrade.core.packaging.file_source import full
+from nornir_upgrade.core.step import Step, absolute
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Host
 
 _NAME = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*")
 DIRECTORY = "/var/lib/nornir-upgrade/dumps"

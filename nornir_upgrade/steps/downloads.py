@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.download import cached, download, drop, names_of
-from ..core.errors import DiskFull, InvalidInput
-from ..core.families import Name, family_of
-from ..core.host import Host
-from ..core.packages import Package, PackageWant
-from ..core.step import Step
-from ..core.store import Store
+from nornir_upgrade.core.errors import DiskFull, InvalidInput
+from nornir_upgrade.core.packaging.download import cached, download, drop, names_of
+from nornir_upgrade.core.packaging.family import Name, family_of
+from nornir_upgrade.core.packaging.model import Package, PackageWant
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Host
 
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~^%-]*\.(deb|rpm)", re.ASCII)
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.errors import InvalidInput, StateDiffers
-from ..core.host import FileState, Host
-from ..core.oddnames import is_odd, shown
-from ..core.step import Step, absolute
-from ..core.store import Store
+from nornir_upgrade.core.errors import InvalidInput, StateDiffers
+from nornir_upgrade.core.step import Step, absolute
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import FileState, Host
+from nornir_upgrade.core.transport.odd_names import is_odd, shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from typing import Literal
 
 from configupdater import ConfigUpdater, ParsingError
 
-from ..core.errors import InvalidInput
-from ..core.host import Host
-from ..core.step import Step
-from ..core.store import Store
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Host
+
 from .files import captured
 
 

@@ -4,14 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..core import transaction
-from ..core.arrangement import Arrangement
-from ..core.delivery import Delivered, keeps, supplied, unfetched
-from ..core.errors import CommandFailed, SimulationDiffers, StateDiffers
-from ..core.evr import sort_key
-from ..core.families import Family, Name, family_of
-from ..core.host import Host, Result
-from ..core.packages import (
+from nornir_upgrade.core.errors import CommandFailed, SimulationDiffers, StateDiffers
+from nornir_upgrade.core.escrow.deliver import Delivered, keeps, supplied, unfetched
+from nornir_upgrade.core.packaging.deb import transaction
+from nornir_upgrade.core.packaging.deb.arrangement import Arrangement
+from nornir_upgrade.core.packaging.family import Family, Name, family_of
+from nornir_upgrade.core.packaging.model import (
     Package,
     PackageChange,
     PackageName,
@@ -22,8 +20,10 @@ from ..core.packages import (
     implied,
     standing_for,
 )
-from ..core.step import Step
-from ..core.store import Store
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Host, Result
+from nornir_upgrade.core.version.evr import sort_key
 
 JOB = "packages"
 _SHOWN = 3

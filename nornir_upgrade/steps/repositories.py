@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core import dnf_failure, repofile, transaction, waiting
-from ..core.errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked, StateDiffers
-from ..core.escrow import Escrow
-from ..core.host import FileState, Host, Result
-from ..core.step import Step, absolute
-from ..core.store import Store
+from nornir_upgrade.core import waiting
+from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked, StateDiffers
+from nornir_upgrade.core.escrow.escrow import Escrow
+from nornir_upgrade.core.packaging.deb import transaction
+from nornir_upgrade.core.packaging.dnf import failure as dnf_failure
+from nornir_upgrade.core.packaging.rpm import repo_file
+from nornir_upgrade.core.step import Step, absolute
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import FileState, Host, Result
 
 _PLACE = re.compile(r"/etc/apt/.*|/etc/yum\.repos\.d/[^/]+\.repo")
 _UPDATE_LIMIT = 600.0  # seconds
@@ -125,7 +128,7 @@ def _update_deb(path: str) -> Update:
 
 def _update_rpm(data: bytes) -> Update | None:
     """dnf, with those repositories alone that the file enables; None where there are none."""
-    enabled = [word for name in repofile.enabled(data.decode()) for word in ("--repo", name)]
+    enabled = [word for name in repo_file.enabled(data.decode()) for word in ("--repo", name)]
     argv = (
         "dnf",
         "--setopt=*.skip_if_unavailable=False",

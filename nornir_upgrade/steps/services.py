@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.errors import InvalidInput, StateDiffers
-from ..core.host import Host
-from ..core.step import Step
-from ..core.store import Store
+from nornir_upgrade.core.errors import InvalidInput, StateDiffers
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Host
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*")  # systemd.unit(5)
 _PROPERTIES = "Id,LoadState,ActiveState,UnitFileState"

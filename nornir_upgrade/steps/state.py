@@ -11,17 +11,17 @@ from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
-from ..core import settling
-from ..core.entries import area_of
-from ..core.errors import InvalidInput, StateDiffers
-from ..core.explained import why_explained
-from ..core.families import Name
-from ..core.host import FileState, Host
-from ..core.oddnames import is_odd, shown
-from ..core.records import added, returned, told_of
-from ..core.registries import AT_ONCE, BOUND, KEPT, Kept, Records, left, place_of, records_of, roots
-from ..core.step import Step, absolute
-from ..core.store import Store
+from nornir_upgrade.core.errors import InvalidInput, StateDiffers
+from nornir_upgrade.core.packaging.family import Name
+from nornir_upgrade.core.state import reload
+from nornir_upgrade.core.state.entries import area_of
+from nornir_upgrade.core.state.harmless import why_explained
+from nornir_upgrade.core.state.places import AT_ONCE, BOUND, KEPT, Kept, Records, left, place_of, records_of, roots
+from nornir_upgrade.core.state.records import added, returned, told_of
+from nornir_upgrade.core.step import Step, absolute
+from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import FileState, Host
+from nornir_upgrade.core.transport.odd_names import is_odd, shown
 
 _TRIES = 3
 _ROOTS = roots(restored=True)
@@ -122,7 +122,7 @@ class RestoreState(Step, kind="restore_state"):
         if self.part == "end":
             return
         if self.part == "whole":
-            settling.finish(host, self.family)
+            reload.finish(host, self.family)
         found = surveyed(host, self.configuration)
         alone = _alone((*found, *self.entries))
         present = {one.path: one for one in found if one.path not in alone}
@@ -133,7 +133,7 @@ class RestoreState(Step, kind="restore_state"):
             self._ahead(wanted, present, host, store)
         else:
             self._whole(wanted, present, host, store)
-            settling.reload(host)
+            reload.reload(host)
 
     def _ahead(self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
         for place in (one for one in KEPT if one.records and one.restored):
@@ -142,7 +142,7 @@ class RestoreState(Step, kind="restore_state"):
             elif place.path in wanted:
                 now, then = host.read(place.path), store.get(wanted[place.path].digest)
                 _write(host, present[place.path], added(now, then, place.records), now)
-        for path in settling.conffiles(host, self.family):
+        for path in reload.conffiles(host, self.family):
             if path in present and (self._stands_aside(present[path]) or (path not in wanted and self._touches(path))):
                 host.place(FileState(path, "absent"))
         own = _below(_outside(self.configuration))

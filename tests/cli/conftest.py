@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import controller
+from nornir_upgrade.runner import session
+from tests.cli.site import Site, loaded
 from tests.fake import hosts
-
-from .site import Site, loaded
 
 
 @pytest.fixture
@@ -15,7 +14,7 @@ def _in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The current directory is the test's own, and the fleet the one whose files lie there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr(controller, "_loaded", loaded)
+    monkeypatch.setattr(session, "_loaded", loaded)
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ from typing import Any, Literal, TypeVar
 
 from click.testing import CliRunner, Result
 
+from nornir_upgrade.config.settings import Settings
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import Unreachable
-from nornir_upgrade.core.facts import package_digest
-from nornir_upgrade.core.fleet import FleetHost
-from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.facts.gather import package_digest
+from nornir_upgrade.core.inventory.fleet import FleetHost
+from nornir_upgrade.core.inventory.limit import chosen
 from nornir_upgrade.core.journal import Journal
-from nornir_upgrade.core.limit import chosen
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.settings import Settings
+from nornir_upgrade.core.transport.host import Host
 from tests.fake import hosts, state
 from tests.fake.fleet import open_fleet
 
@@ -86,9 +86,9 @@ def loaded(settings: Settings, limit: str, _workers: int) -> Iterator[ShownFleet
 
 def stand_in() -> None:
     """Afterwards the command line of this process works on fake hosts."""
-    from nornir_upgrade import controller
+    from nornir_upgrade.runner import session
 
-    controller._loaded = loaded  # type: ignore[assignment]
+    session._loaded = loaded  # type: ignore[assignment]
 
 
 class Site:
@@ -133,7 +133,7 @@ class Site:
 
     def call(self, *argv: str, **more: Any) -> Result:
         """The command line in this process; standard input is no terminal."""
-        from nornir_upgrade.cli import door
+        from nornir_upgrade.cli.main import door
 
         return CliRunner().invoke(door, argv, prog_name="nornir-upgrade", **more)
 

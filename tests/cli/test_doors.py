@@ -14,14 +14,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nornir_upgrade import doors, settings
-from nornir_upgrade.cli import door
+from nornir_upgrade.cli.main import door
+from nornir_upgrade.config import settings
+from nornir_upgrade.console import exit_codes
 from nornir_upgrade.core import errors
+from nornir_upgrade.core.batches import Size
 from nornir_upgrade.core.errors import Failure, InvalidInput
-from nornir_upgrade.waves import Size
+from tests.cli.site import ROOT, Pause, Site
 from tests.core.toys import Note, plan_of
-
-from .site import ROOT, Pause, Site
 
 
 def verbs(group: click.Group = door, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -238,7 +238,7 @@ def test_nothing_to_do(site: Site) -> None:
 
 def test_the_facts_before_a_run_are_kept_of_the_hosts_that_it_concerns(site: Site) -> None:
     from nornir_upgrade.core import codec
-    from nornir_upgrade.core.facts import HostFacts
+    from nornir_upgrade.core.facts.gather import HostFacts
 
     site.call("run", site.write(plan_of({"a": [Note("/srv/x", "new")], "b": [Note("/srv/x", "new")]})), "--yes")
     journal = site.journal()
@@ -252,9 +252,9 @@ def test_the_facts_before_a_run_are_kept_of_the_hosts_that_it_concerns(site: Sit
 # ---------------------------------------------------------------------- the switch
 
 
-def door_that(error: BaseException) -> doors.Door:
+def door_that(error: BaseException) -> exit_codes.Door:
     """A door whose one verb raises."""
-    group = doors.Door(name="toy")
+    group = exit_codes.Door(name="toy")
 
     @group.command()
     def verb() -> None:

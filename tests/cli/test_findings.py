@@ -11,35 +11,34 @@ from typing import Any
 import pytest
 
 from nornir_upgrade.finding import STRICT, WAIVABLE, Finding
-from nornir_upgrade.preflight_inspection import _comparing
-from nornir_upgrade.preparation import findings_in_text
+from nornir_upgrade.preflight.probe import _comparing
+from nornir_upgrade.prepare.prepare import findings_in_text
+from tests.cli.site import Site
+from tests.cli.test_doors import on_a_terminal
 from tests.fake import hosts
 from tests.fake.fleet import open_fleet
 from tests.fake.host import FakeHost
 from tests.fake.state import Service
 
-from .site import Site
-from .test_doors import on_a_terminal
-
 NAME = "service-by-service"
 ROOM = "/\t{0} {1} {1} /\n/usr\t{0} {1} {1} /\n/var/cache/apt/archives\t{0} {1} {1} /\n/var/lib/nornir-upgrade\t{0} {1} {1} /\n"
 ELSEWHERE = {
-    "data-not-taken-back": "tests/forward/test_preflight.py",
-    "disk-full": "tests/forward/test_preflight_failures.py",
-    "family-without-repositories": "tests/forward/test_preflight.py",
+    "data-not-taken-back": "tests/preflight/test_findings.py",
+    "disk-full": "tests/preflight/test_unreachable.py",
+    "family-without-repositories": "tests/preflight/test_findings.py",
     "host-unreadable": "tests/cli/test_lost_hosts.py",
-    "hold-in-the-way": "tests/forward/test_preflight.py",
+    "hold-in-the-way": "tests/preflight/test_findings.py",
     "host-key": "tests/lab/test_preflight.py",
-    "limit-splits-stage": "tests/forward/test_preflight.py",
+    "limit-splits-stage": "tests/preflight/test_findings.py",
     "login-refused": "tests/lab/test_preflight.py",
-    "nothing-newer": "tests/forward/test_preflight.py",
-    "package-lost": "tests/forward/test_preflight.py",
-    "package-unobtainable": "tests/forward/test_preflight_failures.py",
+    "nothing-newer": "tests/preflight/test_findings.py",
+    "package-lost": "tests/preflight/test_findings.py",
+    "package-unobtainable": "tests/preflight/test_unreachable.py",
     "rehearsal-failed": "tests/lab/test_rehearse.py",
     "rehearsal-impossible": "tests/cli/test_rehearse.py",
-    "repository-expired": "tests/forward/test_preflight_failures.py",
-    "stages-entangled": "tests/forward/test_preflight.py",
-    "suite-missing": "tests/forward/test_scenarios_for_any_host.py",
+    "repository-expired": "tests/preflight/test_unreachable.py",
+    "stages-entangled": "tests/preflight/test_findings.py",
+    "suite-missing": "tests/scenario/test_any_host.py",
     "sudo-refused": "tests/lab/test_preflight.py",
 }
 """What fake hosts, or this fleet, cannot be brought to."""

@@ -5,12 +5,11 @@ import json
 import pytest
 
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.plan import Plan
+from tests.cli.site import Site
 from tests.fake import state
 from tests.fake.fleet import open_fleet
-
-from .site import Site
 
 NAME = "service-by-service"
 
@@ -194,7 +193,7 @@ def test_a_host_that_is_not_reached(havana: Site, argv: list[str]) -> None:
 
 def test_a_run_that_fails_in_the_midst_and_is_unwound(havana: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     from nornir_upgrade.core.errors import GateFailed
-    from nornir_upgrade.gates import HttpStatus
+    from nornir_upgrade.steps.gates import HttpStatus
 
     def refuse(self: HttpStatus, host: object, store: object) -> None:
         if "18003" in self.url:

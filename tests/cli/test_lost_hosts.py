@@ -5,10 +5,9 @@ import json
 import pytest
 from click.testing import Result
 
+from tests.cli.site import Site
+from tests.cli.test_forward import NAME, present
 from tests.fake.fleet import open_fleet
-
-from .site import Site
-from .test_forward import NAME, present
 
 BROKEN = "E: Malformed entry 57 in list file /etc/apt/sources.list.d/own.list (Component)\nE: The list of sources could not be read."
 

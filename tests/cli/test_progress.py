@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nornir_upgrade.console.options import Flags
+from nornir_upgrade.console.output import Screen, columns
+from nornir_upgrade.console.progress import Table, following, in_words
+from nornir_upgrade.console.text import masked, one_line, printable
 from nornir_upgrade.core import waiting
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.run import Event, Run
-from nornir_upgrade.flags import Flags
-from nornir_upgrade.progress import Table, following, in_words
-from nornir_upgrade.screen import Screen, columns
-from nornir_upgrade.words import masked, one_line, printable
 from tests.core.toys import Note, plan_of
 
 

@@ -1,9 +1,8 @@
 """The proof through the command line, on fake hosts: a host without a way back is not touched, but with consent."""
 
-from nornir_upgrade.core.facts import gather
+from nornir_upgrade.core.facts.gather import gather
+from tests.cli.site import Site
 from tests.fake.fleet import open_fleet
-
-from .site import Site
 
 NAME = "service-by-service"
 OLD_SOURCE = "/etc/apt/sources.list.d/cloud-havana.list"

@@ -2,19 +2,18 @@
 
 import pytest
 
-from nornir_upgrade import rehearsing
-from nornir_upgrade.core.escrow import PackageFile
-from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.escrow.escrow import PackageFile
+from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.finding import Finding
-from nornir_upgrade.proof import Proof
-from nornir_upgrade.rehearsing import Part, Rehearsal, parts, without_way_back
+from nornir_upgrade.planner.reversibility import Proof
+from nornir_upgrade.prepare import rehearse
+from nornir_upgrade.prepare.rehearse import Part, Rehearsal, parts, without_way_back
 from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
+from tests.cli.site import Site
 from tests.fake.fleet import open_fleet
-
-from .site import Site
 
 NAME = "service-by-service"
 PACKAGES = SetPackages((PackageWant("less", "amd64", "2", "installed"),))
@@ -56,7 +55,7 @@ def test_what_was_rehearsed_is_told_and_the_run_goes_on(havana: Site, monkeypatc
     def rehearsed(host: str, part: Part) -> Rehearsal:
         return Rehearsal(host, len(part.steps), part.back, part.why)
 
-    monkeypatch.setattr(rehearsing, "rehearse", lambda _, due, *__: tuple(rehearsed(*one) for one in due.items()))
+    monkeypatch.setattr(rehearse, "rehearse", lambda _, due, *__: tuple(rehearsed(*one) for one in due.items()))
     done = havana.call("run", NAME, "--yes", "--rehearse")
     assert done.exit_code == 0, done.output
     told = done.stderr.partition(" begins")[0]

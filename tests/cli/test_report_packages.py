@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.before_text import before_in_text
 from nornir_upgrade.core import journal
-from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import Event, Run
-from nornir_upgrade.recap import recap
-from nornir_upgrade.report import render
-from nornir_upgrade.report_packages import PackageRow, named, packages_of
+from nornir_upgrade.report.html import render
+from nornir_upgrade.report.packages import PackageRow, named, packages_of
+from nornir_upgrade.report.prior_state import before_in_text
+from nornir_upgrade.report.summary import recap
 from nornir_upgrade.steps.downloads import DownloadPackages
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.services import ServiceWant, SetServices

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade import execution
 from nornir_upgrade.core.journal import owned
 from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.runner import execute
 from nornir_upgrade.steps.files import CaptureFiles
+from tests.cli.site import Pause, Site
 from tests.core.toys import Keep, Note, plan_of
-
-from .site import Pause, Site
 
 
 def failing() -> Plan:
@@ -207,13 +206,13 @@ def test_the_second_signal_stops_at_once_and_journals_what_was_interrupted(site:
 def test_who_interrupts_after_the_last_step_is_told_how_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second Ctrl-C comes when it comes: steps may have ended already, and nobody listens for signals any more."""
 
-    carry_out = execution.carry_out
+    carry_out = execute.carry_out
 
     def interrupted(*argv: Any) -> None:
         carry_out(*argv)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execution, "carry_out", interrupted)
+    monkeypatch.setattr(execute, "carry_out", interrupted)
     result = site.call("run", site.write(failing()), "--yes")
     assert result.exit_code == 130
     run = site.json("status")["run"]

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.site import ROOT, Site
 from tests.core.toys import Note, plan_of
-
-from .site import ROOT, Site
 
 PLAN = plan_of({"a": [Note("/tmp/1", "x")], "b": [Note("/tmp/1", "x")]}, {"a": [Note("/tmp/2", "x")]})
 FAILING = plan_of({"a": [Note("/tmp/1", "refused")], "b": [Note("/tmp/1", "x")]})

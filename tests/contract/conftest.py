@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.lab.lab import Lab
 from tests.conftest import NODES, connect
 from tests.fake import hosts

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from nornir_upgrade.core.errors import CommandFailed, InvalidInput, TimedOut
-from nornir_upgrade.core.host import FileState, Host
+from nornir_upgrade.core.transport.host import FileState, Host
 from tests.fake.programs import APPEND, EXIT
 
 ODD = bytes(range(256)) + b"\r\n\0 '\"$`\\ \xff\xfe"
@@ -223,7 +223,7 @@ def test_what_is_not_there_cannot_be_downloaded(host: Host, scratch: str) -> Non
 def test_a_command_may_write_more_than_is_kept_in_memory(
     host: Host, scratch: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nornir_upgrade.core.remote.OUTPUT", 1000)
+    monkeypatch.setattr("nornir_upgrade.core.transport.remote.OUTPUT", 1000)
     host.write(f"{scratch}/file", ODD * 100)
     sink = io.BytesIO()
     host.stream(("cat", f"{scratch}/file"), sink)

@@ -10,21 +10,23 @@ from threading import Thread
 
 import pytest
 
-from nornir_upgrade.core import engine, transaction
-from nornir_upgrade.core.compare import compare
+from nornir_upgrade.core import engine
 from nornir_upgrade.core.errors import CommandFailed, Failure, PackageManagerLocked, SimulationDiffers, Unobtainable
-from nornir_upgrade.core.facts import HostFacts, gather, package_digest
-from nornir_upgrade.core.families import family_of
-from nornir_upgrade.core.packages import Goal, Package, PackageWant, digest_of_packages, standing_for
-from nornir_upgrade.core.preview import EVERYTHING, preview
-from nornir_upgrade.core.ssh import SshHost
+from nornir_upgrade.core.facts.compare import compare
+from nornir_upgrade.core.facts.gather import HostFacts, gather, package_digest
+from nornir_upgrade.core.packaging.deb import transaction
+from nornir_upgrade.core.packaging.family import family_of
+from nornir_upgrade.core.packaging.model import Goal, Package, PackageWant, digest_of_packages, standing_for
+from nornir_upgrade.core.packaging.preview import EVERYTHING, preview
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.gates import AuditClean
-from nornir_upgrade.lab import provision, rpm_provision
+from nornir_upgrade.core.transport.ssh import SshHost
+from nornir_upgrade.lab import provision
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.releases import ICEHOUSE
-from nornir_upgrade.lab.rpm_releases import ICEHOUSE_RPM
+from nornir_upgrade.lab.rpm import provision as rpm_provision
+from nornir_upgrade.lab.rpm.releases import ICEHOUSE_RPM
 from nornir_upgrade.steps.files import CaptureFiles
+from nornir_upgrade.steps.gates import AuditClean
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from tests.conftest import connect

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import gates
 from nornir_upgrade.core import engine
-from nornir_upgrade.core.apt import Apt
-from nornir_upgrade.core.download import drop, names_of
 from nornir_upgrade.core.errors import CommandFailed, Failure, GateFailed, SimulationDiffers, StateDiffers, Unobtainable
-from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
-from nornir_upgrade.core.facts import HostFacts, gather
-from nornir_upgrade.core.host import FileState, Host
-from nornir_upgrade.core.packages import Goal, Package, PackageWant
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.facts.gather import HostFacts, gather
+from nornir_upgrade.core.packaging.deb.apt import Apt
+from nornir_upgrade.core.packaging.download import drop, names_of
+from nornir_upgrade.core.packaging.model import Goal, Package, PackageWant
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import FileState, Host
 from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.steps import gates
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
 from nornir_upgrade.steps.downloads import DownloadPackages
@@ -28,11 +28,10 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 from tests.conftest import connect
+from tests.contract.conftest import BOTH
 from tests.crash import compact
 from tests.fake import dpkg, hosts
 from tests.fake.index import HAVANA, ICEHOUSE
-
-from .conftest import BOTH
 
 _CONFIGURATION = ("/etc/nova", "/etc/keystone", "/etc/cinder")
 ICEHOUSE_SOURCE = SetRepository(hosts.SOURCES.format(release="icehouse"), hosts.SOURCE.format(release="icehouse"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .toys import Site
+from tests.core.toys import Site
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nornir_upgrade.core.errors import TimedOut
-from nornir_upgrade.core.remote import ENVIRONMENT, RemoteHost, Sink
+from nornir_upgrade.core.transport.remote import ENVIRONMENT, RemoteHost, Sink
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 MINE = grp.getgrgid(os.getegid()).gr_name

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
-from .versions import DEB, INVALID, RPM, Pair, pairs
+from tests.core.versions import DEB, INVALID, RPM, Pair, pairs
 
 TABLES = Path(__file__).parents[1] / "cases" / "versions"
 _SYSTEM_PYTHON = "/usr/bin/python3"  # the one that has Debian's python3-apt and python3-rpm

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .local import ME
+from tests.core.local import ME
 
 PROGRAM = "/usr/sbin/sshd"
 

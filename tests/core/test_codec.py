@@ -4,12 +4,11 @@ import pytest
 
 from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.host import FileState
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.steps.files import RestoreFiles
-
-from .toys import Exists, Note, plan_of
+from tests.core.toys import Exists, Note, plan_of
 
 PLAN = plan_of({"a": [Note("/tmp/1", None)], "b": [RestoreFiles(("/etc",), (FileState("/etc", "absent"),))]},
                gates={"a": [Exists("/x")]})  # fmt: skip

@@ -7,9 +7,8 @@ from nornir_upgrade.core.errors import Drift, Irreversible, StateDiffers, Unreac
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import unwind
 from nornir_upgrade.core.step import Step
+from tests.core.toys import Exists, Note, Site, Trace, plan_of
 from tests.fake.faults import Crash, raises_on
-
-from .toys import Exists, Note, Site, Trace, plan_of
 
 ONE, TWO, BAD = Note("/tmp/1", "one"), Note("/tmp/2", "two"), Note("/tmp/3", "refused")
 

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from nornir_upgrade.core.errors import DigestMismatch, DiskFull, Failure, InvalidInput, JournalLocked, UnknownName
 from nornir_upgrade.core.journal import Journal, owned, pick
 from nornir_upgrade.core.run import Event
-
-from .toys import Note, plan_of
+from tests.core.toys import Note, plan_of
 
 PLAN = plan_of({"a": [Note("/tmp/1", "x")]})
 

@@ -8,9 +8,8 @@ from nornir_upgrade.core.engine import Policy
 from nornir_upgrade.core.errors import Irreversible, StateDiffers
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Event, Run, unwind
+from tests.core.toys import Keep, Note, Site, plan_of
 from tests.fake.faults import raises_on
-
-from .toys import Keep, Note, Site, plan_of
 
 
 def back(site: Site, run: Run, **fields: frozenset[str]) -> list[tuple[str, str, object]]:

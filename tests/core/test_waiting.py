@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade.core import transaction, waiting
+from nornir_upgrade.core import waiting
 from nornir_upgrade.core.errors import PackageManagerLocked
-from nornir_upgrade.core.host import Result
+from nornir_upgrade.core.packaging.deb import transaction
+from nornir_upgrade.core.transport.host import Result
 
 
 class Busy:

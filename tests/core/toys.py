@@ -6,12 +6,12 @@ from typing import Literal
 
 from nornir_upgrade.core.engine import Outcome, Policy, execute
 from nornir_upgrade.core.errors import GateFailed, StateDiffers
-from nornir_upgrade.core.host import FileState, Host
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import FileState, Host
 from tests.fake import hosts
 from tests.fake.fleet import FakeFleet
 from tests.fake.programs import APPEND

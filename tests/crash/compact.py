@@ -4,18 +4,18 @@
 repository of havana. The plan takes them to icehouse.
 """
 
-from nornir_upgrade.core.facts import gather
-from nornir_upgrade.core.host import FileState, Host
-from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.facts.gather import gather
+from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.preview import preview
 from nornir_upgrade.core.plan import Plan, Wave, Work
-from nornir_upgrade.core.preview import preview
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.gates import AuditClean, CommandSucceeds, DatabaseDumps, HttpStatus, PortOpen, ServiceActive
+from nornir_upgrade.core.transport.host import FileState, Host
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
 from nornir_upgrade.steps.downloads import DownloadPackages, NewRepository
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
+from nornir_upgrade.steps.gates import AuditClean, CommandSucceeds, DatabaseDumps, HttpStatus, PortOpen, ServiceActive
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository

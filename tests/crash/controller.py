@@ -10,14 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import nornir_upgrade.vocabulary  # noqa: F401  # so that a plan of any step can be read
-from nornir_upgrade.core import codec, fleet
+import nornir_upgrade.steps.registry  # noqa: F401  # so that a plan of any step can be read
+from nornir_upgrade.core import codec
 from nornir_upgrade.core import journal as journals
 from nornir_upgrade.core.engine import Outcome
+from nornir_upgrade.core.inventory import fleet
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.store import Store
-
-from .harness import Boundary, Controller, killing
+from tests.crash.harness import Boundary, Controller, killing
 
 
 def main(argv: Sequence[str]) -> int:

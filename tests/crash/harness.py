@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from nornir_upgrade.core import journal as journals
 from nornir_upgrade.core.engine import Fleet, Outcome, Policy, execute
-from nornir_upgrade.core.facts import package_digest
+from nornir_upgrade.core.facts.gather import package_digest
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Event, Run, unwind

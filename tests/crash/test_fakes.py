@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import planner, scenario_file
-from nornir_upgrade.core.facts import gather
+from nornir_upgrade.core.facts.gather import gather
+from nornir_upgrade.core.packaging.preview import preview
 from nornir_upgrade.core.plan import Plan
-from nornir_upgrade.core.preview import preview
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.planner import upgrade
+from nornir_upgrade.scenario import loader
 from tests.conftest import Say
+from tests.crash import compact
+from tests.crash.harness import Controller, Tally, after, boundaries, controller, copy, killed
 from tests.fake import hosts
-
-from . import compact
-from .harness import Controller, Tally, after, boundaries, controller, copy, killed
 
 pytestmark = pytest.mark.crash
 
@@ -56,11 +56,11 @@ MEMBERS = (
 def scenario_case(start: Path) -> Plan:
     """The whole of service-by-service, on the four hosts of the example inventory, planned as a user's run is."""
     fakes = {state.name: hosts.place(state, start) for state in hosts.fleet()}
-    scenario = scenario_file.load("service-by-service")
+    scenario = loader.load("service-by-service")
     facts = {name: gather(host) for name, host in fakes.items()}
-    requests = planner.requests(scenario, MEMBERS, facts)
+    requests = upgrade.requests(scenario, MEMBERS, facts)
     previews = {name: preview(fakes[name], one.repositories, one.packages) for name, one in requests.items()}
-    plan = planner.plan_upgrade(scenario, MEMBERS, facts, previews)
+    plan = upgrade.plan_upgrade(scenario, MEMBERS, facts, previews)
     assert not plan.points_of_no_return
     return plan
 

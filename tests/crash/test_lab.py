@@ -14,17 +14,16 @@ from typing import Literal
 import pytest
 
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.facts import HostFacts, gather
-from nornir_upgrade.core.host import FileState
+from nornir_upgrade.core.facts.gather import HostFacts, gather
 from nornir_upgrade.core.journal import Journal
-from nornir_upgrade.core.ssh import SshHost
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import FileState
+from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab.lab import Lab
 from tests.conftest import Say, connect
+from tests.crash import compact
+from tests.crash.harness import Boundary, Tally, boundaries
 from tests.fake.state import OURS
-
-from . import compact
-from .harness import Boundary, Tally, boundaries
 
 CONTROL, COMPUTE = "ctl1", "cmp1"
 SPREAD = 10

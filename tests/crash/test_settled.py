@@ -6,7 +6,7 @@ import pytest
 
 from nornir_upgrade.core.engine import Policy, execute
 from nornir_upgrade.core.errors import TimedOut
-from nornir_upgrade.core.facts import package_digest
+from nornir_upgrade.core.facts.gather import package_digest
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import unwind

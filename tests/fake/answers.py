@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from hashlib import sha256
 from time import time
 
-from nornir_upgrade.core import entries, registries
-from nornir_upgrade.core.host import FileState, Result
-
-from . import apt, database, dpkg, files
-from .index import VERSIONS, offer_of, offers
-from .state import File, HostState, Installed
+from nornir_upgrade.core.state import entries, places
+from nornir_upgrade.core.transport.host import FileState, Result
+from tests.fake import apt, database, dpkg, files
+from tests.fake.index import VERSIONS, offer_of, offers
+from tests.fake.state import File, HostState, Installed
 
 _ROOMS = {"/": "/", "/usr": "/", "/var/cache/apt/archives": "/var", "/var/lib/nornir-upgrade": "/var"}
 _SYSTEM = 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'
@@ -44,7 +43,7 @@ def facts(state: HostState, boundary: str, databases: Iterable[str]) -> Result:
 
 def _beside_packages(state: HostState) -> dict[str, str]:
     """What `entries.SCRIPT` prints."""
-    found = [one for one in files.survey(state, registries.roots(restored=False)) if not registries.left(one.path)]
+    found = [one for one in files.survey(state, places.roots(restored=False)) if not places.left(one.path)]
     letters = {"file": "f", "directory": "d", "symlink": "l"}
     told = [(one.path, letters[one.kind], one.mode or "0777", f"{one.owner}:{one.group}", one.target) for one in found]
     said = dict.fromkeys(entries.PARTS, "")

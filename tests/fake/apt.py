@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import sha256
 
-from nornir_upgrade.core import apt
-from nornir_upgrade.core.host import Result
-from nornir_upgrade.core.preview import EVERYTHING
-
-from .index import VERSIONS, Offer, Relation, compare, offer_of, offers, satisfies
-from .state import HostState, Installed
+from nornir_upgrade.core.packaging.deb import apt
+from nornir_upgrade.core.packaging.preview import EVERYTHING
+from nornir_upgrade.core.transport.host import Result
+from tests.fake.index import VERSIONS, Offer, Relation, compare, offer_of, offers, satisfies
+from tests.fake.state import HostState, Installed
 
 FAILED = 100  # apt-get(8), Diagnostics
 

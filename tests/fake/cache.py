@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from nornir_upgrade.core import debname
-
-from . import apt, files
-from .state import NOTHING_DONE, File, HostState
+from tests.fake import apt, files
+from tests.fake.state import NOTHING_DONE, File, HostState
 
 DIRECTORY = "/var/cache/apt/archives"
 FULL = "cache is full"

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from nornir_upgrade.core import copies
-from nornir_upgrade.core.host import Result
-
-from . import files
-from .state import File, HostState
+from nornir_upgrade.core.escrow import host_copies
+from nornir_upgrade.core.transport.host import Result
+from tests.fake import files
+from tests.fake.state import File, HostState
 
 if TYPE_CHECKING:
-    from .programs import Call
+    from tests.fake.programs import Call
 
 
 _DISK = 1 << 40
@@ -68,8 +67,8 @@ def _pairs(call: "Call") -> Iterator[tuple[str, str]]:
 
 
 SCRIPTS: dict[str, Callable[[HostState, "Call"], Result]] = {
-    copies.LOOK: look,
-    copies.TAKE: take,
-    copies.LEND: lend,
-    copies.HEADS: heads,
+    host_copies.LOOK: look,
+    host_copies.TAKE: take,
+    host_copies.LEND: lend,
+    host_copies.HEADS: heads,
 }

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from . import files
-from .index import SCHEMAS
-from .state import NOTHING_DONE, Database, File, HostState
-from .systemd import release_of
+from tests.fake import files
+from tests.fake.index import SCHEMAS
+from tests.fake.state import NOTHING_DONE, Database, File, HostState
+from tests.fake.systemd import release_of
 
 _END = b"-- Dump completed\n"
 

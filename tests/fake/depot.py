@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, BinaryIO, TypeVar
 
-from nornir_upgrade.core import indexes, transaction
-from nornir_upgrade.core.depot import DIRECTORY, Held, Offer
 from nornir_upgrade.core.errors import Failure
-from nornir_upgrade.core.escrow import PackageFile
-from nornir_upgrade.core.host import Result
+from nornir_upgrade.core.escrow.escrow import PackageFile
+from nornir_upgrade.core.packaging.deb import index_repair, transaction
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, Held, Offer
 from nornir_upgrade.core.store import digest_of
+from nornir_upgrade.core.transport.host import Result
 
 T = TypeVar("T")
 CACHE = "/cache"
@@ -55,9 +55,9 @@ class StubHost:
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Result:
         if self.lost:
             raise self.lost
-        if indexes.DAMAGED in argv:
+        if index_repair.DAMAGED in argv:
             return Result(0, "".join(f"{path}\n" for path in self.damaged).encode(), b"")
-        if indexes.MEND in argv:
+        if index_repair.MEND in argv:
             self.damaged.clear()
             return Result(0, b"", b"")
         if transaction.QUIET in argv:

@@ -6,11 +6,10 @@ reinst-required at the old version, unpacked, half-configured.
 
 from hashlib import md5
 
-from nornir_upgrade.core import transaction
-
-from . import files, systemd
-from .index import Offer, Relation, offer_of, satisfies
-from .state import NOTHING_DONE, File, HostState, Installed, Service
+from nornir_upgrade.core.packaging.deb import transaction
+from tests.fake import files, systemd
+from tests.fake.index import Offer, Relation, offer_of, satisfies
+from tests.fake.state import NOTHING_DONE, File, HostState, Installed, Service
 
 OBSOLETE = " obsolete"
 POLICY = transaction.POLICY

@@ -7,9 +7,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.host import FileState
-
-from .state import File, HostState
+from nornir_upgrade.core.transport.host import FileState
+from tests.fake.state import File, HostState
 
 NOTHING = File("absent")
 

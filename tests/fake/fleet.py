@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from nornir_upgrade.core.host import Host
-
-from . import state
-from .host import FakeHost
+from nornir_upgrade.core.transport.host import Host
+from tests.fake import state
+from tests.fake.host import FakeHost
 
 T = TypeVar("T")
 

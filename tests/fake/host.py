@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nornir_upgrade.core.errors import CommandFailed, TimedOut
-from nornir_upgrade.core.host import FileState, Result, checked
 from nornir_upgrade.core.store import CHUNK
-
-from . import dpkg, files, programs, state
-from .faults import Faults, JobCut
-from .state import File, Job
+from nornir_upgrade.core.transport.host import FileState, Result, checked
+from tests.fake import dpkg, files, programs, state
+from tests.fake.faults import Faults, JobCut
+from tests.fake.state import File, Job
 
 _JOB_NAME = re.compile(r"[a-z0-9.-]+")
 _CUT = 137  # 128 + SIGKILL, as a shell tells of it

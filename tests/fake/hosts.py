@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import dpkg, files, state
-from .host import FakeHost
-from .index import BASE, PROJECTS, SCHEMAS, offer_of, offers
-from .state import Database, File, HostState, Installed
+from tests.fake import dpkg, files, state
+from tests.fake.host import FakeHost
+from tests.fake.index import BASE, PROJECTS, SCHEMAS, offer_of, offers
+from tests.fake.state import Database, File, HostState, Installed
 
 SOURCES = "/etc/apt/sources.list.d/cloud-{release}.list"
 SOURCE = "deb [signed-by=/usr/share/keyrings/lab-archive.gpg] http://10.99.0.1:8000/{release} {release} main\n"

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from nornir_upgrade.core import copies
-from nornir_upgrade.core.copies import DIRECTORY
 from nornir_upgrade.core.errors import DiskFull
-from nornir_upgrade.core.host import FileState, Result
+from nornir_upgrade.core.escrow import host_copies
+from nornir_upgrade.core.escrow.host_copies import DIRECTORY
 from nornir_upgrade.core.store import digest_of
-
-from .depot import StubHost
+from nornir_upgrade.core.transport.host import FileState, Result
+from tests.fake.depot import StubHost
 
 
 @dataclass(slots=True)
@@ -32,7 +31,7 @@ class Keeper(StubHost):
             return Result(0, b"", b"")
         if argv[0] != "sh":
             return StubHost.run(self, argv, stdin=stdin, timeout=timeout, check=check)
-        act = {copies.LOOK: self._looked, copies.TAKE: self._taken, copies.HEADS: self._heads}
+        act = {host_copies.LOOK: self._looked, host_copies.TAKE: self._taken, host_copies.HEADS: self._heads}
         return act[argv[2]](argv[4:], stdin.decode().splitlines())
 
     def copies(self) -> set[str]:
@@ -60,7 +59,7 @@ class Keeper(StubHost):
         return _told(f"{digest_of(data)}  {digest}" for digest, data in found if data is not None)
 
     def _taken(self, arguments: Sequence[str], lines: Sequence[str]) -> Result:
-        if self._used() + (int(arguments[1]) - copies.RESERVE) // 2 > self.room:
+        if self._used() + (int(arguments[1]) - host_copies.RESERVE) // 2 > self.room:
             return Result(1, b"No space left on device: it is full\n", b"")
         for digest, _, path in (line.partition("\t") for line in lines):
             if digest_of(self.stands[path]) == digest:

@@ -5,14 +5,13 @@ import tarfile
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from nornir_upgrade.core import mounts, walk
-from nornir_upgrade.core.host import Result
-
-from . import files
-from .state import File, HostState
+from nornir_upgrade.core.filesystem import mounts, walk
+from nornir_upgrade.core.transport.host import Result
+from tests.fake import files
+from tests.fake.state import File, HostState
 
 if TYPE_CHECKING:
-    from .programs import Call
+    from tests.fake.programs import Call
 
 MOUNTS = (
     b"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:5 / /proc rw - proc proc rw\n23 21 0:9 / /data rw - nfs4 nas:/ rw\n"

@@ -3,32 +3,28 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nornir_upgrade import gates
-from nornir_upgrade.core import apt as core_apt
-from nornir_upgrade.core import (
+from nornir_upgrade.core.facts import belongings, gather, probe
+from nornir_upgrade.core.filesystem import walk
+from nornir_upgrade.core.packaging.deb import apt as core_apt
+from nornir_upgrade.core.packaging.deb import (
     arrangement,
-    belongings,
-    debdepot,
-    download_deb,
-    facts,
-    indexes,
-    inspection,
-    preview_deb,
-    rehearsal_deb,
-    settling,
+    download,
+    file_guard,
+    file_source,
+    index_repair,
+    preview,
+    rehearsal,
     transaction,
-    walk,
-    whole,
 )
-from nornir_upgrade.core.host import Result
+from nornir_upgrade.core.state import reload
+from nornir_upgrade.core.transport.host import Result
 from nornir_upgrade.steps import databases as database_step
-from nornir_upgrade.steps import repositories
-from rollback import edited
-
-from . import answers, apt, cache, database, dpkg, files, pictures, systemd
-from .copies import SCRIPTS as COPIES
-from .index import MIGRATIONS
-from .state import NOTHING_DONE, File, HostState
+from nornir_upgrade.steps import gates, repositories
+from rollback import edits
+from tests.fake import answers, apt, cache, database, dpkg, files, pictures, systemd
+from tests.fake.copies import SCRIPTS as COPIES
+from tests.fake.index import MIGRATIONS
+from tests.fake.state import NOTHING_DONE, File, HostState
 
 OK = Result(0, b"", b"")
 
@@ -427,22 +423,22 @@ APPEND = 'printf "%s" "$2" >>"$1"'
 EXIT = 'printf out; printf err >&2; exit "$1"'
 SCRIPTS: dict[str, Program] = {
     core_apt.QUERY: _query,
-    facts.DIGEST: _listed,
-    facts.SCRIPT: _facts,
-    debdepot.LOOK: _look,
-    download_deb.LIST: _cached,
-    download_deb.DROP: _drop_cached,
-    download_deb.DOWNLOAD: _download,
+    gather.DIGEST: _listed,
+    gather.SCRIPT: _facts,
+    file_source.LOOK: _look,
+    download.LIST: _cached,
+    download.DROP: _drop_cached,
+    download.DOWNLOAD: _download,
     repositories._FORGET: _forget_indexes,
-    indexes.DAMAGED: _whole_indexes,
-    inspection.SCRIPTS["deb"]: _inspection,
+    index_repair.DAMAGED: _whole_indexes,
+    probe.SCRIPTS["deb"]: _inspection,
     belongings.SCRIPTS["deb"]: _belongings,
     belongings.LOOK: _belongings_found,
-    edited.NEWER: _newer,
-    preview_deb.SCRIPT: _preview,
-    rehearsal_deb.SCRIPT: _rehearsal,
+    edits.NEWER: _newer,
+    preview.SCRIPT: _preview,
+    rehearsal.SCRIPT: _rehearsal,
     transaction.GUARD: _guard,
-    whole.SCRIPT: _kept_whole,
+    file_guard.SCRIPT: _kept_whole,
     arrangement.SIMULATE: _simulate,
     transaction.QUIET: _quiet,
     walk.LOW: _wrapped,
@@ -455,9 +451,9 @@ SCRIPTS: dict[str, Program] = {
     EXIT: _exit,
     database_step._FROM_FILE: _from_file,
     database_step._PRIVATELY: _privately,
-    settling.CONFFILES: _conffiles,
-    settling.FINISH: _finish,
-    settling.RELOAD: _reload,
+    reload.CONFFILES: _conffiles,
+    reload.FINISH: _finish,
+    reload.RELOAD: _reload,
     **COPIES,
 }
 OPERATIONS: dict[str, Callable[..., tuple[int, bytes]]] = {

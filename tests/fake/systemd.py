@@ -2,10 +2,9 @@
 
 import json
 
-from nornir_upgrade.core.host import Result
-
-from .index import PORTS, SCHEMAS, offer_of, project_of
-from .state import HostState, Service
+from nornir_upgrade.core.transport.host import Result
+from tests.fake.index import PORTS, SCHEMAS, offer_of, project_of
+from tests.fake.state import HostState, Service
 
 _PROPERTIES = "--property=Id,LoadState,ActiveState,UnitFileState"
 _KEPT = f"{_PROPERTIES},TriggeredBy,Type,ActiveEnterTimestampMonotonic"

@@ -9,13 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLANTED = (
-    ("nornir_upgrade/core/plan.py", "import rollback.resolve", "never imports rollback"),
-    ("nornir_upgrade/core/errors.py", "import nornir_upgrade.core.host", "no circles"),
-    ("nornir_upgrade/steps/ini.py", "import nornir_upgrade.planner", "floors of nornir_upgrade"),
-    ("rollback/catalog.py", "import rollback.planner", "floors of rollback"),
-    ("rollback/resolve.py", "import nornir_upgrade.scenario", "rollback judges without"),
+    ("nornir_upgrade/core/plan.py", "import rollback.manifest.model", "never imports rollback"),
+    ("nornir_upgrade/core/errors.py", "import nornir_upgrade.core.transport.host", "no circles"),
+    ("nornir_upgrade/steps/ini.py", "import nornir_upgrade.planner.upgrade", "floors of nornir_upgrade"),
+    ("rollback/packaging/candidate.py", "import rollback.plan.planner", "floors of rollback"),
+    ("rollback/manifest/model.py", "import nornir_upgrade.scenario.model", "rollback judges without"),
     ("nornir_upgrade/steps/files.py", "import paramiko", "only ssh imports"),
-    ("nornir_upgrade/cli.py", "import nornir", "only fleet imports"),
+    ("nornir_upgrade/cli/main.py", "import nornir", "only fleet imports"),
     ("nornir_upgrade/unnamed.py", "pass", "floors of nornir_upgrade"),
 )
 

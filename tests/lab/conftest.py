@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.lab import dists
+from nornir_upgrade.lab.deb import dists
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.releases import HAVANA
-from nornir_upgrade.lab.rpm_releases import HAVANA_RPM
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM
 from nornir_upgrade.lab.signing import archive_key
 from tests.conftest import OWN
 from tests.lab.site import BOTH, GROUPS, RPM_GROUPS, Site

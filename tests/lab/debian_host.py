@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from nornir_upgrade.lab import base, debian
+from nornir_upgrade.lab import base
+from nornir_upgrade.lab.deb import debian
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.signing import ArchiveKey, archive_key

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nornir_upgrade.core.compare import AREAS
+from nornir_upgrade.core.facts.compare import AREAS
 from nornir_upgrade.lab.lab import Lab
 
 BIN = Path(sys.executable).parent

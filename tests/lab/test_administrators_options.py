@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade import proof
-from nornir_upgrade.core import indexes
 from nornir_upgrade.core.errors import ConnectionLost, DiskFull, HostUnreadable
-from nornir_upgrade.core.facts import gather
-from nornir_upgrade.core.inspection import inspect
-from nornir_upgrade.core.packages import PackageChange, PackageWant
-from nornir_upgrade.core.preview import EVERYTHING, preview
-from nornir_upgrade.core.rehearsal import rehearse
-from nornir_upgrade.core.ssh import SshHost
-from nornir_upgrade.lab import dists
+from nornir_upgrade.core.facts.gather import gather
+from nornir_upgrade.core.facts.probe import inspect
+from nornir_upgrade.core.packaging.deb import index_repair as indexes
+from nornir_upgrade.core.packaging.model import PackageChange, PackageWant
+from nornir_upgrade.core.packaging.preview import EVERYTHING, preview
+from nornir_upgrade.core.packaging.rehearsal import rehearse
+from nornir_upgrade.core.transport.ssh import SshHost
+from nornir_upgrade.lab.deb import dists
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.signing import archive_key
+from nornir_upgrade.planner import reversibility
 from tests.conftest import connect
 
 pytestmark = pytest.mark.lab
@@ -158,10 +158,10 @@ def test_forward_and_the_way_back_are_known_and_nothing_is_left(host: SshHost) -
         PackageWant(name, "all", new, "installed", auto=name != "shop") for name, (_, new) in changes.items() if new
     ]
     goals += [PackageWant("shop-common", "all", "", "config-files")]
-    back = proof._question(facts, goals, {LIST: SOURCE.format("new")})
+    back = reversibility._question(facts, goals, {LIST: SOURCE.format("new")})
     said = rehearse(host, "deb", back.repositories, back.present, back.after, back.want)
     assert said.refusal == "" and said.said is not None
-    assert {one.name for one in proof.unoffered(back, said)} == {"shop", "shop-common"}
+    assert {one.name for one in reversibility.unoffered(back, said)} == {"shop", "shop-common"}
     told = {one.name: (one.old, one.new) for one in said.said.changes}
     assert told == {"shop": ("2.0-1", "1.4-1"), "shop-common": ("", "1.4-1"), "shop-core": ("2.0-1", "")}
     assert traces(host) == before
@@ -231,7 +231,7 @@ def test_the_way_back_from_all_updates_of_an_ordinary_host_is_known(lab: Lab) ->
     changes = preview(host, {}, {"all": EVERYTHING})["all"].changes
     assert len(changes) > 10
     goals = [PackageWant(one.name, one.arch, one.new, "installed", auto=False) for one in changes if one.new]
-    back = proof._question(facts, goals, {})
+    back = reversibility._question(facts, goals, {})
     said = rehearse(host, "deb", back.repositories, back.present, back.after, back.want)
     assert said.refusal == "" and said.said is not None
     assert {one.name for one in said.said.changes} == {one.name for one in changes}

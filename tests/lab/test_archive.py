@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.lab import archive, seeds
-from nornir_upgrade.lab.fleet import FLEET, INSTALLED, extra_hosts
+from nornir_upgrade.lab import seeds
+from nornir_upgrade.lab.deb import archive
+from nornir_upgrade.lab.deb.fleet import FLEET, INSTALLED, extra_hosts
 from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, RELEASES, Package, Release
 from nornir_upgrade.lab.signing import ArchiveKey, archive_key
 

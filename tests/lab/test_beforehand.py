@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core import download_deb, download_rpm
-from nornir_upgrade.core.depot import RESERVE
 from nornir_upgrade.core.errors import DiskFull
-from nornir_upgrade.core.packages import PackageWant
-from nornir_upgrade.core.preview import preview
+from nornir_upgrade.core.packaging.deb import download
+from nornir_upgrade.core.packaging.dnf import download as download_rpm
+from nornir_upgrade.core.packaging.file_source import RESERVE
+from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.preview import preview
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.gates import DatabaseDumps
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.scenario_file import load
+from nornir_upgrade.scenario.loader import load
 from nornir_upgrade.steps.databases import DIRECTORY
 from nornir_upgrade.steps.downloads import DownloadPackages, NewRepository
+from nornir_upgrade.steps.gates import DatabaseDumps
 from tests.conftest import connect
 from tests.lab.conftest import _site
 from tests.lab.picture import differences, take
@@ -97,7 +98,7 @@ def test_a_disk_that_fills_up_under_a_download_is_told_and_left_empty(
     with small_disk(fleet, name, CACHES[name], "32k"):
         with pytest.raises(DiskFull, match=rf"{name}: No space left .* are to be left"):
             step.apply(host, store)
-        for module in (download_deb, download_rpm):  # as if a disk were full that was not when it began
+        for module in (download, download_rpm):  # as if a disk were full that was not when it began
             monkeypatch.setattr(module, "DOWNLOAD", module.DOWNLOAD.replace(str(RESERVE), "16384"))
         fleet.run(name, ["sh", "-c", f"mkdir -p {CACHES[name]}/partial; head -c 16000 /dev/zero >{CACHES[name]}/other"])
         with pytest.raises(DiskFull, match=name):

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from nornir_upgrade.lab import payload
 from nornir_upgrade.lab.databases import Databases, connected
+from nornir_upgrade.lab.deb.fleet import CONTROL
 from nornir_upgrade.lab.errors import LabError
-from nornir_upgrade.lab.fleet import CONTROL
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.releases import RELEASES
-from nornir_upgrade.lab.rpm_releases import RPM_RELEASES
+from nornir_upgrade.lab.rpm.releases import RPM_RELEASES
 
 URL = "mysql://user:pass\\1@host/database"
 lines = st.lists(st.text(st.characters(codec="ascii", exclude_characters="\r\n")), max_size=4)

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core import delivery
-from nornir_upgrade.core.apt import Apt
-from nornir_upgrade.core.collect import Collected, Progress, collect
-from nornir_upgrade.core.depot import DIRECTORY
-from nornir_upgrade.core.eipp import PLANNER
 from nornir_upgrade.core.errors import DigestMismatch, DiskFull
-from nornir_upgrade.core.escrow import Escrow, PackageFile, files_of
-from nornir_upgrade.core.fleet import load
-from nornir_upgrade.core.host import Host
-from nornir_upgrade.core.packages import Package, PackageWant, differences, implied
+from nornir_upgrade.core.escrow import deliver
+from nornir_upgrade.core.escrow.collect import Collected, Progress, collect
+from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile, files_of
+from nornir_upgrade.core.inventory.fleet import load
+from nornir_upgrade.core.packaging.deb.apt import Apt
+from nornir_upgrade.core.packaging.deb.eipp import PLANNER
+from nornir_upgrade.core.packaging.deb.file_guard import kept_whole
+from nornir_upgrade.core.packaging.deb.transaction import guarded
+from nornir_upgrade.core.packaging.file_source import DIRECTORY
+from nornir_upgrade.core.packaging.model import Package, PackageWant, differences, implied
 from nornir_upgrade.core.store import Store, digest_of
-from nornir_upgrade.core.transaction import guarded
-from nornir_upgrade.core.whole import kept_whole
+from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.lab import provision
 from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE
 from tests.lab import picture
@@ -85,7 +85,7 @@ def one(small: Site) -> Iterator[Work]:
 
 
 def left_behind(work: Work, *hosts: str) -> list[str]:
-    return [name for name in hosts if work.site.text(name, "ls", "-d", DIRECTORY, delivery.DIRECTORY)]
+    return [name for name in hosts if work.site.text(name, "ls", "-d", DIRECTORY, deliver.DIRECTORY)]
 
 
 # ---------------------------------------------------------------------- collecting
@@ -170,7 +170,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(o
     simulate = APT.simulate(want, present, downgrade=True)
     assert "was not found" in host.run(simulate, check=False).errors
 
-    delivered = delivery.supply(host, one.escrow.store, "deb", want, present)
+    delivered = deliver.supply(host, one.escrow.store, "deb", want, present)
     assert len(delivered.paths) == sum(each.goal == "installed" for each in want)
     said = APT.parse_simulation(host.run(delivered.known_to(simulate)).text, present)
     assert said.changes == implied(want, present).changes
@@ -183,7 +183,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(o
     host.run(["systemctl", "start", "nova-compute"])
     assert one.site.transactions("cmp1") == transactions + 1
     assert differences(want, APT.parse_query(host.run(APT.query()).text)) == ()
-    delivery.withdraw(host)
+    deliver.withdraw(host)
     one.site.lab.run("cmp1", ["sh", "-c", f"rm -f {NEW}; apt-get -qq clean"])
     host.write(OLD, f"{provision.source_line(HAVANA)}\n".encode())
     host.forget("packages")
@@ -200,7 +200,7 @@ def test_what_repositories_offer_comes_from_there_and_only_the_rest_from_escrow(
     collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow).require()
     (less,) = (kept for kept in one.escrow.list() if kept.file.name == "less")
     assert less.rebuilt and len(one.escrow.list()) == 3
-    assert delivery.supply(host, one.escrow.store, "deb", (), then) == delivery.Delivered("deb", (), ())
+    assert deliver.supply(host, one.escrow.store, "deb", (), then) == deliver.Delivered("deb", (), ())
 
     with one.escrow.store.open(less.digest) as source:
         host.upload(source, "/root/less.deb")
@@ -212,38 +212,38 @@ def test_what_repositories_offer_comes_from_there_and_only_the_rest_from_escrow(
     present = APT.parse_query(host.run(APT.query()).text)
     want = _back(then, present)
     assert _names(want) == {"less", "nova-common", "nova-compute", "python-nova", "python-oslo.messaging"}
-    delivered = delivery.supply(host, one.escrow.store, "deb", want, present)
-    assert delivered.paths == (f"{delivery.DIRECTORY}/{less.file.file_name}",)
+    delivered = deliver.supply(host, one.escrow.store, "deb", want, present)
+    assert delivered.paths == (f"{deliver.DIRECTORY}/{less.file.file_name}",)
     change, *rest = APT.change(want, present, downgrade=True, wait=60)
     assert host.job("packages", (kept_whole(delivered.known_to(change), PLANNER, back=True), *rest)).status == 0
     assert differences(want, APT.parse_query(host.run(APT.query()).text)) == ()
     assert one.site.text("cmp1", "sh", "-c", "less --version | head -1").startswith("less ")
-    delivery.withdraw(host)
+    deliver.withdraw(host)
     host.forget("packages")
 
 
 def test_what_was_delivered_is_not_sent_again_and_a_changed_file_is(one: Work) -> None:
     one.collect("cmp1").require()
     host, files = one.host("cmp1"), one.escrow_files()
-    delivery.deliver(host, one.escrow, files)
-    path = f"{delivery.DIRECTORY}/{files[0].file_name}"
-    inode = one.site.text("cmp1", "stat", "-c", "%i", f"{delivery.DIRECTORY}/{files[1].file_name}")
+    deliver.deliver(host, one.escrow, files)
+    path = f"{deliver.DIRECTORY}/{files[0].file_name}"
+    inode = one.site.text("cmp1", "stat", "-c", "%i", f"{deliver.DIRECTORY}/{files[1].file_name}")
     host.write(path, b"changed")
-    host.write(f"{delivery.DIRECTORY}/stranger_1_all.deb", b"")
-    again = delivery.deliver(host, one.escrow, files)
-    assert one.site.text("cmp1", "stat", "-c", "%i", f"{delivery.DIRECTORY}/{files[1].file_name}") == inode
-    assert one.site.text("cmp1", "sh", "-c", f"ls {delivery.DIRECTORY}/*.deb").split() == sorted(again.paths)
+    host.write(f"{deliver.DIRECTORY}/stranger_1_all.deb", b"")
+    again = deliver.deliver(host, one.escrow, files)
+    assert one.site.text("cmp1", "stat", "-c", "%i", f"{deliver.DIRECTORY}/{files[1].file_name}") == inode
+    assert one.site.text("cmp1", "sh", "-c", f"ls {deliver.DIRECTORY}/*.deb").split() == sorted(again.paths)
     assert digest_of(host.read(path)) == one.escrow.require(files[0]).digest
-    assert one.site.text("cmp1", "stat", "-c", "%a %U", path, delivery.DIRECTORY).split("\n")[:2] == [
+    assert one.site.text("cmp1", "stat", "-c", "%a %U", path, deliver.DIRECTORY).split("\n")[:2] == [
         "600 root",
         "700 root",
     ]
     _flip(one.site.state / "store", one.escrow.require(files[0]).digest)
     host.write(path, b"changed")
     with pytest.raises(DigestMismatch, match=str(files[0])):
-        delivery.deliver(host, one.escrow, files)
+        deliver.deliver(host, one.escrow, files)
     assert host.read(path) == b"changed"
-    delivery.withdraw(host)
+    deliver.withdraw(host)
 
 
 # ---------------------------------------------------------------------- a full disk
@@ -284,16 +284,16 @@ def test_installing_what_was_rebuilt_changes_nothing(one: Work) -> None:
     collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow).require()
     assert all(kept.rebuilt for kept in one.escrow.list()) and len(one.escrow.list()) == len(names)
     assert " 4755 root root" in files and "/bin/sh " in files and "/lib" in files
-    delivered = delivery.deliver(host, one.escrow, one.escrow_files())
+    delivered = deliver.deliver(host, one.escrow, one.escrow_files())
     listed = one.site.text(
         "cmp1",
         "sh",
         "-c",
-        f"dpkg-deb -c {delivery.DIRECTORY}/dash_*.deb; dpkg-deb -f {delivery.DIRECTORY}/dash_*.deb Status",
+        f"dpkg-deb -c {deliver.DIRECTORY}/dash_*.deb; dpkg-deb -f {deliver.DIRECTORY}/dash_*.deb Status",
     )
     assert "./bin/sh -> dash" in listed and "./ins" not in listed and "ok installed" not in listed
     one.site.lab.run("cmp1", ["dpkg", "--force-confold", "-i", *delivered.paths])
-    delivery.withdraw(host)
+    deliver.withdraw(host)
     one.site.lab.run("cmp1", ["apt-mark", "auto", *sorted(before["cmp1"]["auto"])])
     assert one.site.text("cmp1", "sh", "-c", EVERY_FILE, "sh", *names) == files
     one.site.lab.run("cmp1", ["rm", "/etc/sudo.conf.dpkg-dist"])

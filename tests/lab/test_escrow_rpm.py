@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from nornir_upgrade.core import delivery
-from nornir_upgrade.core.collect import Collected, collect
-from nornir_upgrade.core.depot import DIRECTORY
-from nornir_upgrade.core.dnf import Dnf
-from nornir_upgrade.core.escrow import Escrow, PackageFile, files_of
-from nornir_upgrade.core.fleet import load
-from nornir_upgrade.core.host import Host
-from nornir_upgrade.core.packages import Package, PackageWant, implied
+from nornir_upgrade.core.escrow import deliver
+from nornir_upgrade.core.escrow.collect import Collected, collect
+from nornir_upgrade.core.escrow.escrow import Escrow, PackageFile, files_of
+from nornir_upgrade.core.inventory.fleet import load
+from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
+from nornir_upgrade.core.packaging.file_source import DIRECTORY
+from nornir_upgrade.core.packaging.model import Package, PackageWant, implied
 from nornir_upgrade.core.store import Store, digest_of
+from nornir_upgrade.core.transport.host import Host
 from tests.lab import picture
 from tests.lab.site import RPM_GROUPS, Site
 
@@ -112,7 +112,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
     want = back(then, present)
     simulate = DNF.simulate(want, present, downgrade=True)
     assert "Cannot find rpm nevra" in host.run(simulate, check=False).errors
-    delivered = delivery.supply(host, work.escrow.store, "rpm", want, present)
+    delivered = deliver.supply(host, work.escrow.store, "rpm", want, present)
     assert len(delivered.paths) == sum(one.goal == "installed" for one in want)
     said = DNF.parse_simulation(host.run(delivered.known_to(simulate), timeout=300).text, present)
     assert said.changes == implied(want, present).changes
@@ -121,8 +121,8 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
     assert done.status == 0, done.text
     assert picture.take(work.site.lab, [name])[name]["packages"] == before
     assert work.site.text(name, "sh", "-c", "rpm -V $(rpm -qa 'openstack-*' 'python-*') | grep -v ' c '") == ""
-    delivery.withdraw(host)
-    assert work.site.text(name, "ls", "-d", delivery.DIRECTORY) == ""
+    deliver.withdraw(host)
+    assert work.site.text(name, "ls", "-d", deliver.DIRECTORY) == ""
 
 
 SPEC = """\
@@ -176,7 +176,7 @@ def test_a_rebuilt_package_holds_every_kind_of_file_as_it_was(work: Work) -> Non
     (kept,) = collect(work.fleet, {"rcmp1": "rpm"}, {"rcmp1": [odd]}, work.escrow).kept
     assert kept.rebuilt and was.count("/srv/odd/") > 7
     work.site.lab.run("rcmp1", ["sh", "-c", "rpm -e odd; rm -rf /srv/odd* /etc/odd.conf*"])
-    delivered = delivery.deliver(work.host("rcmp1"), work.escrow, [odd])
+    delivered = deliver.deliver(work.host("rcmp1"), work.escrow, [odd])
     work.site.lab.run("rcmp1", ["rpm", "-i", *delivered.paths])
     # The configuration that somebody changed came back as it was, and a line longer; it counts as changed once it is restored.
     work.site.lab.run("rcmp1", ["sh", "-c", "echo changed | cmp -n 8 - /etc/odd.conf && echo changed > /etc/odd.conf"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nornir_upgrade.lab import provision, seeds
-from nornir_upgrade.lab.fleet import FLEET, INSTALLED
+from nornir_upgrade.lab.deb.fleet import FLEET, INSTALLED
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.releases import HAVANA, ICEHOUSE, Package, Release
 

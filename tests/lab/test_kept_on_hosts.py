@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade.core.copies import DIRECTORY
+from nornir_upgrade.core.escrow.host_copies import DIRECTORY
 from tests.lab.picture import differences, take
 from tests.lab.site import ONE, SCENARIO, Site
 from tests.lab.test_way_back_from_escrow import deleted

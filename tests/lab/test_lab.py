@@ -15,8 +15,7 @@ from nornir_upgrade.core.errors import CommandFailed, InvalidInput, UnknownName
 from nornir_upgrade.lab.errors import LabError
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
-
-from ..conftest import NODES, OWN, PREFIX
+from tests.conftest import NODES, OWN, PREFIX
 
 pytestmark = pytest.mark.lab
 

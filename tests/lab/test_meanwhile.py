@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.lab import shop
+from nornir_upgrade.lab.deb import shop
+from nornir_upgrade.lab.deb.shop import Package
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.lab.payload import Entry
-from nornir_upgrade.lab.shop import Package
 from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]  # some four minutes, most of them spent waiting

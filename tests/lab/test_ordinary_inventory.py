@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from nornir_upgrade import settings
-from nornir_upgrade.core import fleet
+from nornir_upgrade.config import settings
+from nornir_upgrade.core.inventory import fleet
 from nornir_upgrade.lab import ordinary, ordinary_inventory
 from nornir_upgrade.lab.lab import Lab
 

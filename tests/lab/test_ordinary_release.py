@@ -7,7 +7,7 @@ import pytest
 
 from nornir_upgrade.lab import ordinary
 from nornir_upgrade.lab.lab import Lab
-from rollback.picture_rules import Rule
+from rollback.disk.rules import Rule
 from tests.conftest import OWN, Say
 from tests.lab import whole
 from tests.lab.prober import Prober

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from nornir_upgrade.core.origins import Origin, options
-from nornir_upgrade.core.preview import EVERYTHING, preview
-from nornir_upgrade.core.ssh import SshHost
+from nornir_upgrade.core.packaging.origins import Origin, options
+from nornir_upgrade.core.packaging.preview import EVERYTHING, preview
+from nornir_upgrade.core.transport.ssh import SshHost
 from tests.conftest import connect
 from tests.lab.site import Site
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from nornir_upgrade.core import transaction
 from nornir_upgrade.core.errors import CommandFailed, NoSolution, Unobtainable
-from nornir_upgrade.core.packages import PackageWant
-from nornir_upgrade.core.preview import preview
-from nornir_upgrade.core.ssh import SshHost
+from nornir_upgrade.core.packaging.deb import transaction
+from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.preview import preview
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab import provision
 from nornir_upgrade.lab.releases import ICEHOUSE
 from nornir_upgrade.steps.packages import SetPackages

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .site import ONE, SCENARIO, Site
+from tests.lab.site import ONE, SCENARIO, Site
 
 pytestmark = pytest.mark.lab
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade import vocabulary as vocabulary
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.facts import HostFacts, gather
-from nornir_upgrade.core.packages import Package
+from nornir_upgrade.core.facts.gather import HostFacts, gather
+from nornir_upgrade.core.packaging.model import Package
 from nornir_upgrade.core.plan import Plan
-from nornir_upgrade.proof import questions
+from nornir_upgrade.planner.reversibility import questions
 from tests.conftest import connect
 from tests.lab.conftest import Lose
 from tests.lab.picture import differences, take

@@ -10,16 +10,16 @@ from typing import TypeVar
 
 import pytest
 
-from nornir_upgrade.core import layer, layer_plan
-from nornir_upgrade.core.host import Host
-from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.console.options import Flags
+from nornir_upgrade.console.output import Screen
+from nornir_upgrade.core.filesystem import layer, layer_plan
+from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
-from nornir_upgrade.core.ssh import SshHost
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.flags import Flags
+from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.rehearsing import Rehearsal, parts, rehearse
-from nornir_upgrade.screen import Screen
+from nornir_upgrade.prepare.rehearse import Rehearsal, parts, rehearse
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from tests.conftest import connect

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nornir_upgrade.core import evr
-from nornir_upgrade.lab import base, payload, rpm_archive
-from nornir_upgrade.lab.fleet import FLEET, extra_hosts
-from nornir_upgrade.lab.rpm_fleet import RPM_FLEET, RPM_HELD, RPM_INSTALLED
-from nornir_upgrade.lab.rpm_releases import HAVANA_RPM, ICEHOUSE_RPM, JUNO_RPM, RPM_RELEASES, RpmPackage, RpmRelease
+from nornir_upgrade.core.version import evr
+from nornir_upgrade.lab import base, payload
+from nornir_upgrade.lab.deb.fleet import FLEET, extra_hosts
+from nornir_upgrade.lab.rpm import archive
+from nornir_upgrade.lab.rpm.fleet import RPM_FLEET, RPM_HELD, RPM_INSTALLED
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM, JUNO_RPM, RPM_RELEASES, RpmPackage, RpmRelease
 from nornir_upgrade.lab.signing import ArchiveKey
 
 SCRIPT = payload.data("rpm.sh").read_text()
@@ -85,26 +86,26 @@ def test_a_conffile_differs_from_release_to_release(data: st.DataObject) -> None
 @given(releases, st.data())
 def test_a_spec_lists_every_file_that_the_package_holds(release: RpmRelease, data: st.DataObject) -> None:
     package = data.draw(st.sampled_from(release.packages))
-    text = rpm_archive.spec(package, release)
+    text = archive.spec(package, release)
     listed = {line.split(" ")[-1] for line in text.partition("%files\n")[2].splitlines() if "%dir" not in line}
-    assert listed == {f"/{entry.path}" for entry in rpm_archive.contents(package, release)}
+    assert listed == {f"/{entry.path}" for entry in archive.contents(package, release)}
     assert text.count("%config(noreplace)") == len(package.conffiles)
 
 
 @given(releases, st.data())
 def test_no_scriptlet_holds_what_rpm_would_take_for_a_macro(release: RpmRelease, data: st.DataObject) -> None:
     package = data.draw(st.sampled_from(release.packages))
-    scriptlets = rpm_archive.spec(package, release).partition("%pre\n")[2].partition("%files\n")[0]
+    scriptlets = archive.spec(package, release).partition("%pre\n")[2].partition("%files\n")[0]
     macros = re.findall(r"(?<!%)%(?!%)\S*", scriptlets.replace("%%", ""))
     assert macros == ["%post", "%preun", "%postun"]
 
 
 def test_the_digest_is_of_the_content_and_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     one, other = (ArchiveKey(tmp_path, public) for public in (b"one", b"other"))
-    before = rpm_archive.digest(one)
-    assert before == rpm_archive.digest(one) != rpm_archive.digest(other)
-    monkeypatch.setattr(rpm_archive, "RPM_RELEASES", RPM_RELEASES[:2])
-    assert rpm_archive.digest(one) != before
+    before = archive.digest(one)
+    assert before == archive.digest(one) != archive.digest(other)
+    monkeypatch.setattr(archive, "RPM_RELEASES", RPM_RELEASES[:2])
+    assert archive.digest(one) != before
 
 
 def test_a_recipe_is_known_by_its_scripts_too() -> None:
@@ -127,14 +128,14 @@ def test_they_stand_beside_the_debian_hosts() -> None:
 
 def test_repositories_of_another_digest_are_replaced_and_others_kept(tmp_path: Path) -> None:
     key = ArchiveKey(tmp_path / "key", b"key")
-    built = tmp_path / "cache" / "rpm-archives" / rpm_archive.digest(key)[:16]
+    built = tmp_path / "cache" / "rpm-archives" / archive.digest(key)[:16]
     built.mkdir(parents=True)
     (built / "repository").write_text("new")
     there = tmp_path / "rpm"
     there.mkdir()
     (there / "repository").write_text("old")
-    rpm_archive.build(tmp_path, tmp_path / "cache", key, lambda _: None)
+    archive.build(tmp_path, tmp_path / "cache", key, lambda _: None)
     assert (there / "repository").read_text() == "new"
     (there / "repository").write_text("a test's own")
-    rpm_archive.build(tmp_path, tmp_path / "cache", key, lambda _: None)
+    archive.build(tmp_path, tmp_path / "cache", key, lambda _: None)
     assert (there / "repository").read_text() == "a test's own"

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade.lab import rpm_provision, seeds
+from nornir_upgrade.lab import seeds
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.rpm_fleet import RPM_FLEET, RPM_INSTALLED
-from nornir_upgrade.lab.rpm_releases import HAVANA_RPM, ICEHOUSE_RPM, JUNO_RPM, RpmPackage, RpmRelease
+from nornir_upgrade.lab.rpm import provision
+from nornir_upgrade.lab.rpm.fleet import RPM_FLEET, RPM_INSTALLED
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM, JUNO_RPM, RpmPackage, RpmRelease
 
 pytestmark = pytest.mark.lab
 
@@ -46,7 +47,7 @@ def installed(lab: Lab, host: str) -> set[str]:
 def offer(lab: Lab, release: RpmRelease, *names: str) -> None:
     """Afterwards the release's repository is enabled on these hosts."""
     for host in names or NAMES:
-        path, data = rpm_provision.repository_path(release), rpm_provision.repository_file(release)
+        path, data = provision.repository_path(release), provision.repository_file(release)
         lab.run(host, ["tee", path], data.encode())
 
 
@@ -97,7 +98,7 @@ def test_every_service_answers_and_nothing_of_debians_is_left(hosts: Lab) -> Non
 
 def test_a_second_up_changes_nothing(hosts: Lab) -> None:
     before = text(hosts, "rctl1", "systemctl", "show", "-p", "MainPID", "openstack-keystone")
-    rpm_provision.up(hosts)
+    provision.up(hosts)
     assert text(hosts, "rctl1", "systemctl", "show", "-p", "MainPID", "openstack-keystone") == before
 
 

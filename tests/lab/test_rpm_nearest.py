@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from nornir_upgrade.core.dnf import Dnf
 from nornir_upgrade.core.errors import CommandFailed
-from nornir_upgrade.core.facts import HostFacts, OperatingSystem
-from nornir_upgrade.core.host import Host
-from nornir_upgrade.core.packages import Package, PackageWant, differences, implied
-from nornir_upgrade.core.ssh import SshHost
-from nornir_upgrade.lab import rpm_provision
+from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem
+from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
+from nornir_upgrade.core.packaging.model import Package, PackageWant, differences, implied
+from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.lab.rpm_releases import HAVANA_RPM, ICEHOUSE_RPM
+from nornir_upgrade.lab.rpm import provision
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM
 from nornir_upgrade.steps.packages import surprises
-from rollback.catalog import Catalog
-from rollback.enquiry import Wanted
-from rollback.manifests import dnf_command
-from rollback.nearest import Nearest
-from rollback.resolve import Manifest, require_solved
-from rollback.shelf import Shelf
-from rollback.stock import stock
-from rollback.wants import wants
+from rollback.catalog.catalogs import stock
+from rollback.catalog.host_query import Wanted
+from rollback.catalog.indexes import Shelf
+from rollback.manifest.files import dnf_command
+from rollback.manifest.model import Manifest, require_solved
+from rollback.manifest.transaction import wants
+from rollback.packaging.candidate import Catalog
+from rollback.solver.nearest import Nearest
 from tests.conftest import Say, connect
 
 pytestmark = pytest.mark.lab
@@ -34,8 +34,8 @@ DNF = Dnf()
 OLD, NEW = HAVANA_RPM.version, ICEHOUSE_RPM.version
 TO = {"snapshot": "before"}
 BEFORE = {  # the files that name repositories, as they were
-    rpm_provision.repository_path(HAVANA_RPM): rpm_provision.repository_file(HAVANA_RPM),
-    rpm_provision.repository_path(ICEHOUSE_RPM): None,
+    provision.repository_path(HAVANA_RPM): provision.repository_file(HAVANA_RPM),
+    provision.repository_path(ICEHOUSE_RPM): None,
 }
 KERNELS = ["5.14.0-70.13.1.el9", "5.14.0-162.6.1.el9"]
 PLACES = "/etc/yum.repos.d /etc/dnf /var/cache/dnf /var/lib/dnf /var/log"
@@ -66,9 +66,9 @@ class Cloud:
 
     def forward(self, name: str) -> None:
         """To icehouse, whose repository takes the place of havana's."""
-        self.offer(name, rpm_provision.repository_path(ICEHOUSE_RPM), rpm_provision.repository_file(ICEHOUSE_RPM))
+        self.offer(name, provision.repository_path(ICEHOUSE_RPM), provision.repository_file(ICEHOUSE_RPM))
         self.hosts[name].run(("dnf", "-q", "-y", "upgrade"), timeout=120.0, check=False)
-        self.hosts[name].run(("rm", rpm_provision.repository_path(HAVANA_RPM)))
+        self.hosts[name].run(("rm", provision.repository_path(HAVANA_RPM)))
 
     def offer(self, name: str, path: str, text: str) -> None:
         self.hosts[name].run(("tee", path), stdin=text.encode())
@@ -292,7 +292,7 @@ def test_dnf_takes_every_plan_unchanged_however_much_is_lost(cloud: Cloud, say: 
 
 
 def test_an_index_that_dnf_has_and_that_is_not_old_is_not_fetched_again(cloud: Cloud) -> None:
-    path, text = rpm_provision.repository_path(HAVANA_RPM), rpm_provision.repository_file(HAVANA_RPM)
+    path, text = provision.repository_path(HAVANA_RPM), provision.repository_file(HAVANA_RPM)
     never = text.replace("metadata_expire=0", "metadata_expire=never")
     cloud.offer("rcmp1", path, never)
     cloud.hosts["rcmp1"].run(("dnf", "-q", "makecache"))
@@ -307,7 +307,7 @@ def test_an_index_that_dnf_has_and_that_is_not_old_is_not_fetched_again(cloud: C
 
 
 def test_a_repository_that_is_asked_for_and_gone_is_an_error_and_not_an_empty_catalogue(cloud: Cloud) -> None:
-    path, text = rpm_provision.repository_path(HAVANA_RPM), rpm_provision.repository_file(HAVANA_RPM)
+    path, text = provision.repository_path(HAVANA_RPM), provision.repository_file(HAVANA_RPM)
     gone = text.replace("/rpm/havana/", "/rpm/folsom/") + "skip_if_unavailable=1\n"
     with pytest.raises(CommandFailed, match=r"(?s)rcmp1.*404"):
         stock(cloud, {"rcmp1": Wanted({path: gone}, frozenset({"bash"}), "rpm")}, cloud.shelf)  # type: ignore[arg-type]

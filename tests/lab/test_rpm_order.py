@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core import rpm_arrangement, rpm_split
-from nornir_upgrade.core.arrangement import Arrangement
-from nornir_upgrade.core.dnf import Dnf
-from nornir_upgrade.core.packages import PackageWant
-from nornir_upgrade.core.rehearsal import rehearse
-from nornir_upgrade.core.rpm_transition import Change
-from nornir_upgrade.core.ssh import SshHost
+from nornir_upgrade.core.packaging.deb.arrangement import Arrangement
+from nornir_upgrade.core.packaging.dnf import arrangement
+from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
+from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.rehearsal import rehearse
+from nornir_upgrade.core.packaging.rpm import split as rpm_split
+from nornir_upgrade.core.packaging.rpm.transition import Change
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
 from nornir_upgrade.steps.packages import SetPackages
@@ -96,7 +97,7 @@ def test_a_shell_never_lacks_its_library(host: SshHost, tmp_path: Path, monkeypa
     assert transactions(host) == before + 3, "back the library has a transaction of its own"
     assert [line.split()[2] for line in moments if line.endswith(" post")][-1] == "libshell-1"
     with monkeypatch.context() as patch:
-        patch.setattr(rpm_arrangement, "arrange", lambda host, simulation: Arrangement())
+        patch.setattr(arrangement, "arrange", lambda host, simulation: Arrangement())
         reach(host, store, 2)
         assert bad(reach(host, store, 1)) != [], "in one transaction rpm has the library first"
 

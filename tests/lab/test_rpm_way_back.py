@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nornir_upgrade.lab.rpm_releases import HAVANA_RPM, ICEHOUSE_RPM
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM, ICEHOUSE_RPM
 from tests.lab.picture import Picture, differences, take
 from tests.lab.site import NOT_KEPT, RPM_GROUPS, Site
 

@@ -7,9 +7,9 @@ import pytest
 
 from nornir_upgrade.lab.host import LabHost
 from nornir_upgrade.lab.lab import Lab
-from tests.forward.test_scenario_docs import EXAMPLES
 from tests.lab.picture import Picture, take
 from tests.lab.site import Site
+from tests.scenario.test_docs import EXAMPLES
 
 pytestmark = pytest.mark.lab
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.lab import shop
+from nornir_upgrade.lab.deb import shop
 from nornir_upgrade.lab.signing import archive_key
 
 

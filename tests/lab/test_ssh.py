@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from nornir_upgrade.core import ssh
 from nornir_upgrade.core.errors import CommandFailed, ConnectionLost, Unreachable
-from nornir_upgrade.core.ssh import SshHost
+from nornir_upgrade.core.transport import ssh
+from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab.lab import Lab
 from tests.conftest import connect
 

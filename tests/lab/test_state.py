@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core import settling
-from nornir_upgrade.core.compare import compare, compared
 from nornir_upgrade.core.engine import Outcome, Policy, execute
-from nornir_upgrade.core.facts import gather, package_digest
-from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.facts.compare import compare, compared
+from nornir_upgrade.core.facts.gather import gather, package_digest
 from nornir_upgrade.core.journal import Journal
-from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import Run, unwind
+from nornir_upgrade.core.state import reload
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.gates import AuditClean
+from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.lab.lab import Lab
+from nornir_upgrade.steps.gates import AuditClean
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.state import CaptureState
 from tests.conftest import NODES, connect
@@ -197,6 +197,6 @@ def test_a_socket_listens_again_and_what_went_has_not_failed(place: Place) -> No
     place.host.run(("sh", "-c", _BUSY))
     failed = ("systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
     assert {line.split()[0] for line in place.host.run(failed).text.splitlines()} == {"heard.socket", "gone.service"}
-    settling.reload(place.host)
+    reload.reload(place.host)
     assert place.host.run(failed).text == ""
     assert place.host.run(("systemctl", "is-active", "heard.socket", "heard.service")).text == "active\nactive\n"

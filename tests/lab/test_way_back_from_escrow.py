@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.lab.rpm_archive import spec
-from nornir_upgrade.lab.rpm_releases import HAVANA_RPM
+from nornir_upgrade.lab.rpm.archive import spec
+from nornir_upgrade.lab.rpm.releases import HAVANA_RPM
 from tests.conftest import Say
 from tests.lab.picture import differences, take
 from tests.lab.site import BOTH, ONE, SCENARIO, Site

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import pytest
 
-from nornir_upgrade.core.whole import DPKG, VERIFY, kept_whole
+from nornir_upgrade.core.packaging.deb.file_guard import DPKG, VERIFY, kept_whole
 from nornir_upgrade.lab.lab import Lab
 
 pytestmark = pytest.mark.lab

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core import walk
-from nornir_upgrade.core.picture import Picture
+from nornir_upgrade.core.filesystem import walk
+from nornir_upgrade.core.filesystem.picture import Picture
 from nornir_upgrade.lab.lab import Lab
-from rollback import picture_rules
+from rollback.disk import rules
 from tests.conftest import connect
 from tests.lab import whole
 from tests.lab.site import Site
@@ -50,7 +50,7 @@ def test_both_ways_to_see_a_disk_agree_and_see_what_changes(nodes: Lab, tmp_path
     site.configure()
     own = whole.take(nodes, [HOST])
     host = connect(nodes, HOST)
-    product = walk.take(host, picture_rules.meanings(picture_rules.shipped()))
+    product = walk.take(host, rules.meanings(rules.shipped()))
     host.close()
     assert bare(product) == bare(own[HOST])
     assert len(product.records) > 5000 and product.head.xattrs

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
-from nornir_upgrade.core.picture import Entry, Head, Picture
+from nornir_upgrade.core.filesystem.picture import Entry, Head, Picture
 from nornir_upgrade.lab.lab import Lab
-from rollback import picture_rules
-from rollback.picture_rules import Rule
-from rollback.whole_disk import Verdict, verdicts
-from rollback.whole_text import in_text
+from rollback.disk import rules as picture_rules
+from rollback.disk.pictures import Verdict, verdicts
+from rollback.disk.rules import Rule
+from rollback.disk.text import in_text
 
 DATABASES = picture_rules.load(Path(__file__).with_name("database_rules.yaml"), "database_rules.yaml")
 """For tests that compare the databases' rows and keys themselves, by these."""

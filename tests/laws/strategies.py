@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from nornir_upgrade import gates
-from nornir_upgrade.core import debname, registries
-from nornir_upgrade.core.packages import PackageWant
+from nornir_upgrade.core import debname
+from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.state import places
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.steps import gates
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
 from nornir_upgrade.steps.downloads import DownloadPackages, NewRepository
@@ -150,9 +151,7 @@ def restore_state(draw: st.DrawFn, host: HostState, store: Store) -> Step:
     configuration = draw(st.sampled_from([(), (ROOT,)]))
     part = draw(st.sampled_from(["ahead", "whole", "end"]))
     known = {path for path in other.files if path in host.files or path in _STATE}
-    entries = files.survey(
-        HostState("known", {path: other.files[path] for path in known}), registries.roots(restored=True)
-    )
+    entries = files.survey(HostState("known", {path: other.files[path] for path in known}), places.roots(restored=True))
     own = files.survey(other, configuration)
     since = draw(st.sampled_from([(), tuple(one for one in entries if one.path == "/etc/passwd")]))
     return RestoreState((*entries, *own), configuration, part, since=since, keep=draw(st.booleans()))

@@ -23,8 +23,7 @@ from tests.fake import state
 from tests.fake.faults import Crash, Faults, JobCut, dies_at
 from tests.fake.index import PROJECTS
 from tests.fake.state import HostState, Service
-
-from .strategies import DATABASES, STRATEGIES, worlds
+from tests.laws.strategies import DATABASES, STRATEGIES, worlds
 
 # One of each at most, so that no two steps of a plan fight over one thing.
 MIXED = ("download", "packages", "repository", "capture_files", "restore_files", "capture_state", "ini", "services",

@@ -8,18 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-import nornir_upgrade.vocabulary  # noqa: F401  # registers every kind
-from nornir_upgrade import gates
+import nornir_upgrade.steps.registry  # noqa: F401  # registers every kind
 from nornir_upgrade.core import codec, engine
 from nornir_upgrade.core.errors import Failure, InvalidInput
-from nornir_upgrade.core.host import Host
 from nornir_upgrade.core.step import REGISTRY, Step
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.steps import gates
 from tests.fake import state
 from tests.fake.faults import Crash, Faults, JobCut, dies_at
 from tests.fake.host import FakeHost
-
-from .strategies import STRATEGIES, Case, cases
+from tests.laws.strategies import STRATEGIES, Case, cases
 
 KINDS = sorted(kind for kind, step in REGISTRY.items() if step.__module__.startswith("nornir_upgrade."))
 LAWS = settings(

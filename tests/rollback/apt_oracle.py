@@ -4,9 +4,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from nornir_upgrade.core.universe import Deb
-
-from .worlds import text_of
+from nornir_upgrade.core.packaging.deb.dependencies import Deb
+from tests.rollback.worlds import text_of
 
 
 class AptOracle:

@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from nornir_upgrade import controller, execution
-from nornir_upgrade.core.fleet import FleetHost
-from nornir_upgrade.core.packages import digest_of_packages
-from nornir_upgrade.settings import Settings
-from rollback import release, survey
-from rollback.cli import door
+from nornir_upgrade.config.settings import Settings
+from nornir_upgrade.core.inventory.fleet import FleetHost
+from nornir_upgrade.core.packaging.model import digest_of_packages
+from nornir_upgrade.runner import execute, session
+from rollback import assess, release
+from rollback.cli.main import door
 from tests.fake import hosts
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.state import HostState
-
-from . import fakes
+from tests.rollback import fakes
 
 
 class NamedFleet(FakeFleet):
@@ -71,9 +70,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     def loaded(_settings: Settings, limit: str, _workers: int) -> Iterator[NamedFleet]:
         yield NamedFleet([host for name, host in made.fleet.hosts.items() if limit in ("", name)], workers=0)
 
-    monkeypatch.setattr(controller, "_loaded", loaded)
-    monkeypatch.setattr(execution, "package_digest", lambda host: digest_of_packages(fakes.facts_of(host).packages))
-    monkeypatch.setattr(survey, "gather", fakes.facts_of)
-    monkeypatch.setattr(survey, "stock", fakes.stock)
+    monkeypatch.setattr(session, "_loaded", loaded)
+    monkeypatch.setattr(execute, "package_digest", lambda host: digest_of_packages(fakes.facts_of(host).packages))
+    monkeypatch.setattr(assess, "gather", fakes.facts_of)
+    monkeypatch.setattr(assess, "stock", fakes.stock)
     monkeypatch.setattr(release, "stock", fakes.stock)
     return made

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nornir_upgrade.core.facts import Database, HostFacts, OperatingSystem, Service
+from nornir_upgrade.core.facts.gather import Database, HostFacts, OperatingSystem, Service
 from nornir_upgrade.core.journal import Journal
-from nornir_upgrade.core.packages import Package, Selection, State
+from nornir_upgrade.core.packaging.model import Package, Selection, State
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
-from rollback.catalog import Candidate, Catalog, catalog
+from rollback.packaging.candidate import Candidate, Catalog, catalog
 from rollback.snapshot import Snapshot
 
 DEBIAN = OperatingSystem("debian", "12", "bookworm", "deb", "amd64", "6.1.0", "0" * 32)

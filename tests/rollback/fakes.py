@@ -5,19 +5,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nornir_upgrade.controller import ask_all
-from nornir_upgrade.core.apt import Apt
 from nornir_upgrade.core.engine import Outcome, Policy, execute
-from nornir_upgrade.core.entries import Entry, area_of, value_of
-from nornir_upgrade.core.facts import Conffile, Database, HostFacts, Service, Source
-from nornir_upgrade.core.host import Host
+from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts, Service, Source
 from nornir_upgrade.core.journal import Journal
-from nornir_upgrade.core.packages import PackageWant, digest_of_packages
+from nornir_upgrade.core.packaging.deb.apt import Apt
+from nornir_upgrade.core.packaging.model import PackageWant, digest_of_packages
 from nornir_upgrade.core.plan import Plan, Wave, Work
-from nornir_upgrade.core.registries import areas_of
 from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.state.entries import Entry, area_of, value_of
+from nornir_upgrade.core.state.places import areas_of
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
+from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.runner.session import ask_all
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase
 from nornir_upgrade.steps.ini import SetOption
@@ -25,18 +25,17 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 from nornir_upgrade.steps.state import CaptureState, surveyed
-from rollback import snapshot, survey
-from rollback.catalog import Candidate, Catalog, Control, catalog
-from rollback.enquiry import Wanted
-from rollback.planner import plan_rollback
-from rollback.proof import Proof, prove
+from rollback import assess, snapshot
+from rollback.catalog.host_query import Wanted
+from rollback.packaging.candidate import Candidate, Catalog, Control, catalog
+from rollback.plan.planner import plan_rollback
 from rollback.snapshot import Snapshot
+from rollback.verify import Proof, prove
 from tests.fake import apt, hosts
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.index import MIGRATIONS, RENAMED, VERSIONS, Offer, Relation, offers
 from tests.fake.state import HostState
-
-from .factory import DEBIAN, MOMENT
+from tests.rollback.factory import DEBIAN, MOMENT
 
 OLD, NEW = (hosts.SOURCES.format(release=release) for release in ("havana", "icehouse"))
 ROOTS = tuple(f"/etc/{name}" for name in ("keystone", "glance", "nova", "quantum", "neutron", "cinder"))
@@ -96,7 +95,7 @@ def offered(host: Host, sources: Mapping[str, str | None], names: Iterable[str])
 
 
 def stock(fleet: FakeFleet, wanted: Mapping[str, Wanted], _shelf: object) -> dict[str, Catalog]:
-    """As `rollback.stock.stock`, from the fake archive."""
+    """As `rollback.catalog.catalogs.stock`, from the fake archive."""
     return ask_all(fleet, tuple(wanted), lambda host: offered(host, wanted[host.name].sources, wanted[host.name].names))
 
 
@@ -153,8 +152,8 @@ class Site:
         snapshot.keep(self.journal, tuple(self.facts().values()), run=run.id)
         return self.execute(run)
 
-    def survey(self, taken: Snapshot | None = None) -> survey.Survey:
-        return survey.survey(
+    def survey(self, taken: Snapshot | None = None) -> assess.Survey:
+        return assess.survey(
             self.fleet, self.names, self.journal, self.store, taken or snapshot.before_run(self.journal, "last")
         )
 
@@ -165,7 +164,7 @@ class Site:
         run = self.journal.open_run(plan, parent=found.snapshot.run)
         outcome = self.execute(run, max_fail=0)
         assert outcome.succeeded, outcome.failed
-        now = survey.state_now(self.fleet, self.names, found.snapshot)
+        now = assess.state_now(self.fleet, self.names, found.snapshot)
         return prove(found.then, now, databases=restore_db, others=found.others)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-CASES = Path(__file__).parent.parent / "cases" / "guide"
+CASES = Path(__file__).parents[1] / "cases" / "guide"
 NAMES = tuple(line.split()[0] for line in (CASES / "selections.txt").read_text().splitlines())
 PAIRS = (CASES / "versions.txt").read_text()
 OLD: Mapping[str, str] = dict(line.split("=") for line in PAIRS.splitlines())

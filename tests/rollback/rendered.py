@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rollback.policy_text import PolicyPackage
-from rollback.text import Text, decode
+from rollback.packaging.deb.apt_policy import PolicyPackage
+from rollback.packaging.text import Text, decode
 
-CASES = Path(__file__).parent.parent / "cases" / "texts"
+CASES = Path(__file__).parents[1] / "cases" / "texts"
 
 
 def case(name: str) -> Text:

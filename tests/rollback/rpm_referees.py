@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 import solv
 
-from nornir_upgrade.core.richdeps import Capability, Dependency
-from nornir_upgrade.core.rpmuniverse import Rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+from nornir_upgrade.core.packaging.rpm.rich_dependencies import Capability, Dependency
 
 _SYSTEM_PYTHON = "/usr/bin/python3"  # the one that has Debian's python3-rpm
 _RELATIONS = {

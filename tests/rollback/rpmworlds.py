@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from random import Random
 
-from nornir_upgrade.core.rpmuniverse import Control, Rpm, control, rpm
+from nornir_upgrade.core.packaging.rpm.dependencies import Control, Rpm, control, rpm
 
 NATIVE = "x86_64"
 NAMES = ("a", "b", "c", "d")

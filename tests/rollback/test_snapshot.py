@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
-from nornir_upgrade.core.facts import Database
+from nornir_upgrade.core.facts.gather import Database
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from rollback.snapshot import Entry, Recorded, before_run, diff, entries, find, keep, read, runs_since
-
-from .factory import MOMENT, facts, package, running
+from tests.rollback.factory import MOMENT, facts, package, running
 
 FORWARD = Plan("forward", "a scenario", ())
 BACK = Plan("rollback", "a snapshot", ())

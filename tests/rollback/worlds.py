@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from nornir_upgrade.core.facts import HostFacts
-from nornir_upgrade.core.packages import Package
-from nornir_upgrade.core.universe import FIELDS, Deb, deb
-from rollback.catalog import Candidate, Catalog, catalog
-
-from .factory import facts, package
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.deb.dependencies import FIELDS, Deb, deb
+from nornir_upgrade.core.packaging.model import Package
+from rollback.packaging.candidate import Candidate, Catalog, catalog
+from tests.rollback.factory import facts, package
 
 NATIVE = "amd64"
 VERSIONS = ("1.0", "1.0-0", "2~rc1", "2.0", "1:0.5")

@@ -1,0 +1,127 @@
+"""Doors: what both command lines share, and the one switch from exceptions to exit codes."""
+
+import gc
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+import click
+
+from nornir_upgrade.core.errors import Failure
+from nornir_upgrade.ending import end, working
+
+from . import signals
+from .streams import abandon, colourful, complete, lost, say
+from .text import printable
+
+CLOSED_PIPE = 141  # what a shell sees of a program that SIGPIPE ended: 128 + 13
+INTERRUPTED = 130
+_CIRCLES = 100_000
+"""New objects after which Python looks for circles: the facts of a fleet are many more than its usual 700, and have none."""
+EXIT_CODES = """\b
+Exit codes:
+  0    the goal holds on every host, or there was nothing to do
+  1    a bug (traceback)
+  2    wrong usage
+  3    stopped; the run is open
+  4    failed and unwound: the fleet is where it began
+  5    undoing itself failed on a host
+  10   input invalid
+  11   journal locked by another controller
+  12   an unfinished run is in the way
+  13   drift
+  20   no solution
+  21   bytes to be had neither from a repository nor from escrow
+  22   digest mismatch
+  23   point of no return without consent
+  24   preflight found something blocking
+  30   a host could not be reached before anything was changed
+  100  --detailed-exitcode: there is something to do
+  130  interrupted
+  143  terminated"""
+
+
+class Verbs(click.Group):
+    """Verbs in the order in which they are used, not the alphabet's."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+class Door(Verbs):
+    """A command line whose every ending is one exit code (the table above), and one message where something is wrong.
+
+    Verbs return their exit code, None for 0. Common flags may stand before the verb as well as after it.
+    """
+
+    def main(self, args: Any = None, prog_name: str | None = None, *rest: Any, **more: Any) -> NoReturn:
+        complete()
+        with signals.leaving():
+            sys.exit(self._exit_code(args, prog_name, **more))
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _speaking():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _speaking():
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+
+    def _exit_code(self, args: Any, prog_name: str | None, **more: Any) -> int:
+        more["standalone_mode"] = False
+        name = prog_name or self.name or "nornir-upgrade"
+        try:
+            return int(super().main(args, name, **more) or 0)
+        except click.ClickException as error:
+            with suppress(OSError):
+                error.show()
+            return 2
+        except (click.Abort, KeyboardInterrupt):
+            say(f"{name}: interrupted")
+            return INTERRUPTED
+        except Failure as failure:
+            tell(name, failure)
+            return failure.exit_code
+        except Exception:
+            say(traceback.format_exc(), colour=False)
+            say(f"{name}: this is a bug; what was done until here stands in the journal")
+            return 1
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """What click itself says, help and versions, is lost in the same words as what we say through `streams`."""
+    try:
+        yield
+    except BrokenPipeError:  # `… | head` has seen enough
+        abandon()
+        raise click.exceptions.Exit(CLOSED_PIPE) from None
+    except OSError as error:
+        if any(frame.f_code is click.echo.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
+            raise lost(error) from None
+        raise
+
+
+def tell(name: str, failure: Failure) -> None:
+    """One message on stderr: what is wrong and where, and what to do."""
+    label = click.style("error:", fg="red", bold=True)
+    colour = None if colourful() else False
+    say(f"{name}: {label} {printable(failure.message)}", colour=colour)
+    if failure.hint:
+        say(f"  {printable(failure.hint)}", colour=colour)
+
+
+def enter(door: Door) -> NoReturn:
+    """The console script. Threads that still talk to a host do not keep an interrupted program alive."""
+    gc.set_threshold(_CIRCLES)
+    try:
+        door.main()
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+        if any(working()) and code not in (INTERRUPTED, 143):
+            raise
+        end(code)

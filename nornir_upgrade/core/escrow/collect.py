@@ -1,0 +1,256 @@
+"""Collecting: the package files that hosts need, into escrow, each once for the whole fleet, from wherever it can be had.
+
+In this order: out of the cache or through the repositories of a host that needs it, the same of any other host of its family, at
+last rebuilt where it is installed. Every file is kept as soon as it came: who is cut off goes on where it ended.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from nornir_upgrade.core.engine import Fleet
+from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
+from nornir_upgrade.core.packaging.deb.file_source import DebDepot
+from nornir_upgrade.core.packaging.dnf.file_source import RpmDepot
+from nornir_upgrade.core.packaging.file_source import DIRECTORY, Depot, Held, Offer, full, parse_held
+from nornir_upgrade.core.transport.host import Host
+
+from .escrow import Escrow, Family, Kept, PackageFile, Source
+
+T = TypeVar("T")
+JOB = "escrow"
+DEPOTS: Mapping[Family, Depot] = {"deb": DebDepot(), "rpm": RpmDepot()}
+_LOOK_LIMIT = (
+    600.0  # seconds; apt-cache takes 0.1 s for a thousand packages, a dnf that has to fetch its indexes far more
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it has come. `left` is seconds, at the speed until now; None while nothing can be said."""
+
+    files: int
+    of_files: int
+    bytes: int
+    of_bytes: int
+    left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What came of it: what was kept now, which of the needed files cannot be had, what hosts failed in, and which go without
+    copies of their own, in words."""
+
+    kept: tuple[Kept, ...]
+    missing: Mapping[PackageFile, str]
+    failures: Mapping[str, Exception]
+    without: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """The size of what was kept now."""
+        return sum(one.size for one in self.kept)
+
+    def require(self) -> None:
+        """Raises `DiskFull` where a disk was, else `Unobtainable` naming every file that cannot be had, with the reason."""
+        for failure in self.failures.values():
+            if isinstance(failure, DiskFull):
+                raise failure
+        if self.missing:
+            raise Unobtainable(
+                "\n".join(f"{file}: {reason}" for file, reason in sorted(self.missing.items())),
+                hint="give a host a repository that has it, or leave its host out",
+            )
+
+
+def silent(_: Progress) -> None:
+    """Tells nobody."""
+
+
+def collect(
+    fleet: Fleet,
+    families: Mapping[str, Family],
+    needs: Mapping[str, Collection[PackageFile]],
+    escrow: Escrow,
+    progress: Callable[[Progress], None] = silent,
+) -> Collected:
+    """Afterwards the escrow has what `needs` (host -> package files) names, but for what `missing` says of the result.
+
+    `families` are the hosts that may be asked. Nothing is installed or removed anywhere, and nothing of ours stays on a host.
+    What is in escrow already, and whole, is not fetched again. A full disk, here or on a host, ends it, and what came before is kept.
+    """
+    due = {file for file in set().union(*needs.values()) if not escrow.has_whole(file)}
+    work = _Collection(fleet, families, escrow, due, progress)
+    owners = {host: set(files) & due for host, files in needs.items()}
+    work.from_depots({host: files for host, files in owners.items() if files})
+    others = {host: work.due_of(family) - owners.get(host, set()) for host, family in families.items()}
+    work.from_depots({host: files for host, files in others.items() if files})
+    work.rebuilt(owners)
+    return work.result()
+
+
+@dataclass(slots=True)
+class _Collection:
+    """One collection under way; `due` shrinks as files are kept."""
+
+    fleet: Fleet
+    families: Mapping[str, Family]
+    escrow: Escrow
+    due: set[PackageFile]
+    tell: Callable[[Progress], None]
+    kept: list[Kept] = field(default_factory=list)
+    reasons: dict[PackageFile, str] = field(default_factory=dict)
+    failures: dict[str, Exception] = field(default_factory=dict)
+    sizes: dict[PackageFile, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _begun: float = field(default_factory=time.monotonic)
+
+    def due_of(self, family: Family) -> set[PackageFile]:
+        return {file for file in self.due if file.family == family}
+
+    def from_depots(self, asked: Mapping[str, set[PackageFile]]) -> None:
+        """Ask these hosts what they can give of these files, and fetch each from one of them; from the next where one fails."""
+        offers = self._each({host: sorted(files & self.due) for host, files in asked.items()}, self._look)
+        for offered in offers.values():
+            self.sizes |= {file: offer.size for file, offer in offered.items() if offer.size}
+        while errands := errands_of(offers, self.due):
+            self._each(errands, lambda host, files: self._fetch(host, files, offers[host.name]))
+            for host, files in errands.items():  # whatever came of it: not to be asked for them again
+                offers[host] = {file: offer for file, offer in offers[host].items() if file not in files}
+
+    def rebuilt(self, owners: Mapping[str, set[PackageFile]]) -> None:
+        """Have what is left made anew on a host that has it installed; on the next where one fails."""
+        left = {host: {file: Offer(offered=True) for file in files} for host, files in owners.items()}
+        while errands := errands_of(left, self.due):
+            self._each(errands, self._rebuild)
+            for host, files in errands.items():
+                left[host] = {file: offer for file, offer in left[host].items() if file not in files}
+
+    def result(self) -> Collected:
+        missing = {file: self.reasons.get(file, "no host has it, nor any of their repositories") for file in self.due}
+        return Collected(tuple(self.kept), missing, dict(self.failures))
+
+    # ------------------------------------------------------------------ the fleet
+
+    def _each(
+        self, asked: Mapping[str, Sequence[PackageFile]], act: Callable[[Host, Sequence[PackageFile]], T]
+    ) -> dict[str, T]:
+        """What came of `act` on each host that did not fail. Once a disk is full nobody is asked any more."""
+        full = any(isinstance(failure, DiskFull) for failure in self.failures.values())
+        names = [] if full else [host for host, files in asked.items() if files and host not in self.failures]
+        answers = self.fleet.each(names, lambda host: act(host, asked[host.name])) if names else {}
+        found: dict[str, T] = {}
+        for name, answer in answers.items():
+            if isinstance(answer, Exception):
+                self.failures[name] = answer
+                self.reasons |= {file: str(answer) for file in asked[name]}
+                if not isinstance(answer, Failure):
+                    raise answer
+            else:
+                found[name] = answer
+        return found
+
+    def _look(self, host: Host, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+        return look(host, self.families[host.name], files)
+
+    def _fetch(self, host: Host, files: Sequence[PackageFile], offers: Mapping[PackageFile, Offer]) -> None:
+        for file in files:
+            if cached := offers[file].cached:
+                self._take(host, file, cached, "cache")
+        if not (rest := [file for file in files if offers[file].cached is None]):
+            return
+        depot = DEPOTS[self.families[host.name]]
+        said, stands = _done(host, depot.download(rest, sum(offers[file].size for file in rest)))
+        try:
+            for file in rest:
+                held = stands.get(file.file_name)
+                if held is None:
+                    self._refuse(file, f"{host.name}: {said}")
+                elif offers[file].digests and held.digest not in offers[file].digests:
+                    self._refuse(file, f"{host.name}: what came is not what the index says")
+                else:
+                    self._take(host, file, held, "repository")
+        finally:
+            _clear(host)
+
+    def _rebuild(self, host: Host, files: Sequence[PackageFile]) -> None:
+        depot = DEPOTS[self.families[host.name]]
+        for file in files:
+            said, stands = _done(host, depot.rebuild(file))
+            try:
+                if held := stands.get(file.file_name):
+                    self._take(host, file, held, "rebuilt")
+                else:
+                    self._refuse(file, f"{host.name}: {said}")
+            finally:
+                _clear(host)
+
+    def _take(self, host: Host, file: PackageFile, held: Held, source: Source) -> None:
+        """Afterwards the file that stands on the host is in escrow, or it is said why not."""
+        try:
+            digest = self.escrow.store.fill(lambda sink: host.download(held.path, sink), expected=held.digest)
+        except (DigestMismatch, CommandFailed) as failure:
+            self._refuse(file, f"{host.name}: {failure.message}")
+            return
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        kept = Kept(file, digest, self.escrow.store.size(digest), host.name, source, held.check, at)
+        self.escrow.replace(kept)
+        with self._lock:
+            self.kept.append(kept)
+            self.due.discard(file)
+            self.tell(self._progress())
+
+    def _refuse(self, file: PackageFile, reason: str) -> None:
+        with self._lock:
+            self.reasons[file] = reason
+
+    def _progress(self) -> Progress:
+        done = sum(kept.size for kept in self.kept)
+        ahead = sum(self.sizes.get(file, 0) for file in self.due)
+        seconds = time.monotonic() - self._begun
+        files = len(self.kept)
+        return Progress(files, files + len(self.due), done, done + ahead, seconds * ahead / done if done else None)
+
+
+def look(host: Host, family: Family, files: Sequence[PackageFile]) -> dict[PackageFile, Offer]:
+    """What `host` can give of `files`, by its cache and its repositories. Reads only."""
+    depot = DEPOTS[family]
+    argv, stdin = depot.look(files)
+    return depot.parse_look(host.run(argv, stdin=stdin, timeout=_LOOK_LIMIT).text, files)
+
+
+def errands_of(
+    offers: Mapping[str, Mapping[PackageFile, Offer]], due: Iterable[PackageFile]
+) -> dict[str, list[PackageFile]]:
+    """From which host which file is fetched, each once: from a cache before a repository, and else so that hosts have alike to do."""
+    load: dict[str, int] = dict.fromkeys(offers, 0)
+    errands: dict[str, list[PackageFile]] = {}
+    most = {file: max((given[file].size for given in offers.values() if file in given), default=0) for file in due}
+    for file in sorted(most, key=lambda file: (-most[file], file)):
+        able = [host for host, given in offers.items() if file in given and (given[file].cached or given[file].offered)]
+        if able:
+            host = min(able, key=lambda host: (offers[host][file].cached is None, load[host], host))
+            load[host] += max(1, most[file])
+            errands.setdefault(host, []).append(file)
+    return errands
+
+
+def _done(host: Host, argv: Sequence[str]) -> tuple[str, dict[str, Held]]:
+    """The job `argv`, ended: the last words of it, and what stands on the host since. Raises `DiskFull`."""
+    host.follow(JOB)  # of a controller that is no more
+    host.forget(JOB)
+    result = host.job(JOB, (argv,))
+    if result.status != 0 and (line := full(result.text)):
+        _clear(host)
+        raise DiskFull(f"{host.name}: {line}", hint="make room there, then do it again: what came is kept")
+    lines = [line for line in result.text.splitlines() if line.strip() and not line.startswith("held\t")]
+    return lines[-1].strip() if lines else "nothing came", parse_held(result.text)
+
+
+def _clear(host: Host) -> None:
+    """Afterwards nothing of ours is left on the host."""
+    host.run(("rm", "-rf", "--", DIRECTORY))
+    host.forget(JOB)

@@ -1,0 +1,304 @@
+"""Belongings: what is a package's beyond the files that came with it: data that its purge would delete, services, users.
+
+What a maintainer script does cannot be known, but what it names can be looked at. Two round trips, read-only: what the scripts and
+file lists of packages name, then which of these places hold files that no package owns.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.model import PackageName
+from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.sections import SHELL, Section, new_boundary, split
+
+BASES = ("/var/lib", "/var/spool", "/var/mail", "/srv", "/opt", "/home")
+"""Where packages and their users keep data."""
+# The system's own registries and what is derived from packages: scripts enter the package there, and take it out.
+_REGISTRIES = tuple(
+    f"/var/lib/{name}/"
+    for name in (
+        *(
+            "dpkg",
+            "apt",
+            "rpm",
+            "dnf",
+            "systemd",
+            "ucf",
+            "pam",
+            "update-rc.d",
+            "dbus",
+            "shells.state",
+            "python",
+            "man-db",
+        ),
+        *(
+            "sgml-base",
+            "xml-core",
+            "emacsen-common",
+            "doc-base",
+            "dictionaries-common",
+            "aspell",
+            "ispell",
+            "initramfs-tools",
+        ),
+    )
+)
+_TIMEOUT = 300.0  # seconds
+_NAMED = re.compile(rf"(?<![\w./-])(?:{'|'.join(BASES)})/(?P<rest>[\w.+@%-]*(?:/[\w.+@%-]+)*)")
+_ACCOUNTS = re.compile(r"\b(?:adduser|useradd|deluser|userdel|systemd-sysusers|groupadd|addgroup)\b")
+_REMOVES = re.compile(r"\b(?:rm|rmdir|unlink|delete)\b")
+_SERIES = re.compile(r"-?[0-9][0-9.]*$")
+_FIRST_USER, _LAST_USER = 100, 999  # what packages create (Debian policy 9.2.2; login.defs(5), SYS_UID_MAX)
+
+# A package a line on stdin, `name`, tab, architecture. `%` stands before each line of a script, so that no line is another's.
+_DEB = """\
+{
+while IFS='\t' read -r name arch; do
+  for base in "/var/lib/dpkg/info/$name" "/var/lib/dpkg/info/$name:$arch"; do
+    [ -f "$base.list" ] || continue
+    printf 'package\\t%s\\t%s\\n' "$name" "$arch"
+    for script in postrm prerm postinst preinst; do
+      [ ! -f "$base.$script" ] || { sed "s/^/$script%/" "$base.$script"; echo; }
+    done
+    grep -E "^($bases)/." "$base.list" | sed 's/^/list%/'
+    grep -E '^((/usr)?/lib/systemd/system|/etc/init[.]d)/[^/]+$' "$base.list" | sed 's/^/unit%/'
+    grep -E '^/usr/lib/sysusers[.]d/' "$base.list" | while IFS= read -r file; do
+      [ ! -f "$file" ] || { sed 's/^/users%/' "$file"; echo; }
+    done
+  done
+done
+}; mark named 0
+grep -HE "^($bases)/." /var/lib/dpkg/info/*.list; mark owned 0
+"""
+_RPM = """\
+while IFS='\t' read -r name arch; do
+  printf 'package\\t%s\\t%s\\n' "$name" "$arch"
+  rpm -q --qf '%{PREUN}\\n%{POSTUN}\\n' -- "$name.$arch" | sed 's/^/postrm%/'
+  rpm -ql -- "$name.$arch" | grep -E '^/usr/lib/systemd/system/[^/]+$' | sed 's/^/unit%/'
+  rpm -qc -- "$name.$arch" | grep -E '^/etc/.' | sed 's/^/list%/'
+done; mark named 0
+mark owned 0
+"""
+SCRIPTS: Mapping[str, str] = {
+    family: f"{SHELL}bases=$1\n{text}cat /etc/passwd; mark users 0\nmark end 0\n"
+    for family, text in (("deb", _DEB), ("rpm", _RPM))
+}
+# A place a line on stdin: the first file below it that no package owns; of a user, the first that is the user's.
+LOOK = (
+    SHELL
+    + """\
+bases=$1
+if [ -f /var/lib/dpkg/status ]; then
+  owned=$(grep -hE "^($bases)/." /var/lib/dpkg/info/*.list)
+else
+  owned=$(rpm -qal | grep -E "^($bases)/.")
+fi
+first() {
+  { printf '%s\n==\n' "$owned"; cat; } |
+    awk 'begun { if (!($0 in own)) { print; exit } next } $0 == "==" { begun = 1; next } { own[$0] = 1 }'
+}
+{
+while IFS='\t' read -r kind what; do
+  case $kind in
+    place) found=$([ ! -e "$what" ] || find "$what" ! -type d 2>/dev/null | first) ;;
+    user) found=$(find $(echo "$bases" | tr '|' ' ') -maxdepth 5 -user "$what" ! -type d 2>/dev/null | first) ;;
+  esac
+  [ -z "$found" ] || printf '%s\\t%s\\t%s\\n' "$kind" "$what" "$found"
+done
+}; mark found 0
+mark end 0
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a package names: `scripts` by kind; the `paths` of its file list below the bases and /etc, and those of its `units`;
+    `users`: lines of sysusers.d(5).
+    """
+
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    users: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where data of a package would be: directories, and users whose files they would be."""
+
+    directories: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What is a package's. `data`: where data are that its purge (rpm: its removal) would delete, or may. `services`: names of its
+    units, of a template with its `@`. `configuration`: paths below /etc that are no other package's. `users` that it created.
+    """
+
+    data: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    configuration: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+
+
+def belongings(host: Host, family: str, packages: Collection[PackageName]) -> dict[PackageName, Belongings]:
+    """What is theirs, for each of `packages` (deb: installed, or left with their configuration). Changes nothing.
+
+    Of an rpm package only data that its scriptlets may delete count: rpm itself leaves what it does not own.
+    """
+    if not packages:
+        return {}
+    asked = "".join(f"{one.name}\t{one.arch}\n" for one in sorted(packages)).encode()
+    answer = _ask(host, SCRIPTS[family], asked)
+    owners, users = _owners(answer["owned"]), answer["users"]
+    lists = {name for one in packages for name in (f"{one.name}.list", f"{one.name}:{one.arch}.list")}
+    shared = {path for path, files in owners.items() if not files <= lists}
+    named = read_named(answer["named"])
+    places = {key: places_of(key, one, family, shared, users) for key, one in named.items()}
+    found = _looked(host, places.values())
+    return {
+        key: Belongings(
+            tuple(dict.fromkeys(_held(places[key], found))),
+            tuple(sorted(set(map(_unit, one.units)))),
+            tuple(_uppermost(p for p in one.paths if p.startswith("/etc/") and len(owners.get(p, ())) <= 1)),
+            places[key].users,
+        )
+        for key, one in named.items()
+    }
+
+
+def read_named(section: Section) -> dict[PackageName, Named]:
+    """What each package names, as `SCRIPTS` print it. Raises `InvalidInput`."""
+    found: dict[PackageName, dict[str, list[str]]] = {}
+    lines: dict[str, list[str]] = {}
+    for offset, line in section.lines():
+        if line.startswith("package\t"):
+            _, name, arch = _fields(section, offset, line)
+            lines = found.setdefault(PackageName(name, arch), {})
+        else:
+            kind, mark, text = line.partition("%")
+            if not mark:
+                raise section.fail(f"not understood: {line!r}", offset)
+            lines.setdefault(kind, []).append(text)
+    scripts = ("postrm", "prerm", "postinst", "preinst")
+    return {
+        key: Named(
+            {kind: "\n".join(each[kind]) for kind in scripts if kind in each},
+            tuple(each.get("list", ())),
+            tuple(each.get("unit", ())),
+            "\n".join(each.get("users", ())),
+        )
+        for key, each in found.items()
+    }
+
+
+def places_of(key: PackageName, named: Named, family: str, shared: Collection[str], users: Section) -> Places:
+    """Where data of the package would be, by what it names. Paths that are `shared` may hold what is others'."""
+    script = named.scripts.get("postrm", "")
+    directories = dict.fromkeys(_in_script(key.name, script) if _REMOVES.search(script) else ())
+    if family == "rpm":
+        return Places(tuple(directories))
+    directories |= dict.fromkeys(_uppermost(path for path in named.paths if path not in shared and _for_data(path)))
+    return Places(tuple(directories), tuple(_users(named, users)))
+
+
+def _in_script(name: str, script: str) -> Iterator[str]:
+    """The directories that a script names. Where it takes the last part from a variable, the package's own name is tried."""
+    for match in _NAMED.finditer(script):
+        base = match[0][: match.start("rest") - match.start() - 1]
+        if match["rest"]:
+            yield from (path for path in (match[0],) if not _registry(path))
+        else:
+            yield from (f"{base}/{one}" for one in dict.fromkeys((name, _SERIES.sub("", name))))
+
+
+def _users(named: Named, passwd: Section) -> Iterator[str]:
+    """The users that the package creates: it names them, and commands or files that create users."""
+    texts = [text for text in named.scripts.values() if _ACCOUNTS.search(text)] + [named.users]
+    words = {word for text in texts for word in re.findall(r"[\w.-]+", text)}
+    for _, line in passwd.lines():
+        user, _, rest = line.partition(":")
+        number = rest.split(":")[1] if rest.count(":") else ""
+        if user in words and number.isdecimal() and _FIRST_USER <= int(number) <= _LAST_USER:
+            yield user
+
+
+def _owners(owned: Section) -> dict[str, set[str]]:
+    """The file lists that name each path: `FILE:PATH` a line."""
+    found: dict[str, set[str]] = {}
+    for _, line in owned.lines():
+        file, _, path = line.partition(":/")
+        found.setdefault(f"/{path}", set()).add(file.rpartition("/")[2])
+    return found
+
+
+def _uppermost(paths: Iterable[str]) -> Iterator[str]:
+    """Those of the paths that are below none of the others."""
+    last = ""
+    for path in sorted(paths, key=lambda path: f"{path}/"):
+        if not last or not path.startswith(f"{last}/"):
+            last = path
+            yield path
+
+
+def _unit(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".service")
+
+
+def _for_data(path: str) -> bool:
+    return not path.startswith("/etc/") and not _registry(path)
+
+
+def _registry(path: str) -> bool:
+    return f"{path}/".startswith(_REGISTRIES)
+
+
+def _held(places: Places, found: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    """Where data are, in words: the directory, or of a user the first file."""
+    yield from (one for one in places.directories if ("place", one) in found)
+    own = (found["user", one] for one in places.users if ("user", one) in found)
+    yield from (path for path in own if not _below(path, places))
+
+
+def _below(path: str, places: Places) -> bool:
+    return any(path.startswith(f"{one}/") for one in places.directories)
+
+
+def _looked(host: Host, places: Iterable[Places]) -> dict[tuple[str, str], str]:
+    """A file in each of the places where there is one: (kind, place) -> path."""
+    every = tuple(places)
+    wanted = {f"place\t{one}" for each in every for one in each.directories}
+    wanted |= {f"user\t{one}" for each in every for one in each.users}
+    if not wanted:
+        return {}
+    return _read_found(_ask(host, LOOK, "".join(f"{one}\n" for one in sorted(wanted)).encode())["found"])
+
+
+def _read_found(section: Section) -> dict[tuple[str, str], str]:
+    found = {}
+    for offset, line in section.lines():
+        kind, what, path = _fields(section, offset, line)
+        found[kind, what] = path
+    return found
+
+
+def _fields(section: Section, offset: int, line: str) -> tuple[str, str, str]:
+    fields = line.split("\t", 2)
+    if len(fields) != 3:
+        raise section.fail(f"not understood: {line!r}", offset)
+    return fields[0], fields[1], fields[2]
+
+
+def _ask(host: Host, script: str, asked: bytes) -> Mapping[str, Section]:
+    boundary = new_boundary()
+    argv: Sequence[str] = ("sh", "-c", script, "sh", boundary, "|".join((*BASES, "/etc") if script != LOOK else BASES))
+    result = host.run(argv, stdin=asked, timeout=_TIMEOUT, check=False)
+    try:
+        return split(result.text, boundary)
+    except InvalidInput as refusal:
+        said: Iterable[str] = result.errors.strip().splitlines()[-3:]
+        raise InvalidInput("; ".join([f"{host.name}: belongings: {refusal.message}", *said])) from None

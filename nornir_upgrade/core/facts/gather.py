@@ -1,0 +1,231 @@
+"""What is true of a host: gathered in one round trip, read-only, by a fixed script and a strict and pure parser of its output.
+
+What is cheap was measured. `systemctl list-unit-files` costs systemd 350 ms of CPU a call, so that unit files are listed here and
+only the units' present state is asked for.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.deb import apt, facts
+from nornir_upgrade.core.packaging.dnf import facts as facts_rpm
+from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
+from nornir_upgrade.core.packaging.model import Package, Repository, digest_of_packages
+from nornir_upgrade.core.packaging.rpm import query
+from nornir_upgrade.core.packaging.state import Conffile as Conffile
+from nornir_upgrade.core.packaging.state import Packaged
+from nornir_upgrade.core.packaging.state import Source as Source
+from nornir_upgrade.core.state import entries
+from nornir_upgrade.core.state.entries import Entry as Entry
+from nornir_upgrade.core.state.places import Area
+from nornir_upgrade.core.transport.disk import refuse_full
+from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.odd_names import written_out
+from nornir_upgrade.core.transport.sections import SHELL, Section, new_boundary, split
+from nornir_upgrade.core.transport.unreadable import unreadable
+
+from .services import Service as Service
+from .services import parse_services
+
+_FIRST = "facts 1"
+_TIMEOUT = 300.0  # seconds: dumps of databases are read
+_DATABASE = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*", re.ASCII)
+
+# A host has one of the two; dpkg may be installed on a host of rpm's, as a program that has no packages.
+RPM_HOST = "if [ -e /var/lib/rpm ] && [ ! -f /var/lib/dpkg/status ]; then"
+
+SCRIPT = (
+    SHELL
+    + f"""\
+export LC_ALL=C
+show() {{ while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done < "$1"; }}
+format=$1; shift
+{{
+echo "{_FIRST} $boundary"
+mark begin 0
+show /etc/os-release; mark os $?
+show /proc/sys/kernel/osrelease; mark kernel $?
+[ ! -f /etc/machine-id ] || show /etc/machine-id; mark machine 0
+"""
+    + f"{RPM_HOST}\n{facts_rpm.SCRIPT}else\n{facts.SCRIPT}fi\n"
+    + """\
+if [ -d /run/systemd/system ]; then
+  systemctl list-units --state=active,reloading --full --plain --no-legend '*.service'; mark units $?
+else
+  mark units 0
+fi
+units='/etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system'
+[ -L /lib ] || units="$units /lib/systemd/system"
+find $units /run/systemd/generator -maxdepth 2 -path '*/lib/systemd/system/*' -type d -prune -o \\
+  -name '*.service' -type l -printf '%p\\t%l\\n' 2>/dev/null; mark links 0
+services=
+for directory in $units; do services="$services $directory/*.service"; done
+grep -lsE '^\\[Install\\]' -- $services
+for file in /run/systemd/generator.late/*.service; do [ ! -f "$file" ] || printf '%s\\n' "$file"; done; mark files 0
+"""
+    + entries.SCRIPT
+    # AUTO_INCREMENT is where a counter stands, not what a table holds.
+    + """\
+for database do
+  status=$({ {
+    mariadb-dump --single-transaction --skip-dump-date --skip-comments --order-by-primary --routines --triggers --events \\
+      --hex-blob -- "$database"; echo $? >&3
+  } | sed -E 's/^(\\) ENGINE=.*) AUTO_INCREMENT=[0-9]+/\\1/' | sha256sum >&4; } 3>&1) 4>&1
+  mark "database $database" $status
+done
+mark end 0
+"""
+    # All of it at once: what comes in fifty pieces takes fifty packets, and both ends and all between to handle each of them.
+    + """\
+} | dd ibs=64K obs=1M status=none
+"""
+)
+
+DIGEST = f"""\
+format=$1; shift
+{RPM_HOST} exec "$@"; fi
+exec dpkg-query --show --showformat "$format"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingSystem:
+    """/etc/os-release and the kernel. `family` is `deb` or `rpm`; `arch` the package manager's native architecture."""
+
+    id: str
+    version: str
+    codename: str
+    family: str
+    arch: str
+    kernel: str
+    machine_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database on a host. `digest` is the SHA-256 of its logical content (a dump without dates)."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """All that is true of one host at `taken_at` (UTC, ISO 8601, the controller's clock). Every tuple is sorted.
+
+    `picture` is the digest of the picture of all its files in the store, '' where none was taken.
+    `areas` are those that `entries` were gathered of: where one is not there, nobody looked.
+    """
+
+    host: str
+    taken_at: str
+    os: OperatingSystem
+    packages: tuple[Package, ...]
+    conffiles: tuple[Conffile, ...]
+    services: tuple[Service, ...]
+    sources: tuple[Source, ...]
+    repositories: tuple[Repository, ...]
+    databases: tuple[Database, ...] = ()
+    picture: str = ""
+    areas: tuple[Area, ...] = ()
+    entries: tuple[Entry, ...] = ()
+
+
+def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
+    """All facts of `host` and of its `databases`, as they are now.
+
+    Raises `HostUnreadable` where its answer does not read as facts, naming the command, and `InvalidInput` for a name that is none.
+    """
+    for name in databases:
+        if not _DATABASE.fullmatch(name):
+            raise InvalidInput(f"{name!r} is no name of a database")
+    result = host.run(
+        ("sh", "-c", SCRIPT, "sh", new_boundary(), facts.FORMAT, *databases), timeout=_TIMEOUT, check=False
+    )
+    try:
+        return parse(written_out(result.text), host.name, datetime.now(UTC).isoformat(timespec="milliseconds"))
+    except InvalidInput as refusal:
+        refuse_full(host.name, result.status or 1, result.errors)
+        raise unreadable(host.name, "its state", refusal, result.errors) from None
+
+
+def package_digest(host: Host) -> str:
+    """The `digest_of_packages` of `host` as it is now: one cheap command, for asking whether a host drifted."""
+    rpm = Dnf()
+    answer = host.run(("sh", "-c", DIGEST, "sh", apt.FORMAT, *rpm.query())).text
+    return digest_of_packages(
+        rpm.parse_query(answer) if query.answered(answer) else apt.parse_packages(answer.splitlines())
+    )
+
+
+def parse(text: str, host: str, taken_at: str) -> HostFacts:
+    """The facts that the script's output tells. Raises `InvalidInput` with line and reason when it is not whole, or not ours."""
+    first, _, _ = text.partition("\n")
+    if not first.startswith(f"{_FIRST} ==="):
+        raise InvalidInput(f"line 1: no facts of this version: {first[:80]!r}")
+    sections = split(text, first.removeprefix(f"{_FIRST} "))
+    half = facts_rpm if "arch" in sections else facts
+    if missing := [name for name in (*_PARTS, *half.PARTS) if name not in sections]:
+        raise InvalidInput(f"the answer lacks {', '.join(missing)}")
+    packaged = half.parse(sections)
+    areas, found = entries.parse(sections, packaged.family)
+    return HostFacts(
+        host=host,
+        taken_at=taken_at,
+        os=_system(sections, packaged),
+        packages=packaged.packages,
+        conffiles=packaged.conffiles,
+        services=parse_services(sections),
+        sources=packaged.sources,
+        repositories=packaged.repositories,
+        databases=tuple(sorted(_databases(sections.values()), key=lambda database: database.name)),
+        areas=areas,
+        entries=found,
+    )
+
+
+_PARTS = ("os", "kernel", "machine", "units", "links", "files")
+
+
+def _system(sections: Mapping[str, Section], packaged: Packaged) -> OperatingSystem:
+    """os-release(5): `KEY=value`, quoted as a shell would."""
+    section = sections["os"].succeeded()
+    values = dict(_setting(section, offset, line) for offset, line in section.lines() if not line.startswith("#"))
+    return OperatingSystem(
+        id=values.get("ID", ""),
+        version=values.get("VERSION_ID", ""),
+        codename=values.get("VERSION_CODENAME", ""),
+        family=packaged.family,
+        arch=packaged.arch,
+        kernel=sections["kernel"].succeeded().text.strip(),
+        machine_id=sections["machine"].text.strip(),
+    )
+
+
+def _setting(section: Section, offset: int, line: str) -> tuple[str, str]:
+    key, equals, value = line.partition("=")
+    words = _words(value)
+    if not equals or len(words) > 1:
+        raise section.fail(f"no KEY=value: {line!r}", offset)
+    return key, "".join(words)
+
+
+@lru_cache(maxsize=1 << 10)
+def _words(value: str) -> tuple[str, ...]:
+    """The shell words of a value; two where it is none."""
+    try:
+        return tuple(shlex.split(value))
+    except ValueError:
+        return (value, "")
+
+
+def _databases(sections: Iterable[Section]) -> Iterable[Database]:
+    for section in sections:
+        kind, _, name = section.name.partition(" ")
+        if kind == "database":
+            yield Database(name, section.succeeded().text.split()[0])

@@ -1,0 +1,155 @@
+"""What packages demand of each other: stanzas of an index or of dpkg's status, and their relations. Pure.
+
+Relations are those of Debian Policy chapter 7; of these, dpkg and apt hold a host to Pre-Depends, Depends, Breaks and
+Conflicts. Recommends, Suggests, Enhances and Replaces do not decide whether a set of packages can stand together.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.model import PackageName
+
+MultiArch = Literal["no", "same", "foreign", "allowed"]
+Operator = Literal["", "<<", "<=", "=", ">=", ">>"]
+
+FIELDS = (
+    "Multi-Arch",
+    "Essential",
+    "Protected",
+    "Important",
+    "Pre-Depends",
+    "Depends",
+    "Breaks",
+    "Conflicts",
+    "Provides",
+)
+"""The fields of a stanza that a `Deb` is made of, beside Package, Version and Architecture."""
+
+# Policy 7.1. Names as dpkg accepts them; Policy 5.6.1 is stricter than archives that are no Debian archive.
+_RELATION = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.-]*)(?::(?P<arch>[a-z0-9-]+))?"
+    r"(?:\s*\(\s*(?P<op><<|<=|=|>=|>>|<|>)\s*(?P<version>[A-Za-z0-9][^\s()]*)\s*\))?",
+    re.ASCII,
+)
+_GOES_ON = re.compile(r"\n[ \t]+")
+_OLD_OPERATORS = {"<": "<=", ">": ">="}  # deprecated, and not what they look like: Policy 7.1
+_MULTI_ARCH = ("no", "same", "foreign", "allowed")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One package named in a relation field. `arch` is what follows the colon (`any`, `native`, an architecture), or ''."""
+
+    name: str
+    arch: str = ""
+    op: Operator = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.name}:{self.arch}" if self.arch else self.name
+        return f"{name} ({self.op} {self.version})" if self.op else name
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One thing that a package demands of others, with the field that says so: for `depends` one of `relations`
+    must stand beside it, for `excludes` (a single relation) none may.
+    """
+
+    field: str
+    relations: tuple[Relation, ...]
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.relations))
+
+
+@dataclass(frozen=True, slots=True)
+class Deb:
+    """One version of one package. `essential`: apt refuses to remove it (Essential, Protected or Important: yes)."""
+
+    name: str
+    arch: str
+    version: str
+    multi_arch: MultiArch = "no"
+    essential: bool = False
+    depends: tuple[Demand, ...] = ()
+    excludes: tuple[Demand, ...] = ()
+    provides: tuple[Relation, ...] = ()
+
+    @property
+    def key(self) -> PackageName:
+        """What the package is told apart by, in all its versions."""
+        return PackageName(self.name, self.arch)
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.version}"
+
+
+def deb(name: str, arch: str, version: str, fields: Iterable[tuple[str, str]] = ()) -> Deb:
+    """The package with these fields of its stanza; others than `FIELDS` do not count.
+
+    Raises `InvalidInput` naming package and field where one cannot be understood.
+    """
+    return _deb(name, arch, version, tuple(fields))
+
+
+@lru_cache(maxsize=65536)  # hosts of a fleet have most packages in common
+def _deb(name: str, arch: str, version: str, fields: tuple[tuple[str, str], ...]) -> Deb:
+    given = dict(fields)
+    place = f"{name}={version}"
+    multi_arch = given.get("Multi-Arch") or "no"
+    if multi_arch not in _MULTI_ARCH:
+        raise InvalidInput(f"{place}: Multi-Arch: {multi_arch!r} is no value of that field")
+    return Deb(
+        name,
+        arch,
+        version,
+        multi_arch,  # type: ignore[arg-type]
+        any(given.get(field) == "yes" for field in ("Essential", "Protected", "Important")),
+        tuple(_depends(given, place)),
+        tuple(_excludes(given, place)),
+        tuple(one for group in relations(given.get("Provides", ""), f"{place}: Provides") for one in group),
+    )
+
+
+def _depends(given: Mapping[str, str], place: str) -> Iterator[Demand]:
+    for field in ("Pre-Depends", "Depends"):
+        for group in relations(given.get(field, ""), f"{place}: {field}"):
+            yield Demand(field, group)
+
+
+def _excludes(given: Mapping[str, str], place: str) -> Iterator[Demand]:
+    for field in ("Breaks", "Conflicts"):
+        for group in relations(given.get(field, ""), f"{place}: {field}"):
+            if len(group) > 1:
+                raise InvalidInput(f"{place}: {field}: alternatives are not allowed here")
+            yield Demand(field, group)
+
+
+def relations(text: str, place: str = "relation") -> tuple[tuple[Relation, ...], ...]:
+    """A relation field of a binary package (Debian Policy 7.1): groups that all hold, each of alternatives.
+
+    An empty element (`a,, b`) counts as nothing, as for dpkg. Raises `InvalidInput` naming `place` for anything else.
+    """
+    groups = (group.strip() for group in text.split(","))
+    return tuple(tuple(_relation(one.strip(), place) for one in group.split("|")) for group in groups if group)
+
+
+def _relation(text: str, place: str) -> Relation:
+    match = _RELATION.fullmatch(text)
+    if not match:
+        raise InvalidInput(f"{place}: {text!r} is no relation", hint="Debian Policy 7.1")
+    operator = match["op"] or ""
+    return Relation(match["name"], match["arch"] or "", _OLD_OPERATORS.get(operator, operator), match["version"] or "")  # type: ignore[arg-type]
+
+
+def fields_of(stanza: str) -> Iterator[tuple[str, str]]:
+    """The fields of a stanza (deb822(5)), in its order; lines that go on are joined by a blank."""
+    for line in _GOES_ON.sub(" ", stanza).split("\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            yield name, value.strip()

@@ -1,0 +1,137 @@
+"""The way back rehearsed: a host's own package manager is asked for it against the state in which the way forward will leave the host.
+
+Nothing on the host changes: it all goes on in a private directory there, in one round trip.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, Unobtainable
+from nornir_upgrade.core.escrow.escrow import Family, PackageFile, files_of
+from nornir_upgrade.core.transport import disk
+from nornir_upgrade.core.transport.host import Host, Result
+from nornir_upgrade.core.transport.sections import Section, new_boundary, split
+from nornir_upgrade.core.transport.unreadable import unreadable
+
+from .deb import rehearsal
+from .dnf import rehearsal as rehearsal_rpm
+from .model import Package, PackageManager, PackageWant, Transaction
+
+_TIMEOUT = 900.0  # seconds: indexes are fetched
+
+
+class Stage(Protocol):
+    """How one family's manager is asked: `rehearsal_deb` and `rehearsal_rpm`."""
+
+    FORMAT: str
+    SCRIPT: str
+    UPDATE: str
+    MANAGER: PackageManager
+
+    def present(self, section: Section) -> tuple[Package, ...]: ...
+    def failure(self, host: str, result: Result, command: str) -> Failure: ...
+    def given(self, kind: str, one: Package) -> Sequence[str]: ...
+    def unsafe(self, host: str, sections: Mapping[str, Section]) -> str: ...
+    def file_name(self, path: str) -> str: ...
+
+
+_FAMILIES: Mapping[Family, Stage] = {"deb": rehearsal, "rpm": rehearsal_rpm}
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What came of it. `offered`: which of the old versions repositories have. `said` is what the manager would do, where it would
+    do as it is told, as if all other versions were there in files; else `refusal` has its last words."""
+
+    offered: frozenset[PackageFile]
+    said: Transaction | None
+    refusal: str = ""
+
+
+def rehearse(
+    host: Host,
+    family: Family,
+    repositories: Mapping[str, str],
+    present: Sequence[Package],
+    after: Sequence[Package],
+    want: Sequence[PackageWant],
+) -> Rehearsed:
+    """What `host`, whose packages are `present`, says of the way from `after` to `want` with the files `repositories` (path -> text)
+    among its sources.
+
+    Raises `Unobtainable` where an index cannot be fetched.
+    """
+    stage = _FAMILIES[family]
+    arguments = [text for path, content in repositories.items() for text in (stage.file_name(path), content)]
+    words = stage.MANAGER.simulate(want, after, downgrade=True)
+    argv = ("sh", "-c", stage.SCRIPT, "sh", new_boundary(), stage.FORMAT, str(len(repositories)), *arguments, *words)
+    stdin = "".join("\t".join(row) + "\n" for row in _given(stage, present, after)).encode()
+    result = host.run(argv, stdin=stdin, timeout=_TIMEOUT)
+    try:
+        return _read(host, family, result, argv[4], after)
+    except InvalidInput as refusal:
+        raise unreadable(host.name, "what its package manager says of the way back", refusal, result.errors) from None
+
+
+def _read(host: Host, family: Family, result: Result, boundary: str, after: Sequence[Package]) -> Rehearsed:
+    stage = _FAMILIES[family]
+    sections = split(result.text, boundary)
+    for section in sections.values():
+        disk.refuse_full(host.name, section.status, section.said)
+    if sections["update"].status != 0:
+        failure = stage.failure(host.name, _result(sections["update"]), f"{stage.UPDATE} for the way back")
+        raise (
+            Unobtainable(failure.message, hint="nothing was changed") if isinstance(failure, CommandFailed) else failure
+        )
+    offered = files_of(family, (_row(line) for _, line in sections["offered"].succeeded().lines()))
+    said = sections["said"]
+    if other := _differing(after, stage.present(sections["packages"])):
+        return Rehearsed(
+            frozenset(offered), None, f"the indexes do not tell the state after the plan: {', '.join(other)}"
+        )
+    if said.status != 0:
+        return Rehearsed(
+            frozenset(offered), None, stage.failure(host.name, _result(said), "the way back, rehearsed").message
+        )
+    if unsafe := stage.unsafe(host.name, sections):
+        return Rehearsed(frozenset(offered), None, unsafe)
+    return Rehearsed(frozenset(offered), stage.MANAGER.parse_simulation(said.text, after))
+
+
+def _given(stage: Stage, present: Sequence[Package], after: Sequence[Package]) -> Iterable[Sequence[str]]:
+    """What makes `after` of `present`, and which versions must come back."""
+    now, then = {_unpacked(one): one for one in present}, {_unpacked(one): one for one in after}
+    left = {one.key for one in after if not one.unpacked}
+    come = {one.key for key, one in then.items() if key not in now}
+    for key, one in now.items():
+        if one.unpacked and key not in then:
+            yield stage.given("gone" if one.key in left else "away", one)
+            if one.version:  # dpkg knows none of a package whose first unpacking was cut off
+                yield stage.given("back", one)
+        elif not one.unpacked and one.key in come:
+            yield stage.given("away", one)
+    yield from (stage.given("come", one) for key, one in then.items() if one.unpacked and key not in now)
+
+
+def _unpacked(one: Package) -> tuple[str, str, str, bool]:
+    return one.name, one.arch, one.version, one.unpacked
+
+
+def _differing(after: Iterable[Package], made: Iterable[Package]) -> list[str]:
+    """What the state that was made up, and the one that it was to be, do not have in common."""
+    ours, theirs = ({_unpacked(one) for one in ones if one.unpacked} for ones in (after, made))
+    return sorted(f"{name}:{arch} {version}" for name, arch, version, _ in ours ^ theirs)
+
+
+def _row(line: str) -> Package:
+    name, arch, version = line.split("\t")
+    return Package(name, arch, version, "installed", "install", auto=False)
+
+
+def _result(section: Section) -> Result:
+    return Result(
+        section.status,
+        section.text.encode("utf-8", "surrogateescape"),
+        section.errors.encode("utf-8", "surrogateescape"),
+    )

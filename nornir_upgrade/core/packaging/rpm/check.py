@@ -1,0 +1,171 @@
+"""A transaction of rpm held against the vital set, in every order that rpm may give it. Pure.
+
+rpm cannot be told an order. It installs what comes by Requires: what is required is first, unless both require each other, directly
+or not; then it erases what goes (lib/order.c). Packages that require each other come in an order that hangs on details which no
+repository tells. So what is proved here is proved for every order that rpm may take: a demand is in danger where some set of
+exchanges that may be done by then leaves nobody who meets it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nornir_upgrade.core.packaging.graph import components
+
+from .dependencies import Rpm
+from .rich_dependencies import Capability, Dependency
+from .transition import Change, Offers, Slot, protected, single, stem
+
+Rule = Literal["gap", "broken"]
+"""`gap`: packages that each require the other's exact version, which no order avoids. `broken`: it can be avoided."""
+Pair = tuple[Slot, Slot]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a package may lack for a moment. `apart`: with the first of each pair in an earlier transaction, it does not."""
+
+    rule: Rule
+    text: str
+    apart: tuple[Pair, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def check(change: Change) -> tuple[Fault, ...]:
+    """All that something vital may lack while one transaction makes the change."""
+    return tuple(_Look(change).faults())
+
+
+def safe(faults: Iterable[Fault]) -> bool:
+    """Whether a transaction with these faults keeps the host usable at every moment."""
+    return all(fault.rule == "gap" for fault in faults)
+
+
+def first(change: Change) -> Mapping[Slot, frozenset[Slot]]:
+    """What rpm is sure to install before each slot that it installs something in."""
+    offers = Offers({slot: change.after[slot] for slot in change.changing & change.after.keys()})
+    sure: dict[Slot, set[Slot]] = {}
+    maybe: dict[Slot, set[Slot]] = {}
+    for slot in change.changing & change.after.keys():
+        sure[slot], maybe[slot] = _required(slot, change.after[slot], offers)
+    groups = components(maybe, maybe)
+    number = {slot: at for at, group in enumerate(groups) for slot in group}
+    found: dict[Slot, frozenset[Slot]] = {}
+    for group in groups:  # what a group requires is before it in this list
+        for slot in group:
+            direct = {one for one in sure[slot] if number[one] != number[slot]}
+            found[slot] = frozenset(direct.union(*(found[one] for one in direct)))
+    return found
+
+
+def _required(slot: Slot, rpm: Rpm, offers: Offers) -> tuple[set[Slot], set[Slot]]:
+    """The slots that come before by a requirement which nothing else meets, and all that may."""
+    sure: set[Slot] = set()
+    maybe: set[Slot] = set()
+    for demand in rpm.requires:
+        meeting = _mentioned(demand, offers)
+        maybe |= meeting
+        if isinstance(demand, Capability) and len(meeting) == 1:
+            sure |= meeting
+    return sure - {slot}, maybe - {slot}
+
+
+def _mentioned(demand: Dependency, offers: Offers) -> frozenset[Slot]:
+    """Who meets a term of the demand."""
+    if isinstance(demand, Capability):
+        return offers.meeting(demand)
+    return frozenset(slot for term in demand.terms for slot in _mentioned(term, offers))
+
+
+@dataclass(slots=True)
+class _Look:
+    change: Change
+    before: Offers = field(init=False)
+    after: Offers = field(init=False)
+    coming: Mapping[str, tuple[Slot, ...]] = field(init=False)
+    """What comes into empty slots, by the stems of its capabilities."""
+
+    def __post_init__(self) -> None:
+        self.before, self.after = Offers(self.change.before), Offers(self.change.after)
+        fresh: dict[str, list[Slot]] = {}
+        for slot in sorted(self.change.after.keys() - self.change.before.keys()):
+            for name in {stem(given.name) for given in self.change.after[slot].provides}:
+                fresh.setdefault(name, []).append(slot)
+        self.coming = {name: tuple(slots) for name, slots in fresh.items()}
+
+    def faults(self) -> Iterator[Fault]:
+        vital = protected(self.change)
+        if not vital & self.change.changing:
+            return
+        sure = first(self.change)
+        for slot in sorted(vital & self.change.after.keys()):
+            versions = {self.change.before.get(slot): True, self.change.after[slot]: slot not in self.change.changing}
+            for rpm, old in versions.items():
+                for demand in rpm.requires if rpm else ():
+                    for term in single(demand):
+                        if rpm and (fault := self._fault(slot, rpm, term, sure, old=old)):
+                            yield fault
+
+    def _fault(
+        self, slot: Slot, rpm: Rpm, demand: Dependency, sure: Mapping[Slot, frozenset[Slot]], *, old: bool
+    ) -> Fault | None:
+        """What is wrong with a demand of the version `rpm`, which is there until (`old`) or from when its slot is exchanged."""
+        lost = self._lost(demand)
+        gained = self.after.meeting(demand) & self.change.changing
+        if lost is None or (old and not lost) or (not lost and not gained):
+            return None
+        due = lost if old else lost | {slot}
+        done = due.union(*(sure.get(one, frozenset()) for one in due))
+        if done & gained or (old and slot in done):
+            return None
+        apart = self._apart(slot, lost, sorted(gained), old=old)
+        coupled = all(self._coupled(slot, other) for pair in apart for other in set(pair) - {slot})
+        return Fault("gap" if apart and coupled else "broken", f"{rpm} may lack {demand}", apart)
+
+    def _lost(self, demand: Dependency) -> frozenset[Slot] | None:
+        """The exchanges after all of which nobody of before meets the demand; `None` where somebody always does."""
+        lost = set()
+        for slot in self.before.meeting(demand):
+            takers = self._takers(slot, demand)
+            if not takers or any(taker in self.after.meeting(demand) for taker in takers):
+                return None
+            lost.add(takers[0])
+        return frozenset(lost)
+
+    def _takers(self, slot: Slot, demand: Dependency) -> tuple[Slot, ...]:
+        """Whose exchange takes away what the version of before in `slot` meets the demand with."""
+        if slot not in self.change.changing:
+            return ()
+        names = _stems(self.change.before[slot], demand)
+        new = self.change.after.get(slot)
+        if new and names & {new.name, *(stem(given.name) for given in new.provides)}:
+            return (slot,)
+        return tuple(dict.fromkeys(one for name in sorted(names) for one in self.coming.get(name, ())))
+
+    def _apart(self, slot: Slot, lost: frozenset[Slot], gained: list[Slot], *, old: bool) -> tuple[Pair, ...]:
+        if old and slot in self.change.changing:
+            return tuple((slot, one) for one in sorted(lost) if one != slot)
+        if lost and gained:
+            return tuple((gained[0], one) for one in sorted(lost))
+        return tuple((one, slot) for one in gained[:1])
+
+    def _coupled(self, slot: Slot, other: Slot) -> bool:
+        """Whether the package requires the other's exact version, in all of its versions."""
+        worlds = ((self.change.before, self.before), (self.change.after, self.after))
+        return all(
+            slot in world and any(_exact(demand) and other in offers.meeting(demand) for demand in world[slot].requires)
+            for world, offers in worlds
+        )
+
+
+def _stems(rpm: Rpm, demand: Dependency) -> set[str]:
+    """The stems of what the package meets the demand with."""
+    if isinstance(demand, Capability):
+        return {stem(demand.name)}
+    return {name for term in demand.terms for name in _stems(rpm, term)}
+
+
+def _exact(demand: Dependency) -> bool:
+    return isinstance(demand, Capability) and demand.op == "="

@@ -1,0 +1,94 @@
+"""Which package meets, obsoletes or replaces which: rpm's and dnf's rules as pure functions.
+
+What meets a dependency is rpm's affair (lib/rpmds.c, rpmdsCompare, and lib/depends.c); which packages of one name may stand together
+is libsolv's as dnf sets it up, for dnf carries the way back out. Each rule was put to libsolv and to librpm.
+"""
+
+from functools import lru_cache
+
+from nornir_upgrade.core.version import rpm
+
+from .dependencies import Rpm
+from .rich_dependencies import Capability, Dependency
+
+_EVERY_COLOUR = 3
+
+
+def meets(package: Rpm, one: Dependency) -> bool:
+    """Whether the package is what the dependency asks for: a capability, or `with`, `without` and `or` of such.
+
+    Any other operator cannot be asked of a single package: to rpm, nothing meets it inside of `with` or `without`.
+    """
+    if isinstance(one, Capability):
+        return _meets(package, one)
+    match one.op:
+        case "with":
+            return all(meets(package, term) for term in one.terms)
+        case "without":
+            return meets(package, one.terms[0]) and not meets(package, one.terms[1])
+        case "or":
+            return any(meets(package, term) for term in one.terms)
+        case _:
+            return False
+
+
+def obsoleted(package: Rpm, one: Capability, owner: Rpm) -> bool:
+    """Whether `owner` obsoletes `package`: by its name, never by what it provides, and never itself under its own name."""
+    return package.name == one.name != owner.name and overlap(package.itself, one)
+
+
+def overlap(one: Capability, other: Capability) -> bool:
+    """Whether some version is in both ranges.
+
+    Where the range has no version at all, every version is. A release counts only where both have one: where just one has, the
+    other matches every release if its operator takes in the version it names (rpmdsCompare).
+    """
+    if not one.op or not other.op:
+        return True
+    (mine, release), (its, its_release) = _cut(one.version), _cut(other.version)
+    if mine != its:
+        return _before(one, other) if mine < its else _before(other, one)
+    if release is None or its_release is None:
+        if release != its_release and "=" in (other.op if its_release is None else one.op):
+            return True
+    elif release != its_release:
+        return _before(one, other) if release < its_release else _before(other, one)
+    return any(sign in one.op and sign in other.op for sign in "<=>")
+
+
+def together(one: Rpm, other: Rpm) -> bool:
+    """Whether two packages of one name can stand together: where they are of architectures that have nothing in common.
+
+    One for 32 bits beside one for 64; a package for all architectures beside none (libsolv's implicitobsoleteusescolors).
+    """
+    return not colour(one.arch) & colour(other.arch)
+
+
+def colour(arch: str) -> int:
+    """1 for architectures of 32 bits, 2 for those of 64, 3 for all (libsolv, pool_arch2color)."""
+    if arch == "noarch":
+        return _EVERY_COLOUR
+    return 2 if "64" in arch or arch == "s390x" else 1
+
+
+def _meets(package: Rpm, one: Capability) -> bool:
+    if one.name in package.files or (one.name == package.name and overlap(package.itself, one)):
+        return True
+    return any(given.name == one.name and overlap(given, one) for given in package.provides)
+
+
+def _before(lower: Capability, upper: Capability) -> bool:
+    """Whether ranges reach one another, of which the first names the older version."""
+    return ">" in lower.op or "<" in upper.op
+
+
+@lru_cache(maxsize=2**16)
+def _cut(text: str) -> tuple[rpm.Key, rpm.Key | None]:
+    """Keys of epoch and version together, and of the release; `None` where there is none, or an empty one."""
+    epoch, version, release = rpm.cut(text)
+    return _key(epoch or "0", version), _key("0", release) if release else None
+
+
+def _key(epoch: str, part: str) -> rpm.Key:
+    """One hyphen is any separator's equal within a part, but would be taken for the one before a release."""
+    return rpm.sort_key(f"{epoch}:{part.replace('-', '.')}")

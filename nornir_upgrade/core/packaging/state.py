@@ -1,0 +1,52 @@
+"""What of a host's truth its package manager decides: packages, their configuration files, and where packages come from."""
+
+import re
+from dataclasses import dataclass
+
+from nornir_upgrade.core.transport.sections import Section
+
+from .model import Package, Repository
+
+_DIGEST = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<path>/.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Conffile:
+    """A configuration file that a package owns. `digest` is the SHA-256 of what stands there ('' where nothing does)."""
+
+    path: str
+    package: str
+    digest: str
+    obsolete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that says where packages come from: sources, preferences, keyrings. `digest` is its SHA-256."""
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """All of it. `family` is `deb` or `rpm`, `arch` the package manager's native architecture."""
+
+    family: str
+    arch: str
+    packages: tuple[Package, ...]
+    conffiles: tuple[Conffile, ...]
+    sources: tuple[Source, ...]
+    repositories: tuple[Repository, ...]
+
+
+def digests(section: Section) -> dict[str, str]:
+    """`sha256sum -z`: digest, two signs, path, NUL; its status is 1 where some paths were not there."""
+    if section.status not in (0, 1):
+        section.succeeded()
+    found: dict[str, str] = {}
+    for entry in section.text.split("\0")[:-1]:
+        if not (match := _DIGEST.fullmatch(entry)):
+            raise section.fail(f"no digest: {entry!r}")
+        found[match["path"]] = match["digest"]
+    return found

@@ -1,0 +1,210 @@
+"""Tasks: what each host has to do in a stage, with its packages pinned. Pure: from scenario, facts and what each host's package
+manager would do."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nornir_upgrade.core.errors import NoSolution
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.family import Name
+from nornir_upgrade.core.packaging.model import (
+    Goal,
+    Package,
+    PackageChange,
+    PackageWant,
+    Transaction,
+    by_name,
+    standing_for,
+)
+from nornir_upgrade.scenario.model import Scenario, Stage
+
+from .repository_switch import Switch, Texts, has_both, switch
+from .selection import Member, Part, Unit, awaited, clouds, parts, units
+
+Previews = Mapping[str, Mapping[str, Transaction]]
+"""What each host's own package manager would do: host -> stage -> transaction."""
+
+_REMOVED: Mapping[str, Goal] = {"deb": "config-files", "rpm": "absent"}
+"""What is left of a package that goes: dpkg keeps its conffiles, and purging may delete data for good; rpm knows no such state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One host's work in a stage. `want` is empty where its packages are as they should be. `first`: its first packages step.
+
+    `versions`: what each package has when the stage is done, by name. `switch`: how its repositories change. `running`: services
+    of no catalogue that run. `former`: by service, its packages under the names of the old release.
+    """
+
+    host: str
+    family: Name
+    units: tuple[Unit, ...]
+    want: tuple[PackageWant, ...]
+    first: bool
+    versions: Mapping[str, str]
+    switch: Switch = field(default_factory=Switch)
+    running: tuple[str, ...] = ()
+    former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A stage with the tasks of its hosts."""
+
+    stage: Stage
+    tasks: tuple[Task, ...]
+
+
+def drafts(
+    scenario: Scenario,
+    hosts: Sequence[Member],
+    facts: Mapping[str, HostFacts],
+    previews: Previews,
+    texts: Texts,
+) -> Iterator[Draft]:
+    """The stages that have something to do, in order. A package that one stage's transaction draws in is done in that stage."""
+    switches = {name: switch(scenario, facts[name], texts.get(name, {})) for name in previews}
+    planned: dict[str, dict[tuple[str, str], str]] = {}
+    for stage in scenario.stages:
+        tasks = []
+        for one in parts(stage, hosts, facts):
+            seen = planned.setdefault(one.host, {})
+            transaction = previews[one.host][stage.name] if one.packages else Transaction(())
+            task = _task(scenario, stage, one, facts[one.host], transaction, seen)
+            tasks.append(replace(task, switch=switches.get(one.host, task.switch)))
+            seen |= {(change.name, change.arch): change.new for change in transaction.changes}
+        begun = {host for host, seen in planned.items() if seen or has_both(scenario, facts[host])}
+        due = {host for near in clouds(hosts).values() for host in _due(scenario, stage, tasks, near, facts, begun)}
+        if due:
+            yield Draft(stage, tuple(task for task in tasks if task.host in due))
+
+
+def _due(
+    scenario: Scenario,
+    stage: Stage,
+    tasks: Iterable[Task],
+    near: Sequence[Member],
+    facts: Mapping[str, HostFacts],
+    begun: Container[str],
+) -> tuple[str, ...]:
+    """Which hosts of a cloud, those in `near`, have something to do; who shares a database goes along with any other."""
+    names = {host.name for host in near}
+    here = [task for task in tasks if task.host in names]
+    if stage.after:
+        return () if awaited(scenario, stage, near, facts) else tuple(one.host for one in here if one.host in begun)
+    changed = tuple(task.host for task in here if task.want)
+    return tuple(task.host for task in here) if stage.database and changed else changed
+
+
+def _task(
+    scenario: Scenario,
+    stage: Stage,
+    one: Part,
+    facts: HostFacts,
+    transaction: Transaction,
+    seen: Mapping[tuple[str, str], str],
+) -> Task:
+    """The task of a host on which the changes `seen`, (name, architecture) -> version, are made by earlier stages."""
+    changes = _new(transaction.changes, seen, f"{one.host}: {stage.name}")
+    want = _wants(changes, one.packages, facts, scenario)
+    versions = {package.name: package.version for package in facts.packages}
+    versions |= {name: version for (name, _), version in seen.items()}
+    versions |= {wanted.name: wanted.version for wanted in want}
+    affected = _affected(scenario, one, want, facts)
+    family = scenario.repositories_of(facts.os.family).family
+    return Task(
+        one.host,
+        family,
+        affected,
+        want,
+        bool(want) and not seen,
+        versions,
+        running=_running(scenario, facts),
+        former={unit.service.name: _former_names(scenario, unit, facts) for unit in affected},
+    )
+
+
+def _new(changes: Iterable[PackageChange], seen: Mapping[tuple[str, str], str], where: str) -> list[PackageChange]:
+    """Those changes that no earlier stage makes."""
+    found = []
+    for change in changes:
+        before = seen.get((change.name, change.arch))
+        if before is not None and before != change.new:
+            raise NoSolution(
+                f"{where} wants {change.name} {change.new or 'removed'}, an earlier stage {before or 'removed'}",
+                hint="put both into one stage of the scenario",
+            )
+        if before is None and change.old != change.new:
+            found.append(change)
+    return found
+
+
+def _wants(
+    changes: Sequence[PackageChange], asked: Sequence[str], facts: HostFacts, scenario: Scenario
+) -> tuple[PackageWant, ...]:
+    """Every package of the transaction, pinned, and what stays beside it in another version."""
+    unpacked = [package for package in facts.packages if package.unpacked]
+    named, former = by_name(unpacked), _former(unpacked, scenario)
+    wants = [
+        _want(change, asked, named.get(change.name, ()), former.get(change.name, ()))
+        if change.new
+        else _removed(change, named.get(change.name, ()), facts.os.family)
+        for change in changes
+    ]
+    return tuple(sorted((*wants, *_beside(changes, unpacked)), key=lambda one: (one.name, one.arch)))
+
+
+def _former(unpacked: Iterable[Package], scenario: Scenario) -> dict[str, list[Package]]:
+    """The packages that have another name in the new release, by that name."""
+    found: dict[str, list[Package]] = {}
+    for package in unpacked:
+        found.setdefault(scenario.renamed(package.name), []).append(package)
+    return found
+
+
+def _removed(change: PackageChange, namesakes: Sequence[Package], family: str) -> PackageWant:
+    """Its version is told where the package stands in others too."""
+    several = sum((one.name, one.arch) == (change.name, change.arch) for one in namesakes) > 1
+    return PackageWant(change.name, change.arch, change.old if several else "", _REMOVED[family])
+
+
+def _beside(changes: Iterable[PackageChange], unpacked: Iterable[Package]) -> Iterator[PackageWant]:
+    """Versions that a new one takes no place of, as with kernels of rpm: they stay as they are."""
+    added = {(change.name, change.arch) for change in changes if change.new and not change.old}
+    gone = {(change.name, change.arch, change.old) for change in changes if not change.new}
+    for one in unpacked:
+        if (one.name, one.arch) in added and (one.name, one.arch, one.version) not in gone:
+            yield PackageWant(one.name, one.arch, one.version, "installed", one.auto, one.hold)
+
+
+def _want(
+    change: PackageChange, asked: Sequence[str], namesakes: Sequence[Package], former: Sequence[Package]
+) -> PackageWant:
+    """A package that is there keeps its marks, one under a new name takes over the mark, and any other new one is automatic
+    unless it was asked for."""
+    want = PackageWant(change.name, change.arch, change.new, "installed", auto=change.name not in asked)
+    by_key = {package.key: package for package in namesakes}
+    if same := standing_for(want, namesakes):
+        return replace(want, auto=by_key[same].auto, hold=by_key[same].hold)
+    if former:
+        return replace(want, auto=all(package.auto for package in former))
+    return want
+
+
+def _affected(scenario: Scenario, one: Part, want: Sequence[PackageWant], facts: HostFacts) -> tuple[Unit, ...]:
+    """The stage's services on the host, and any other whose package the transaction changes as well."""
+    changed = {wanted.name for wanted in want}
+    own = {unit.service for unit in one.units}
+    drawn = [service for service in scenario.services if service not in own and changed.intersection(service.packages)]
+    return (*one.units, *units(drawn, facts))
+
+
+def _former_names(scenario: Scenario, unit: Unit, facts: HostFacts) -> tuple[str, ...]:
+    """The packages of the host that are called as one of the service's in the new release."""
+    return tuple(one.name for one in facts.packages if scenario.renamed(one.name) in unit.service.packages)
+
+
+def _running(scenario: Scenario, facts: HostFacts) -> tuple[str, ...]:
+    """The services that run and that the scenario does not know: nobody else would look at them afterwards."""
+    known = {name for service in scenario.services for name in service.names}
+    return tuple(one.name for one in facts.services if one.active and one.name not in known)

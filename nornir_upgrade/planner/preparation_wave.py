@@ -1,0 +1,46 @@
+"""Beforehand: all that can fail without touching a service, on every host of a plan, before the first service stops. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from nornir_upgrade.core.plan import Wave, Work
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.steps.databases import DumpDatabase
+from nornir_upgrade.steps.downloads import DownloadPackages, NewRepository
+from nornir_upgrade.steps.gates import DatabaseDumps
+from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.repositories import SetRepository
+
+NAME = "prepare"
+OUTAGE = "none: no service is stopped, and nothing is installed"
+WAY_BACK = "what was downloaded goes out of the cache again"
+
+
+def beforehand(waves: Sequence[Wave]) -> Iterator[Wave]:
+    """The wave before `waves`: what their packages steps install is downloaded, and what they dump is dumped on trial.
+
+    Every host is in it, so that each is looked at before any is touched. None where there is nothing to prepare.
+    """
+    by_host: dict[str, list[Step]] = {}
+    for wave in waves:
+        for one in wave.work:
+            by_host.setdefault(one.host, []).extend(one.steps)
+    work = tuple(Work(host, tuple(_downloads(steps))) for host, steps in by_host.items())
+    gates = tuple(Work(host, trials) for host, steps in by_host.items() if (trials := _trials(steps)))
+    if gates or any(one.steps for one in work):
+        yield Wave(NAME, work, gates)
+
+
+def _downloads(steps: Sequence[Step]) -> Iterator[DownloadPackages]:
+    """All packages of a host at once: what its transactions lead to together."""
+    transactions = [step for step in steps if isinstance(step, SetPackages)]
+    want = sorted(
+        (one for step in transactions for one in step.want), key=lambda one: (one.name, one.arch, one.version)
+    )
+    if any(one.goal == "installed" for one in want):
+        files = [step for step in steps if isinstance(step, SetRepository) and not step.replaces]
+        new = tuple(NewRepository(file.path, file.text) for file in files if file.text)
+        yield DownloadPackages(tuple(want), new, family=transactions[0].family)
+
+
+def _trials(steps: Sequence[Step]) -> tuple[DatabaseDumps, ...]:
+    return tuple(DatabaseDumps(step.database, step.defaults_file) for step in steps if isinstance(step, DumpDatabase))

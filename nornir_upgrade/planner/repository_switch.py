@@ -1,0 +1,111 @@
+"""The switch of a host's repositories, from the old release to the new one. Pure: from scenario, facts and the text of source files.
+
+While packages change a host has both: what is new stands in a file of its own. At the end the old file is removed, or rewritten in
+place. Then plain reversal has the old versions at hand when they are due.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.deb import suites
+from nornir_upgrade.core.redaction import masked
+from nornir_upgrade.scenario.model import Repositories, RepositoryFile, Scenario
+from nornir_upgrade.steps.repositories import SetRepository
+
+Texts = Mapping[str, Mapping[str, str]]
+"""The source files that are to be rewritten: host -> path -> text."""
+
+_PARTS = "/etc/apt/sources.list.d"
+_READ = (".list", ".sources")  # sources.list(5)
+_BESIDE = "nornir-upgrade-"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """`coming`: files (path -> text) that are added before the first package. `closing`: what ends it once all packages are done."""
+
+    coming: Mapping[str, str] = field(default_factory=dict)
+    closing: tuple[SetRepository, ...] = ()
+
+
+def files(scenario: Scenario, facts: HostFacts) -> tuple[str, ...]:
+    """The source files of the host whose text `switch` needs."""
+    rewrites = scenario.repositories_of(facts.os.family).rewrites if facts.os.family in scenario.families else ()
+    return tuple(
+        source.path
+        for source in facts.sources
+        if _is_read(source.path) and any(fnmatchcase(source.path, one.path) for one in rewrites)
+    )
+
+
+def switch(scenario: Scenario, facts: HostFacts, texts: Mapping[str, str]) -> Switch:
+    """How the repositories of the host change; `texts` are those of `files`.
+
+    Raises `InvalidInput` where the scenario is not about such hosts, and where a password would stand in the plan.
+    """
+    its = scenario.repositories_of(facts.os.family)
+    there = {source.path: source.digest for source in facts.sources}
+    parts = [_files(its, there), *(_in_place(path, one, there) for path, one in _rewritten(its, facts.host, texts))]
+    coming = {path: text for part in parts for path, text in part.coming.items()}
+    extra = {beside(path): None for path in (*_paths(its.old), *texts)}
+    removed = (SetRepository(path) for path in extra if path in there or path in coming)
+    return Switch(coming, (*(step for part in parts for step in part.closing), *removed))
+
+
+def _files(its: Repositories, there: Mapping[str, str]) -> Switch:
+    """The old file and the new one; `there` are those that the host has, with their digests."""
+    old, new = (file.path if file else "" for file in (its.old, its.new))
+    text = its.new.text or "" if its.new else ""
+    if its.in_place and old in there:
+        same = there[old] == hashlib.sha256(text.encode()).hexdigest()
+        return Switch() if same else _in_place(old, suites.Rewritten(text, text), there)
+    gone = (SetRepository(old),) if old in there and not its.in_place else ()
+    return Switch({new: text} if new else {}, gone)
+
+
+def _in_place(path: str, new: suites.Rewritten, there: Mapping[str, str]) -> Switch:
+    return Switch({beside(path): new.added}, (SetRepository(path, new.text, replaces=there[path]),))
+
+
+def has_both(scenario: Scenario, facts: HostFacts) -> bool:
+    """Whether the host has both repositories: it was taken to the new release, and that was not brought to its end."""
+    if facts.os.family not in scenario.families:
+        return False
+    its = scenario.repositories_of(facts.os.family)
+    there = {source.path for source in facts.sources}
+    pairs = bool(its.old and its.new) and not its.in_place
+    both = pairs and there.issuperset((*_paths(its.old), *_paths(its.new)))
+    in_place = (*(_paths(its.old) if its.in_place else ()), *files(scenario, facts))
+    return both or any(beside(path) in there for path in in_place)
+
+
+def beside(path: str) -> str:
+    """Where the new entries of a source file stand until it is rewritten itself."""
+    place = PurePosixPath(path)
+    own = place.name if str(place.parent) == _PARTS else f"main-{place.name}"
+    return f"{_PARTS}/{_BESIDE}{own}"
+
+
+def _rewritten(its: Repositories, host: str, texts: Mapping[str, str]) -> Iterator[tuple[str, suites.Rewritten]]:
+    for path, text in texts.items():
+        renames = next((one.suites for one in its.rewrites if fnmatchcase(path, one.path)), ())
+        if new := suites.rewrite(path, text, renames):
+            if masked(new.text) != new.text:
+                hint = "put it where no plan shows it: apt_auth.conf(5)"
+                raise InvalidInput(f"{host}: {path} holds a password, and would stand in the plan", hint=hint)
+            yield path, new
+
+
+def _is_read(path: str) -> bool:
+    """Whether apt reads the file; our own file beside another is none of the host's."""
+    name = PurePosixPath(path).name
+    return name.endswith(_READ) and not name.startswith(_BESIDE)
+
+
+def _paths(file: RepositoryFile | None) -> tuple[str, ...]:
+    return (file.path,) if file else ()

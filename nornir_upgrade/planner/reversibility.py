@@ -1,0 +1,157 @@
+"""The proof: for every host of a plan, whether there is a way back from where the plan leads to, and out of what. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from nornir_upgrade.core.errors import Blocked
+from nornir_upgrade.core.escrow.escrow import Family, Kept, PackageFile
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.model import (
+    Package,
+    PackageChange,
+    PackageWant,
+    by_key,
+    by_name,
+    implied,
+    standing_for,
+)
+from nornir_upgrade.core.packaging.rehearsal import Rehearsed
+from nornir_upgrade.core.plan import Plan
+from nornir_upgrade.steps.packages import SetPackages, as_they_are, surprises
+from nornir_upgrade.steps.repositories import SetRepository
+
+Verdict = Literal["reversible", "reversible from escrow", "no way back"]
+_SHOWN = 20
+_LOST = "no repository has it, and it is not in escrow"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a host's package manager is asked: `want` of the packages `after` the plan, with the files `repositories`
+    (path -> text) among its sources."""
+
+    family: Family
+    repositories: Mapping[str, str]
+    present: tuple[Package, ...]
+    after: tuple[Package, ...]
+    want: tuple[PackageWant, ...]
+
+    @property
+    def changes(self) -> tuple[PackageChange, ...]:
+        """The way back, package by package."""
+        return implied(self.want, self.after).changes
+
+    @property
+    def old(self) -> frozenset[PackageFile]:
+        """The files that the way back installs."""
+        there = {(one.key, one.version) for one in self.after if one.unpacked}
+        coming = (one for one in self.want if one.goal == "installed" and (one.key, one.version) not in there)
+        return frozenset(PackageFile(self.family, one.name, one.arch, one.version) for one in coming)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why there is no way back; `packages` as far as single ones are the cause."""
+
+    packages: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found of one host. `changes` are the way back. `kept`: the files, `bytes` in all, that it takes from escrow;
+    `to_keep`: those that no repository will offer either, and that are to be kept before anything is changed."""
+
+    host: str
+    verdict: Verdict
+    changes: tuple[PackageChange, ...]
+    kept: tuple[PackageFile, ...] = ()
+    to_keep: tuple[PackageFile, ...] = ()
+    bytes: int = 0
+    reasons: tuple[Reason, ...] = ()
+
+
+def questions(plan: Plan, facts: Mapping[str, HostFacts]) -> dict[str, Question]:
+    """What to ask each host whose packages `plan` changes."""
+    wants: dict[str, list[PackageWant]] = {}
+    files: dict[str, dict[str, str]] = {}
+    for _, host, step in plan.steps():
+        if isinstance(step, SetPackages):
+            wants.setdefault(host, []).extend(step.want)
+        elif isinstance(step, SetRepository) and step.text is not None and not step.replaces:
+            files.setdefault(host, {})[step.path] = step.text
+    return {host: _question(facts[host], want, files.get(host, {})) for host, want in wants.items() if host in facts}
+
+
+def _question(facts: HostFacts, want: Sequence[PackageWant], files: Mapping[str, str]) -> Question:
+    family: Family = "rpm" if facts.os.family == "rpm" else "deb"
+    return Question(family, files, facts.packages, after(facts.packages, want), as_they_are(want, facts.packages))
+
+
+def after(present: Sequence[Package], want: Iterable[PackageWant]) -> tuple[Package, ...]:
+    """The packages once `want` is true. Of one that is removed its configuration is left, where it is to be, as if it had any."""
+    found, named = by_key(present), by_name(present)
+    come: list[Package] = []
+    for key, ones in by_key(want).items():
+        stood = standing_for(ones[0], named.get(key.name, ())) or key
+        now = found.get(stood, [])
+        stay = [one for one in ones if one.goal == "installed"]
+        leave = {one.version for one in ones if one.goal != "installed"}
+        found[stood] = [one for one in now if not stay and not leave & {"", one.version}]
+        if stay:
+            come += [_installed(one) for one in stay]
+        elif any(one.goal == "config-files" for one in ones):
+            come += [_configuration(one) for one in now[:1]]
+    every = (*(one for ones in found.values() for one in ones), *come)
+    return tuple(sorted(every, key=lambda one: (one.name, one.arch, one.version)))
+
+
+def _installed(one: PackageWant) -> Package:
+    return Package(one.name, one.arch, one.version, "installed", "hold" if one.hold else "install", one.auto)
+
+
+def _configuration(one: Package) -> Package:
+    return replace(one, state="config-files", selection="deinstall", auto=False, broken=False)
+
+
+# ---------------------------------------------------------------------- verdicts
+
+
+def unoffered(question: Question, said: Rehearsed) -> tuple[PackageFile, ...]:
+    """The files that the way back needs and no repository of the host has."""
+    return tuple(sorted(question.old - said.offered))
+
+
+def judge(
+    host: str,
+    question: Question,
+    said: Rehearsed,
+    kept: Mapping[PackageFile, Kept],
+    to_be_had: Collection[PackageFile],
+) -> Proof:
+    """The verdict on a host. What no repository has is in escrow (`kept`), or can be had for it, or there is no way back."""
+    due = unoffered(question, said)
+    held = tuple(file for file in due if file in kept)
+    coming = tuple(file for file in due if file not in kept and file in to_be_had)
+    found = [Reason((file.name,), f"{file}: {_LOST}") for file in due if file not in (*held, *coming)]
+    found += _refused(question, said)
+    verdict: Verdict = "no way back" if found else "reversible from escrow" if due else "reversible"
+    size = sum(kept[file].size for file in held)
+    return Proof(host, verdict, question.changes, held, coming, size, tuple(found))
+
+
+def _refused(question: Question, said: Rehearsed) -> Iterable[Reason]:
+    if said.said is None:
+        yield Reason((), said.refusal)
+    elif lines := surprises(said.said.changes, question.changes, question.want, question.after):
+        yield Reason((), "the package manager " + "; ".join(lines[:_SHOWN]))
+
+
+def refuse_no_way_back(proofs: Iterable[Proof], consent: Collection[str]) -> None:
+    """Raises `Blocked` naming the packages of every host without a way back that is not in `consent`."""
+    lost = [one for one in proofs if one.verdict == "no way back" and one.host not in consent]
+    if lost:
+        lines = [f"{one.host}: no way back: {reason.text}" for one in lost for reason in one.reasons]
+        flags = " ".join(f"--accept-no-way-back {one.host}" for one in lost)
+        raise Blocked("\n".join(lines), hint=f"nothing was changed; go on all the same with {flags}")

@@ -1,0 +1,125 @@
+"""Parts: which hosts take part in a stage, with which of their packages and services. Pure: scenario, inventory and facts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Protocol, TypeVar
+
+from nornir_upgrade.core.facts.gather import HostFacts, Service
+from nornir_upgrade.core.inventory.cloud import cloud_of
+from nornir_upgrade.scenario.model import EVERY, CatalogueService, Scenario, Stage
+
+
+class Member(Protocol):
+    """A host of the inventory, with every group that it belongs to, parents included."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def groups(self) -> Sequence[str]: ...
+
+    @property
+    def data(self) -> Mapping[str, Any]: ...
+
+
+M = TypeVar("M", bound=Member)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A service of the catalogue on a host, as it is before: under its old name, its new one, or both."""
+
+    service: CatalogueService
+    present: tuple[Service, ...]
+
+    @property
+    def active(self) -> bool:
+        """Whether it runs, by whichever name."""
+        return any(one.active for one in self.present)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it starts at boot, by whichever name."""
+        return any(one.enabled == "enabled" for one in self.present)
+
+    @property
+    def changes_name(self) -> bool:
+        """Whether its new name is not known to the host yet."""
+        return self.service.name not in {one.name for one in self.present}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one host has to do with one stage. `packages`: installed ones that the stage means, by name, sorted; `held` are
+    those of them that the administrator holds, which are in `packages` no more. `units`: the stage's services there."""
+
+    host: str
+    packages: tuple[str, ...]
+    held: tuple[str, ...]
+    units: tuple[Unit, ...]
+
+
+def members(groups: Sequence[str], hosts: Iterable[Member]) -> tuple[str, ...]:
+    """The hosts in any of `groups`: group by group, in the inventory's order. Every host is in the group `all`."""
+    known = tuple(hosts)
+    return tuple(
+        dict.fromkeys(host.name for group in groups for host in known if group == EVERY or group in host.groups)
+    )
+
+
+def clouds(hosts: Iterable[M]) -> dict[str, tuple[M, ...]]:
+    """The hosts of each cloud, in the inventory's order. Clouds share no database, and no service waits for another's."""
+    found: dict[str, list[M]] = {}
+    for host in hosts:
+        found.setdefault(cloud_of(host), []).append(host)
+    return {cloud: tuple(members) for cloud, members in found.items()}
+
+
+def units(services: Iterable[CatalogueService], facts: HostFacts) -> tuple[Unit, ...]:
+    """Those of `services` that the host knows, as they are there."""
+    known = {service.name: service for service in facts.services}
+    found = (Unit(one, tuple(known[name] for name in one.names if name in known)) for one in services)
+    return tuple(unit for unit in found if unit.present)
+
+
+def part(stage: Stage, facts: HostFacts) -> Part | None:
+    """The host's part in `stage`; None where it has no package of it, or (a stage without packages) no service, and where the
+    stage takes packages of the other family alone."""
+    if not stage.is_for(facts.os.family):
+        return None
+    there = units(stage.services, facts)
+    matching = sorted(
+        {(one.name, one.hold) for one in facts.packages if one.unpacked and matches(one.name, stage.packages)}
+    )
+    if not matching and (stage.packages or not there):
+        return None
+    held = tuple(name for name, hold in matching if hold)
+    return Part(facts.host, tuple(name for name, hold in matching if not hold), held, there)
+
+
+def parts(stage: Stage, hosts: Iterable[Member], facts: Mapping[str, HostFacts]) -> tuple[Part, ...]:
+    """The parts in `stage` of the hosts that there are facts of, in the order of `members`."""
+    found = (part(stage, facts[name]) for name in members(stage.groups, hosts) if name in facts)
+    return tuple(one for one in found if one)
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether one of the names or globs means the package `name`."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def database_host(scenario: Scenario, hosts: Iterable[Member]) -> str:
+    """The host of the cloud with these `hosts` on which databases are dumped: the first of their groups; '' where there is none."""
+    return next(iter(members(scenario.database_groups, hosts)), "")
+
+
+def awaited(
+    scenario: Scenario, stage: Stage, hosts: Iterable[Member], facts: Mapping[str, HostFacts]
+) -> tuple[str, ...]:
+    """Those of a cloud's `hosts` for which a closing stage waits longer than this plan: not in scope, or held at the old release."""
+    known = tuple(hosts)
+    earlier = [one for one in scenario.stages if one.name in stage.after]
+    absent = [name for one in earlier for name in members(one.groups, known) if name not in facts]
+    held = [one.host for other in earlier for one in parts(other, known, facts) if one.held]
+    return tuple(dict.fromkeys((*absent, *held)))

@@ -1,0 +1,256 @@
+"""The way forward of a fleet as a plan. Pure: from the scenario, the inventory, the facts and what each package manager would do.
+
+A stage with a database goes in step: stop and capture everywhere, dump, packages and edits, migrate once, start, verify; clouds
+do so side by side, each with its own database. A stage without goes host by host, in batches. Captures come before whatever
+they cover; the old repository goes last of all. Before all of that comes what can fail without touching a service (`beforehand`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nornir_upgrade.core import batches as waves
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.family import Name
+from nornir_upgrade.core.packaging.model import digest_of_packages
+from nornir_upgrade.core.packaging.origins import options, preferences
+from nornir_upgrade.core.packaging.preview import EVERYTHING
+from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.scenario.model import Scenario, Stage
+from nornir_upgrade.steps.commands import RunCommand
+from nornir_upgrade.steps.databases import DumpDatabase
+from nornir_upgrade.steps.gates import AuditClean
+
+from .barriers import Phase, Steps, rolling
+from .barriers import waves as in_step
+from .host_steps import capture, change, edits, note, start, stop, verify
+from .host_work import Draft, Previews, Task, drafts
+from .preparation_wave import NAME, beforehand
+from .repository_switch import Texts, has_both, switch
+from .selection import Member, awaited, clouds, database_host, members, parts
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a host's package manager is asked: `packages` (stage -> names) at their candidates, with the files `repositories`
+    (path -> text). A name that the new release may have changed is followed by `>` and the new one. `narrow`: what keeps a stage
+    to its origins, in the manager's own words."""
+
+    family: Name
+    repositories: Mapping[str, str]
+    packages: Mapping[str, tuple[str, ...]]
+    narrow: Mapping[str, str] = field(default_factory=dict)
+
+
+def requests(
+    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], texts: Texts | None = None
+) -> dict[str, Request]:
+    """What to ask each host that has packages of the scenario; held packages are not asked for. `texts`: its source files.
+
+    Raises `InvalidInput` where the scenario is not about such a host.
+    """
+    asked: dict[str, dict[str, tuple[str, ...]]] = {}
+    for stage in scenario.stages:
+        for one in parts(stage, hosts, facts):
+            if one.packages:
+                names = EVERYTHING if stage.everything else tuple(_word(scenario, name) for name in one.packages)
+                asked.setdefault(one.host, {})[stage.name] = names
+    known = texts or {}
+    return {host: _request(scenario, facts[host], known.get(host, {}), packages) for host, packages in asked.items()}
+
+
+def _request(
+    scenario: Scenario, facts: HostFacts, texts: Mapping[str, str], packages: Mapping[str, tuple[str, ...]]
+) -> Request:
+    family = scenario.repositories_of(facts.os.family).family
+    stages = (stage for stage in scenario.stages if stage.name in packages and stage.only_from)
+    narrow = {stage.name: _narrow(stage, facts) for stage in stages}
+    return Request(family, switch(scenario, facts, texts).coming, packages, narrow)
+
+
+def _word(scenario: Scenario, name: str) -> str:
+    new = scenario.renamed(name)
+    return f"{name}>{new}" if new else name
+
+
+def _narrow(stage: Stage, facts: HostFacts) -> str:
+    """What keeps the host's package manager to the origins of the stage."""
+    origins = stage.origins(facts.os.family)
+    return preferences(origins, facts.repositories) if facts.os.family == "deb" else options(origins)
+
+
+def plan_upgrade(
+    scenario: Scenario,
+    hosts: Sequence[Member],
+    facts: Mapping[str, HostFacts],
+    previews: Previews,
+    texts: Texts | None = None,
+) -> Plan:
+    """The plan that takes the hosts of `facts` to the new release; without waves where that is done already.
+
+    `hosts` is the whole inventory, `facts` is of those in scope, `texts` are source files to be rewritten. Raises `InvalidInput`
+    where a database has no host in scope, or a batch size is none, and `NoSolution` where two stages want different things of one
+    package.
+    """
+    due = tuple(drafts(scenario, hosts, facts, previews, texts or {}))
+    found: list[Wave] = []
+    for draft in due:
+        found += (
+            _in_step(scenario, draft, hosts, facts) if draft.stage.database else _by_batches(scenario, draft, hosts)
+        )
+    found += _last(scenario, due, hosts, facts, texts or {})
+    found += _noted(found)
+    return Plan("forward", scenario.name, _guarded((*beforehand(found), *found), facts))
+
+
+# ---------------------------------------------------------------------- a stage's waves
+
+
+def _in_step(
+    scenario: Scenario, draft: Draft, hosts: Sequence[Member], facts: Mapping[str, HostFacts]
+) -> tuple[Wave, ...]:
+    stage, tasks = draft.stage, draft.tasks
+    by_host = {task.host: task for task in tasks}
+    batches = waves.batches(tuple(by_host), "100%", quorums=_quorums(scenario, hosts))
+    dumps, syncs = _once_a_cloud(scenario, draft, hosts, facts)
+    return in_step(
+        stage.name,
+        (
+            Phase("stop", {task.host: (*stop(scenario, task), *capture(stage, task)) for task in tasks}, {}),
+            Phase("dump", dumps, {}, together=True),
+            *(
+                _packages(stage, [by_host[host] for host in batch], f" {number}/{len(batches)}" * (len(batches) > 1))
+                for number, batch in enumerate(batches, 1)
+            ),
+            Phase("schema", syncs, {}),
+            Phase("start", {task.host: start(task) for task in tasks}, {task.host: verify(task) for task in tasks}),
+        ),
+        [frozenset(host.name for host in near) for near in clouds(hosts).values()],
+    )
+
+
+def _once_a_cloud(
+    scenario: Scenario, draft: Draft, hosts: Sequence[Member], facts: Mapping[str, HostFacts]
+) -> tuple[dict[str, Steps], dict[str, Steps]]:
+    """The dump of each cloud's database by its host, and the migration by the first host of the stage there."""
+    dumps: dict[str, Steps] = {}
+    syncs: dict[str, Steps] = {}
+    for cloud, near in clouds(hosts).items():
+        names = {host.name for host in near}
+        if own := [task.host for task in draft.tasks if task.host in names]:
+            dump = DumpDatabase(draft.stage.database, scenario.defaults_file, cloud)
+            dumps[_keeper(scenario, draft.stage, cloud, near, facts)] = (dump,)
+            syncs[own[0]] = (RunCommand(draft.stage.sync, covered=dump.capture),)
+    return dumps, syncs
+
+
+def _keeper(
+    scenario: Scenario, stage: Stage, cloud: str, near: Sequence[Member], facts: Mapping[str, HostFacts]
+) -> str:
+    """The database host of a cloud, those in `near`. Raises `InvalidInput` where none is in scope."""
+    keeper = database_host(scenario, near)
+    if keeper not in facts:
+        where = _listed(scenario.database_groups) + (f" in cloud {cloud}" if cloud else "")
+        raise InvalidInput(
+            f"{stage.name}: database {stage.database} must be dumped, and no host of {where} is there",
+            hint="add the database host to its group in the inventory, or to --limit",
+        )
+    return keeper
+
+
+def _packages(stage: Stage, tasks: Sequence[Task], which: str) -> Phase:
+    work = {task.host: (*change(stage, task), *edits(stage, task)) for task in tasks}
+    return Phase(
+        f"packages{which}", work, {task.host: (AuditClean(family=task.family),) for task in tasks if task.want}
+    )
+
+
+def _by_batches(scenario: Scenario, draft: Draft, hosts: Sequence[Member]) -> tuple[Wave, ...]:
+    stage, by_host = draft.stage, {task.host: task for task in draft.tasks}
+    batches = waves.batches(tuple(by_host), stage.serial, quorums=_quorums(scenario, hosts))
+
+    def phase(batch: Sequence[str]) -> Phase:
+        tasks = [by_host[host] for host in batch]
+        return Phase(
+            "",
+            {task.host: _alone(scenario, stage, task) for task in tasks},
+            {task.host: verify(task) for task in tasks},
+        )
+
+    return rolling(stage.name, map(phase, batches))
+
+
+def _alone(scenario: Scenario, stage: Stage, task: Task) -> Steps:
+    """All that a host does in a stage in which it goes by itself."""
+    return (
+        *stop(scenario, task),
+        *capture(stage, task),
+        *change(stage, task),
+        *edits(stage, task),
+        *start(task),
+    )
+
+
+def _quorums(scenario: Scenario, hosts: Sequence[Member]) -> dict[str, tuple[str, ...]]:
+    """Each cloud has a majority of its own to keep."""
+    return {
+        f"{group} of {cloud}": members((group,), near)
+        for group in scenario.quorums
+        for cloud, near in clouds(hosts).items()
+    }
+
+
+def _last(
+    scenario: Scenario, due: Sequence[Draft], hosts: Sequence[Member], facts: Mapping[str, HostFacts], texts: Texts
+) -> Iterable[Wave]:
+    """The old repositories go on every host that is wholly done: none of its packages held, no stage of it put off."""
+    unfinished = {host for near in clouds(hosts).values() for host in _unfinished(scenario, near, facts)}
+    begun = {task.host for draft in due for task in draft.tasks if task.want}
+    begun |= {name for name, its in facts.items() if has_both(scenario, its)}
+    done = [host.name for host in hosts if host.name in begun and host.name not in unfinished]
+    closing = {name: switch(scenario, facts[name], texts.get(name, {})).closing for name in done}
+    if work := tuple(Work(name, steps) for name, steps in closing.items() if steps):
+        yield Wave("old-repository", work)
+
+
+def _noted(found: Sequence[Wave]) -> Iterable[Wave]:
+    """What the run leaves is noted at its very end, so that a later way back knows what others did since."""
+    steps: dict[str, Steps] = {}
+    for work in (work for wave in found for work in wave.work):
+        steps[work.host] = (*steps.get(work.host, ()), *work.steps)
+    if ends := tuple(Work(host, end) for host, all in steps.items() if (end := note(Work(host, all)))):
+        yield Wave(LEFT, ends)
+
+
+LEFT = "state"
+"""The wave in which it is noted what the run leaves."""
+
+
+def _unfinished(scenario: Scenario, near: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterator[str]:
+    """Of one cloud, the hosts on which something of the scenario is left for a later plan."""
+    for stage in scenario.stages:
+        put_off = bool(stage.after) and bool(awaited(scenario, stage, near, facts))
+        yield from (one.host for one in parts(stage, near, facts) if put_off or one.held)
+
+
+# ---------------------------------------------------------------------- the plan as a whole
+
+
+def _guarded(found: Iterable[Wave], facts: Mapping[str, HostFacts]) -> tuple[Wave, ...]:
+    """The first work of each host assumes the packages that it was planned for; what comes after changes them. What is done
+    beforehand changes none, and long after it a run may go on: it is assumed there as well.
+    """
+    seen: set[str] = set()
+    guarded = []
+    for wave in found:
+        work = tuple(
+            Work(one.host, one.steps, "" if one.host in seen else digest_of_packages(facts[one.host].packages))
+            for one in wave.work
+        )
+        seen.update(wave.hosts if wave.name != NAME else ())
+        guarded.append(replace(wave, work=work))
+    return tuple(guarded)
+
+
+def _listed(groups: Sequence[str]) -> str:
+    return f"group {', '.join(groups)}" if groups else "its groups"

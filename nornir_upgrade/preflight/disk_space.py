@@ -1,0 +1,112 @@
+"""Findings about room on disks: for what is downloaded, unpacked, dumped, and kept for the way back, by mount point. Pure.
+
+All needs are estimates, and the texts say so. How large new packages are is not known before they are there: they are taken to be as
+large as those whose place they take. With less than `least`, the room that nothing can go without, a finding blocks; with less than
+`safe` it is advisory. `safe` is more than is likely to be needed: downloads and escrow are counted as large as what they unpack to, new
+files as if no old ones went.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.facts.probe import DUMPS, Inspection, Room
+from nornir_upgrade.core.packaging.file_source import RESERVE
+from nornir_upgrade.core.packaging.model import PackageChange, PackageName, Transaction
+from nornir_upgrade.finding import Finding
+
+from .remedies import REMEDIES
+
+_PACKED = 4  # a package is seldom smaller than this part of what it unpacks to
+_INODES, _INODES_SAFE = 1000, 10_000  # dpkg and rpm keep a package's old files beside its new ones until it is unpacked
+_INODES_EACH, _INODES_EACH_SAFE = 10, 100
+_HEXADECIMAL = 2  # digits that a dump takes for a byte of a blob (mariadb-dump(1), --hex-blob)
+_DUMPS = 2  # that the controller keeps of a database, where rows are written between the one on trial and the one that counts
+_CACHES = {"deb": "/var/cache/apt/archives", "rpm": "/var/cache/dnf"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """Bytes for a purpose, where `path` is."""
+
+    purpose: str
+    path: str
+    least: int
+    safe: int
+
+
+def on_host(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange]) -> Iterable[Finding]:
+    """Disks that are too small for these changes, and for a dump of the largest database."""
+    dump = max(found.databases.values(), default=0)
+    mounts = {room.path: room for room in found.rooms}
+    if DUMPS in mounts and dump > mounts[DUMPS].free:
+        text = f"its largest database has about {_mb(dump)}, and {_mb(mounts[DUMPS].free)} are free for its dump in {DUMPS}"
+        remedy = f"on the host: {_find(mounts[DUMPS].mount)}"
+        yield Finding("database-too-big", found.host, "blocking", text, remedy)
+    if not changes:
+        return
+    together: dict[str, list[_Need]] = {}
+    for need in _needs(facts, found, changes, dump):
+        if need.path in mounts:
+            together.setdefault(mounts[need.path].mount, []).append(need)
+    for mount, needs in together.items():
+        room = mounts[needs[0].path]
+        clean = f"on the host: {REMEDIES[facts.os.family].clean}; {_find(mount)}"
+        yield from _too_small(found.host, room, needs, clean)
+        yield from _too_few(found.host, room, len(changes))
+
+
+def on_controller(
+    room: Room, inspections: Mapping[str, Inspection], previews: Mapping[str, Mapping[str, Transaction]]
+) -> Iterable[Finding]:
+    """The controller's disk, where dumps are kept, and once for the whole fleet the packages that the way back needs."""
+    files: dict[tuple[str, str, str], int] = {}
+    for name, found in inspections.items():
+        for made in previews.get(name, {}).values():
+            files |= {(one.name, one.arch, one.old): _size(found, one) for one in made.changes if one.old}
+    if files:
+        dumps = sum(sum(found.databases.values()) for found in inspections.values())
+        packages = sum(files.values())
+        needs = [
+            _Need("escrow", room.path, packages // _PACKED, packages),
+            _Need("dumps", room.path, dumps, _DUMPS * _HEXADECIMAL * dumps),
+        ]
+        yield from _too_small("", room, needs, f"on the controller: rollback escrow prune; {_find(room.mount)}")
+
+
+def _needs(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange], dump: int) -> Iterable[_Need]:
+    old = {(one.name, one.arch): _size(found, one) for one in changes if one.old}
+    went = sum(old.values())
+    comes = went + sum(1 for one in changes if not one.old) * went // max(len(old), 1)
+    yield _Need("download", _CACHES[facts.os.family], comes // _PACKED, comes)
+    yield _Need("unpack", "/usr", max(old.values(), default=0), comes)
+    yield _Need("escrow", DUMPS, went // _PACKED, went)
+    yield _Need("dump", DUMPS, dump, _HEXADECIMAL * dump)
+
+
+def _too_small(host: str, room: Room, needs: Sequence[_Need], remedy: str) -> Iterable[Finding]:
+    least, safe = (RESERVE + sum(bytes_) for bytes_ in zip(*((one.least, one.safe) for one in needs), strict=True))
+    if room.free < safe:
+        purposes = ", ".join(f"{one.purpose} {_mb(one.safe)}" for one in needs if one.safe)
+        text = f"{room.mount} has {_mb(room.free)} free, and by estimate up to {_mb(safe)} may be needed: {purposes}"
+        yield Finding("disk-space", host, "blocking" if room.free < least else "advisory", text, remedy)
+
+
+def _too_few(host: str, room: Room, packages: int) -> Iterable[Finding]:
+    least, safe = _INODES + _INODES_EACH * packages, _INODES_SAFE + _INODES_EACH_SAFE * packages
+    if room.inodes is not None and room.inodes < safe:
+        text = f"{room.mount} has {room.inodes} inodes free, and by estimate up to {safe} may be needed"
+        remedy = f"on the host: du --inodes -x {room.mount} | sort -n | tail"
+        yield Finding("inodes", host, "blocking" if room.inodes < least else "advisory", text, remedy)
+
+
+def _size(found: Inspection, change: PackageChange) -> int:
+    return found.sizes.get(PackageName(change.name, change.arch), 0)
+
+
+def _mb(size: int) -> str:
+    return f"{-(-size // 1_000_000)} MB"
+
+
+def _find(mount: str) -> str:
+    return f"du -x {mount} | sort -n | tail"

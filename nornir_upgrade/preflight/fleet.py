@@ -1,0 +1,87 @@
+"""Findings about the fleet as a whole: its groups, families and clouds, and what a limit leaves out. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from nornir_upgrade.config.yaml import nearest
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.model import Transaction
+from nornir_upgrade.finding import Finding, some
+from nornir_upgrade.planner.selection import Member, awaited, database_host, members, parts
+from nornir_upgrade.scenario.model import EVERY, Scenario
+
+Previews = Mapping[str, Mapping[str, Transaction]]
+
+
+def groups(scenario: Scenario, hosts: Sequence[Member]) -> Iterable[Finding]:
+    """A stage whose group is spelt otherwise in the inventory would be left out without a word."""
+    existing = sorted({group for host in hosts for group in host.groups})
+    named = dict.fromkeys(group for stage in scenario.stages for group in stage.groups)
+    for group in named:
+        if group not in (*existing, EVERY):
+            stages = ", ".join(stage.name for stage in scenario.stages if group in stage.groups)
+            settings = [setting.name for setting in scenario.settings if setting.value == group]
+            way = " or ".join(f"--set {name}=GROUP, --set {name}= where there is none" for name in settings[:1])
+            yield Finding(
+                "group-empty",
+                "",
+                "blocking",
+                f"no host is in group {group}, for which there is: {stages}; {nearest(group, existing)}",
+                way or "put the hosts into that group of the inventory",
+            )
+
+
+def strangers(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
+    """Hosts of a family that the scenario is not about."""
+    meant = {name for stage in scenario.stages for name in members(stage.groups, hosts)}
+    for family in dict.fromkeys(its.os.family for its in facts.values()):
+        strange = [name for name, its in facts.items() if its.os.family == family and name in meant]
+        if strange and family not in scenario.families:
+            text = f"{scenario.name} names no repositories for {family} hosts, of which there is: {some(strange)}"
+            remedy = f"name them in the scenario (repositories.{family}), or leave these hosts out with --limit"
+            yield Finding("family-without-repositories", "", "blocking", text, remedy)
+
+
+def limits(
+    scenario: Scenario, cloud: str, hosts: Sequence[Member], facts: Mapping[str, HostFacts], previews: Previews
+) -> Iterable[Finding]:
+    """Hosts of a cloud, which share a database, cannot be taken forward one without the other."""
+    keeper = database_host(scenario, hosts)
+    for stage in scenario.stages:
+        made = (previews.get(one.host, {}).get(stage.name) for one in parts(stage, hosts, facts))
+        if not stage.database or not any(transaction and transaction.changes for transaction in made):
+            continue
+        if not keeper:
+            groups = ", ".join(scenario.database_groups) or "(none named)"
+            where = f"group {groups}" + (f" of cloud {cloud}" if cloud else "")
+            text = f"{stage.name}: database {stage.database} cannot be dumped: no host is in {where}"
+            yield Finding("database-host-missing", "", "blocking", text, "put the database host into that group")
+        first = {*members(stage.groups[:1], hosts), keeper} - {""}
+        left_out = [host.name for host in hosts if host.name in first and host.name not in facts]
+        may_be = [name for name in members(stage.groups[1:], hosts) if name not in facts and name not in first]
+        if left_out:
+            text = f"{stage.name}: {some(left_out)} left out, and shares database {stage.database}, which is migrated"
+            yield Finding("limit-splits-stage", "", "blocking", text, "add them to --limit")
+        if may_be:
+            text = f"{stage.name}: {some(may_be)} left out, and may use database {stage.database}, which is migrated"
+            yield Finding("limit-may-split-stage", "", "advisory", text, "add them to --limit")
+
+
+def put_off(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
+    """In a cloud with these `hosts`."""
+    for stage in scenario.stages:
+        waiting = awaited(scenario, stage, hosts, facts) if stage.after and parts(stage, hosts, facts) else ()
+        if waiting:
+            text = f"{stage.name} is put off, and the old repository stays there: first {some(waiting)} must be done"
+            yield Finding("stage-put-off", "", "advisory", text, "plan again with those hosts, and without holds there")
+
+
+def last_of_stages(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
+    """Of a stage that goes host by host the others carry on meanwhile, in a cloud with these `hosts`: where there are any."""
+    for stage in scenario.stages:
+        if stage.database or stage.after or any(name not in facts for name in members(stage.groups, hosts)):
+            continue
+        running = [one.host for one in parts(stage, hosts, facts) if any(unit.active for unit in one.units)]
+        if len(running) == 1:
+            text = f"is the only host of {stage.name} whose services run: meanwhile none takes its work"
+            remedy = "bring up another one first, or say what is out meanwhile"
+            yield Finding("last-compute", running[0], "advisory", text, remedy)

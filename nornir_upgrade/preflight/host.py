@@ -1,0 +1,133 @@
+"""Findings about what a host's package manager would do. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.model import PackageChange, Transaction
+from nornir_upgrade.finding import Finding, some
+from nornir_upgrade.planner.repository_switch import has_both
+from nornir_upgrade.planner.selection import Member, matches, members
+from nornir_upgrade.scenario.model import Scenario, Stage
+
+from .remedies import REMEDIES
+
+
+def of_changes(
+    scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, previews: Mapping[str, Transaction]
+) -> Iterable[Finding]:
+    remedies, held = REMEDIES[facts.os.family], {package.name for package in facts.packages if package.hold}
+    changes = {stage: previews[stage.name].changes for stage in scenario.stages if stage.name in previews}
+    new = {change.name for made in changes.values() for change in made if change.new}
+    for stage, made in changes.items():
+        because = dict(previews[stage.name].excluders)
+        yield from (_lost(scenario, facts, change, because) for change in made if _is_lost(scenario, change, new))
+        if entangled := _entangled(scenario, stage, facts.host, hosts, made):
+            yield entangled
+        if would := sorted(held.intersection(change.name for change in made)):
+            text = f"{stage.name} would change what is held: {some(would)}"
+            yield Finding("hold-in-the-way", facts.host, "blocking", text, remedies.unhold(would))
+    every = [change for made in changes.values() for change in made]
+    yield from filter(None, (_stranded(scenario, facts, server, every) for server in SERVERS))
+    if changes and not any(changes.values()) and _at_the_start(scenario, facts):
+        text = f"its {remedies.tool} sees nothing newer in the new repository, though the old one is still the only one there"
+        yield Finding("nothing-newer", facts.host, "advisory", text, remedies.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A database server of which an older series does not take the data of a newer one, the packages that have it, and how its data are
+    saved: by dumps of stages, or as a tree that a stage captures.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    tree: str = ""
+
+
+SERVERS = (
+    Server("MariaDB", ("mariadb-server", "mysql-server", "mysql-server-8.0")),
+    Server("redis", ("redis-server", "redis"), "/var/lib/redis"),
+)
+"""PostgreSQL is none: Debian keeps the cluster of each series."""
+_SERIES = re.compile(r"(?:[0-9]+:)?([0-9]+\.[0-9]+)")
+
+
+def _stranded(scenario: Scenario, facts: HostFacts, server: Server, changes: Iterable[PackageChange]) -> Finding | None:
+    """The data of a server whose series changes, where no stage saves them."""
+    jump = next((one for one in changes if one.name in server.packages and _series(one.old) != _series(one.new)), None)
+    if jump is None or not (jump.old and jump.new):
+        return None
+    trees = [root for stage in scenario.stages for root in stage.configuration]
+    if any(stage.database for stage in scenario.stages) if not server.tree else server.tree in trees:
+        return None
+    text = (
+        f"{server.name} goes from {_series(jump.old)} to {_series(jump.new)}, and an older one does not take a newer one's data:"
+        " after the way back it has none of them"
+    )
+    remedy = "dump its databases before the run, and load them after a way back; or give them stages with database:"
+    if server.tree:
+        remedy = f"a stage with configuration: [{server.tree}], which stops the service first"
+    return Finding("data-not-taken-back", facts.host, "advisory", text, remedy)
+
+
+def _series(version: str) -> str:
+    match = _SERIES.match(version)
+    return match[1] if match else version
+
+
+def _is_lost(scenario: Scenario, change: PackageChange, new: set[str]) -> bool:
+    """Whether a package goes that no other takes the place of under its new name."""
+    return not change.new and scenario.renamed(change.name) not in new
+
+
+def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange, because: Mapping[str, str]) -> Finding:
+    """`because`: which new package cannot be together with it, by name."""
+    text = f"{change.name} {change.old} would be removed, and nothing takes its place"
+    remedy = REMEDIES[facts.os.family].try_out
+    if excluder := because.get(change.name):
+        new = excluder.partition(" ")[0]
+        text += f": {excluder} conflicts with it"
+        remedy = f"where {new} takes its place, say so in the scenario: renames: {{{change.name}: {new}}}"
+    return Finding(
+        "package-lost",
+        facts.host,
+        "blocking" if _is_meant(scenario, facts, change) else "advisory",
+        text,
+        remedy,
+    )
+
+
+def _is_meant(scenario: Scenario, facts: HostFacts, change: PackageChange) -> bool:
+    """Whether a stage is about the package. One that is about all of them is not about those that nobody asked for."""
+    auto = any(one.auto for one in facts.packages if one.name == change.name)
+    return any(matches(change.name, stage.packages) and not (stage.everything and auto) for stage in scenario.stages)
+
+
+def _entangled(
+    scenario: Scenario, stage: Stage, host: str, hosts: Sequence[Member], made: Sequence[PackageChange]
+) -> Finding | None:
+    """What a stage draws in of another one with a database would start on a schema that is not migrated yet."""
+    own = {name for one in stage.services for name in one.names}
+    later = scenario.stages[scenario.stages.index(stage) + 1 :]
+    others = {
+        name: other.name
+        for other in later
+        if other.database and other.database != stage.database and host in members(other.groups, hosts)
+        for service in other.services
+        if not own.intersection(service.names)
+        for name in filter(None, (service.package, service.name))
+    }
+    if drawn := sorted(others.keys() & {change.name for change in made if change.new}):
+        text = f"{stage.name} would also change {some(drawn)}, which belong to {others[drawn[0]]}"
+        return Finding(
+            "stages-entangled", host, "blocking", text, "put both stages into one, in a scenario of your own"
+        )
+    return None
+
+
+def _at_the_start(scenario: Scenario, facts: HostFacts) -> bool:
+    its = scenario.repositories_of(facts.os.family)
+    old = its.old.path if its.old and not its.in_place else ""
+    return any(source.path == old for source in facts.sources) and not has_both(scenario, facts)

@@ -1,0 +1,157 @@
+"""Findings about what was seen when a host was looked at more closely. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.facts.probe import Inspection, Worker
+from nornir_upgrade.core.packaging.deb.transaction import LOCK_WAIT
+from nornir_upgrade.core.packaging.model import PackageChange
+from nornir_upgrade.core.state.places import AT_ONCE, BOUND
+from nornir_upgrade.core.transport.host import quote
+from nornir_upgrade.finding import LISTED, Finding, some
+from nornir_upgrade.planner.selection import Member, database_host, parts
+from nornir_upgrade.scenario.model import Scenario
+
+from .host_facts import interrupted
+from .remedies import REMEDIES
+
+_SKEW = 5.0  # seconds that nobody minds
+_TOO_FAR = 300.0  # seconds past which Kerberos, signed indexes and logs no longer agree (krb5.conf(5), clockskew)
+_ITSELF = ("unattended-upgr", "do-release-upgr", "dnf-automatic", "yum-cron")
+"""Tools that nobody asked for what they do now, and that go on to do it."""
+
+
+def of_host(facts: HostFacts, found: Inspection | None) -> Iterable[Finding]:
+    """What is known before anything is previewed; nothing of a host that was not looked at."""
+    if not found:
+        return
+    yield from _clock(found)
+    yield from _at_work(facts, found)
+    if found.reboot:
+        text = f"waits to be restarted, for: {some(found.reboot)}"
+        yield Finding("reboot-pending", found.host, "advisory", text, "on the host, before: systemctl reboot")
+    if found.unchecked:
+        text = f"takes packages whose signatures nobody checks, from: {some(found.unchecked)}"
+        yield Finding("repository-unsigned", found.host, "advisory", text, f"on the host: {_checking(facts)}")
+    yield from _state(found)
+
+
+def of_changes(facts: HostFacts, found: Inspection, changes: Sequence[PackageChange]) -> Iterable[Finding]:
+    """What is in the way of these changes of packages, or should be known of them."""
+    remedies, names = REMEDIES[facts.os.family], {change.name for change in changes if change.old and change.new}
+    owners = {one.path: one.package for one in facts.conffiles}
+    if edited := [path for path in found.edited if owners.get(path) in names]:
+        text = f"was edited there, and stays as it is when its package changes: {some(edited)}"
+        remedy = "\n".join(("afterwards, on the host:", *_comparing(edited, remedies.beside)))
+        yield Finding("conffile-edited", found.host, "advisory", text, remedy)
+    if found.offered is not None:
+        gone = {(one.name, one.old) for one in changes if one.old} - found.offered
+        if gone:
+            text = f"is offered by none of its repositories: {some([f'{name} {old}' for name, old in sorted(gone)])}"
+            fetch = f"rollback escrow fetch --limit {found.host} {quote(_names(gone))}"
+            remedy = f"nothing: a run keeps it for the way back; only with keep: none in config.yaml, before: {fetch}"
+            yield Finding("version-unoffered", found.host, "advisory", text, remedy)
+
+
+def _comparing(paths: Sequence[str], beside: str) -> Iterable[str]:
+    """A command a line, for so many as a text names."""
+    yield from (f"diff {quote([path, f'{path}{beside}'])}" for path in paths[:LISTED])
+    if len(paths) > LISTED:
+        yield f"and so for {len(paths) - LISTED} more"
+
+
+def _state(found: Inspection) -> Iterable[Finding]:
+    """What no capture takes, or would not hold."""
+    by_size = sorted(found.large, key=lambda one: -one[1])
+    if by_size:
+        named = some([f"{path} ({size >> 20} MiB)" for path, size in by_size])
+        text = (
+            f"larger than {AT_ONCE >> 20} MiB, so that a run does not capture it, and no way back restores it: {named}"
+        )
+        yield Finding(
+            "not-captured", found.host, "advisory", text, "move it out of there, where it is no configuration"
+        )
+    if found.captured > BOUND:
+        text = (
+            f"a run would capture {found.captured >> 20} MiB there, of /etc and the like; at most {BOUND >> 20} MiB are"
+        )
+        remedy = "on the host: du -xa /etc | sort -rn | head; move data out of there"
+        yield Finding("state-too-big", found.host, "blocking", text, remedy)
+
+
+def of_databases(
+    scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], inspections: Mapping[str, Inspection]
+) -> Iterable[Finding]:
+    """The databases of a cloud with these `hosts`, as far as stages will dump them."""
+    wanted = databases(scenario, hosts, facts)
+    found = inspections.get(database_host(scenario, hosts))
+    if not found or not wanted:
+        return
+    if found.refused:
+        option = quote([f"--defaults-extra-file={scenario.defaults_file}"]) + " " if scenario.defaults_file else ""
+        text = f"its databases cannot be asked: {found.refused}"
+        remedy = f"on the host: systemctl status mariadb; mariadb {option}-e 'SELECT 1'"
+        yield Finding("database-unreachable", found.host, "blocking", text, remedy)
+    elif missing := [name for name in wanted if name not in found.databases]:
+        text = f"has no database {some(missing)}, which a stage would migrate"
+        remedy = "on the host: mariadb -e 'SHOW DATABASES'; is it the first of the database hosts?"
+        yield Finding("database-missing", found.host, "blocking", text, remedy)
+
+
+def databases(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
+    """The databases of those stages in which a host of a cloud with these `hosts` takes part."""
+    names = (one.database for one in scenario.stages if one.database and parts(one, hosts, facts))
+    return tuple(dict.fromkeys(names))
+
+
+def _clock(found: Inspection) -> Iterable[Finding]:
+    if abs(found.skew) >= _SKEW:
+        severity = "blocking" if abs(found.skew) >= _TOO_FAR else "advisory"
+        text = f"its clock is {abs(found.skew):.0f} s {'ahead of' if found.skew > 0 else 'behind'} the controller's"
+        remedy = "on the host: timedatectl set-ntp true; timedatectl; is the controller's right?"
+        yield Finding("clock-skew", found.host, severity, text, remedy)  # type: ignore[arg-type]
+
+
+def busy(found: Inspection | None) -> bool:
+    """Whether somebody holds the package manager's lock there."""
+    return found is not None and any(one.doing == "lock" for one in found.at_work)
+
+
+def _at_work(facts: HostFacts, found: Inspection) -> Iterable[Finding]:
+    """A script whose package manager runs belongs to it; one without was left when that was killed."""
+    by_kind = {kind: [one for one in found.at_work if one.doing == kind] for kind in ("lock", "script", "tool")}
+    holders, scripts, tools = by_kind.values()
+    pids = {one.pid for one in holders}
+    if holders and (half := interrupted(facts)):
+        text = f"packages are being changed there by {_told(holders)}, and not wholly installed yet: {some(half)}"
+        yield Finding("package-manager-locked", found.host, "blocking", text, f"wait for it to end: {_watch(holders)}")
+    elif holders:
+        text = f"packages are being changed there by {_told(holders)}; a run waits {LOCK_WAIT} s for it, and then stops"
+        yield Finding("package-manager-locked", found.host, "advisory", text, f"wait for it to end: {_watch(holders)}")
+    elif scripts:
+        text = f"a maintainer script runs there without its package manager: {_told(scripts)}"
+        remedy = f"wait for it to end, or end it, then see to its package: {_watch(scripts)}"
+        yield Finding("script-orphaned", found.host, "blocking", text, remedy)
+    if others := [one for one in tools if one.pid not in pids]:
+        itself = any(one.name in _ITSELF for one in others)
+        text = f"others are about to change packages there: {_told(others)}"
+        remedy = f"wait for it to end: {_watch(others)}"
+        yield Finding("upgrade-by-others", found.host, "blocking" if itself else "advisory", text, remedy)
+
+
+def _told(workers: Sequence[Worker]) -> str:
+    return some([f"{one.name or 'a process'} (pid {one.pid})" for one in workers])
+
+
+def _watch(workers: Sequence[Worker]) -> str:
+    return f"on the host: ps -fp {','.join(str(one.pid) for one in workers)}"
+
+
+def _checking(facts: HostFacts) -> str:
+    if facts.os.family == "rpm":
+        return "set gpgcheck=1 there, and gpgkey to the repository's key"
+    return "take trusted=yes and allow-insecure=yes out there, and name the key with signed-by"
+
+
+def _names(gone: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted({name for name, _ in gone})

@@ -1,0 +1,71 @@
+"""Findings about what could not even be asked: hosts that are not reached, repositories that do not answer. Pure."""
+
+import re
+
+from nornir_upgrade.core.errors import DiskFull, Failure, NoSolution, Unobtainable, Unreachable
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.finding import Finding, some
+
+from .remedies import REMEDIES
+
+UNREACHED = {
+    "unreachable": "host-unreachable",
+    "connection-lost": "host-unreachable",
+    "host-key": "host-key",
+    "login-refused": "login-refused",
+    "sudo-refused": "sudo-refused",
+}
+"""Reference of the failure -> key of the finding."""
+LOST = (*UNREACHED.values(), "host-unreadable", "disk-full")
+"""Keys of hosts that nothing is known of: the others can be asked further all the same."""
+
+# What apt and dnf say, in this order: an expired index is signed, and an unsigned one was reached.
+_REPOSITORIES = (
+    ("repository-expired", re.compile(r"is expired|Valid-Until|is not valid yet")),
+    ("repository-unsigned", re.compile(r"not signed|NO_PUBKEY|BADSIG|EXPKEYSIG|GPG|signatures?\b")),
+    ("repository-unreachable", re.compile(r"")),
+)
+_PINS = "/etc/apt/preferences"
+_OF_REPOSITORIES = "with the new repositories"
+
+
+def of_lost(host: str, failure: Failure) -> Finding:
+    """A host that is not reached, says what cannot be read, or has no room for being asked."""
+    if isinstance(failure, Unreachable):
+        return of_unreached(host, failure)
+    if isinstance(failure, DiskFull):
+        return Finding("disk-full", host, "blocking", failure.message, f"on {host}: df -h; {failure.hint}")
+    remedy = failure.hint or "see what is wrong there"
+    return Finding("host-unreadable", host, "blocking", failure.message, f"{remedy}; or leave it out with --limit")
+
+
+def of_unreached(host: str, failure: Unreachable) -> Finding:
+    """A host that facts could not be gathered from."""
+    key = UNREACHED.get(failure.reference, "host-unreachable")
+    return Finding(
+        key, host, "blocking", failure.message, failure.hint or "see that it is up, its address, and its port"
+    )
+
+
+def of_preview(facts: HostFacts, failure: Failure) -> Finding | None:
+    """A host whose package manager could not say what it would do; None where that is no finding."""
+    remedies = REMEDIES[facts.os.family]
+    if isinstance(failure, NoSolution):
+        remedy = "; ".join(filter(None, (failure.hint or remedies.try_out, _in_the_way(facts))))
+        return Finding("no-solution", facts.host, "blocking", failure.message, remedy)
+    if not isinstance(failure, Unobtainable):
+        return None
+    if _OF_REPOSITORIES not in failure.message:
+        remedy = "; ".join(filter(None, (f"on the host: {remedies.sources}", _in_the_way(facts))))
+        return Finding("package-unobtainable", facts.host, "blocking", failure.message, remedy)
+    key = next(key for key, said in _REPOSITORIES if said.search(failure.message))
+    remedy = f"see the repository's address, date and key, then on the host: {remedies.update}"
+    return Finding(key, facts.host, "blocking", failure.message, remedy)
+
+
+def _in_the_way(facts: HostFacts) -> str:
+    """The holds and the files of pins that the host has; '' where there are none."""
+    held = sorted({package.name for package in facts.packages if package.hold})
+    pins = [source.path for source in facts.sources if source.path.startswith(_PINS)]
+    told = (("held there", held), ("pins in", pins))
+    return "; ".join(f"{words}: {some(names)}" for words, names in told if names)

@@ -1,0 +1,107 @@
+"""What every host of a fleet could have. Each host is asked once; an index that is not on the shelf is fetched from one that has it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+
+from nornir_upgrade.core.engine import Fleet
+from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.runner.session import ask_all
+from rollback.packaging.candidate import Catalog, catalog
+from rollback.packaging.protection import DnfConf
+from rollback.packaging.rpm import index as index_rpm
+
+from .host_query import Wanted, ask, fetch
+from .indexes import Shelf
+from .reader import Reader
+from .reply import Answer, Index
+
+_PRIMARY: Callable[[Index], str] = attrgetter("digest")
+_LISTS: Callable[[Index], str] = attrgetter("lists")
+
+
+def stock(fleet: Fleet, wanted: Mapping[str, Wanted], shelf: Shelf) -> dict[str, Catalog]:
+    """The catalog of every host in `wanted`. Nothing of the hosts changes. Raises as `ask_all`, and as `ask` and `fetch`."""
+    have = shelf.digests
+
+    def question(host: Host) -> tuple[Wanted, Answer]:
+        mine = wanted[host.name]
+        try:
+            return mine, ask(host, mine, have)
+        except CommandFailed:
+            if not mine.escrowed or mine == mine.without_sources:
+                raise
+            return mine.without_sources, ask(host, mine.without_sources, have)
+
+    asked = ask_all(fleet, tuple(wanted), question)
+    wanted = {host: mine for host, (mine, _) in asked.items()}
+    answers = {host: answer for host, (_, answer) in asked.items()}
+    shelf.put({digest: data for answer in answers.values() for digest, data in answer.files.items()})
+    _bring(fleet, wanted, shelf, answers, _PRIMARY)
+    reader = Reader(shelf, frozenset().union(*(one.names for one in wanted.values())))
+    if paths := _unlisted(reader, answers):
+        _bring(fleet, wanted, shelf, answers, _LISTS)
+        reader.complete(_with_lists(answers), paths)
+    return _catalogs(answers, wanted, reader)
+
+
+def _bring(
+    fleet: Fleet,
+    wanted: Mapping[str, Wanted],
+    shelf: Shelf,
+    answers: Mapping[str, Answer],
+    part: Callable[[Index], str],
+) -> None:
+    """Afterwards that part of every index is on the shelf."""
+    errands = _errands(answers, shelf.digests, part)
+    fetched = ask_all(fleet, tuple(errands), lambda host: fetch(host, wanted[host.name], errands[host.name]))
+    for files in fetched.values():
+        shelf.put(files)
+
+
+def _errands(answers: Mapping[str, Answer], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, set[str]]:
+    """From which host which file is fetched: the one that has most of them first."""
+    there = {host: {part(index) for index in answer.indexes} - {""} for host, answer in answers.items()}
+    missing = set().union(*there.values()) - set(have)
+    found: dict[str, set[str]] = {}
+    for host in sorted(there, key=lambda one: -len(there[one])):
+        if due := missing & there[host]:
+            found[host] = due
+            missing -= due
+    return found
+
+
+def _unlisted(reader: Reader, answers: Mapping[str, Answer]) -> frozenset[str]:
+    """The paths of which only lists of files can tell who offers them."""
+    hosts = [answer for answer in answers.values() if any(index.family == "rpm" for index in answer.indexes)]
+    indexes = {index.digest: index for answer in hosts for index in answer.indexes}
+    offered = (one.control for index in indexes.values() for one in reader.candidates(index))
+    return index_rpm.unlisted({*offered, *(control for answer in hosts for control in answer.present.values())})
+
+
+def _with_lists(answers: Mapping[str, Answer]) -> tuple[Index, ...]:
+    """Each index that has a list of files, once."""
+    return tuple({one.digest: one for answer in answers.values() for one in answer.indexes if one.lists}.values())
+
+
+def _catalogs(answers: Mapping[str, Answer], wanted: Mapping[str, Wanted], reader: Reader) -> dict[str, Catalog]:
+    """Hosts that could have the same share their candidates, and those that have the same packages all of it."""
+    alike: dict[tuple[tuple[Index, ...], frozenset[str], DnfConf], list[Catalog]] = {}
+    found = {}
+    for host, answer in answers.items():
+        names = wanted[host].names
+        known = alike.setdefault((answer.indexes, names, answer.dnf), [])
+        if not known:
+            known.append(_offered(reader, answer, names))
+        same = next((one for one in known if one.present == answer.present), None)
+        found[host] = same or Catalog(known[0].candidates, answer.present, answer.dnf)
+        known += [] if same else [found[host]]
+    return found
+
+
+def _offered(reader: Reader, answer: Answer, names: Iterable[str]) -> Catalog:
+    each = [reader.offered(index) for index in answer.indexes]
+    ordered = sorted(names)
+    return catalog(
+        (one for index in each for name in ordered for one in index.get(name, ())), answer.present, answer.dnf
+    )

@@ -1,0 +1,101 @@
+"""The question to one host, what it could have: which indexes its repositories have with the old ones back in place, by digest,
+and what its packages demand. Reads only; one round trip.
+
+An index is named by the SHA-256 of its file as it lies on the host, mostly packed. A small one comes along at once; of others the fleet
+needs each but once, so that they are fetched by name (`fetch`). How a host is asked is its family's: `enquiry_deb`, `enquiry_rpm`.
+"""
+
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from nornir_upgrade.core.errors import DigestMismatch, HostUnreadable, InvalidInput
+from nornir_upgrade.core.store import digest_of
+from nornir_upgrade.core.transport.host import Host
+from nornir_upgrade.core.transport.sections import new_boundary
+from rollback.packaging.deb import query
+from rollback.packaging.listing import Family
+from rollback.packaging.rpm import query as enquiry_rpm
+
+from .reply import Answer, parse
+
+Sources = Mapping[str, str | None]
+"""Source files that are not to count as they are on the host: path -> text, `None` for one that is not there."""
+
+_TIMEOUT = 900.0  # seconds; fetching the indexes of a slow archive
+_SMALL = 1 << 16  # bytes of an index that comes along: less than another round trip costs
+_ARGV: Mapping[Family, Callable[[str, int], tuple[str, ...]]] = {"deb": query.argv, "rpm": enquiry_rpm.argv}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a host is asked for: packages by name, and which source files are not to count as they are.
+
+    `escrowed`: something of it is in escrow, so that old repositories may have ceased to answer.
+    """
+
+    sources: Sources
+    names: frozenset[str]
+    family: Family = "deb"
+    escrowed: bool = False
+
+    @property
+    def without_sources(self) -> "Wanted":
+        """The same, with none of these source files."""
+        return replace(self, sources=dict.fromkeys(self.sources))
+
+
+# stdin, for every family: `have DIGEST`, `want DIGEST`, `present PATH TEXT`, `absent PATH` a line, the last two in base64. Where a
+# digest is wanted, what is printed are these files alone, each after its digest and size.
+
+
+def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Answer:
+    """What `host` would have if its source files were as `wanted` says; of the indexes that we `have` only the digest.
+
+    Nothing of the host changes. Raises `CommandFailed` where an index cannot be fetched or verified.
+    """
+    boundary = new_boundary()
+    lines = [*(f"have {digest}" for digest in sorted(set(have))), *_source_lines(wanted.sources)]
+    argv = _ARGV[wanted.family](boundary, _SMALL)
+    text = host.run(argv, stdin=_stdin(lines), timeout=_TIMEOUT).text
+    try:
+        return parse(text, boundary, wanted.family)
+    except InvalidInput as refusal:
+        raise HostUnreadable(f"{host.name}: what can be had: {refusal.message}", hint=refusal.hint) from None
+
+
+def fetch(host: Host, wanted: Wanted, digests: Collection[str]) -> dict[str, bytes]:
+    """The index files of these digests, as they lie on `host`, which named them before. Raises `DigestMismatch`."""
+    lines = [*(f"want {digest}" for digest in sorted(digests)), *_source_lines(wanted.sources)]
+    with tempfile.TemporaryFile() as answer:  # those of one architecture have some 50 MB
+        host.stream(_ARGV[wanted.family]("-", 0), answer, stdin=_stdin(lines), timeout=_TIMEOUT)
+        answer.seek(0)
+        found = dict(_files(host.name, answer))
+    for digest in digests:
+        if digest_of(found.get(digest, b"")) != digest:
+            raise DigestMismatch(f"{host.name}: an index changed while it was fetched", hint="do it again")
+    return {digest: found[digest] for digest in digests}
+
+
+def _files(name: str, answer: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """Each file with its digest. Raises `InvalidInput` where the answer is none."""
+    while head := answer.readline():
+        digest, _, size = head.decode("ascii", "replace").removesuffix("\n").partition(" ")
+        if not size.isascii() or not size.isdecimal() or len(data := answer.read(int(size))) < int(size):
+            raise InvalidInput(f"{name}: the answer is cut off, or is no index")
+        yield digest, data
+
+
+def _source_lines(sources: Sources) -> Iterator[str]:
+    for path, text in sorted(sources.items()):
+        yield f"absent {_base64(path)}" if text is None else f"present {_base64(path)} {_base64(text)}"
+
+
+def _stdin(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode("utf-8", "surrogateescape")).decode()

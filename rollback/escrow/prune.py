@@ -1,0 +1,125 @@
+"""Keeping: which objects of the store a way back still needs, and which nobody does. Pure."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nornir_upgrade.core import codec
+from nornir_upgrade.core.escrow.escrow import Kept, PackageFile, files_of
+from nornir_upgrade.core.escrow.holders import Holding
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.runner.captures import Capture
+from rollback.snapshot import Entry, Snapshot
+
+_RESTORABLE = ("open", "succeeded", "differs")
+_DIGEST = 64  # hexadecimal digits of a SHA-256
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """What no restorable run needs: package files, objects (theirs among them), and copies on hosts (host -> digests)."""
+
+    packages: tuple[Kept, ...]
+    objects: tuple[str, ...]
+    copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.packages or self.objects or self.copies)
+
+
+def restorable(runs: Sequence[Run], snapshots: Sequence[Entry]) -> tuple[tuple[Run, ...], tuple[Entry, ...]]:
+    """The runs that a way back may still read, and the snapshots that one may lead to.
+
+    From the first run on that is neither undone nor without any touch, everything counts: a way back reads every run since its
+    snapshot. A snapshot that was taken for itself is somebody's, and counts with all runs since.
+    """
+    status = {run.id: run.status for run in runs}
+    own = [one.taken_at for one in snapshots if not one.run]
+    since = [
+        index for index, run in enumerate(runs) if status[run.id] in _RESTORABLE or any(at <= _begun(run) for at in own)
+    ]
+    needed = tuple(runs[since[0] :]) if since else ()
+    ids = {run.id for run in needed}
+    return needed, tuple(one for one in snapshots if not one.run or one.run in ids)
+
+
+def pictured(snapshots: Iterable[Entry]) -> tuple[Capture, ...]:
+    """The pictures of whole disks that `snapshots` refer to."""
+    return tuple(
+        Capture(one.run, host.host, "picture in snapshot", one.id, host.picture)
+        for one in snapshots
+        for host in one.hosts
+        if host.picture
+    )
+
+
+def waste(
+    runs: Sequence[Run],
+    snapshots: Sequence[Entry],
+    read: Callable[[str], Snapshot],
+    kept: Collection[Kept],
+    objects: Collection[str],
+    holdings: Iterable[Holding] = (),
+) -> Waste:
+    """What of `kept`, of the store's `objects` and of what hosts hold can go; of the last what is not for a host's own way back.
+
+    `read` gives the snapshot of an id; one at a time is held. What was fetched since the last run began may be for one to come.
+    """
+    needed, led_to = restorable(runs, snapshots)
+    last = max(map(_begun, runs), default="")
+    by_host = _wanted(read(one.id) for one in led_to)
+    wanted = set().union(*by_host.values())
+    packages, stay = [], _digests(needed) | {one.digest for one in pictured(led_to)}
+    for one in kept:
+        if one.file in wanted or one.at >= last:
+            stay.add(one.digest)
+        else:
+            packages.append(one)
+    gone = {
+        one.host: tuple(sorted(set(one.digests) - _digests_of(kept, by_host.get(one.host, set()))))
+        for one in holdings
+        if one.at < last
+    }
+    return Waste(
+        tuple(packages),
+        tuple(digest for digest in sorted(objects) if digest not in stay),
+        {host: digests for host, digests in gone.items() if digests},
+    )
+
+
+def _wanted(snapshots: Iterable[Snapshot]) -> dict[str, set[PackageFile]]:
+    """The package files of what was installed in any of `snapshots`, by host."""
+    found: dict[str, set[PackageFile]] = {}
+    for snapshot in snapshots:
+        for facts in snapshot.hosts:
+            files = files_of(facts.os.family, (one for one in facts.packages if one.version))
+            found.setdefault(facts.host, set()).update(files)
+    return found
+
+
+def _digests_of(kept: Iterable[Kept], files: Collection[PackageFile]) -> set[str]:
+    return {one.digest for one in kept if one.file in files}
+
+
+def _digests(runs: Iterable[Run]) -> set[str]:
+    """Whatever may name an object in a run, in words of any step: better too much is kept than too little."""
+    found: set[str] = set()
+    for run in runs:
+        found |= _in(codec.to_builtins(run.plan))
+        for event in run.events:
+            if event.before is not None:
+                found |= _in(codec.to_builtins(event.before))
+        found |= _in(run.announced)
+    return found
+
+
+def _in(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set().union(*map(_in, value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*map(_in, value))
+    return {value} if isinstance(value, str) and len(value) == _DIGEST else set()
+
+
+def _begun(run: Run) -> str:
+    return run.events[0].at if run.events else ""

@@ -1,0 +1,85 @@
+"""What others changed beside packages since the runs left a host: what of it stays, and what goes back all the same. Pure.
+
+A run notes what it leaves (`CaptureState` at its end). What differs from that now, somebody else changed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.state.entries import area_of, value_of
+from nornir_upgrade.core.state.harmless import why_explained
+from nornir_upgrade.core.state.places import left as left_alone
+from nornir_upgrade.core.state.places import place_of, records_of
+from nornir_upgrade.core.transport.host import FileState
+from nornir_upgrade.core.transport.odd_names import odd
+from nornir_upgrade.steps.state import RestoreState
+from nornir_upgrade.steps.state import left_alone as not_captured
+
+_ABSENT = "absent"
+_CHOICES = ("/var/lib/dpkg/alternatives", "/var/lib/alternatives")
+_LINES = {"/etc/passwd": "user ", "/etc/group": "group "}
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """`stays`: paths that only others changed. `merged`: files of which their records stay. `returns`: paths that others changed
+    after the runs had, which are restored. Where nobody knows who changed what, `unknown`, all of it is restored.
+    """
+
+    stays: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
+    returns: tuple[str, ...] = ()
+    unknown: bool = False
+
+    def tells(self, name: str) -> bool:
+        """Whether a difference of this name is the others' doing. A choice of alternatives(8) is told of by its file, too, a service
+        by the link that enables it.
+        """
+        lines = tuple(word for path, word in _LINES.items() if path in self.merged)
+        if not name.startswith("/") and any(f"{place}/{name}" in self.stays for place in _CHOICES):
+            return True
+        if any(path.endswith(f"/{name}.service") for path in self.stays):  # a link that enables it, or masks it
+            return True
+        return name in self.stays or name in self.merged or bool(lines and name.startswith(lines))
+
+
+def others(
+    state: RestoreState | None, made: frozenset[str] | None, left: Iterable[FileState], now: HostFacts
+) -> Others:
+    """What others did on a host whose runs captured `state`, `made` these changes and `left` this."""
+    if state is None:
+        return Others()
+    if made is None:
+        return Others(unknown=True)
+    then = tuple(left)
+    since = _changed(then, now)
+    alone = {one.path for one in (*then, *state.entries) if not_captured(one)}
+    back = {path for path in made if path not in alone and not odd(path)}
+    return Others(
+        tuple(path for path in since if path not in back and not records_of(path)),
+        tuple(path for path in since if records_of(path)),
+        tuple(path for path in since if path in back and not records_of(path)),
+    )
+
+
+def _changed(left: Iterable[FileState], now: HostFacts) -> tuple[str, ...]:
+    """What is not as it was left. A path that only now is there counts where it is in an area that is restored."""
+    files = (one for one in now.entries if one.name.startswith("/") and one.area == area_of(one.name))
+    present: Mapping[str, str] = {
+        one.name: one.value for one in files
+    }  # an override or a diversion is called as its file
+    then = {one.path: value_of(one) for one in left}
+    known = {path for path in present if path in then or _restored(path)}
+    paths = sorted(then.keys() | known)
+    return tuple(path for path in paths if then.get(path, _ABSENT) != present.get(path, _ABSENT) and _told(path, now))
+
+
+def _told(path: str, now: HostFacts) -> bool:
+    """Whether facts tell of the path at all: older ones do not, and a scenario's own trees are in no area."""
+    return bool(now.areas) and _restored(path)
+
+
+def _restored(path: str) -> bool:
+    place = place_of(path)
+    return place is not None and place.restored and not left_alone(path) and not why_explained(area_of(path), path)

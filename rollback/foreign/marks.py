@@ -1,0 +1,65 @@
+"""Marks and holds that others set since the runs: of packages that no run touched they stay. Pure."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.model import Package
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.steps.packages import SetPackages
+from rollback.manifest.model import STAYS, Change, Manifest, slots_in
+
+
+def touched(runs: Iterable[Run], host: str) -> frozenset[tuple[str, str]]:
+    """The packages (name, architecture) that runs began to change on `host`."""
+    steps = (run.step_at(place) for run in runs for place in run.started if place.host == host)
+    return frozenset((one.name, one.arch) for step in steps if isinstance(step, SetPackages) for one in step.want)
+
+
+def marked(manifest: Manifest, now: HostFacts, runs: Iterable[Run]) -> Manifest:
+    """`manifest`, in which a package that stays as it is, and that no run touched, keeps its marks of now. Without runs nobody knows
+    whose they are: all are as in the snapshot.
+    """
+    keys = touched(runs, manifest.host)
+    if not keys:
+        return manifest
+    present = slots_in(manifest).by_key(now.packages)
+    return replace(manifest, changes=tuple(_marked(one, present.get(one.key), keys) for one in manifest.changes))
+
+
+def _marked(one: Change, now: Package | None, keys: Collection[tuple[str, str]]) -> Change:
+    stays = one.action == "keep" and one.installed and (one.name, one.arch) not in keys
+    return replace(one, auto=now.auto, hold=now.hold) if stays and now is not None else one
+
+
+def told(manifest: Manifest, then: HostFacts, now: HostFacts) -> Iterator[str]:
+    """A sentence for the marks and holds of others that stay, and one for the holds that go."""
+    before, present = (slots_in(manifest).by_key(facts.packages) for facts in (then, now))
+    stay, go = [], []
+    for change in manifest.changes:
+        old, new = before.get(change.key), present.get(change.key)
+        if old is None or new is None or not (old.unpacked and new.unpacked):
+            continue
+        if change.action in STAYS and _marks(old) != _marks(new) == (change.auto, change.hold):
+            stay.append(f"{change.name} ({', '.join(_words(old, new))})")
+        if new.hold and not change.hold:
+            go.append(change.name)
+    if stay:
+        yield f"{manifest.host}: marks that others set since stay: {_listed(stay)}"
+    if go:
+        yield f"{manifest.host}: holds that others set since go, as the packages' versions do: {_listed(go)}"
+
+
+def _marks(one: Package) -> tuple[bool, bool]:
+    return one.auto, one.hold
+
+
+def _words(old: Package, new: Package) -> Iterator[str]:
+    if old.hold != new.hold:
+        yield "held" if new.hold else "not held"
+    if old.auto != new.auto:
+        yield "auto" if new.auto else "manual"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,166 @@
+"""Foreign packages: those that came since a snapshot, and that no run brought. They are somebody's, and stay. Pure."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.model import Package, PackageName, PackageWant
+from nornir_upgrade.core.run import Place, Run
+from nornir_upgrade.steps.packages import SetPackages
+from rollback.manifest.identity import slots
+from rollback.packaging.candidate import Catalog
+
+Known = tuple[str, str, str]
+"""A package as it is on a host: name, architecture, version."""
+_EVERY = {"all", "noarch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What is known of the packages on a host that came since a snapshot: `packages` that no run brought, and those whose
+    removal would delete data (`with_data`). `since` says since when; `remove`: somebody asked that the foreign ones go.
+    """
+
+    packages: frozenset[Known] = frozenset()
+    with_data: frozenset[Known] = frozenset()
+    since: str = ""
+    remove: bool = False
+
+    def stays(self, package: Package) -> bool:
+        """Whether the package is to stay as it is."""
+        key = known(package)
+        return key in self.with_data or (key in self.packages and not (self.remove and package.unpacked))
+
+    def why(self, package: Package) -> str:
+        """Why it stays, or who brought it where it goes."""
+        if known(package) in self.packages:
+            return f"installed by others since {self.since}"
+        return "its removal would delete its data" if known(package) in self.with_data else ""
+
+
+NOBODYS = Foreign()
+
+
+@dataclass(slots=True)
+class Brought:
+    """What runs installed on a host that was not there: by name and architecture, and in which versions. `gone` was removed by
+    runs since; what is there of it now, but for configuration, somebody else installed.
+    """
+
+    keys: dict[str, set[str]] = field(default_factory=dict)
+    versions: set[Known] = field(default_factory=set)
+    gone: set[tuple[str, str]] = field(default_factory=set)
+
+    def has(self, package: Package, *, several: bool = False) -> bool:
+        """Whether runs brought the package; of one that may stand in `several` versions, this version."""
+        if several:
+            return known(package) in self.versions
+        archs = {arch for arch in self.keys.get(package.name, ()) if _alike(arch, package.arch)}
+        gone = all((package.name, arch) in self.gone for arch in archs)
+        return bool(archs) and not (package.unpacked and gone)
+
+    def begin(self, step: SetPackages, before: SetPackages) -> None:
+        """The step was begun: what it installs may be there."""
+        for one in step.want:
+            if one.goal == "installed" and not any(_same(one, old) for old in before.want):
+                self.keys.setdefault(one.name, set()).add(one.arch)
+                self.gone.discard((one.name, one.arch))
+            if one.goal == "installed" and one not in before.want:
+                self.versions.add((one.name, one.arch, one.version))
+
+    def end(self, step: SetPackages) -> None:
+        """The step came to its end: what it removes is gone."""
+        self.gone |= {(one.name, one.arch) for one in step.want if one.goal != "installed"}
+
+
+def brought(runs: Iterable[Run], host: str) -> Brought:
+    """What `runs` (oldest first) brought to `host`. *Started* counts as *done*, but for a removal."""
+    found = Brought()
+    for run in runs:
+        for what, place, step in _packages_of(run, host):
+            before = run.started.get(place)
+            if what == "step_started" and isinstance(before, SetPackages):
+                found.begin(step, before)
+            elif what == "step_done":
+                found.end(step)
+    return found
+
+
+def foreign(
+    then: HostFacts,
+    now: HostFacts,
+    had: Brought,
+    *,
+    since: str,
+    remove: bool = False,
+    with_data: Collection[Known] = (),
+) -> Foreign:
+    """Which of the packages on a host that the snapshot does not have are nobody's of the runs."""
+    before = {(one.name, one.arch): one.version for one in then.packages if one.unpacked}
+    rpm = now.os.family == "rpm"
+    theirs = set()
+    for one in now.packages:
+        there = (one.name, one.arch) in before
+        new = not there or (rpm and before[one.name, one.arch] != one.version)
+        if new and not had.has(one, several=there):
+            theirs.add(known(one))
+    return Foreign(frozenset(theirs), frozenset(with_data), since, remove)
+
+
+def known(package: Package) -> Known:
+    """The package as it is."""
+    return package.name, package.arch, package.version
+
+
+def newcomers(then: HostFacts, now: HostFacts, offered: Catalog) -> dict[PackageName, Package]:
+    """The packages on the host that the snapshot does not have, or of which it has no more than the configuration."""
+    apart = slots(then, now, offered)
+    before = apart.by_key(then.packages)
+    archs: dict[str, set[str]] = {}
+    for one in then.packages:
+        if one.unpacked:
+            archs.setdefault(one.name, set()).add(one.arch)
+    return {
+        key: one
+        for key, one in apart.by_key(now.packages).items()
+        if _is_new(one, before.get(key)) and not _took_the_place(one, archs.get(one.name, set()), bool(key.version))
+    }
+
+
+def staying(then: HostFacts, guests: Mapping[PackageName, Package]) -> HostFacts:
+    """`then` as if it had the packages `guests`, in the place of their mere configuration."""
+    if not guests:
+        return then
+    left = {(one.name, one.arch) for one in guests.values()}
+    kept = [one for one in then.packages if one.unpacked or (one.name, one.arch) not in left]
+    packages = tuple(sorted((*kept, *guests.values()), key=lambda one: (one.name, one.arch)))
+    return replace(then, packages=packages)
+
+
+def _packages_of(run: Run, host: str) -> Iterator[tuple[str, Place, SetPackages]]:
+    """Each beginning and end of a step that set packages of the host, in the order of the journal."""
+    for event in run.events:
+        if event.host == host and event.what in ("step_started", "step_done"):
+            place = Place(event.wave, event.host, event.index)
+            step = run.step_at(place)
+            if isinstance(step, SetPackages):
+                yield event.what, place, step
+
+
+def _is_new(now: Package, before: Package | None) -> bool:
+    return before is None or (now.unpacked and not before.unpacked)
+
+
+def _took_the_place(one: Package, archs: Collection[str], several: bool) -> bool:
+    """Whether it stands where the snapshot has the same package of another architecture, or of all."""
+    return not several and any(_alike(one.arch, arch) for arch in archs)
+
+
+def _same(one: PackageWant, old: PackageWant) -> bool:
+    """Whether `old` is what was there of the package."""
+    return one.name == old.name and _alike(one.arch, old.arch) and old.goal == "installed"
+
+
+def _alike(arch: str, other: str) -> bool:
+    """Whether packages of one name and these architectures take each other's place."""
+    return arch == other or bool(_EVERY & {arch, other})

@@ -1,0 +1,170 @@
+"""Manifests as files and as text: a directory with one manifest a host and an index, `name=version` lines, reasons."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as percent
+
+from nornir_upgrade.core import codec
+from nornir_upgrade.core.errors import Drift, InvalidInput, UnknownName
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.deb.apt import Apt
+from nornir_upgrade.core.packaging.deb.transaction import LOCK_WAIT
+from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf, handed
+from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.transport.host import quote
+
+from .model import FORMAT, STAYS, Change, Manifest, document, read
+from .transaction import wants
+
+INDEX = "index.json"
+_SHOWN = 20
+
+
+def write_all(manifests: Mapping[str, Manifest], directory: Path) -> None:
+    """Afterwards `directory` holds a file a manifest, and an index that names them. Raises `InvalidInput` where it cannot."""
+    files = {host: f"{percent(host, safe='')}.json" for host in sorted(manifests)}
+    index = {"format": FORMAT, "hosts": {host: {"file": files[host], **_summary(manifests[host])} for host in files}}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for host, name in files.items():
+            (directory / name).write_text(codec.dumps(document(manifests[host]), indent=2) + "\n", encoding="utf-8")
+        (directory / INDEX).write_text(codec.dumps(index, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{error.filename}: {error.strerror}", hint="choose another directory with --out") from None
+
+
+def read_all(directory: Path) -> dict[str, Manifest]:
+    """The manifests that the index in `directory` names, by host. Raises `InvalidInput` naming the file that is wrong."""
+    index = codec.loads(_bytes(directory / INDEX), dict[str, Any], source=str(directory / INDEX))
+    if index.get("format") != FORMAT or not isinstance(index.get("hosts"), dict):
+        raise InvalidInput(f"{directory / INDEX}: no index of manifests in format {FORMAT}")
+    found = {}
+    for host in index["hosts"]:
+        path = directory / f"{percent(host, safe='')}.json"
+        found[host] = read(_bytes(path), str(path))
+        if found[host].host != host:
+            raise InvalidInput(f"{path}: the manifest of {found[host].host}, not of {host}")
+    return found
+
+
+def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest], now: Iterable[HostFacts]) -> None:
+    """Raises `Drift` unless there is a manifest for each host of `now` that starts from its state and leads where `computed` does."""
+    for facts in now:
+        if facts.host not in given:
+            raise UnknownName("manifest for host", facts.host, sorted(given))
+        mine, theirs = computed[facts.host], given[facts.host]
+        if mine.to != {kind: name for kind, name in theirs.to.items() if kind != "only"}:
+            raise InvalidInput(f"{facts.host}: the manifest leads to {_where(theirs)}, not to {_where(mine)}")
+        changed = {_start(change) for change in mine.changes} ^ {_start(change) for change in theirs.changes}
+        if changed:
+            names = ", ".join(sorted({name for name, _, _ in changed}))
+            raise Drift(
+                f"{facts.host}: the packages are not what they were when the manifest was computed: {names}",
+                hint="nothing was changed; compute it again",
+            )
+
+
+def lines(manifest: Manifest) -> tuple[str, ...]:
+    """What changes, as package words: `name=version`, and `name-` for what is removed; sorted."""
+    return tuple(
+        sorted(f"{c.target_name}={c.target}" if c.action != "remove" else f"{c.name}-" for c in moving(manifest))
+    )
+
+
+def moving(manifest: Manifest) -> tuple[Change, ...]:
+    """The packages that change."""
+    return tuple(change for change in manifest.changes if change.action not in STAYS)
+
+
+def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
+    """The one apt-get command that a rollback of the host would give, as a shell line; none where nothing changes.
+
+    Raises `InvalidInput` where the host has rpm.
+    """
+    want = _asked(manifest, now, "deb", "apt")
+    return (quote(Apt().change(want, now.packages, downgrade=True, wait=LOCK_WAIT)[0]),) if want else ()
+
+
+def dnf_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
+    """The dnf transaction that a rollback of the host would make, as a shell line: it is told as data on standard input. A second
+    one, where packages that were cut off are installed again.
+
+    Raises `InvalidInput` where the host has dpkg.
+    """
+    want = _asked(manifest, now, "rpm", "dnf")
+    commands = Dnf().change(want, now.packages, downgrade=True, wait=LOCK_WAIT) if want else ()
+    return tuple(_piped(argv) for argv in commands if "replay" in argv)
+
+
+def _piped(argv: Sequence[str]) -> str:
+    """The command without the script around it, which waits for locks and hands over the plan."""
+    return f"printf %s {quote((handed(argv),))} | {quote(argv[argv.index('dnf') :])}"
+
+
+def _asked(manifest: Manifest, now: HostFacts, family: str, tool: str) -> tuple[PackageWant, ...]:
+    if manifest.family != family:
+        raise InvalidInput(
+            f"{manifest.host} has {manifest.family} packages: {tool} cannot take them back",
+            hint=f"-o text or -o json says it of every host; --limit names those that have {tool}",
+        )
+    return wants(manifest, now) if moving(manifest) else ()
+
+
+def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
+    """A line a host and architecture on what happens to `package`, and why, and one for what lies at the root of it.
+
+    Raises `UnknownName` where no manifest names it.
+    """
+    everything = tuple(manifests)
+    found = [
+        (manifest.host, change) for manifest in everything for change in manifest.changes if change.name == package
+    ]
+    if not found:
+        known = sorted({change.name for manifest in everything for change in manifest.changes})
+        raise UnknownName("package", package, get_close_matches(package, known, 5, 0.5) or known[:_SHOWN])
+    shared = dict.fromkeys(
+        f"{manifest.host}: {problem.text}"
+        for manifest in everything
+        for problem in (*manifest.problems, *manifest.deviations)
+        if package in problem.packages
+    )
+    return (*(f"{host}: {_reason(change)}" for host, change in found), *shared)
+
+
+def refuse_unmatched(manifests: Iterable[Manifest], only: Iterable[str]) -> None:
+    """Raises `InvalidInput` where one of the patterns `only` is for no package of any host: it is a misspelling."""
+    names = {name for one in manifests for change in one.changes for name in (change.name, change.target_name)}
+    for pattern in only:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise InvalidInput(
+                f"--only {pattern!r} is for no package", hint="see which there are: rollback compute -o json"
+            )
+
+
+def _reason(change: Change) -> str:
+    versions = f"{change.installed or 'not installed'} -> {change.target or 'not installed'}"
+    why = f": {change.why}" if change.why else ""
+    origin = f" (from {change.origin})" if change.origin else ""
+    return f"{change.name}:{change.arch} {change.action}, {versions}{why}{origin}"
+
+
+def _start(change: Change) -> tuple[str, str, str]:
+    return change.name, change.arch, change.installed
+
+
+def _where(manifest: Manifest) -> str:
+    return ", ".join(f"{kind} {name}" for kind, name in sorted(manifest.to.items()))
+
+
+def _summary(manifest: Manifest) -> dict[str, Any]:
+    return {"counts": manifest.counts, "problems": len(manifest.problems), "deviations": len(manifest.deviations)}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path}: {error.strerror}", hint="`rollback compute --out DIR` makes one") from None

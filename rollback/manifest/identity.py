@@ -1,0 +1,71 @@
+"""What packages are told apart by: name and architecture, and the version too where several stand side by side. Pure.
+
+They do where rpm lets them, as with kernels, and where a transaction that was cut off left the old version beside the new one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.model import Package, PackageName
+from nornir_upgrade.core.version.evr import Flavour
+from rollback.packaging.candidate import Catalog
+from rollback.solver.encoding import Versioned
+
+_Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """`install_only`: names of packages that are. `several`: name and architecture of all that is told apart by its version."""
+
+    install_only: frozenset[str] = frozenset()
+    several: frozenset[_Pair] = frozenset()
+
+    def key(self, one: Versioned) -> PackageName:
+        """What this package is told apart by."""
+        several = self.several and (one.name, one.arch) in self.several
+        return _key(one.name, one.arch, one.version if several else "")
+
+    def by_key(self, packages: Iterable[Package]) -> dict[PackageName, Package]:
+        """`packages`, each under its key."""
+        return {self.key(package): package for package in packages}
+
+
+_key = lru_cache(maxsize=1 << 16)(PackageName)  # hosts have most packages in common, and each is looked up many times
+
+
+def flavour_of(facts: HostFacts) -> Flavour:
+    """Whose versions a host has."""
+    return "rpm" if facts.os.family == "rpm" else "deb"
+
+
+def slots(then: HostFacts, now: HostFacts, offered: Catalog) -> Slots:
+    """The slots for both states of a host. dpkg has one version of a package, always."""
+    if flavour_of(now) == "deb":
+        return Slots()
+    pairs = {(one.name, one.arch) for facts in (then, now) for one in facts.packages}
+    install_only = frozenset(_install_only(pairs, offered))
+    twice = {pair for facts in (then, now) for pair in _twice(facts.packages)}
+    return Slots(install_only, frozenset({pair for pair in pairs if pair[0] in install_only} | twice))
+
+
+def _install_only(pairs: Iterable[_Pair], offered: Catalog) -> Iterator[str]:
+    provides: dict[str, set[str]] = {name: set() for name, _ in pairs}
+    for (name, _, _), one in offered.candidates.items():
+        if name in provides:
+            provides[name] |= set(_provided(dict(one.control)))
+    for (name, _, _), control in offered.present.items():
+        if name in provides:
+            provides[name] |= set(_provided(dict(control)))
+    return (name for name, given in provides.items() if offered.dnf.several(name, given))
+
+
+def _provided(control: Mapping[str, str]) -> Iterator[str]:
+    return (line.partition(" ")[0] for line in control.get("Provides", "").splitlines())
+
+
+def _twice(packages: Iterable[Package]) -> Iterator[_Pair]:
+    return (pair for pair, count in Counter((one.name, one.arch) for one in packages).items() if count > 1)

@@ -1,0 +1,80 @@
+"""What a manifest asks of the package manager: one transaction, and a second where configuration must be left behind. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.model import Package, PackageName, PackageWant
+
+from .model import STAYS, Change, Manifest, require_solved, slots_in
+
+
+def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
+    """What one transaction must reach: every package that changes, and those whose marks or unfinished state must be mended.
+
+    Raises `Unobtainable` where a version cannot be had, `NoSolution` for any other problem.
+    """
+    require_solved([manifest])
+    present = slots_in(manifest).by_key(now.packages)
+    staying: dict[str, set[str]] = {}
+    for change in manifest.changes:
+        if change.action != "remove":
+            staying.setdefault(change.target_name, set()).add(change.arch)
+    found = []
+    for change in manifest.changes:
+        want = _want(change, present.get(change.key))
+        if want is not None and not _replaced(change, staying.get(change.name, set())):
+            found.append(want)
+    return (*found, *_beside(manifest, found))
+
+
+def _beside(manifest: Manifest, found: Iterable[PackageWant]) -> Iterator[PackageWant]:
+    """Where one of several versions comes or goes, those that stand beside it and stay: what is wanted of a package is all of it."""
+    named = {(one.name, one.arch) for one in found}
+    told = {(one.name, one.arch, one.version) for one in found}
+    for change in manifest.changes:
+        stays = bool(change.slot and change.installed) and change.action in STAYS
+        if stays and (change.name, change.arch) in named and (change.name, change.arch, change.slot) not in told:
+            yield PackageWant(change.name, change.arch, change.slot, "installed", change.auto, change.hold)
+
+
+def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
+    """What a second transaction must reach: packages that leave the configuration of a version that had to be installed first."""
+    present = slots_in(manifest).by_key(package for package in now.packages if package.unpacked)
+    installed = {key: package.version for key, package in present.items()}
+    return tuple(
+        PackageWant(change.name, change.arch, "", "config-files")
+        for change in manifest.changes
+        if change.action == "remove" and change.target and installed.get(change.key) != change.target
+    )
+
+
+def of_others(manifest: Manifest, wanted: Iterable[PackageWant]) -> tuple[PackageName, ...]:
+    """Of what is `wanted`, the packages that stay because others installed them. Nobody misses one that is gone by then."""
+    stay = {PackageName(one.name, one.arch) for one in manifest.changes if one.foreign and one.action in STAYS}
+    return tuple(dict.fromkeys(one.key for one in wanted if one.key in stay))
+
+
+def _want(change: Change, now: Package | None) -> PackageWant | None:
+    match change.action:
+        case "keep" | "held" | "unobtainable":
+            if now is None or now.state == "config-files" or _as_marked(change, now):
+                return None
+        case "remove" if not change.target:
+            return PackageWant(change.name, change.arch, change.slot, "absent")
+        case "remove" if change.installed == change.target:
+            return PackageWant(change.name, change.arch, "", "config-files")
+    return PackageWant(change.target_name, change.arch, change.target, "installed", change.auto, change.hold)
+
+
+def _as_marked(change: Change, now: Package) -> bool:
+    return now.state == "installed" and (now.auto, now.hold) == (change.auto, change.hold)
+
+
+def _replaced(change: Change, staying: set[str]) -> bool:
+    """Whether the package goes because its name comes back as another architecture that cannot stand beside it.
+
+    `all` (to rpm `noarch`) and any other exclude each other, and dpkg and rpm replace one by the other; to remove the name would remove
+    both.
+    """
+    others = staying - {change.arch}
+    return change.action == "remove" and bool(others) and bool({"all", "noarch"} & {change.arch, *others})

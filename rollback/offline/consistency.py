@@ -1,0 +1,178 @@
+"""The way to a release, or to an older list, held against what packages demand of each other, as far as that is known. Pure.
+
+A list may be a part of what a machine has. So what a package demands of others than those listed is left to apt, which brings
+it along; what is listed must be able to stand together. Where it cannot, the nearest that can is taken.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem
+from nornir_upgrade.core.packaging.model import Package, PackageName
+from rollback.manifest.model import STAYS, Change, Manifest, Problem
+from rollback.packaging.candidate import Candidate, Catalog, Control, catalog
+from rollback.packaging.family import DEMANDS
+from rollback.packaging.listing import Listing
+from rollback.solver.nearest import Nearest
+
+from .offers import Offers
+from .target import Aim, way_back
+
+_SHOWN = 10
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A manifest, and what must be known of how far it was checked."""
+
+    manifest: Manifest
+    notes: tuple[str, ...] = ()
+
+
+def checked_way(
+    host: str, installed: Listing, offers: Offers, aim: Aim, present: Mapping[_Key, Control] | None = None
+) -> Checked:
+    """`way_back`, such that its packages can stand together, as far as `offers`, and `present` of those installed, say what they
+    demand. What a partial one must take along, it does. Raises as `way_back`.
+    """
+    plain = way_back(host, installed, offers, aim)
+    if not any(one.control is not None for each in offers.by_name.values() for one in each):
+        return Checked(plain, ("dependencies were not checked: the files do not say what the packages depend on",))
+    whole = way_back(host, installed, offers, replace(aim, only=()))
+    world = _World(whole, offers, present or {})
+    found = Nearest(only=_patterns(whole, aim))(world.facts(world.then), world.facts(world.now), world.known, aim.to)
+    if not found.problems and not found.deviations and _ends(found) == _ends(plain, world):
+        return Checked(plain, world.notes)
+    changes = tuple(sorted(_merged(whole, found, world, aim), key=lambda one: (one.name, one.arch, one.installed)))
+    along = _along(plain, changes) if aim.only else ()
+    told = tuple(map(_reworded, found.deviations))
+    return Checked(
+        replace(plain, changes=changes, problems=(*plain.problems, *found.problems), deviations=told),
+        (*world.notes, *along),
+    )
+
+
+class _World:
+    """The packages of a manifest before and after, and what is known of them."""
+
+    def __init__(self, manifest: Manifest, offers: Offers, present: Mapping[_Key, Control]) -> None:
+        self.native, self.family = offers.native, offers.family
+        demands = DEMANDS[offers.family]
+        self._tool, self._any_arch = demands.tool, demands.any_arch
+        described = {
+            (one.name, one.arch or offers.native, one.version): one
+            for each in offers.by_name.values()
+            for one in reversed(each)
+            if one.control is not None
+        }
+        self._described: Mapping[_Key, object] = {**described, **present}
+        self.now = tuple(self._package(c.name, c.installed, c) for c in manifest.changes if c.installed)
+        self.then = tuple(self._package(*_end(c), c) for c in manifest.changes if _end(c)[1])
+        listed = {one.name for one in (*self.now, *self.then)}
+        controls = {**{key: one.control or () for key, one in described.items()}, **present}
+        known = listed | {
+            given for (name, _, _), control in controls.items() if name in listed for given in demands.provided(control)
+        }
+        had = [
+            Candidate(*key, one.origin, control=demands.within(controls[key], known))
+            for key, one in described.items()
+            if one.name in listed
+        ]
+        like = {
+            (name, arch): demands.for_others(control) for (name, arch, _), control in controls.items() if name in listed
+        }
+        had += [
+            Candidate(one.name, one.arch, one.version, "", control=like.get((one.name, one.arch), ()))
+            for one in self.then
+        ]
+        here = {
+            _key(one): demands.within(controls[_key(one)], known)
+            if _key(one) in controls
+            else like.get((one.name, one.arch), ())
+            for one in self.now
+        }
+        self.known: Catalog = catalog(had, here)
+        self._outside = sorted(
+            {name for one in self.then for name in demands.beyond(controls.get(_key(one), ()), known)}
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not checked."""
+        unknown = sorted({one.name for one in self.then if _key(one) not in self._described})
+        return (
+            *((f"not checked, since no index describes them: {_few(unknown)}",) if unknown else ()),
+            *((f"needed, and not listed: {_few(self._outside)} (left to {self._tool})",) if self._outside else ()),
+        )
+
+    def facts(self, packages: tuple[Package, ...]) -> HostFacts:
+        """A host that has just these."""
+        system = OperatingSystem("", "", "", self.family, self.native, "", "")
+        return HostFacts("", "", system, packages, (), (), (), ())
+
+    def arch(self, name: str, version: str, given: str) -> str:
+        """The architecture of this version: lists may leave it to the machine's own what is for all."""
+        archs = dict.fromkeys((given, self._any_arch, self.native))
+        return next((arch for arch in archs if (name, arch, version) in self._described), given)
+
+    def _package(self, name: str, version: str, change: Change) -> Package:
+        arch = self.arch(name, version, change.arch)
+        return Package(name, arch, version, "installed", "hold" if change.hold else "install", change.auto)
+
+
+def _patterns(whole: Manifest, aim: Aim) -> tuple[str, ...]:
+    """A package that is asked for by its name now is asked for by its name then as well."""
+    renamed = (change.target_name for change in whole.changes if change.action == "rename" and aim.wants(change.name))
+    return (*aim.only, *sorted(renamed)) if aim.only else ()
+
+
+def _end(change: Change) -> tuple[str, str]:
+    """Name and version that there will be of it; '' is nothing."""
+    if change.action == "remove":
+        return change.name, ""
+    return (change.name, change.installed) if change.action in STAYS else (change.target_name, change.target)
+
+
+def _ends(manifest: Manifest, world: _World | None = None) -> set[_Key]:
+    found = ((*_end(change), change.arch) for change in manifest.changes if _end(change)[1])
+    return {(name, world.arch(name, version, arch) if world else arch, version) for name, version, arch in found}
+
+
+def _merged(whole: Manifest, found: Manifest, world: _World, aim: Aim) -> Iterator[Change]:
+    """The changes of `whole` that lead where `found` does, and in place of the others those of `found`."""
+    answers = {change.key: change for change in found.changes}
+    ends = {(name, version) for name, _, version in _ends(found)}
+    for change in whole.changes:
+        arch = world.arch(change.name, change.installed, change.arch)
+        here = answers.get(PackageName(change.name, arch, change.slot))
+        name, version = _end(change)
+        if (name, version) in ends and (name == change.name or here is None or not _end(here)[1]):
+            unasked = "not asked for" if change.action in STAYS else here.why if here else ""
+            yield change if aim.wants(change.name) else replace(change, why=unasked)
+        elif here is None:
+            yield replace(change, action="keep", target_name=change.name, target=change.installed, origin="")
+        else:
+            yield replace(here, arch=change.arch, hold=change.hold)
+            if name != change.name and (name, version) in ends:
+                yield answers[PackageName(name, world.arch(name, version, change.arch))]
+
+
+def _along(plain: Manifest, changes: Iterable[Change]) -> Iterator[str]:
+    still = {(one.name, one.arch) for one in plain.changes if one.action in STAYS}
+    for change in changes:
+        if change.action not in STAYS and (change.name, change.arch) in still:
+            yield f"{change.name} comes along" + (f": {change.why}" if change.why else "")
+
+
+def _reworded(problem: Problem) -> Problem:
+    return replace(problem, text=problem.text.replace("cannot be as in the snapshot", "cannot be taken back"))
+
+
+def _key(one: Package) -> _Key:
+    return one.name, one.arch, one.version
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

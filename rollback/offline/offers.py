@@ -1,0 +1,120 @@
+"""Offers: the versions that the files of an unreachable machine say can be had, and which of them a release means. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nornir_upgrade.core.errors import UnknownName
+from nornir_upgrade.core.version import evr
+from nornir_upgrade.core.version.nevra import without_epoch
+from rollback.packaging.candidate import Control
+from rollback.packaging.deb.apt_policy import Policy, Source
+from rollback.packaging.listing import Family
+
+_PATH = re.compile(r"[^:/]*:(?://[^/]*)?(?P<path>/[^?#]*)")
+_ANY_ARCH = ("all", "noarch")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One version of one package in one repository. `arch` is '' where the file leaves it to the machine's own architecture.
+
+    `labels` are what the repository goes by: the parts of its path, its suite, components, codename, label and origin. `control`
+    is what it demands of others; `None` is not known.
+    """
+
+    name: str
+    arch: str
+    version: str
+    origin: str
+    labels: tuple[str, ...]
+    control: Control | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Offers by package name. `native` is the machine's own architecture."""
+
+    family: Family
+    native: str
+    by_name: Mapping[str, tuple[Offer, ...]]
+
+    def of(self, name: str, arch: str) -> tuple[Offer, ...]:
+        """All offers of a package; of any architecture where `arch` is ''."""
+        return tuple(offer for offer in self.by_name.get(name, ()) if self._fits(arch, offer.arch))
+
+    def exactly(self, name: str, arch: str, version: str) -> Offer | None:
+        """The first offer of this version, the same text, or None."""
+        return next((offer for offer in self.of(name, arch) if offer.version == version), None)
+
+    def newest(self, name: str, arch: str, release: str) -> Offer | None:
+        """The newest version that the named release offers, or None. Of versions that are level the first counts."""
+        found = [offer for offer in self.of(name, arch) if goes_by(offer.labels, release)]
+        return max(found, key=lambda offer: evr.sort_key(offer.version, self.family), default=None)
+
+    def with_epoch(self, name: str, arch: str, version: str) -> str:
+        """`version` with the epoch that the offers give it, where they agree on one; else as it is."""
+        found = {offer.version for offer in self.of(name, arch) if without_epoch(offer.version) == version}
+        return found.pop() if len(found) == 1 else version
+
+    def require(self, release: str) -> None:
+        """Raises `UnknownName` where no repository goes by the name `release`."""
+        every = {offer.labels for offers in self.by_name.values() for offer in offers}
+        if not any(goes_by(labels, release) for labels in every):
+            raise UnknownName("release", release, sorted({label for labels in every for label in labels if label}))
+
+    def _fits(self, arch: str, offered: str) -> bool:
+        if not arch or arch == offered:
+            return True
+        own = (self.native, *_ANY_ARCH, "") if self.family == "deb" else _ANY_ARCH
+        return arch in own and offered in own
+
+
+def goes_by(labels: tuple[str, ...], release: str) -> bool:
+    """Whether a repository with `labels` is meant by `release`: one of them, or several in a row joined by `/`.
+
+    Whole names only: `bookworm` is not `bookworm-backports`.
+    """
+    words = tuple(release.strip("/").split("/"))
+    return any(labels[at : at + len(words)] == words for at in range(len(labels) - len(words) + 1))
+
+
+def collect(offers: Iterable[Offer], family: Family, native: str) -> Offers:
+    """`offers` by name, in their order, each once."""
+    found: dict[str, dict[Offer, None]] = {}
+    for offer in offers:
+        found.setdefault(offer.name, {})[offer] = None
+    return Offers(family, native, {name: tuple(each) for name, each in found.items()})
+
+
+def from_policy(policy: Policy) -> Iterable[Offer]:
+    """What the sources of kind `archive` offer."""
+    for package in policy.packages:
+        name, _, arch = package.package.partition(":")
+        for version in package.versions:
+            for one in version.sources:
+                if one.kind == "archive":
+                    own = (one.arch or "") if policy.family == "rpm" else arch
+                    yield Offer(name, own, version.version, one.raw, labels_of(one))
+
+
+def installed_versions(policy: Policy) -> Iterable[tuple[str, str, str]]:
+    """Name, architecture ('' is the machine's own) and version of what the policy says is installed."""
+    for package in policy.packages:
+        name, _, arch = package.package.partition(":")
+        for version in package.versions:
+            if version.installed:
+                status = [one.arch or "" for one in version.sources if one.kind == "status"]
+                archs = status if policy.family == "rpm" else [arch]
+                yield from ((name, own, version.version) for own in archs)
+
+
+def labels_of(source: Source) -> tuple[str, ...]:
+    """The parts of the path in a source's address, then those of its suite."""
+    return path_labels(source.uri or "", source.suite or "")
+
+
+def path_labels(address: str, suite: str) -> tuple[str, ...]:
+    """The parts of the path of a repository's address, then those of a suite (`precise-updates/grizzly/main`)."""
+    found = _PATH.match(address)
+    return tuple(part for part in f"{found['path'] if found else ''}/{suite}".split("/") if part and part != ".")

@@ -1,0 +1,83 @@
+"""What Debian's packages demand of each other, as clauses: `debrules` decides, here it is written down. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from nornir_upgrade.core.packaging.deb import rules
+from nornir_upgrade.core.packaging.deb.dependencies import Deb, Demand, deb
+from nornir_upgrade.core.version.evr import Flavour
+from rollback.solver.encoding import Clause, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DebRules:
+    """The `Rules` of a host that has dpkg. `native` is its own architecture."""
+
+    native: str
+
+    @property
+    def flavour(self) -> Flavour:
+        return "deb"
+
+    @property
+    def own(self) -> frozenset[str]:
+        return frozenset({"all", self.native})
+
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> Deb:
+        return deb(name, arch, version, control)
+
+    def essential(self, installed: Sequence[Deb]) -> set[str]:
+        return {one.name for one in installed if one.essential}
+
+    def staying(self, installed: Sequence[Deb]) -> Iterator[tuple[Deb, str]]:
+        return iter(())
+
+    def clauses(self, packages: Sequence[Deb]) -> Iterator[Clause]:
+        """Depends and Pre-Depends, Breaks and Conflicts, and that a package stands in one version."""
+        maker = _Maker(packages, self.native)
+        yield from maker.demands()
+        yield from maker.one_version()
+
+
+class _Maker:
+    """The clauses of some packages, with what is looked up again and again at hand."""
+
+    def __init__(self, debs: Sequence[Deb], native: str) -> None:
+        self.debs, self.native = debs, native
+        self.named: dict[str, list[int]] = {}  # name -> variables of what is called so or provides it
+        self.own: dict[str, list[int]] = {}
+        for number, one in enumerate(debs, 1):
+            self.own.setdefault(one.name, []).append(number)
+            for name in sorted({one.name, *(given.name for given in one.provides)}):
+                self.named.setdefault(name, []).append(number)
+
+    def demands(self) -> Iterator[Clause]:
+        for number, owner in enumerate(self.debs, 1):
+            for demand in owner.depends:
+                yield from self._depends(number, owner, demand)
+            for demand in owner.excludes:
+                yield from self._excludes(number, owner, demand)
+
+    def _depends(self, number: int, owner: Deb, demand: Demand) -> Iterator[Clause]:
+        providers = {
+            one
+            for relation in demand.relations
+            for one in self.named.get(relation.name, ())
+            if rules.satisfies(self.debs[one - 1], relation, owner, self.native)
+        }
+        if number not in providers:
+            yield Clause((-number, *sorted(providers)), Reason("depends", owner.name, owner.version, f"needs {demand}"))
+
+    def _excludes(self, number: int, owner: Deb, demand: Demand) -> Iterator[Clause]:
+        (relation,) = demand.relations
+        verb = "breaks" if demand.field == "Breaks" else "conflicts with"
+        for one in self.named.get(relation.name, ()):
+            if rules.excluded(self.debs[one - 1], relation, owner, self.native):
+                yield Clause((-number, -one), Reason("excludes", owner.name, owner.version, f"{verb} {demand}"))
+
+    def one_version(self) -> Iterator[Clause]:
+        for name in sorted(self.own):
+            for one, other in combinations(self.own[name], 2):
+                if not rules.together(self.debs[one - 1], self.debs[other - 1], self.native):
+                    yield Clause((-one, -other), Reason("one-version", name, "", "can stand in one version only"))

@@ -1,0 +1,52 @@
+"""`apt-cache madison` as text: a version and who offers it, a line each. Pure and strict. See apt-cache(8)."""
+
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.version.evr import check_name, check_version
+from rollback.packaging.text import Text
+
+from .apt_policy import Policy, PolicyPackage, Source, Version, source
+
+HINT = "make the file anew: LC_ALL=C apt-cache madison PACKAGE..."
+
+
+def parse(text: Text) -> Policy:
+    """The versions that `text` lists, grouped by package. What only source packages offer (`Sources`) is left out.
+
+    It tells nothing of installed versions, candidates and priorities. Raises `InvalidInput` with line and reason.
+    """
+    found: dict[str, dict[str, list[Source]]] = {}
+    for number, line in text.lines():
+        if not line:
+            continue
+        try:
+            row = _row(line)
+        except InvalidInput as refusal:
+            raise text.fail(number, refusal.message, HINT) from None
+        if row:
+            name, version, origin = row
+            found.setdefault(name, {}).setdefault(version, []).append(origin)
+    packages = tuple(
+        PolicyPackage(
+            name,
+            None,
+            None,
+            tuple(Version(version, None, False, tuple(sources)) for version, sources in versions.items()),
+        )
+        for name, versions in found.items()
+    )
+    return Policy("deb", packages, text.notes())
+
+
+def _row(line: str) -> tuple[str, str, Source] | None:
+    cells = [cell.strip() for cell in line.split(" | ")]
+    if len(cells) != 3:
+        raise InvalidInput(f"{len(cells)} columns instead of 3: {line.strip()!r}")
+    name, version, raw = cells
+    check_name(name, qualified=True)
+    check_version(version)
+    if raw.endswith(" Sources"):
+        return None
+    found = source(None, raw)
+    if found is None:
+        raise InvalidInput(f"{raw!r} is cut off")
+    return name, version, found

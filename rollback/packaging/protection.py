@@ -1,0 +1,71 @@
+"""What dnf is told of certain packages, and what it lets nobody do to them. Pure.
+
+By default what dnf.conf(5) says of `installonlypkgs`, `protected_packages` and `protect_running_kernel`, and what the packages of
+the distributions add to it in /etc/dnf/protected.d.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from nornir_upgrade.core.packaging.rpm.dependencies import Rpm
+
+_KERNELS = tuple(
+    f"kernel{variant}{part}"
+    for variant in ("", "-debug", "-rt", "-64k", "-PAE", "-uek", "-ml", "-lt")
+    for part in ("", "-core", "-modules", "-modules-core", "-modules-extra", "-devel")
+)
+_UNAME = "kernel-uname-r"  # what the package with a kernel's image provides, in the version that the kernel goes by
+
+
+@dataclass(frozen=True, slots=True)
+class DnfConf:
+    """`install_only`: names, or what is provided, of packages of which any number of versions may stand; never up- or downgraded.
+
+    dnf knows kernels by what they provide; those of `_KERNELS` go by their names too, for where that is not known.
+    `protected`: glob patterns of names that are never removed.
+    """
+
+    install_only: frozenset[str] = frozenset(
+        {
+            *_KERNELS,
+            "installonlypkg(kernel)",
+            "installonlypkg(kernel-module)",
+            "installonlypkg(vm)",
+            "multiversion(kernel)",
+        }
+    )
+    protected: tuple[str, ...] = ("dnf", "dnf5", "yum", "rpm", "systemd", "systemd-udev", "sudo", "setup", "glibc")
+
+    def several(self, name: str, provides: Iterable[str] = ()) -> bool:
+        """Whether several versions of a package that provides this may stand side by side."""
+        return name in self.install_only or not self.install_only.isdisjoint(provides)
+
+    def protects(self, name: str) -> bool:
+        """Whether packages of that name are never removed."""
+        return any(fnmatchcase(name, pattern) for pattern in self.protected)
+
+    def running(self, installed: Iterable[Rpm], kernel: str) -> tuple[Rpm, ...]:
+        """The package that holds the running kernel, `kernel` being what /proc/sys/kernel/osrelease says; never removed.
+
+        Where none says that it does, all install-only packages of its version and architecture count as that.
+        """
+        known = tuple(installed) if kernel else ()
+        named = tuple(one for one in known if _holds(one, kernel))
+        if named:
+            return named
+        plain = kernel.partition("+")[0]  # behind it stands the variant: debug, rt
+        return tuple(
+            one
+            for one in known
+            if f"{one.version.rpartition(':')[2]}.{one.arch}" == plain
+            and self.several(one.name, (given.name for given in one.provides))
+        )
+
+
+DNF = DnfConf()
+"""dnf as it is, with what the distributions' own packages tell it."""
+
+
+def _holds(one: Rpm, kernel: str) -> bool:
+    return any(given.name == _UNAME and given.version == kernel for given in one.provides)

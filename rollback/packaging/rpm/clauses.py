@@ -1,0 +1,119 @@
+"""What rpm's packages demand of each other, as clauses: `rpmrules` decides, here it is written down. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from nornir_upgrade.core.packaging.rpm import rules
+from nornir_upgrade.core.packaging.rpm.dependencies import Rpm, names_in, rpm
+from nornir_upgrade.core.packaging.rpm.rich_dependencies import Capability, Dependency, cnf
+from nornir_upgrade.core.version.evr import Flavour
+from rollback.packaging.protection import DNF, DnfConf
+from rollback.solver.encoding import Clause, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class RpmRules:
+    """The `Rules` of a host that has rpm. `native` is its own architecture, `kernel` the running one; names in `several` are
+    install-only: any number of their versions may stand side by side.
+    """
+
+    native: str
+    several: frozenset[str] = frozenset()
+    kernel: str = ""
+    conf: DnfConf = DNF
+
+    @property
+    def flavour(self) -> Flavour:
+        return "rpm"
+
+    @property
+    def own(self) -> frozenset[str]:
+        return frozenset({"noarch", self.native})
+
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> Rpm:
+        return rpm(name, arch, version, control)
+
+    def essential(self, installed: Sequence[Rpm]) -> set[str]:
+        return {one.name for one in installed if self.conf.protects(one.name)}
+
+    def staying(self, installed: Sequence[Rpm]) -> Iterator[tuple[Rpm, str]]:
+        return (
+            (one, "is the running kernel, and is never removed") for one in self.conf.running(installed, self.kernel)
+        )
+
+    def clauses(self, packages: Sequence[Rpm]) -> Iterator[Clause]:
+        """Requires, Conflicts and Obsoletes, and that a package stands in one version unless it is install-only."""
+        maker = _Maker(packages)
+        yield from maker.demands()
+        yield from maker.one_version(self.several)
+
+
+class _Maker:
+    """The clauses of some packages, with what is looked up again and again at hand."""
+
+    def __init__(self, rpms: Sequence[Rpm]) -> None:
+        self.rpms = rpms
+        self.own: dict[str, list[int]] = {}
+        for number, one in enumerate(rpms, 1):
+            self.own.setdefault(one.name, []).append(number)
+        self.named = self._named(frozenset(_asked(rpms)))
+        self._met: dict[Dependency, tuple[int, ...]] = {}
+
+    def demands(self) -> Iterator[Clause]:
+        for number, owner in enumerate(self.rpms, 1):
+            for demand in owner.requires:
+                yield from self._requires(number, owner, demand)
+            for demand in owner.conflicts:
+                yield from self._conflicts(number, owner, demand)
+            for obsolete in owner.obsoletes:
+                yield from self._obsoletes(number, owner, obsolete)
+
+    def _requires(self, number: int, owner: Rpm, demand: Dependency) -> Iterator[Clause]:
+        reason = Reason("depends", owner.name, owner.version, f"needs {demand}")
+        for literals in cnf(demand, self._providers):
+            if number not in literals:
+                yield Clause((-number, *(one for one in literals if one != -number)), reason)
+
+    def _conflicts(self, number: int, owner: Rpm, demand: Dependency) -> Iterator[Clause]:
+        """A package conflicts with what it provides itself only within a boolean expression: a plain one means the others."""
+        reason = Reason("excludes", owner.name, owner.version, f"conflicts with {demand}")
+        plain = isinstance(demand, Capability)
+        for literals in cnf(demand, self._providers, holds=False):
+            if number not in literals and not (plain and -number in literals):
+                yield Clause((-number, *(one for one in literals if one != -number)), reason)
+
+    def _obsoletes(self, number: int, owner: Rpm, obsolete: Capability) -> Iterator[Clause]:
+        reason = Reason("excludes", owner.name, owner.version, f"obsoletes {obsolete}")
+        for one in self.own.get(obsolete.name, ()):
+            if rules.obsoleted(self.rpms[one - 1], obsolete, owner):
+                yield Clause((-number, -one), reason)
+
+    def one_version(self, several: frozenset[str]) -> Iterator[Clause]:
+        for name in sorted(self.own.keys() - several):
+            for one, other in combinations(self.own[name], 2):
+                if not rules.together(self.rpms[one - 1], self.rpms[other - 1]):
+                    yield Clause((-one, -other), Reason("one-version", name, "", "can stand in one version only"))
+
+    def _providers(self, one: Dependency) -> tuple[int, ...]:
+        """The variables of what meets a dependency on one package. Most are asked for many times."""
+        found = self._met.get(one)
+        if found is None:
+            known = sorted({number for name in names_in(one) for number in self.named.get(name, ())})
+            found = tuple(number for number in known if rules.meets(self.rpms[number - 1], one))
+            self._met[one] = found
+        return found
+
+    def _named(self, asked: frozenset[str]) -> dict[str, list[int]]:
+        """For each name that is asked for, the variables of what is called so, provides it or has that file."""
+        found: dict[str, list[int]] = {}
+        for number, one in enumerate(self.rpms, 1):
+            for name in sorted(asked & {one.name, *(given.name for given in one.provides), *(asked & one.files)}):
+                found.setdefault(name, []).append(number)
+        return found
+
+
+def _asked(rpms: Iterable[Rpm]) -> Iterator[str]:
+    for one in rpms:
+        for demand in (*one.requires, *one.conflicts):
+            yield from names_in(demand)

@@ -1,0 +1,35 @@
+"""A repository's `primary.xml`, as a host has it: the packages of certain names that it offers. Pure."""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
+
+from nornir_upgrade.core.packaging.rpm.dependencies import RPMLIB, names_in
+from nornir_upgrade.core.packaging.rpm.rich_dependencies import parse
+from rollback.packaging.candidate import Candidate, Control
+
+from . import filelists, primary
+from .filelists import Owners
+
+
+def candidates(data: bytes, source: str, names: Collection[str]) -> Iterator[Candidate]:
+    """The packages `names`, in the order of the index. Raises `InvalidInput` with the line where it is not whole, or none."""
+    for one in primary.entries(data, source, names):
+        if one.name in names:
+            yield Candidate(one.name, one.arch, one.version, source, one.digest, one.size, one.control)
+
+
+def unlisted(controls: Iterable[Control]) -> frozenset[str]:
+    """The paths that dependencies name and `primary.xml` leaves out: only a list of all files tells who has them."""
+    texts = {text for one in controls for field, text in one if field in ("Requires", "Conflicts") and "/" in text}
+    return frozenset(filter(filelists.left_out, chain.from_iterable(map(_paths, texts))))
+
+
+def with_files(found: Iterable[Candidate], owners: Owners) -> tuple[Candidate, ...]:
+    """`found`, with the paths that a list of files says they have."""
+    return tuple(filelists.with_files(found, owners))
+
+
+def _paths(text: str) -> Iterator[str]:
+    """Of a field those names that are paths."""
+    lines = (line for line in text.splitlines() if "/" in line and not line.startswith(RPMLIB))
+    return (name for line in lines for name in names_in(parse(line)) if name.startswith("/"))

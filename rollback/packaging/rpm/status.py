@@ -1,0 +1,44 @@
+"""What rpm says of the packages on a host, as rows, and what its dnf is told of certain packages. Strict and pure."""
+
+from functools import lru_cache
+
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.rpm.dependencies import Entry, rows
+from nornir_upgrade.core.transport.sections import Section
+from rollback.packaging.candidate import Control
+from rollback.packaging.protection import DNF, DnfConf
+
+_END = "\nE\n"
+
+
+def present(section: Section) -> dict[tuple[str, str, str], Control]:
+    """What the packages demand. Raises `InvalidInput` with the line that is no row of one."""
+    found = {}
+    offset = 0
+    *packages, rest = section.text.split(_END)
+    if rest:
+        raise section.fail("the list of packages is cut off", section.text.count("\n"))
+    for text in packages:
+        try:
+            entries = _entries(text)
+        except InvalidInput as refusal:
+            raise section.fail(refusal.message, offset) from None
+        found.update({(one.name, one.arch, one.version): one.control for one in entries})
+        offset += text.count("\n") + 2
+    return found
+
+
+@lru_cache(maxsize=1 << 16)  # hosts of a fleet have most packages in common
+def _entries(text: str) -> tuple[Entry, ...]:
+    return rows(text + _END)
+
+
+def conf(section: Section) -> DnfConf:
+    """What dnf is told, beside the names by which kernels are known. Raises `InvalidInput` with the line that is not understood."""
+    told: dict[str, list[str]] = {"install-only": [], "protected": []}
+    for offset, line in section.lines():
+        kind, _, word = line.partition("\t")
+        if kind not in told or not word:
+            raise section.fail(f"not understood: {line[:80]!r}", offset)
+        told[kind].append(word)
+    return DnfConf(DNF.install_only | frozenset(told["install-only"]), tuple(dict.fromkeys(told["protected"])))

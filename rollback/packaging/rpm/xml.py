@@ -1,0 +1,93 @@
+"""One pass over a document of rpm-md, element by element, and what every such document must be. Strict.
+
+Untrusted XML: a document with a DOCTYPE is refused, so that no entity is ever defined, let alone expanded.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+from xml.parsers import expat
+
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.version import nevra
+
+
+class Pass(ABC):
+    """The pass. Its heirs say which `root` they read and what that is, get each element as it begins and as it ends, and count
+    the packages that they have `seen`: as many as the root says.
+    """
+
+    root: ClassVar[str]
+    what: ClassVar[str]
+
+    def __init__(self, source: str) -> None:
+        self.seen = 0
+        self._source = source
+        self._path: list[str] = []
+        self._text: list[str] = []
+        self._said = -1
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text.append
+        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+
+    @abstractmethod
+    def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
+        """An element begins, at a depth that is 1 for a package; `given` are its attributes."""
+
+    @abstractmethod
+    def end(self, depth: int, tag: str) -> None:
+        """An element ends; what stands in it since its last element is `text`."""
+
+    @property
+    def text(self) -> str:
+        """What was read since an element last began or ended."""
+        return "".join(self._text).strip()
+
+    @property
+    def parent(self) -> str:
+        """What the element under way stands in."""
+        return self._path[-2]
+
+    def read(self, data: bytes) -> None:
+        """Go through `data`. Raises `InvalidInput` where the document is not one, not whole or not to be trusted."""
+        try:
+            self._parser.Parse(data, True)
+        except expat.ExpatError as error:
+            raise InvalidInput(
+                f"{self._source}, line {error.lineno}: damaged or cut off: {expat.ErrorString(error.code)}"
+            ) from None
+        if self.seen != self._said:
+            raise self.fail(f"{self.seen} packages, where it says that there are {self._said}")
+
+    def fail(self, reason: str) -> InvalidInput:
+        """The refusal of what stands where the pass is."""
+        return InvalidInput(f"{self._source}, line {self._parser.CurrentLineNumber}: {reason}")
+
+    def package(self, given: Mapping[str, str]) -> nevra.Nevra:
+        """The package that has these attributes. Raises `InvalidInput` where one is missing or not what it must be."""
+        try:
+            return nevra.make(*(given[key] for key in ("name", "epoch", "ver", "rel", "arch")))
+        except KeyError as missing:
+            raise self.fail(f"the package has no {missing}") from None
+        except InvalidInput as refusal:
+            raise self.fail(refusal.message) from None
+
+    def _refuse_doctype(self, *_: object) -> None:
+        raise self.fail("a DOCTYPE, which no repository index has")
+
+    def _start(self, tag: str, given: dict[str, str]) -> None:
+        if not self._path:
+            if tag != self.root or not given.get("packages", "").isdecimal():
+                raise self.fail(f"not the {self.what} of an rpm repository")
+            self._said = int(given["packages"])
+        self._path.append(tag)
+        self._text.clear()
+        self.begin(len(self._path) - 1, tag, given)
+
+    def _end(self, tag: str) -> None:
+        self.end(len(self._path) - 1, tag)
+        self._text.clear()
+        self._path.pop()

@@ -1,0 +1,76 @@
+"""What will be true of a host when the way back by a manifest is done, as facts: the measure of the proof. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from nornir_upgrade.core.facts.gather import HostFacts, Service
+from nornir_upgrade.core.packaging.model import Package, Selection
+from rollback.manifest.model import STAYS, Change, Manifest, slots_in
+
+from .scope import Scope, scope
+
+T = TypeVar("T")
+
+
+def foretell(then: HostFacts, now: HostFacts, manifest: Manifest) -> HostFacts:
+    """The facts that `manifest` leads `now` to: those of the snapshot, `then`, where it leads there exactly."""
+    about = scope(manifest, then, now)
+    found = replace(then, packages=tuple(_packages(manifest, then, now)), services=_services(then, now, about))
+    if not about.whole or about.outside:
+        found = replace(found, conffiles=_mixed(then.conffiles, now.conffiles, lambda one: one.path in about.inside))
+    if about.whole:
+        return found
+    return replace(
+        found,
+        entries=_mixed(then.entries, now.entries, lambda one: one.name in about.inside),
+        sources=_united(then.sources, now.sources, lambda one: one.path),
+        repositories=_united(
+            then.repositories, now.repositories, lambda one: (one.uri, one.suite, one.component, one.arch)
+        ),
+        databases=_mixed(then.databases, now.databases, lambda one: about.names(one.name)),
+    )
+
+
+def _packages(manifest: Manifest, then: HostFacts, now: HostFacts) -> Iterator[Package]:
+    before, present = (slots_in(manifest).by_key(facts.packages) for facts in (then, now))
+    for change in manifest.changes:
+        end, old = _end(change, present.get(change.key)), before.get(change.key)
+        if end is not None:
+            as_before = old is not None and old.unpacked and replace(old, state=end.state, broken=False) == end
+            yield old if old is not None and as_before else end
+
+
+def _end(change: Change, now: Package | None) -> Package | None:
+    if change.action == "remove":
+        left = Package(change.name, change.arch, change.target, "config-files", "deinstall", False)
+        return left if change.target else None
+    version = change.installed if change.action in STAYS else change.target
+    if not version or (now is not None and now.broken and change.action == "unobtainable"):
+        return now
+    selection: Selection = "hold" if change.hold else "install"
+    return Package(change.target_name, change.arch, version, "installed", selection, change.auto)
+
+
+def _services(then: HostFacts, now: HostFacts, about: Scope) -> tuple[Service, ...]:
+    """As they were. One that is called as a package is there as long as that, and as it is now where that is newer than they were."""
+    old = [one for one in then.services if not about.called(one.name, about.gone)]
+    if not about.whole:
+        return _mixed(old, now.services, lambda one: about.names(one.name))
+    known = {one.name for one in then.services}
+    new = [
+        one
+        for one in now.services
+        if one.name not in known and (about.called(one.name, about.staying) or about.holds(one.name))
+    ]
+    return (*old, *new)
+
+
+def _mixed(then: Iterable[T], now: Iterable[T], old: Callable[[T], bool]) -> tuple[T, ...]:
+    """Those of `then` that are `old`, and those of `now` that are not."""
+    return (*filter(old, then), *(one for one in now if not old(one)))
+
+
+def _united(then: Iterable[T], now: Iterable[T], key: Callable[[T], object]) -> tuple[T, ...]:
+    found = {key(one): one for one in now} | {key(one): one for one in then}
+    return tuple(found.values())

@@ -1,0 +1,276 @@
+"""The way back of a fleet as a plan. Pure: from the snapshot, the state now, the journal and the manifests.
+
+Stop what shares data everywhere; the old repository, the databases and the edits back; one package transaction a host;
+the new repository off, configuration and databases checked against their captures; start what ran, in the old order.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nornir_upgrade.core.facts.gather import HostFacts, Service
+from nornir_upgrade.core.packaging.model import digest_of_packages
+from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.steps.databases import DumpDatabase
+from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
+from nornir_upgrade.steps.gates import AuditClean, ServiceActive
+from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.repositories import SetRepository
+from nornir_upgrade.steps.services import ServiceWant, SetServices
+from nornir_upgrade.steps.state import CaptureState
+from rollback.manifest.identity import flavour_of
+from rollback.manifest.model import Manifest
+from rollback.manifest.transaction import leftovers, of_others, wants
+from rollback.packaging.listing import Family
+from rollback.snapshot import Snapshot
+
+from .expected import foretell
+from .gates import checks
+from .litter import litter
+from .scope import Scope, scope
+from .undo_log import Trail, start_order, trail
+
+
+def plan_rollback(
+    snapshot: Snapshot,
+    now: Mapping[str, HostFacts],
+    runs: Sequence[Run],
+    manifests: Mapping[str, Manifest],
+    *,
+    restore_db: bool = False,
+    consent: frozenset[str] = frozenset(),
+    clouds: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan that brings each host of `now` to what `snapshot` says of it, or as near as its manifest leads.
+
+    `runs` are those since the snapshot, oldest first, whatever became of them; `manifests` hold each host's packages.
+    Databases are restored only with `restore_db`, and in each of the `clouds` (host -> name, '' where it has none) only when the
+    services of all its hosts stand still: where one's do not, none of them goes on. Raises `Irreversible` where a run passed a
+    point of no return on a host that is not in `consent`, `Unobtainable` where a manifest is not solved.
+    """
+    hosts = tuple(
+        _host(snapshot.of(name), now[name], manifests[name], trail(runs, name, consent=consent))
+        for name in _in_order(runs, now)
+    )
+    families = {name: flavour_of(facts) for name, facts in now.items()}
+    waves = [
+        Wave("stop services", _work(hosts, lambda host: host.stop())),
+        Wave(
+            "old repositories, databases, edits",
+            _work(hosts, lambda host: host.before_packages(restore_db)),
+            together=_sharing(hosts, clouds or {}) if restore_db else (),
+        ),
+        _with_audit(Wave("packages", _work(hosts, lambda host: host.packages())), families),
+        _with_audit(
+            Wave("new repositories off, configuration", _work(hosts, lambda host: host.after_packages(restore_db))),
+            families,
+        ),
+        *_starts(hosts, runs),
+        Wave("state", _work(hosts, lambda host: host.noted())),
+    ]
+    touched = {name for wave in waves for name in wave.hosts}
+    waves.append(_checked([host for host in hosts if host.name in touched], runs))
+    return Plan("rollback", snapshot.id, _guarded([wave for wave in waves if wave.work], now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """One host's way back, in pieces. `services`: every service that may run or start on the way, by its old and new names.
+
+    `end`: what will be true of it. `litter`: where nothing may be left beside configuration files.
+    """
+
+    end: HostFacts
+    now: HostFacts
+    manifest: Manifest
+    trail: Trail
+    services: tuple[str, ...]
+    litter: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.now.host
+
+    def stop(self) -> tuple[Step, ...]:
+        want = tuple(ServiceWant(name, active=False) for name in self.services)
+        return (SetServices(want),) if want else ()
+
+    def before_packages(self, restore_db: bool) -> tuple[Step, ...]:
+        return (
+            *self.captures(),
+            *self.state_captured(),
+            *(step for step in self.trail.repositories if _present(step)),
+            *(self.databases() if restore_db else ()),
+            *reversed(self.trail.edits),
+            *self.configuration,
+            *((self.trail.state.ahead,) if self.trail.state else ()),
+            *reversed(self.trail.others),
+        )
+
+    def databases(self) -> tuple[Step, ...]:
+        """As their dumps have them, before the old packages' scripts meet them. Not where the server itself goes back: an older one
+        sets aside the data of a newer one and begins anew, and each writes a dump in words of its own. What is there is kept then.
+        """
+        if not any(c.name.startswith("mariadb-server") and c.installed != c.target for c in self.manifest.changes):
+            return self.trail.databases
+        return tuple(DumpDatabase(one.database, one.defaults_file) for one in self.trail.databases)
+
+    def captures(self) -> tuple[Step, ...]:
+        """What will be restored is captured first, so that a way back can itself be taken back."""
+        return tuple(CaptureFiles(one.roots, f"{self.name}: {', '.join(one.roots)}") for one in self.trail.captures)
+
+    def state_captured(self) -> tuple[CaptureState, ...]:
+        """The same of what stands beside packages: what others changed since is kept by that, wherever it is taken back."""
+        found = self.trail.state
+        return (CaptureState(self._capture, found.configuration, found.family),) if found else ()
+
+    def noted(self) -> tuple[Step, ...]:
+        """What the way back leaves, so that a later one knows what others did since."""
+        return tuple(replace(taken, end=True) for taken in self.state_captured())
+
+    @property
+    def _capture(self) -> str:
+        return f"state of {self.name} before the way back" if self.trail.state else ""
+
+    @property
+    def configuration(self) -> tuple[Step, ...]:
+        """The captures' restores, the earliest last, so that it has the last word.
+
+        Before the packages: a conffile that only the new version has must be gone by then, or dpkg keeps it in mind as one that
+        somebody removed. After them: maintainer scripts may have touched the others.
+        """
+        return tuple(reversed(self.trail.captures))
+
+    def packages(self) -> tuple[Step, ...]:
+        wanted = (wants(self.manifest, self.now), leftovers(self.manifest, self.now))
+        return tuple(
+            SetPackages(
+                want,
+                self.services,
+                downgrade=True,
+                configuration=self._capture,
+                family=flavour_of(self.now),
+                theirs=of_others(self.manifest, want),
+            )
+            for want in wanted
+            if want
+        )
+
+    def after_packages(self, restore_db: bool) -> tuple[Step, ...]:
+        return (
+            *(step for step in self.trail.repositories if not _present(step)),
+            *((RestoreFiles(self.litter, ()),) if self.litter else ()),
+            *self.configuration,
+            *((replace(self.trail.state, before=self._capture),) if self.trail.state else ()),
+            *(self.trail.databases if restore_db else ()),
+        )
+
+    def start(self, names: Iterable[str]) -> tuple[ServiceWant, ...]:
+        """How the services among `names` that there will be are to be: as the snapshot says."""
+        known = {service.name: service for service in self.end.services}
+        words = {"enabled": True, "disabled": False}
+        return tuple(
+            ServiceWant(name, known[name].active, words.get(known[name].enabled)) for name in names if name in known
+        )
+
+
+def _host(then: HostFacts, now: HostFacts, manifest: Manifest, left: Trail) -> _Host:
+    about = scope(manifest, then, now)
+    changed = _own_units(then.services, now.services) + _own_units(now.services, then.services)
+    left = about.trail(left)
+    changed += _idle(then.services, about)
+    services = dict.fromkeys((*left.services, *(one for one in changed if about.names(one) and not about.holds(one))))
+    return _Host(foretell(then, now, manifest), now, manifest, left, tuple(services), _litter(then, now, about, left))
+
+
+def _litter(then: HostFacts, now: HostFacts, about: Scope, left: Trail) -> tuple[str, ...]:
+    """What no capture sees to by itself."""
+    trees = [root.rstrip("/") + "/" for one in left.captures for root in one.roots]
+    found = litter(then, now, about.moving - about.staying)
+    return tuple(path for path in found if not any(f"{path}/".startswith(tree) for tree in trees))
+
+
+def _own_units(here: Iterable[Service], there: Iterable[Service]) -> tuple[str, ...]:
+    """Running services of `here` that `there` does not know: they come and go with packages. Sessions, instances of
+    templates and transient units come and go by themselves; they are not enabled.
+    """
+    known = {service.name for service in there}
+    return tuple(
+        s.name for s in here if s.active and s.enabled == "enabled" and "@" not in s.name and s.name not in known
+    )
+
+
+def _idle(then: Iterable[Service], about: Scope) -> tuple[str, ...]:
+    """Enabled services that stood still, and may be started by scripts of their packages."""
+    still = (one.name for one in then if not one.active and one.enabled == "enabled")
+    return tuple(name for name in still if about.called(name, about.moving))
+
+
+def _starts(hosts: Sequence[_Host], runs: Sequence[Run]) -> Iterable[Wave]:
+    """A wave for each wave forward that started something, then one for what no run started."""
+    waiting = {host.name: dict.fromkeys(host.services) for host in hosts}
+    for wave, services in start_order(runs):
+        due: dict[str, list[str]] = {}
+        for host, service in services:
+            if service in waiting.get(host, {}):
+                del waiting[host][service]
+                due.setdefault(host, []).append(service)
+        yield _start(f"start {wave.partition(':')[0]}", hosts, due)
+    yield _start("start the rest", hosts, waiting)
+
+
+def _start(name: str, hosts: Sequence[_Host], due: Mapping[str, Iterable[str]]) -> Wave:
+    want = {host.name: host.start(due.get(host.name, ())) for host in hosts}
+    work = tuple(Work(host, (SetServices(services),)) for host, services in want.items() if services)
+    running = {host: tuple(ServiceActive(one.name) for one in want[host] if one.active) for host in want}
+    return Wave(name, work, tuple(Work(host, gates) for host, gates in running.items() if gates))
+
+
+def _checked(hosts: Sequence[_Host], runs: Sequence[Run]) -> Wave:
+    """Once all services run: what the runs forward asked of them, of the old versions."""
+    found = {host.name: checks(runs, host.end, host.now, host.services) for host in hosts}
+    gates = tuple(Work(host, steps) for host, steps in found.items() if steps)
+    return Wave("verify", tuple(Work(gated.host, ()) for gated in gates), gates)
+
+
+def _work(hosts: Sequence[_Host], steps: Callable[[_Host], tuple[Step, ...]]) -> tuple[Work, ...]:
+    return tuple(Work(host.name, found) for host in hosts if (found := steps(host)))
+
+
+def _sharing(hosts: Sequence[_Host], clouds: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+    """The hosts of each cloud that has databases to restore."""
+    near: dict[str, list[_Host]] = {}
+    for host in hosts:
+        near.setdefault(clouds.get(host.name, ""), []).append(host)
+    return tuple(
+        tuple(host.name for host in some) for some in near.values() if any(host.trail.databases for host in some)
+    )
+
+
+def _with_audit(wave: Wave, families: Mapping[str, Family]) -> Wave:
+    return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(family=families[host]),)) for host in wave.hosts))
+
+
+def _guarded(waves: Sequence[Wave], now: Mapping[str, HostFacts]) -> tuple[Wave, ...]:
+    """The first work of each host assumes the packages that the manifest was made for; what comes after changes them."""
+    seen: set[str] = set()
+    guarded = []
+    for wave in waves:
+        work = []
+        for one in wave.work:
+            assumes = "" if one.host in seen else digest_of_packages(now[one.host].packages)
+            work.append(Work(one.host, one.steps, assumes))
+            seen.add(one.host)
+        guarded.append(replace(wave, work=tuple(work)))
+    return tuple(guarded)
+
+
+def _present(step: SetRepository) -> bool:
+    return step.text is not None or bool(step.digest)
+
+
+def _in_order(runs: Sequence[Run], now: Mapping[str, HostFacts]) -> tuple[str, ...]:
+    """The hosts of `now`, in the order in which the runs first touch them, the others by name after them."""
+    touched = [host for run in runs for host in run.plan.hosts]
+    return tuple(dict.fromkeys(host for host in (*touched, *sorted(now)) if host in now))

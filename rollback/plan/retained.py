@@ -1,0 +1,99 @@
+"""What differs from the snapshot because packages stay that it does not have, or has in another version. Pure.
+
+A thing is such a package's where the package holds it, or where it is called as the package, its service or its user. All else
+counts: what a script of a package that goes back left behind is a difference, whoever else is on the host.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nornir_upgrade.core.facts.compare import Difference
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.state.places import AREAS as BESIDE
+from nornir_upgrade.core.state.places import records_of
+from rollback.manifest.model import STAYS, Manifest
+
+from .scope import scope
+
+_ABSENT = "absent"
+_ACCOUNTS = ("user ", "group ")
+_BEFORE = "(?:(?<![a-zA-Z0-9])|/[SK][0-9][0-9])"  # a word begins, or a link of update-rc.d(8) to one
+_IMAGE = re.compile("linux-image-(?:unsigned-)?([0-9].*)")
+_KERNELS = ("kernel", "kernel-core")
+_LOADER = ("/boot/grub", "/boot/loader")  # the menu of all kernels
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """What is of packages that stay on a host: `paths` that they hold, names of their `users`, and `names` of theirs as they occur in
+    paths: packages, services, users. `kernels`: whether one of them is a kernel.
+    """
+
+    paths: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    kernels: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether there are such packages."""
+        return bool(self.names)
+
+    def tells(self, one: Difference) -> bool:
+        """Whether the difference is theirs. Of a file of records, to which they add, the records are told apart elsewhere."""
+        if not self or one.area not in BESIDE:
+            return False
+        if one.name.startswith(_ACCOUNTS):
+            return self._account(one)
+        if records_of(one.name):
+            return True
+        if self.kernels and one.name.startswith(_LOADER):
+            return True
+        return self._held(one.name) or any(map(self._named, self._words(one)))
+
+    def _account(self, one: Difference) -> bool:
+        kind, _, name = one.name.partition(" ")
+        if name in self.users | self.names:
+            return True
+        return kind == "group" and self._only_members(one.before, one.after)
+
+    def _only_members(self, before: str, after: str) -> bool:
+        """Whether a group of others differs in members alone, who are theirs."""
+        (then, _, had), (now, _, has) = before.partition(":"), after.partition(":")
+        return then == now != _ABSENT and set(had.split(",")) ^ set(has.split(",")) <= self.users | {""}
+
+    def _held(self, path: str) -> bool:
+        return any(path == held or path.startswith(f"{held}/") for held in self.paths)
+
+    def _words(self, one: Difference) -> tuple[str, ...]:
+        """Where a name of theirs may be: also in the value of a choice or a diversion, and in the two words of a cluster."""
+        told = one.area in ("alternatives", "diversions", "statoverrides")
+        return (one.name, one.name.replace(" ", "-"), *((one.before, one.after) if told else ()))
+
+    def _named(self, text: str) -> bool:
+        return any(re.search(rf"{_BEFORE}{re.escape(name)}(?![a-zA-Z0-9])", text) for name in self.names)
+
+
+def theirs(manifest: Manifest, then: HostFacts, now: HostFacts) -> Theirs:
+    """What is of the packages that stay on the host of `manifest`, or leave no more than their configuration."""
+    about = scope(manifest, then, now)
+    held = [one.partition(" ") for one in about.held]
+    users = frozenset(name for word, _, name in held if word == "user")
+    kernels = frozenset(_kernels(manifest, then))
+    return Theirs(
+        frozenset(one for one in about.held if one.startswith("/")),
+        users,
+        about.known | kernels,
+        bool(kernels),
+    )
+
+
+def _kernels(manifest: Manifest, then: HostFacts) -> Iterator[str]:
+    """The releases of kernels that stay though the snapshot does not have them, as the files in /boot are called."""
+    before = {(one.name, one.version) for one in then.packages if one.unpacked}
+    for change in manifest.changes:
+        if change.action in STAYS and change.installed and (change.name, change.installed) not in before:
+            if match := _IMAGE.match(change.name):
+                yield match[1]
+            elif change.name in _KERNELS:
+                yield change.installed.rpartition(":")[2]

@@ -1,0 +1,197 @@
+"""What a way back is about, beside the packages that its manifest moves: all that runs left, or, of a partial one, what belongs
+to these packages. Configuration follows its package: where a package stays at its newer version, so do its conffiles. Pure.
+"""
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.state.places import place_of, records_of
+from nornir_upgrade.steps.files import RestoreFiles
+from nornir_upgrade.steps.state import RestoreState
+from rollback.manifest.model import STAYS, Change, Manifest, slots_in
+
+from .litter import owners_of, with_beside
+from .undo_log import Trail
+
+_PREFIX = "openstack-"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`only`: the patterns of a partial way back; none is a whole one. `moving`, `staying` and `gone`: names of packages that
+    change, that stay though the snapshot has them in another version or not at all, that it has and that will not be there.
+    `inside`, `outside`: the conffiles that go back, and the others. `units`: whether packages hold units of other names than theirs.
+    `held`: what of the host is of packages that stay, or leave data: paths, `service NAME`, `user NAME`; `left`: names of the latter.
+    `newer`: a package of the snapshot's, or of a run's, stays otherwise, of which nobody asked what it holds.
+    `fresh`: conffiles of a package that were none of it.
+    """
+
+    only: tuple[str, ...]
+    moving: frozenset[str]
+    staying: frozenset[str]
+    gone: frozenset[str]
+    inside: frozenset[str] = frozenset()
+    outside: frozenset[str] = frozenset()
+    units: bool = False
+    held: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+    newer: bool = False
+    fresh: frozenset[str] = frozenset()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The names of packages that stay or leave data, of their services and of their users."""
+        words = (one.partition(" ") for one in self.held)
+        own = frozenset(name.rstrip("@") for word, _, name in words if word in ("user", "service"))
+        return self.staying | self.left | own
+
+    @property
+    def whole(self) -> bool:
+        """Whether the way back is about all of the host."""
+        return not self.only
+
+    def names(self, name: str) -> bool:
+        """Whether the service or database `name` belongs to it: by a pattern, or as a package that moves."""
+        return self.whole or self.called(name, self.moving) or self._asked(name)
+
+    def called(self, name: str, packages: frozenset[str]) -> bool:
+        """Whether a service or database is called as one of the packages. rpm's hold several units, whose names begin as theirs, and
+        RDO's go by `openstack-` more often than their units do.
+        """
+        if name in packages or not self.units:
+            return name in packages
+        parts = name.removeprefix(_PREFIX).split("-")
+        stems = {package.removeprefix(_PREFIX) for package in packages}
+        return any("-".join(parts[:count]) in stems for count in range(1, len(parts) + 1))
+
+    def holds(self, service: str) -> bool:
+        """Whether the service is of a package that stays though the snapshot does not have it."""
+        template = f"service {service.partition('@')[0]}@"
+        return f"service {service}" in self.held or ("@" in service and template in self.held)
+
+    def spares(self, path: str) -> bool:
+        """Whether what stands at the path is of such a package."""
+        return any(_below(path, one) for one in self.held if one.startswith("/"))
+
+    def configures(self, package: str) -> bool:
+        """Whether the package's configuration goes back with it."""
+        return package not in self.staying | self.left and (
+            self.whole or package in self.moving or self._asked(package)
+        )
+
+    def _asked(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.only)
+
+    def trail(self, left: Trail) -> Trail:
+        """That of `left` which it is about. A partial way back switches old repositories on, and none off."""
+        found = replace(
+            left,
+            captures=self._narrowed(left.captures),
+            edits=self._narrowed(left.edits),
+            state=self._state(left),
+        )
+        if self.whole:
+            return found
+        return replace(
+            found,
+            repositories=tuple(step for step in left.repositories if step.text is not None or step.digest),
+            databases=tuple(step for step in left.databases if self.names(step.database)),
+            others=(),
+            services=tuple(filter(self.names, left.services)),
+        )
+
+    def _state(self, left: Trail) -> RestoreState | None:
+        """What of the state goes back: what the runs made of it, without the conffiles of packages that stay; of a partial way back the
+        conffiles that go back with what stands beside them, and the trees that the scenario named for them. Accounts of packages that
+        stay are kept.
+        """
+        if left.state is None:
+            return None
+        since = tuple(one for one in left.left if place_of(one.path) and records_of(one.path))
+        held = {one for one in self.held if one.startswith("/")}
+        keep = self.newer or bool(self.held and left.made is None)
+        found = replace(
+            left.state,
+            since=since,
+            spared=tuple(sorted(self.outside | held)),
+            keep=keep,
+            keeps=() if keep else tuple(sorted(self.known)),
+            fresh=tuple(sorted(self.fresh & self.inside - held)),
+        )
+        if self.whole:
+            return replace(found, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
+        trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
+        paths = with_beside(path for path in self.inside if place_of(path))
+        return replace(
+            found, only=tuple(sorted(paths | {f"{tree}/" for tree in trees if tree not in self.inside})), keep=True
+        )
+
+    def _narrowed(self, steps: tuple[RestoreFiles, ...]) -> tuple[RestoreFiles, ...]:
+        outside = frozenset(path for path in self.outside if not self.spares(path))
+        if self.whole and not outside:
+            return tuple(map(self._sparing, steps))
+        found = []
+        for step in steps:
+            roots = tuple(part for root in step.roots for part in self._parts(root, outside))
+            entries = tuple(one for one in step.entries if any(_below(one.path, root) for root in roots))
+            found += [self._sparing(RestoreFiles(roots, entries))] if roots else []
+        return tuple(found)
+
+    def _sparing(self, step: RestoreFiles) -> RestoreFiles:
+        """`step`, which leaves alone what stands below its roots and is of packages that stay."""
+        held = (one for one in self.held if one.startswith("/"))
+        spared = tuple(sorted(one for one in held if any(_below(one, root) for root in step.roots)))
+        return replace(step, spare=spared) if spared else step
+
+    def _parts(self, root: str, outside: frozenset[str]) -> tuple[str, ...]:
+        """What of a root goes back: all of it, the conffiles inside, or nothing. One without conffiles is known by its own name."""
+        inside = tuple(sorted(path for path in self.inside if _below(path, root)))
+        if any(_below(path, root) for path in outside):
+            return inside
+        return (root,) if inside or self.names(root.rpartition("/")[2]) else ()
+
+
+def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
+    """What the way back by `manifest` is about on its host."""
+    apart = slots_in(manifest)
+    before = {key: one.version for key, one in apart.by_key(one for one in then.packages if one.unpacked).items()}
+    moving, staying, gone, left, newer = set[str](), set[str](), set[str](), set[str](), False
+    for change in manifest.changes:
+        old = before.get(change.key, "")
+        if change.action not in STAYS:
+            moving |= {change.name, change.target_name}
+        elif change.installed and old != change.installed:
+            staying.add(change.name)
+            newer = newer or not change.foreign
+        if old and (change.action == "remove" or (change.action in STAYS and not change.installed)):
+            gone.add(change.name)
+        if change.target and (change.data or change.foreign) and _leaves(change):
+            left.add(change.name)
+    held = frozenset(one for change in manifest.changes for one in change.holds)
+    only = tuple(manifest.to.get("only", "").split())
+    found = Scope(
+        only, frozenset(moving), frozenset(staying), frozenset(gone), held=held, left=frozenset(left), newer=newer
+    )
+    owners = owners_of([*then.conffiles, *now.conffiles])
+    inside = frozenset(path for path, package in owners.items() if found.configures(package))
+    known = {(one.path, one.package) for one in then.conffiles}
+    fresh = frozenset(one.path for one in now.conffiles if not {(one.path, one.package), (one.path, "")} & known)
+    return replace(
+        found, inside=inside, outside=frozenset(owners) - inside, fresh=fresh, units=manifest.family == "rpm"
+    )
+
+
+def _leaves(change: Change) -> bool:
+    """Whether no more than its configuration will be there."""
+    return change.action == "remove" or (change.action in STAYS and not change.installed)
+
+
+def _named(left: Trail) -> frozenset[str]:
+    """The trees that the scenario named go back as a whole."""
+    roots = left.state.configuration if left.state else ()
+    return frozenset(f"{root.rstrip('/')}/" for root in roots if place_of(root) is None)
+
+
+def _below(path: str, root: str) -> bool:
+    return path == root or path.startswith(f"{root.rstrip('/')}/")

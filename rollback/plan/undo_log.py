@@ -1,0 +1,207 @@
+"""What runs left on a host: each resource that they touched, with the step that wants it as it was before the first touch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from nornir_upgrade.core import codec
+from nornir_upgrade.core.errors import Irreversible
+from nornir_upgrade.core.run import Place, Run
+from nornir_upgrade.core.state.places import roots
+from nornir_upgrade.core.step import Step
+from nornir_upgrade.core.transport.host import FileState
+from nornir_upgrade.steps.commands import RunCommand
+from nornir_upgrade.steps.databases import RestoreDatabase
+from nornir_upgrade.steps.downloads import DownloadPackages
+from nornir_upgrade.steps.files import RestoreFiles
+from nornir_upgrade.steps.ini import SetOption
+from nornir_upgrade.steps.packages import SetPackages
+from nornir_upgrade.steps.repositories import SetRepository
+from nornir_upgrade.steps.services import SetServices
+from nornir_upgrade.steps.state import CaptureState, RestoreState
+
+Resource = tuple[str, ...]
+_STATE = roots(restored=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The ways back of one host, each resource once, in the order of first touch. Packages and services are not among
+    them: what becomes of these follows from the state now. `services` are the names of those that were touched. `state` is what
+    stood beside the packages; `made` which paths of it the runs changed, where they noted what they left, and `left` that.
+    """
+
+    repositories: tuple[SetRepository, ...]
+    databases: tuple[RestoreDatabase, ...]
+    captures: tuple[RestoreFiles, ...]
+    edits: tuple[RestoreFiles, ...]
+    others: tuple[Step, ...]
+    services: tuple[str, ...]
+    state: RestoreState | None = None
+    made: frozenset[str] | None = None
+    left: tuple[FileState, ...] = ()
+
+
+def trail(runs: Sequence[Run], host: str, *, consent: frozenset[str] = frozenset()) -> Trail:
+    """What `runs` (oldest first) left on `host`. *Started* counts as *done*, and the earliest observation of a resource counts.
+
+    Raises `Irreversible` where a step that was begun has no way back, unless `host` is in `consent`.
+    """
+    earliest: dict[Resource, Step] = {}
+    services: dict[str, None] = {}
+    for run in runs:
+        for place, before in run.started.items():
+            if place.host == host:
+                step = run.step_at(place)
+                services.update(dict.fromkeys(_services(step)))
+                if before is None:
+                    _require_way_back(run, place, step, consent)
+                elif (resource := _resource(step, before)) and not _covered(resource, earliest):
+                    earliest.setdefault(resource, before)
+    steps = earliest.items()
+    made, left = _made(runs, host)
+    return Trail(
+        tuple(before for _, before in steps if isinstance(before, SetRepository)),
+        tuple(before for _, before in steps if isinstance(before, RestoreDatabase)),
+        tuple(b for resource, b in steps if resource[0] == "files" and isinstance(b, RestoreFiles)),
+        tuple(b for resource, b in steps if resource[0] == "edit" and isinstance(b, RestoreFiles)),
+        tuple(before for resource, before in steps if resource[0] in ("command", "other")),
+        tuple(services),
+        next((before for _, before in steps if isinstance(before, RestoreState)), None),
+        made,
+        left,
+    )
+
+
+def _made(runs: Sequence[Run], host: str) -> tuple[frozenset[str] | None, tuple[FileState, ...]]:
+    """The paths that are otherwise for what the runs changed beside packages, and what was there at the end of the last. `None` where
+    a run that may have changed some did not come to its end, so that nobody knows what others did since. What was unwound left what
+    it began with; a way back left what its own end says, for it may have been about a part.
+    """
+    first: dict[str, FileState | None] = {}
+    last: dict[str, FileState | None] = {}
+    left: tuple[FileState, ...] = ()
+    unwound = {run.parent for run in runs if run.plan.direction == "unwind"}
+    for run in runs:
+        begun, ends = _noted(run, host)
+        if run.status == "undone" and run.id in unwound:
+            left = begun or left
+        elif begun is not None and ends is not None:
+            left = ends
+            before, after = ({one.path: one for one in some} for some in (begun, ends))
+            for path in {one.path for one in set(begun) ^ set(ends)}:
+                first.setdefault(path, before.get(path))
+                last[path] = after.get(path)
+        elif _unfinished(run) and any(
+            isinstance(run.step_at(place), SetPackages | RestoreState) for place in run.started if place.host == host
+        ):
+            return None, ()
+    return frozenset(path for path, one in first.items() if one != last[path]), left
+
+
+def _noted(run: Run, host: str) -> tuple[tuple[FileState, ...] | None, tuple[FileState, ...] | None]:
+    """What stood beside the packages when the run began there, and when it ended."""
+    steps = [(run.step_at(place), before) for place, before in run.started.items() if place.host == host]
+    found = [
+        (step.end, b.entries) for step, b in steps if isinstance(step, CaptureState) and isinstance(b, RestoreState)
+    ]
+    begun = next((entries for end, entries in found if not end), None)
+    return begun, next((entries for end, entries in reversed(found) if end), None)
+
+
+def _unfinished(run: Run) -> bool:
+    """Whether what it did is not told by another: what unwinds a run to its end leaves what that began with."""
+    return run.plan.direction != "unwind" or run.status != "succeeded"
+
+
+def migrated(runs: Iterable[Run]) -> tuple[tuple[str, str], ...]:
+    """(host, database) of each database that a step, begun in one of `runs`, may have changed, with only the dump as way back."""
+    found: dict[tuple[str, str], None] = {}
+    for run in runs:
+        for place in run.started:
+            capture = run.captures.get(run.step_at(place).covered_by)
+            if capture is not None and isinstance(capture[1], RestoreDatabase):
+                found[capture[0], capture[1].database] = None
+    return tuple(found)
+
+
+def start_order(runs: Sequence[Run]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """The order in which the runs forward start services: (wave, ((host, service), …)); each service stands once.
+
+    A service belongs to the first wave that starts it, or to the first that names it where none starts it (it has
+    another name in the new release).
+    """
+    starts: dict[tuple[str, str], tuple[int, int, int]] = {}
+    names: dict[tuple[str, str], tuple[int, int, int]] = {}
+    for number, run in enumerate(runs):
+        if run.plan.direction == "forward":
+            for place in _places(run):
+                step, when = run.step_at(place), (number, place.wave, place.index)
+                for service in _services(step):
+                    names.setdefault((place.host, service), when)
+                for service in _started(step):
+                    starts.setdefault((place.host, service), when)
+    waves: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for named, (run_number, wave, _) in sorted((names | starts).items(), key=itemgetter(1)):
+        waves.setdefault((run_number, wave), []).append(named)
+    return tuple((runs[first].plan.waves[wave].name, tuple(found)) for (first, wave), found in waves.items())
+
+
+def _places(run: Run) -> Iterable[Place]:
+    for number, wave in enumerate(run.plan.waves):
+        for work in wave.work:
+            for index in range(len(work.steps)):
+                yield Place(number, work.host, index)
+
+
+def _services(step: Step) -> Iterable[str]:
+    if isinstance(step, SetServices):
+        return [want.name for want in step.want]
+    return step.keep_stopped if isinstance(step, SetPackages) else ()
+
+
+def _started(step: Step) -> Iterable[str]:
+    return [want.name for want in step.want if want.active] if isinstance(step, SetServices) else ()
+
+
+def _resource(step: Step, before: Step) -> Resource | None:
+    """What `before` is about; `None` where the state now decides, or nothing does, and not the journal."""
+    match before:
+        case SetPackages() | SetServices():
+            return None
+        case DownloadPackages():
+            return None  # what stands in a package manager's cache is no state of the host
+        case SetRepository():
+            return ("repository", before.path)
+        case RestoreDatabase():
+            return ("database", before.database)
+        case RestoreState():
+            # Of a restore that is itself taken back, what stood there before is the journal's, as of any other.
+            return None if before.part == "end" else ("state",)
+        case RestoreFiles():
+            return ("edit" if isinstance(step, SetOption) else "files", *before.roots)
+        case RunCommand():
+            # A command and the one that undoes it are one resource: undone and done again, the first still counts.
+            return ("command", *sorted((codec.dumps(before.argv), codec.dumps(before.undo))))
+        case _:
+            return ("other", codec.dumps(before))
+
+
+def _covered(resource: Resource, earliest: Iterable[Resource]) -> bool:
+    """Whether a file was captured before it was first touched, with a tree that holds it: then the tree has the last word, and
+    the way to the file may not even be there.
+    """
+    kind, *files = resource
+    trees = [root.rstrip("/") + "/" for other, *its in earliest if other == "files" for root in its]
+    trees += [f"{root}/" for other, *_ in earliest if other == "state" for root in _STATE]
+    return kind in ("files", "edit") and all(any(file.startswith(tree) for tree in trees) for file in files)
+
+
+def _require_way_back(run: Run, place: Place, step: Step, consent: frozenset[str]) -> None:
+    lost_capture = step.covered_by and step.covered_by not in run.captures
+    reason = f"{step.covered_by} was never captured" if lost_capture else step.point_of_no_return
+    if reason and place.host not in consent:
+        raise Irreversible(
+            f"{place.host}: no way back past: {step.describe()} ({reason})",
+            hint=f"undo the rest and leave this as it is with --accept-no-way-back {place.host}",
+        )

@@ -1,0 +1,123 @@
+"""The answer of the solver as a manifest: every package accounted for, every deviation with its reasons. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from nornir_upgrade.core.packaging.model import Package, PackageName
+from rollback.manifest.model import FOREIGN, Change, Manifest, Problem, account
+from rollback.packaging.candidate import Catalog
+
+from .encoding import Reason
+from .preferences import Aim
+from .problem import Scene
+from .reasons import by_root
+
+Reasons = Mapping[PackageName, tuple[Reason, ...]]
+
+_HINT = (
+    "look for what is missing with rollback escrow fetch --run RUN, or make a repository with it available to the host; "
+    "then compute again"
+)
+_FOREIGN_HINT = "agree to that with --remove-foreign, or move these packages and their data first"
+_RULES = {"missing": "unobtainable", "essential": "essential", "policy": "policy"}
+
+
+def told(
+    found: Scene, chosen: frozenset[int], why: Reasons, notes: Iterable[Problem], straight: Manifest, offered: Catalog
+) -> Manifest:
+    """The manifest that leads to the packages `chosen`. `why` has the reasons for each that is not as aimed, `notes` what
+    else must be said; `straight` is the manifest that accounts for the same packages on the exact way.
+    """
+    versions = {found.encoding.keys[v - 1]: found.encoding.packages[v - 1].version for v in chosen}
+    aims = {aim.key: aim for aim in found.aims}
+    changes = []
+    for one in straight.changes:
+        key = one.key
+        end = _end(found, key, versions.get(key, ""), offered)
+        changes.append(_change(found, key, end, aims.get(key), why.get(key, ()), offered))
+    deviations = (*_grouped(found, why, aims), *_configuration(found, changes), *_unmended(changes, why), *notes)
+    return replace(straight, changes=tuple(changes), problems=(), deviations=deviations)
+
+
+def _end(found: Scene, key: PackageName, version: str, offered: Catalog) -> Package | None:
+    """What there is of the package in the end; `None` is nothing. With dpkg, what the snapshot has leaves its configuration."""
+    then, now = found.then.get(key), found.now.get(key)
+    outside = found.partial and not found.focus(key)
+    base = (now or then) if outside else (then or now)
+    if base is not None and version:
+        return Package(key.name, key.arch, version, "installed", "hold" if base.hold else "install", base.auto)
+    if base is None or then is None or (outside and now is None):
+        return now if outside and now is not None and not now.unpacked else None
+    if found.encoding.flavour == "rpm":
+        return None
+    if not outside and then.state == "config-files" and account(then, now, key, offered).action != "unobtainable":
+        return then
+    return replace(now, state="config-files", selection="deinstall", broken=False) if now is not None else None
+
+
+def _change(
+    found: Scene, key: PackageName, end: Package | None, aim: Aim | None, why: tuple[Reason, ...], offered: Catalog
+) -> Change:
+    now = found.now.get(key)
+    text = "; ".join(map(str, why))
+    if end is None and now is None:
+        why_not = text or "is not there, and stays so"
+        change = Change(key.name, key.arch, "keep", "", key.name, "", why=why_not, slot=key.version)
+    else:
+        change = account(end, now, key, offered, found.encoding.flavour)
+        change = replace(change, why="; ".join(filter(None, (text, change.why if not why else ""))))
+    stays = change.action in ("keep", "held")
+    lacking = any(one.rule == "missing" and (one.package, one.version) == (key.name, aim and aim.wanted) for one in why)
+    return replace(change, action="unobtainable") if stays and lacking else change
+
+
+def _grouped(found: Scene, why: Reasons, aims: Mapping[PackageName, Aim]) -> tuple[Problem, ...]:
+    """One for each root cause. With `--only`, what had to come along is no deviation: its change says why."""
+    if found.partial:
+        why = {key: reasons for key, reasons in why.items() if aims[key].focus or aims[key].guest}
+    theirs = {key: reasons for key, reasons in why.items() if aims[key].guest}
+    ours = {key: reasons for key, reasons in why.items() if not aims[key].guest}
+    return (
+        *(_problem(roots, keys) for roots, keys in by_root(ours)),
+        *(_foreign(roots, keys) for roots, keys in by_root(theirs)),
+    )
+
+
+def _foreign(roots: tuple[Reason, ...], keys: tuple[PackageName, ...]) -> Problem:
+    names = tuple(dict.fromkeys(key.name for key in keys))
+    return Problem(
+        FOREIGN,
+        names,
+        f"{_cause(roots)}: {', '.join(names)}, which others installed, cannot stay as now",
+        _FOREIGN_HINT,
+    )
+
+
+def _cause(roots: tuple[Reason, ...]) -> str:
+    return "; ".join(map(str, roots)) or "the rules of the packages"
+
+
+def _problem(roots: tuple[Reason, ...], keys: tuple[PackageName, ...]) -> Problem:
+    names = tuple(dict.fromkeys(key.name for key in keys))
+    cause = _cause(roots)
+    rule = _RULES.get(roots[0].rule, "unsatisfiable") if roots else "unsatisfiable"
+    return Problem(rule, names, f"{cause}: {', '.join(names)} cannot be as in the snapshot", _HINT)
+
+
+def _configuration(found: Scene, changes: Iterable[Change]) -> tuple[Problem, ...]:
+    """Packages of which the snapshot has only the configuration, of a version that cannot be had."""
+    lost = []
+    for change in changes:
+        then = found.then.get(change.key)
+        outside = found.partial and not found.focus(change.key)
+        if then is not None and not then.unpacked and not outside and change.target != then.version:
+            lost.append(f"{change.name}={then.version}")
+    text = f"no repository offers {', '.join(lost)}, of which the snapshot has the configuration"
+    return (Problem("unobtainable", tuple(one.partition("=")[0] for one in lost), text, _HINT),) if lost else ()
+
+
+def _unmended(changes: Iterable[Change], why: Reasons) -> tuple[Problem, ...]:
+    """Packages that are at the version wanted, but were cut off, and that cannot be installed again."""
+    lost = [one for one in changes if one.action == "unobtainable" and one.installed and one.key not in why]
+    text = f"no repository offers {', '.join(f'{one.name}={one.target}' for one in lost)}, of which not all scripts ran"
+    return (Problem("unobtainable", tuple(one.name for one in lost), text, _HINT),) if lost else ()

@@ -1,0 +1,174 @@
+"""Which sets of packages can stand on a host, as clauses, each with its reason. Pure.
+
+A variable is one version of one package, from 1 on; a clause is a disjunction of variables, negative for "is not
+installed". A set is consistent when it satisfies all of them. Only the packages of the snapshot and of the host as it is are
+in it, in all versions to be had: to stay as it is always is a solution of a consistent host, so that no other is needed.
+
+What packages demand of each other is the affair of their family: `debclauses` and `rpmclauses` are the two `Rules`.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from nornir_upgrade.core.packaging.model import PackageName
+from nornir_upgrade.core.version.evr import Flavour
+
+Rule = Literal["missing", "depends", "excludes", "one-version", "essential", "policy", "present", "kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a clause holds. `package` is whose demand it is, `version` '' where it is of all versions; `text` what it says."""
+
+    rule: Rule
+    package: str
+    version: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.package}{'=' * bool(self.version)}{self.version} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """At least one of the literals is true. Its first literal is the package whose demand it is."""
+
+    literals: tuple[int, ...]
+    reason: Reason
+
+
+class Versioned(Protocol):
+    """One version of one package, of either family."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def arch(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+V = TypeVar("V", bound=Versioned)
+
+
+class Rules(Protocol[V]):
+    """What the packages of one family are held to. `own` are the architectures that count as the host's own."""
+
+    @property
+    def flavour(self) -> Flavour: ...
+    @property
+    def own(self) -> frozenset[str]: ...
+    def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> V:
+        """The package of which an index, or the host, says `control`."""
+        ...
+
+    def clauses(self, packages: Sequence[V]) -> Iterator[Clause]:
+        """The clauses over `packages`, of which the first is variable 1."""
+        ...
+
+    def essential(self, installed: Sequence[V]) -> set[str]:
+        """The names that must not go from a host that has these."""
+        ...
+
+    def staying(self, installed: Sequence[V]) -> Iterator[tuple[V, str]]:
+        """Which of these must stay in just this version, and why."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The clauses over `packages`; the variable of a package is its index and one, and `keys` are what each is told apart by."""
+
+    packages: tuple[Versioned, ...]
+    clauses: tuple[Clause, ...]
+    flavour: Flavour
+    own: frozenset[str]
+    keys: tuple[PackageName, ...]
+    variables: Mapping[PackageName, tuple[int, ...]]
+
+    def find(self, key: PackageName, version: str) -> int:
+        """The variable of exactly this version (the same text), or 0."""
+        return next((v for v in self.variables.get(key, ()) if self.packages[v - 1].version == version), 0)
+
+    def standing(self, key: PackageName) -> tuple[int, ...]:
+        """The variables of all that stands where `key` does: its versions, be they told apart by it or not, as a package for
+        all architectures or for the host's own alike.
+        """
+        archs = {key.arch} | (self.own if key.arch in self.own else set())
+        if not key.version:
+            return tuple(v for arch in sorted(archs) for v in self.variables.get(PackageName(key.name, arch), ()))
+        named = ((v, one) for v, one in enumerate(self.packages, 1) if one.name == key.name)
+        return tuple(v for v, one in named if one.arch in archs)
+
+    def violated(self, chosen: Collection[int]) -> tuple[Clause, ...]:
+        """The clauses that a set of variables does not satisfy: none when it is consistent."""
+        return tuple(clause for clause in self.clauses if not holds(clause, chosen))
+
+
+def holds(clause: Clause, chosen: Collection[int]) -> bool:
+    """Whether the set of variables satisfies the clause."""
+    return any((literal > 0) == (abs(literal) in chosen) for literal in clause.literals)
+
+
+def plain_key(one: Versioned) -> PackageName:
+    """What a package is told apart by, unless several versions of it stand side by side."""
+    return PackageName(one.name, one.arch)
+
+
+def encode(
+    packages: Iterable[V],
+    missing: Iterable[V],
+    rules: Rules[V],
+    essential: Collection[str],
+    barred: Iterable[V] = (),
+    *,
+    staying: Iterable[tuple[V, str]] = (),
+    key: Callable[[V], PackageName] = plain_key,
+) -> Encoding:
+    """The rules over `packages`, no two of one name, architecture and version. Those in `missing` cannot be had, names that are
+    `essential` must stay, those that are `barred` are forbidden by policy, and those that are `staying` must, for what is said.
+    The result does not depend on the order of anything given.
+    """
+    ordered = tuple(sorted(packages, key=_identity))
+    numbers = {_identity(one): number for number, one in enumerate(ordered, 1)}
+    keys = tuple(map(key, ordered))
+    found: dict[PackageName, list[int]] = {}
+    for number, one in enumerate(keys, 1):
+        found.setdefault(one, []).append(number)
+    lacking = sorted(numbers[_identity(one)] for one in missing)
+    clauses = (
+        *_absent(ordered, lacking, "missing", "is in no repository and not installed"),
+        *_absent(
+            ordered,
+            sorted(numbers[_identity(one)] for one in barred),
+            "policy",
+            "is not the version of the snapshot, and only that may stand (--missing remove)",
+        ),
+        *rules.clauses(ordered),
+        *_essential(ordered, essential, frozenset(lacking)),
+        *(Clause((numbers[_identity(one)],), _reason("essential", one, text)) for one, text in staying),
+    )
+    return Encoding(
+        ordered, clauses, rules.flavour, rules.own, keys, {key: tuple(variables) for key, variables in found.items()}
+    )
+
+
+def _absent(packages: Sequence[Versioned], variables: Iterable[int], rule: Rule, text: str) -> Iterator[Clause]:
+    return (Clause((-variable,), _reason(rule, packages[variable - 1], text)) for variable in variables)
+
+
+def _essential(packages: Sequence[Versioned], names: Iterable[str], lacking: Collection[int]) -> Iterator[Clause]:
+    """A name that no version can be had of is beyond what a rule can keep."""
+    for name in sorted(names):
+        variables = tuple(v for v, one in enumerate(packages, 1) if one.name == name and v not in lacking)
+        if variables:
+            yield Clause(variables, Reason("essential", name, "", "is essential or protected, and is never removed"))
+
+
+def _reason(rule: Rule, one: Versioned, text: str) -> Reason:
+    return Reason(rule, one.name, one.version, text)
+
+
+def _identity(one: Versioned) -> tuple[str, str, str]:
+    return one.name, one.arch, one.version

@@ -1,0 +1,164 @@
+"""The question put to the solver: which packages could stand on a host, and what each should come to. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.deb import apt
+from nornir_upgrade.core.packaging.model import Package, PackageName
+from nornir_upgrade.core.version.evr import Flavour
+from rollback.manifest.identity import Slots, flavour_of, slots
+from rollback.packaging.candidate import Catalog
+from rollback.packaging.deb.clauses import DebRules
+from rollback.packaging.rpm.clauses import RpmRules
+
+from .encoding import Encoding, Rules, V, encode
+from .preferences import Aim
+
+Missing = Literal["keep", "remove", "fail"]
+
+_Version = tuple[PackageName, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The rules, and an aim for every package that the snapshot or the host has unpacked, by name and architecture."""
+
+    then: Mapping[PackageName, Package]
+    now: Mapping[PackageName, Package]
+    encoding: Encoding
+    aims: tuple[Aim, ...]
+    only: tuple[str, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Whether only some packages are to go back."""
+        return bool(self.only)
+
+    def focus(self, key: PackageName) -> bool:
+        """Whether the package is among those that a partial way back is about."""
+        return _matches(key, self.only)
+
+    @property
+    def wanted(self) -> frozenset[int]:
+        """The set of packages that is aimed at, whether it can stand or not."""
+        found = (self.encoding.find(aim.key, aim.wanted) for aim in self.aims if aim.wanted)
+        return frozenset(found)
+
+
+def scene(
+    then: HostFacts,
+    now: HostFacts,
+    offered: Catalog,
+    *,
+    missing: Missing = "keep",
+    only: Sequence[str] = (),
+    straight: bool = False,
+    guests: Collection[PackageName] = (),
+) -> Scene:
+    """The question how `now` comes to `then`. What has no dependency fields in `offered` is taken to demand nothing.
+
+    `guests` are packages of `then` that are there because they stay.
+    `straight`: only whether what is wanted can stand; other versions of what is wanted are left out, which halves the work.
+    """
+    apart = slots(then, now, offered)
+    before, present = apart.by_key(then.packages), apart.by_key(now.packages)
+    aims = tuple(
+        _aim(key, before.get(key), present.get(key), only, key in guests)
+        for key in sorted(before.keys() | present.keys())
+        if _version(before.get(key)) or _version(present.get(key))
+    )
+    stage = _Stage(aims, present, offered, apart, missing, straight)
+    if flavour_of(now) == "rpm":
+        encoding = stage.encoded(RpmRules(now.os.arch, apart.install_only, now.os.kernel, offered.dnf))
+    else:
+        encoding = stage.encoded(DebRules(apt.native(now.packages) or now.os.arch))
+    return Scene(before, present, encoding, aims, tuple(only))
+
+
+def _aim(key: PackageName, then: Package | None, now: Package | None, only: Sequence[str], guest: bool = False) -> Aim:
+    old, new = _version(then), _version(now)
+    asked = not ((then if old else now) or Package(key.name, key.arch, "", "installed", "install", False)).auto
+    focus = _matches(key, only)
+    if only and not focus:
+        return Aim(key, new, old, False, asked, guest)
+    return Aim(key, old, new, focus, asked, guest)
+
+
+def _matches(key: PackageName, only: Iterable[str]) -> bool:
+    return any(fnmatchcase(key.name, pattern) for pattern in only)
+
+
+def _version(package: Package | None) -> str:
+    """What is unpacked of it; '' where only configuration is, or nothing yet."""
+    return package.version if package is not None and package.unpacked else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What is known of the packages before their family says what they demand."""
+
+    aims: tuple[Aim, ...]
+    present: Mapping[PackageName, Package]
+    offered: Catalog
+    apart: Slots
+    missing: Missing
+    straight: bool
+
+    def encoded(self, rules: Rules[V]) -> Encoding:
+        packages, lacking = self._packages(rules)
+        installed = [one for one in packages if _version(self.present.get(self.apart.key(one))) == one.version]
+        essential, staying = rules.essential(installed), tuple(rules.staying(installed))
+        if self.straight:
+            packages, lacking = (self._narrow(some, [one for one, _ in staying]) for some in (packages, lacking))
+        barred = self._barred(packages, essential) if self.missing == "remove" else ()
+        return encode(packages, lacking, rules, essential, barred, staying=staying, key=self.apart.key)
+
+    def _packages(self, rules: Rules[V]) -> tuple[tuple[V, ...], tuple[V, ...]]:
+        """Every version of the packages, and which of them can neither be had nor be left as they are."""
+        keys = {aim.key for aim in self.aims}
+        found: dict[_Version, V] = {}
+        for candidate in self.offered.candidates.values():
+            key = self.apart.key(candidate)
+            if key in keys:
+                found[key, candidate.version] = rules.read(key.name, key.arch, candidate.version, candidate.control)
+        lacking: list[V] = []
+        for aim in self.aims:
+            for version in {aim.wanted, aim.second} - {""}:
+                fields = self.offered.present.get((aim.key.name, aim.key.arch, version))
+                whole = _whole(self.present.get(aim.key), version, rules.flavour)
+                if (aim.key, version) not in found or (whole and fields is not None):
+                    one = rules.read(aim.key.name, aim.key.arch, version, fields or ())
+                    if not whole and (aim.key, version) not in found:
+                        lacking.append(one)
+                    found[aim.key, version] = one
+        return tuple(found.values()), tuple(lacking)
+
+    def _narrow(self, packages: Iterable[V], staying: Iterable[V]) -> tuple[V, ...]:
+        """Those of the packages that bear on whether what is wanted can stand."""
+        wanted = {aim.key: aim.wanted for aim in self.aims if aim.wanted}
+        kept = {(self.apart.key(one), one.version) for one in staying}
+        keys = ((self.apart.key(one), one) for one in packages)
+        return tuple(
+            one for key, one in keys if wanted.get(key, one.version) == one.version or (key, one.version) in kept
+        )
+
+    def _barred(self, packages: Iterable[V], essential: set[str]) -> tuple[V, ...]:
+        """The versions that `--missing remove` does not settle for."""
+        good = {aim.key: {aim.wanted} | ({aim.second} if not aim.wanted else set()) for aim in self.aims}
+        return tuple(
+            one for one in packages if one.version not in good[self.apart.key(one)] and one.name not in essential
+        )
+
+
+def _whole(now: Package | None, version: str, flavour: Flavour) -> bool:
+    """Whether the bytes of this version are on the host, so that dpkg need at most configure them.
+
+    rpm knows a package only once it is unpacked. Where scriptlets of it did not run, it is better installed again than as it is, and
+    better as it is than gone.
+    """
+    if now is None or _version(now) != version:
+        return False
+    return flavour == "rpm" or (now.state != "half-installed" and not now.broken)

@@ -1,0 +1,166 @@
+"""The proof after a way back: facts gathered again, compared with the snapshot, difference by difference."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from nornir_upgrade.console.output import columns
+from nornir_upgrade.console.text import one_line
+from nornir_upgrade.core.facts.compare import AREAS, Area, Difference, compared
+from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.state.places import AREAS as BESIDE
+from nornir_upgrade.core.transport.host import quote
+from nornir_upgrade.runner.captures import captured_files
+from rollback.foreign.changes import Others
+from rollback.plan.retained import Theirs
+
+from .snapshot import diff
+
+DATABASES: Area = "databases"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is not on `hosts` as it should be. `expected` differs from the snapshot too, as was announced, and `explained` by a rule
+    that says why it tells nothing. `counts`: how many things were compared, by host and area; where there is none, nobody looked.
+    """
+
+    hosts: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    expected: tuple[Difference, ...] = ()
+    explained: tuple[Difference, ...] = ()
+    counts: Mapping[str, Mapping[Area, int]] = field(default_factory=dict)
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything that should be as it was is as it was."""
+        return not self.differences
+
+
+def prove(
+    then: Mapping[str, HostFacts],
+    now: Mapping[str, HostFacts],
+    *,
+    databases: bool = True,
+    foretold: Mapping[str, HostFacts] | None = None,
+    others: Mapping[str, Others] | None = None,
+    theirs: Mapping[str, Theirs] | None = None,
+) -> Proof:
+    """Compare `now` with `foretold` (without it: with `then`), and tell what is as foretold and yet not as `then`.
+
+    Without `databases` their contents were not restored, and their differences are expected; and so is that a host knows no index
+    of a repository that does not answer any more, where the files that name repositories are as they should be. So is what `others`
+    changed that stays, and what is `theirs`: of packages that stay though the snapshot does not have them.
+    """
+    before, explained = sifted(diff(then, now))
+    measure = then if foretold is None else foretold
+    named = {host for host, facts in now.items() if host in measure and facts.sources == measure[host].sources}
+    asked = {_place(one): one.before for one in before}
+    missed = [one for one in sifted(diff(measure, now))[0] if databases or one.area != DATABASES]
+    missed = [one for one in missed if not (_silent(one) and one.host in named)]
+    missed = [one for one in missed if not _of_others(one, (others or {}).get(one.host))]
+    missed = [one for one in missed if not (one.area in BESIDE and _place(one) not in asked)]
+    missed = [one for one in missed if not (theirs or {}).get(one.host, Theirs()).tells(one)]
+    told = {host: _announced(then[host], measure[host]) for host in measure}
+    missed = [one for one in missed if not (one.area in BESIDE and one.name in told[one.host])]
+    differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), "")))
+    places = {_place(one) for one in differences}
+    expected = tuple(one for one in before if _place(one) not in places)
+    return Proof(tuple(sorted(then)), differences, expected, explained, counted(then, now))
+
+
+def sifted(differences: Iterable[Difference]) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
+    """Those that count, and those that a rule explains."""
+    every = tuple(differences)
+    return tuple(one for one in every if not one.explained), tuple(one for one in every if one.explained)
+
+
+def counted(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> dict[str, dict[Area, int]]:
+    """How many things were compared, by host and area."""
+    return {host: compared(then[host], now[host]) for host in sorted(then.keys() & now.keys())}
+
+
+def _place(one: Difference) -> tuple[str, Area, str]:
+    return one.host, one.area, one.name
+
+
+def _announced(then: HostFacts, end: HostFacts) -> set[str]:
+    """The conffiles that are foretold to be other than in the snapshot: as files of /etc they are so as well."""
+    before = {one.path: one.digest for one in then.conffiles}
+    return {one.path for one in end.conffiles if one.digest and before.get(one.path) != one.digest}
+
+
+def _of_others(one: Difference, others: Others | None) -> bool:
+    return others is not None and one.area in (*BESIDE, "conffiles", "services") and others.tells(one.name)
+
+
+def _silent(one: Difference) -> bool:
+    """Whether it is the index of a repository that is not known any more; the others of this area are files."""
+    return one.area == "repositories" and one.after == "absent" and not one.name.startswith("/")
+
+
+def _forgotten(one: Difference, before: str) -> bool:
+    """Whether dpkg forgot a package that was to be removed and of which nothing was left (see `PackageWant`)."""
+    return (
+        one.area == "packages"
+        and one.after == "absent"
+        and one.before.endswith(" config-files")
+        and one.before != before
+    )
+
+
+def table(proof: Proof) -> str:
+    """Area by host: `equal` and how many things were compared, how many differ, or that nobody looked."""
+    return areas_in_text(proof.hosts, (*proof.differences, *proof.expected), proof.counts)
+
+
+def areas_in_text(
+    hosts: Iterable[str], differences: Iterable[Difference], counts: Mapping[str, Mapping[Area, int]]
+) -> str:
+    """The same of any comparison."""
+    names, every = tuple(hosts), tuple(differences)
+
+    def cell(area: Area, host: str) -> str:
+        if area not in counts.get(host, {}):
+            return "not compared"
+        differing = sum(one.area == area and one.host == host for one in every)
+        return f"{differing:,} differ" if differing else f"equal ({counts[host][area]:,})"
+
+    return columns(("", *names), [(area, *(cell(area, host) for host in names)) for area in AREAS])
+
+
+def explained_in_text(explained: Iterable[Difference]) -> str:
+    """How many differences each rule explains, a line a rule; '' where there are none."""
+    reasons: dict[tuple[str, str], list[Difference]] = {}
+    for one in explained:
+        reasons.setdefault((one.area, one.explained), []).append(one)
+    rows = [
+        (area, f"{len(found)} explained", one_line(", ".join(dict.fromkeys(one.name for one in found)), 60), why)
+        for (area, why), found in reasons.items()
+    ]
+    return columns(("", "", "", ""), rows).strip("\n") if rows else ""
+
+
+def differences_in_text(differences: tuple[Difference, ...]) -> str:
+    """A line a difference: host, area, name, before and after in words."""
+    rows = [(d.host, d.area, d.name, *_sides(d)) for d in differences]
+    return columns(("host", "area", "name", "before", "", "after"), rows) if rows else "No difference."
+
+
+def _sides(one: Difference) -> tuple[str, str, str]:
+    before, after = (one_line(words, 40) for words in one.words)
+    return before, "->", after
+
+
+def captured_in_text(differences: Iterable[Difference], run: Run) -> str:
+    """The command that prints a file with other content as `run` captured it; '' where it captured none of them."""
+    names: dict[str, list[str]] = {}
+    for one in differences:
+        if one.other_content:
+            names.setdefault(one.host, []).append(one.name)
+    for host, paths in names.items():
+        captured = captured_files(run, host)
+        for path in paths:
+            if path in captured:
+                return f"A file as it was: {quote(['rollback', 'escrow', 'show', run.id, host, path])}"
+    return ""
