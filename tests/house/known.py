@@ -17,14 +17,20 @@ from netmiko.base_connection import BaseConnection
 
 import nornir_upgrade
 import rollback
-from nornir_upgrade import cli, doors, finding, settings, vocabulary
-from nornir_upgrade.core import fleet, inventory, jobs, step
+from nornir_upgrade import finding
+from nornir_upgrade.cli.main import door as forward
+from nornir_upgrade.config import settings
+from nornir_upgrade.console import exit_codes
+from nornir_upgrade.core import step
 from nornir_upgrade.core.errors import Failure
-from rollback import cli as rollback_cli
+from nornir_upgrade.core.inventory import fleet, inventory_files
+from nornir_upgrade.core.transport import jobs
+from nornir_upgrade.steps import registry
+from rollback.cli.main import door as back
 
-assert vocabulary  # importing it makes every kind of step known
+assert registry  # importing it makes every kind of step known
 PACKAGES: tuple[ModuleType, ...] = (nornir_upgrade, rollback)
-PROGRAMS: dict[str, click.Group] = {"nornir-upgrade": cli.door, "rollback": rollback_cli.door}
+PROGRAMS: dict[str, click.Group] = {"nornir-upgrade": forward, "rollback": back}
 
 
 # ---------------------------------------------------------------------- verbs and flags
@@ -79,7 +85,7 @@ def defaults() -> dict[str, str]:
 PLACES = frozenset(settings.PLACES)
 """Values of `keep`."""
 SECTIONS = frozenset(fleet._SECTIONS)
-ELEMENT = frozenset(inventory._ELEMENT)
+ELEMENT = frozenset(inventory_files._ELEMENT)
 FILES_OF_EXTRAS = frozenset(fleet._PATHS)
 EXTRAS = frozenset(inspect.signature(BaseConnection.__init__).parameters)
 """What netmiko takes."""
@@ -160,14 +166,14 @@ def failures() -> dict[str, int]:
     return {one.reference: one.exit_code for one in below(Failure) if _ours(one)}
 
 
-def exit_codes() -> set[int]:
+def codes() -> set[int]:
     """Those that `--help` lists, those of failures, and that of a program whose output nobody reads."""
-    return helped_exit_codes() | {*failures().values(), doors.CLOSED_PIPE}
+    return helped_codes() | {*failures().values(), exit_codes.CLOSED_PIPE}
 
 
-def helped_exit_codes() -> set[int]:
+def helped_codes() -> set[int]:
     """Those that `--help` lists."""
-    return {int(code) for code in re.findall(r"(?m)^ +(\d+) ", doors.EXIT_CODES)}
+    return {int(code) for code in re.findall(r"(?m)^ +(\d+) ", exit_codes.EXIT_CODES)}
 
 
 def steps() -> set[str]:

@@ -122,7 +122,7 @@ def waived_findings(pages: Pages) -> Iterator[str]:
 
 
 def exit_codes(pages: Pages) -> Iterator[str]:
-    codes = {str(code) for code in known.exit_codes()}
+    codes = {str(code) for code in known.codes()}
     yield from _same(pages[TROUBLES], "By exit code", codes, "exit code")
     for line in _lines(pages):
         for told in re.findall(r"\b[Ee]xit(?: codes?)?:? (\d+(?:(?:, | or | and |, or )\d+)*)", line.text):
@@ -133,7 +133,7 @@ def exit_codes(pages: Pages) -> Iterator[str]:
 
 def exit_codes_of_the_help(_: Pages) -> Iterator[str]:
     for reference, code in known.failures().items():
-        if code not in known.helped_exit_codes():
+        if code not in known.helped_codes():
             yield f"--help: {reference} ends with exit code {code}: add it to EXIT_CODES"
 
 
