@@ -15,6 +15,7 @@ from .pages import ROOT, Line, Page, Pages, entries, first_table, pages
 WIDTH = 100
 COMMANDS, SETTINGS, GLOSSARY = "docs/commands.md", "docs/settings.md", "docs/glossary.md"
 PREFLIGHT, TROUBLES = "docs/preflight.md", "docs/troubleshooting.md"
+HOMES = ("", "nornir_upgrade", "rollback", "docs")
 Check = Callable[[Pages], Iterable[str]]
 
 
@@ -45,6 +46,14 @@ def broken_links(pages: Pages) -> Iterator[str]:
         for target in () if line.verbatim else re.findall(r"\]\(([^)\s]+)\)", line.text):
             if not re.match(r"[a-z]+:", target) and not _there(line.page, target, pages):
                 yield line.wrong(f"nothing is at {target}: correct the link")
+
+
+def lost_files(pages: Pages) -> Iterator[str]:
+    """A module or a page that is named is there: by its path below the root, a package or docs."""
+    for line in _lines(pages):
+        for name in () if line.verbatim else line.codes:
+            if re.fullmatch(r"[\w/-]+\.(py|md)", name) and not any((ROOT / home / name).exists() for home in HOMES):
+                yield line.wrong(f"there is no file {name}: correct or remove it")
 
 
 def unlinked_pages(pages: Pages) -> Iterator[str]:
@@ -223,6 +232,7 @@ CHECKS: tuple[Check, ...] = (
     wide_lines,
     wide_cells,
     broken_links,
+    lost_files,
     unlinked_pages,
     settings,
     defaults_of_settings,
@@ -253,6 +263,7 @@ PLANTED: tuple[tuple[Check, str, str, str, tuple[str, ...]], ...] = (
     (wide_cells, "README.md", "", f"| a | {'word ' * 25}|", ("a cell of 124",)),
     (broken_links, "README.md", "", "[x](docs/nowhere.md)", ("nothing is at docs/nowhere.md",)),
     (broken_links, TROUBLES, "", "[x](#nowhere)", ("nothing is at #nowhere",)),
+    (lost_files, "README.md", "", "`core/nowhere.py`", ("no file core/nowhere.py",)),
     (unlinked_pages, "README.md", "](docs/state.md)", "](docs/steak.md)", ("no link leads to docs/state.md",)),
     (settings, SETTINGS, "| `keep` |", "| `kept` |", ("user_defined keep is missing", "user_defined kept")),
     (settings, SETTINGS, "| `ssh` |", "| `telnet` |", ("config.yaml ssh is missing", "config.yaml telnet")),
