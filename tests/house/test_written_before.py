@@ -1,11 +1,13 @@
 """What 0.1.0 wrote before its modules moved is read, resumed, unwound and rolled back: the cases in tests/cases/before.
 
-`write_before.py` wrote them with the code of commit 5598c2b. Deb hosts are fakes, kept in the state that they had then: plans
-and journals of theirs are carried on through both command lines. No fake plays an rpm host, so rpm is covered by reading:
-its plan, journal, snapshots and manifests are decoded strictly and encoded again without loss. The rpm run is told by
-status, history and report, and what undoes it is the plan of then. Its observed steps were made by hand, not by a host.
+`write_before.py` wrote them with the code of commit 5598c2b. Together they hold every kind of step and of event of then.
+Deb hosts are fakes, kept as they were: both command lines carry their plans and journals on.
 
-Not covered: a job that still ran on a host, copies that a host itself keeps, and the jobs' names on real hosts.
+No fake plays an rpm host, so no rpm plan is carried out here. Its plan, journal, snapshots and manifests are decoded strictly
+and encoded again without loss. Its run is told of by status and report, and what undoes it is the plan of then.
+What its steps observed, and what became of them, was made up.
+
+Not covered: a job that still ran on a host, package files that came into escrow by a run, copies that hosts keep.
 """
 
 import json
@@ -35,6 +37,7 @@ from rollback.resolve import document
 from tests.cli.site import Site, loaded
 from tests.fake import cache
 from tests.fake.fleet import open_fleet
+from tests.fake.host import FakeHost
 from tests.fake.state import HostState
 from tests.rollback import fakes
 
@@ -90,7 +93,10 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     def unpacked(name: str) -> Old:
         directory = tmp_path / name
         with tarfile.open(CASES / f"{name}.tar.xz") as archive:
-            archive.extractall(directory, filter="data")
+            for entry in archive:
+                path = directory / entry.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(archive.extractfile(entry).read())  # type: ignore[union-attr]
         monkeypatch.chdir(directory)
         return Old(directory)
 
@@ -152,13 +158,15 @@ def test_a_saved_plan_of_rpm_hosts_is_read_whole(case: Case) -> None:
 def test_nothing_of_a_journal_is_lost(case: Case, name: str) -> None:
     """Plans, events with what they observed, and snapshots: each as its row has it, with its seal."""
     site = case(name)
-    plans = dict(site.rows("SELECT id, plan FROM runs"))
+    rows = {row[0]: row[1:] for row in site.rows("SELECT id, parent, comment, plan FROM runs")}
     events = site.rows('SELECT seq, at, run, what, wave, host, "index", text, error, before FROM events ORDER BY seq')
     journal = site.journal()
     runs = journal.runs()
-    assert {run.id for run in runs} == set(plans)
+    assert {run.id for run in runs} == rows.keys()
     for run in runs:
-        assert run.plan == require_whole(plans[run.id], Plan, run.id)
+        parent, comment, plan = rows[run.id]
+        assert (run.parent, run.comment) == (parent, comment)
+        assert run.plan == require_whole(plan, Plan, run.id)
         told = [(e.seq, e.at, e.run, e.what, e.wave, e.host, e.index, e.text, e.error) for e in run.events]
         assert told == [row[:-1] for row in events if row[2] == run.id]
         for event, row in zip(run.events, (row for row in events if row[2] == run.id), strict=True):
@@ -187,9 +195,18 @@ def test_an_interrupted_run_is_told_of(case: Case) -> None:
     assert "repository /etc/apt/sources.list.d/cloud-icehouse.list" in site.forward("report", "--out", "-")
 
 
-def test_an_interrupted_run_is_resumed_to_its_end(case: Case) -> None:
-    site = case("interrupted")
+def test_an_interrupted_run_is_resumed_to_its_end(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job that ended while no controller was there is looked for under the name that it had."""
+    site, looked, follow = case("interrupted"), [], FakeHost.follow
+
+    def noted(self: FakeHost, prefix: str, **more: Any) -> None:
+        looked.append((self.name, prefix))
+        follow(self, prefix, **more)
+
+    (job,) = open_fleet(site.directory / "hosts").hosts["h2"].state.jobs
+    monkeypatch.setattr(FakeHost, "follow", noted)
     site.forward("resume", "--yes")
+    assert ("h2", job) in looked
     assert site.json("status")["status"] == "succeeded"
     assert packages(site.states()) == packages(site.states("end")) != packages(site.states("start"))
 
