@@ -21,19 +21,19 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from nornir_upgrade import controller
 from nornir_upgrade.core import codec
-from nornir_upgrade.core.escrow import Escrow
-from nornir_upgrade.core.facts import HostFacts
+from nornir_upgrade.core.escrow.escrow import Escrow
+from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import unwind
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
-from rollback import survey
-from rollback.announced import Announced
-from rollback.cli import door
-from rollback.manifests import lines, read_all
-from rollback.resolve import document
+from nornir_upgrade.runner import session
+from rollback import assess
+from rollback.announcement import Announced
+from rollback.cli.main import door
+from rollback.manifest.files import read_all
+from rollback.manifest.model import document, lines
 from tests.cli.site import Site, loaded
 from tests.fake import cache
 from tests.fake.fleet import open_fleet
@@ -100,8 +100,8 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
         monkeypatch.chdir(directory)
         return Old(directory)
 
-    monkeypatch.setattr(controller, "_loaded", loaded)
-    monkeypatch.setattr(survey, "stock", fakes.stock)
+    monkeypatch.setattr(session, "_loaded", loaded)
+    monkeypatch.setattr(assess, "stock", fakes.stock)
     yield unpacked
 
 

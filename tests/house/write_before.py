@@ -18,29 +18,30 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from nornir_upgrade.core import codec, facts, journal
-from nornir_upgrade.core.escrow import Escrow, Kept, PackageFile
-from nornir_upgrade.core.facts import HostFacts
-from nornir_upgrade.core.host import FileState
+from nornir_upgrade.core import codec, journal
+from nornir_upgrade.core.escrow.escrow import Escrow, Kept, PackageFile
+from nornir_upgrade.core.facts import gather
+from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.journal import Journal
-from nornir_upgrade.core.packages import Package, PackageWant
+from nornir_upgrade.core.packaging.model import Package, PackageWant
+from nornir_upgrade.core.packaging.preview import EVERYTHING
 from nornir_upgrade.core.plan import Wave, Work
-from nornir_upgrade.core.preview import EVERYTHING
 from nornir_upgrade.core.run import Event, Place, Run, unwind
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.gates import ServicesKept
+from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.steps.databases import DumpDatabase, RestoreDatabase
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
+from nornir_upgrade.steps.gates import ServicesKept
 from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import SetServices
 from nornir_upgrade.steps.state import CaptureState, RestoreState
-from rollback import survey
-from rollback.cli import door as back_door
-from rollback.manifests import write_all
-from rollback.resolve import exact
+from rollback import assess
+from rollback.cli.main import door as back_door
+from rollback.manifest.files import write_all
+from rollback.manifest.model import exact
 from rollback.snapshot import keep
 from tests.cli.site import Site, stand_in
 from tests.crash import compact
@@ -253,7 +254,7 @@ def after(host: rpm_world.RpmHost) -> HostFacts:
 
 def answered(name: str) -> HostFacts:
     """The facts in the recorded answer of a real host."""
-    return facts.parse((CASES / "facts" / f"{name}.txt").read_text(), name, factory.MOMENT)
+    return gather.parse((CASES / "facts" / f"{name}.txt").read_text(), name, factory.MOMENT)
 
 
 def half(mine: Journal, run: Run, then: dict[str, HostFacts]) -> Run:
@@ -344,7 +345,7 @@ def main() -> None:
     os.environ["SUDO_USER"] = "admin"
     journal.socket.gethostname = lambda: "deploy"  # type: ignore[attr-defined]
     stand_in()
-    survey.stock = fakes.stock
+    assess.stock = fakes.stock
     BEFORE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as room:
         for write in (saved, finished, cut_off, returned, interrupted, rpm, escrow):

@@ -42,7 +42,7 @@ class Apt:
     repositories: Path
 
     def install_state(self, packages: Iterable[LabPackage]) -> None:
-        stanzas = [{"LabPackage": name, "Version": "1", "Architecture": "all"} for name in _BASE]
+        stanzas = [{"Package": name, "Version": "1", "Architecture": "all"} for name in _BASE]
         stanzas += [dict(archive.control_fields(package)) for package in packages]
         text = "\n".join(
             "".join(f"{field}: {value}\n" for field, value in {**stanza, "Status": "install ok installed"}.items())
@@ -102,7 +102,7 @@ def test_packages_hold_what_the_data_say(repositories: Path, release: Release, t
         raw = tmp_path / package.name
         output("dpkg-deb", "--raw-extract", deb(repositories, release, package), str(raw))
         fields = dict(line.split(": ", 1) for line in (raw / "DEBIAN/control").read_text().splitlines())
-        assert (fields["LabPackage"], fields["Version"]) == (package.name, package.version)
+        assert (fields["Package"], fields["Version"]) == (package.name, package.version)
         for field, wanted in (("Depends", package.depends), ("Breaks", package.breaks), ("Provides", package.provides)):
             assert fields.get(field, "") == ", ".join(wanted)
         named = (raw / "DEBIAN/conffiles").read_text().split() if package.conffiles else []

@@ -55,7 +55,7 @@ def contents(package: LabPackage, release: Release) -> tuple[PayloadFile, ...]:
 def control_fields(package: LabPackage) -> Mapping[str, str]:
     """The fields of its control file (Debian policy 5.3), those that say nothing left out."""
     fields = {
-        "LabPackage": package.name,
+        "Package": package.name,
         "Version": package.version,
         "Architecture": "all",
         "Maintainer": "Lab Cloud <archive@lab.invalid>",

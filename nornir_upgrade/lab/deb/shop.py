@@ -38,7 +38,7 @@ class ShopPackage:
     @property
     def fields(self) -> Mapping[str, str]:
         return {
-            "ShopPackage": self.name,
+            "Package": self.name,
             "Version": self.version,
             "Architecture": "all",
             "Maintainer": "Shop <shop@lab.invalid>",

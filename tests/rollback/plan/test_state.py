@@ -292,8 +292,8 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(FakeHost, call, guarded)
 
-    assessment, tree, run = FakeHost.assessment, FakeHost.tree, FakeHost.run
-    monkeypatch.setattr(FakeHost, "survey", lambda self, roots: heard(assessment(self, roots)))
+    survey, tree, run = FakeHost.survey, FakeHost.tree, FakeHost.run
+    monkeypatch.setattr(FakeHost, "survey", lambda self, roots: heard(survey(self, roots)))
     monkeypatch.setattr(FakeHost, "tree", lambda self, roots: heard(tree(self, roots)))
 
     def told(self: FakeHost, argv: Sequence[str], **more: Any) -> Result:

@@ -284,7 +284,7 @@ _SCRIPT = """
 import json
 from rollback.solver.nearest import Nearest
 from rollback.manifest.model import document
-from tests.rollback.test_nearest import NEW, OLD, TO, without
+from tests.rollback.solver.test_nearest import NEW, OLD, TO, without
 from tests.rollback.worlds import host, made, offering
 had = without(OLD, "libperl", "less") + [made("less=1.5"), made("less=1.2"), made("perl=1.5", depends="perl-base (= 1)")]
 print(json.dumps(document(Nearest()(host(OLD), host(NEW), offering(had, NEW), TO))))
