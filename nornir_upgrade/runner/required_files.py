@@ -9,6 +9,7 @@ from nornir_upgrade.core.packaging.model import Package, by_name, standing_for
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile, files_of
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.state.capture import left_alone
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.core.transport.odd_names import is_odd
@@ -16,7 +17,7 @@ from nornir_upgrade.steps.databases import RestoreDatabase
 from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
-from nornir_upgrade.steps.state import RestoreState, left_alone
+from nornir_upgrade.steps.state import RestoreState
 
 Needs = Mapping[str, tuple[PackageFile, ...]]
 """Host -> package files."""

@@ -1,38 +1,42 @@
-"""State: what maintainer scripts change beside their packages' files, captured as a whole and put back in two parts.
+"""State: what maintainer scripts change beside the files of their packages, captured as a whole and restored in two parts.
 
-*Ahead* of the packages comes what their scripts need: accounts and answers are added back, none is taken away, and a conffile that
-only the newer package has goes, or dpkg keeps it in mind as one that somebody removed. The *whole* comes after them, when nobody
-needs any more what goes with it.
+The part *ahead* precedes the packages and prepares for their scripts. Accounts and answers are added back; none is removed.
+Conffiles that only the newer package has are removed: dpkg would otherwise remember them as deleted by somebody.
+The *whole* follows the packages, once no script needs what it removes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Literal
 
-from nornir_upgrade.core.errors import InvalidInput, StateDiffers
 from nornir_upgrade.core.packaging.family import Name
 from nornir_upgrade.core.state import reload
-from nornir_upgrade.core.state.entries import area_of
-from nornir_upgrade.core.state.harmless import why_explained
-from nornir_upgrade.core.state.places import AT_ONCE, BOUND, KEPT, KeptPlace, Records, left, place_of, records_of, roots
+from nornir_upgrade.core.state.capture import (
+    ROOTS,
+    below,
+    capture_state,
+    is_restored,
+    left_alone,
+    outside,
+    paths_left_alone,
+    surveyed,
+)
+from nornir_upgrade.core.state.placement import restore_entry, restore_exactly, write_file
+from nornir_upgrade.core.state.places import KEPT, KeptPlace, Records, records_of
 from nornir_upgrade.core.state.records import added, returned, told_of
-from nornir_upgrade.core.step import Step, absolute
+from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState, Host
-from nornir_upgrade.core.transport.odd_names import is_odd, shown
 
-_TRIES = 3
-_ROOTS = roots(restored=True)
 Part = Literal["ahead", "whole", "end"]
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureState(Step, kind="capture_state"):
-    """All that is restored of a host beside its packages is in the store, with what stands at and below `configuration`.
+    """The store holds everything that is restored beside packages, and everything at and below `configuration`.
 
-    At the `end` of a run only what is needed to tell later what the run made from what others did since.
+    At the `end` of a run it holds only files of records: they tell later which records the run added and which others did.
     """
 
     name: str
@@ -42,16 +46,16 @@ class CaptureState(Step, kind="capture_state"):
     kind: Literal["capture_state"] = "capture_state"
 
     def observe(self, host: Host, store: Store) -> Step:
-        entries = _captured(host, store, self.configuration, self.end)
+        entries = capture_state(host, store, self.configuration, self.end)
         return RestoreState(entries, self.configuration, "end" if self.end else "whole", family=self.family)
 
     def apply(self, host: Host, store: Store) -> None:
-        """Nothing: the capture was made when it was observed."""
+        """Does nothing: `observe` made the capture."""
 
     def describe(self) -> str:
         if self.end:
             return "note the state that the run leaves"
-        return f"capture {', '.join(dict.fromkeys(('/etc', *_outside(self.configuration))))}, accounts and registries"
+        return f"capture {_places(self.configuration)}, accounts and registries"
 
     @property
     def capture(self) -> str:
@@ -60,14 +64,16 @@ class CaptureState(Step, kind="capture_state"):
 
 @dataclass(frozen=True, slots=True)
 class RestoreState(Step, kind="restore_state"):
-    """A host is as `entries` say, in all that is restored beside packages, and at and below `configuration`.
+    """A host is as `entries` say: in everything that is restored beside packages, and at and below `configuration`.
 
-    `part` says how much of it. `only` names the paths that are touched (one that ends with `/`: all at and below it), `None` is
-    all; nothing at and below `spared` is. `since` are the files of records as the runs left them: what others changed in these
-    since stays. `keep` leaves there all that the runs added to them, `keeps` what is of these packages and users. `before` names the
-    capture of what the way back met, `met` are its files of records, `seen` all of it: what differs from these, scripts of the
-    way back wrote. `fresh` are conffiles of a package that were none of it when the state was captured: they stand aside while it
-    goes back.
+    - `part`: how much of it is restored; `end` restores nothing.
+    - `only`: the paths to touch; one that ends with `/` includes everything below it; `None` is all paths.
+    - `spared`: paths that are not touched, with everything below them.
+    - `since`: the files of records as the runs left them. Records that others changed since then stay.
+    - `keep`: all records that the runs added stay. `keeps`: those of these packages and users stay.
+    - `fresh`: conffiles that no package had when the state was captured. They are removed while their package is restored.
+    - `before`: the name of the capture that the way back made at its start; `seen`: that capture; `met`: its files of records.
+      What differs from it was written by scripts of the way back.
     """
 
     entries: tuple[FileState, ...]
@@ -87,20 +93,22 @@ class RestoreState(Step, kind="restore_state"):
 
     @property
     def kept(self) -> tuple[FileState, ...]:
-        """The files of which the bytes are in the store."""
-        held = (one for one in self.entries if one.digest and not left_alone(one))
-        return tuple(one for one in held if self.part != "end" or records_of(one.path))
+        """The files whose bytes are in the store."""
+        files = (entry for entry in self.entries if entry.digest and not left_alone(entry))
+        return tuple(file for file in files if self.part != "end" or records_of(file.path))
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """Everything that it may touch is at or below these."""
-        return (*_ROOTS, *_outside(self.configuration))
+        """The step touches nothing that is not at or below one of these."""
+        return (*ROOTS, *outside(self.configuration))
 
     def reverts(self, now: FileState) -> bool:
-        """Whether what stands at a path as `now` will not: it was captured otherwise, or was not there. Records others added stay."""
-        if now.path in _alone((now, *self.entries)):
+        """Whether the restore changes the path that is `now` like this. Files of records into which others' records are merged do
+        not count.
+        """
+        if now.path in paths_left_alone((now, *self.entries)):
             return False
-        merged = records_of(now.path) and (self._adds or any(one.path == now.path for one in self.since))
+        merged = records_of(now.path) and (self._keeps_records or any(file.path == now.path for file in self.since))
         return not merged and self._touches(now.path) and now not in self.entries
 
     @property
@@ -108,14 +116,14 @@ class RestoreState(Step, kind="restore_state"):
         return replace(self, part="ahead") if self.part == "whole" else self
 
     def knowing(self, captures: Mapping[str, Step]) -> Step:
-        found = captures.get(self.before) if self.before else None
-        if not isinstance(found, RestoreState):
+        capture = captures.get(self.before) if self.before else None
+        if not isinstance(capture, RestoreState):
             return self
-        met = tuple(one for one in found.entries if one.digest and records_of(one.path))
-        return replace(self, met=met, seen=found.entries)
+        met = tuple(entry for entry in capture.entries if entry.digest and records_of(entry.path))
+        return replace(self, met=met, seen=capture.entries)
 
     def observe(self, host: Host, store: Store) -> Step:
-        entries = _captured(host, store, self.configuration, self.part == "end")
+        entries = capture_state(host, store, self.configuration, self.part == "end")
         return RestoreState(entries, self.configuration, "end" if self.part == "end" else "whole", self.family)
 
     def apply(self, host: Host, store: Store) -> None:
@@ -123,97 +131,115 @@ class RestoreState(Step, kind="restore_state"):
             return
         if self.part == "whole":
             reload.finish(host, self.family)
-        found = surveyed(host, self.configuration)
-        alone = _alone((*found, *self.entries))
-        present = {one.path: one for one in found if one.path not in alone}
-        aside = {one.path for one in self.seen if one.path in self.fresh and one.path not in present}
-        touched = (one for one in self.entries if one.path not in alone)
-        wanted = {one.path: one for one in touched if one.path in aside or self._touches(one.path)}
+        states = surveyed(host, self.configuration)
+        alone = paths_left_alone((*states, *self.entries))
+        present = _by_path(state for state in states if state.path not in alone)
+        wanted = self._wanted(present, alone)
         if self.part == "ahead":
-            self._ahead(wanted, present, host, store)
+            self._apply_ahead(wanted, present, host, store)
         else:
-            self._whole(wanted, present, host, store)
+            self._apply_whole(wanted, present, host, store)
             reload.reload(host)
 
-    def _ahead(self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
-        for place in (one for one in KEPT if one.records and one.restored):
+    def _wanted(self, present: Mapping[str, FileState], alone: frozenset[str]) -> dict[str, FileState]:
+        """The entries to restore: those that are touched, and fresh conffiles that part *ahead* removed."""
+        removed = {entry.path for entry in self.seen if entry.path in self.fresh and entry.path not in present}
+        entries = (entry for entry in self.entries if entry.path not in alone)
+        return _by_path(entry for entry in entries if entry.path in removed or self._touches(entry.path))
+
+    def _apply_ahead(
+        self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store
+    ) -> None:
+        for place in (place for place in KEPT if place.records and place.restored):
             if place.path in wanted and place.path not in present:
-                _into_place(wanted[place.path], host, store)
+                restore_entry(wanted[place.path], host, store)
             elif place.path in wanted:
                 now, then = host.read(place.path), store.get(wanted[place.path].digest)
-                _write(host, present[place.path], added(now, then, place.records), now)
+                write_file(host, present[place.path], added(now, then, place.records), now)
         for path in reload.conffiles(host, self.family):
             if path in present and (self._stands_aside(present[path]) or (path not in wanted and self._touches(path))):
                 host.place(FileState(path, "absent"))
-        own = _below(_outside(self.configuration))
-        _exact({p: s for p, s in wanted.items() if own(p)}, {p: s for p, s in present.items() if own(p)}, host, store)
+        configured = below(outside(self.configuration))
+        restore_exactly(
+            {path: entry for path, entry in wanted.items() if configured(path)},
+            {path: state for path, state in present.items() if configured(path)},
+            host,
+            store,
+        )
 
-    def _whole(self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store) -> None:
-        touched = [place for place in KEPT if place.records and self._touches(place.path)]
-        merging = {place.path: place for place in touched if self._merges(place, present)}
-        merged = {p: self._merged(place, wanted, host, store) for p, place in merging.items() if p in wanted}
-        wanted |= self._kept_from_scripts(store)
-        made = self._made(present)
-        there = {
-            p: one
-            for p, one in present.items()
-            if p in merged or (p not in merging and (p in made or p in wanted or self._touches(p)))
+    def _apply_whole(
+        self, wanted: dict[str, FileState], present: dict[str, FileState], host: Host, store: Store
+    ) -> None:
+        places = [place for place in KEPT if place.records and self._touches(place.path)]
+        merging = {place.path: place for place in places if self._merges(place, present)}
+        merged = {path: self._merged(place, wanted, host, store) for path, place in merging.items() if path in wanted}
+        wanted |= self._overwritten_by_scripts(store)
+        made = self._made_by_scripts(present)
+        touched = {
+            path: state
+            for path, state in present.items()
+            if path in merged or (path not in merging and (path in made or path in wanted or self._touches(path)))
         }
-        _exact({p: one for p, one in wanted.items() if p in merged or p not in merging}, there, host, store, merged)
+        exact = {path: entry for path, entry in wanted.items() if path in merged or path not in merging}
+        restore_exactly(exact, touched, host, store, merged)
 
-    def _kept_from_scripts(self, store: Store) -> dict[str, FileState]:
-        """What was captured, and the way back does not touch, is as it was when that began, whatever its scripts wrote. Not where
-        packages stay or only some go back: there the scripts' doing may be meant.
+    def _overwritten_by_scripts(self, store: Store) -> dict[str, FileState]:
+        """Captured paths that the restore does not touch, as they were when the way back began: its scripts may have written there.
+
+        None of them where packages stay or only some packages are restored: there a script's change may be meant.
         """
-        spared, alone = _below(self.spared), _alone((*self.seen, *self.entries))
-        captured = {one.path for one in self.entries if one.path not in alone}
-        found = () if self.keep else (one for one in self.seen if one.path in captured and not self._touches(one.path))
-        return {
-            one.path: one
-            for one in found
-            if _counts(one.path) and not spared(one.path) and (not one.digest or one.digest in store)
-        }
+        if self.keep:
+            return {}
+        spared, alone = below(self.spared), paths_left_alone((*self.seen, *self.entries))
+        captured = {entry.path for entry in self.entries if entry.path not in alone}
+        untouched = (entry for entry in self.seen if entry.path in captured and not self._touches(entry.path))
+        return _by_path(
+            entry
+            for entry in untouched
+            if is_restored(entry.path) and not spared(entry.path) and (not entry.digest or entry.digest in store)
+        )
+
+    def _made_by_scripts(self, present: Iterable[str]) -> set[str]:
+        """Paths that existed neither when the way back began nor when the state was captured: scripts of the way back made them."""
+        known = {entry.path for entry in (*self.seen, *self.entries)}
+        spared = below(self.spared)
+        return {path for path in present if self.seen and path not in known and is_restored(path) and not spared(path)}
 
     def _merged(
         self, place: KeptPlace, wanted: Mapping[str, FileState], host: Host, store: Store
     ) -> tuple[bytes, bytes]:
-        """What a file of records holds, and what it will."""
-        ends, met = ({one.path: one.digest for one in some} for some in (self.since, self.met))
+        """The present text of a file of records, and the text to write."""
+        ends, met = _digests(self.since), _digests(self.met)
         now, then = host.read(place.path), store.get(wanted[place.path].digest)
         end = store.get(ends[place.path]) if place.path in ends else now
         seen = store.get(met[place.path]) if place.path in met else None
         keep = partial(self._stays, place.records)
         return now, returned(then, end, now, place.records, keep=keep, met=seen)
 
-    def _stands_aside(self, one: FileState) -> bool:
-        """A conffile of a package that was none of it, and that others did not edit. dpkg goes on listing it as one of the package,
-        obsolete, where it finds it there.
-        """
-        return one.path in self.fresh and (one in self.entries or self._touches(one.path))
-
-    def _made(self, present: Iterable[str]) -> set[str]:
-        """What scripts of the way back made: it was neither there when the way back began, nor when the state was captured."""
-        known = {one.path for one in (*self.seen, *self.entries)}
-        spared = _below(self.spared)
-        return {path for path in present if self.seen and path not in known and _counts(path) and not spared(path)}
-
     def _merges(self, place: KeptPlace, present: dict[str, FileState]) -> bool:
-        """Whether something in the file stays that was not there: what others added since, or the runs, where that is kept."""
-        ends, met = ({one.path: one.digest for one in some} for some in (self.since, self.met))
-        if place.path not in present or not (self._adds or place.path in ends):
+        """Whether records stay in the file that the capture lacks: others added them, or the runs did and they are kept."""
+        ends, met = _digests(self.since), _digests(self.met)
+        if place.path not in present or not (self._keeps_records or place.path in ends):
             return False
-        return self._adds or ends[place.path] != met.get(place.path, present[place.path].digest)
+        return self._keeps_records or ends[place.path] != met.get(place.path, present[place.path].digest)
+
+    def _stands_aside(self, state: FileState) -> bool:
+        """Whether a fresh conffile is removed while its package is restored: nobody else edited it.
+
+        dpkg would otherwise find it, and list it as an obsolete conffile of the package for good.
+        """
+        return state.path in self.fresh and (state in self.entries or self._touches(state.path))
 
     @property
-    def _adds(self) -> bool:
-        """Whether something may stay of what the runs added to files of records."""
+    def _keeps_records(self) -> bool:
+        """Whether records that the runs added may stay."""
         return self.keep or bool(self.keeps)
 
     def _stays(self, kind: Records, record: bytes) -> bool:
         return self.keep or told_of(record, kind, self.keeps)
 
     def _touches(self, path: str) -> bool:
-        if _below(self.spared)(path) or not _counts(path):
+        if below(self.spared)(path) or not is_restored(path):
             return False
         if self.only is None or path in self.only:
             return True
@@ -224,159 +250,16 @@ class RestoreState(Step, kind="restore_state"):
             return "leave what others did since"
         if self.part == "ahead":
             return "add accounts and answers back, take newer conffiles away"
-        return f"restore {', '.join(dict.fromkeys(('/etc', *_outside(self.configuration))))}, accounts and registries"
+        return f"restore {_places(self.configuration)}, accounts and registries"
 
 
-def surveyed(host: Host, configuration: Sequence[str] = ()) -> tuple[FileState, ...]:
-    """All that is restored of `host` beside its packages, as it is now, and what is `left_alone` among it."""
-    for root in configuration:
-        if not absolute(root):
-            raise InvalidInput(f"{root!r} is no absolute path without '..'")
-    outside = _outside(configuration)
-    own = _below(outside)
-    return tuple(shown(one) for one in host.survey((*_ROOTS, *outside)) if own(one.path) or _counts(one.path))
+def _places(configuration: tuple[str, ...]) -> str:
+    return ", ".join(dict.fromkeys(("/etc", *outside(configuration))))
 
 
-def left_alone(one: FileState) -> bool:
-    """Whether it is noted, and neither captured nor restored nor taken away: its name is no UTF-8, or it is too large."""
-    return is_odd(one) or (one.kind == "file" and one.size > AT_ONCE)
+def _by_path(states: Iterable[FileState]) -> dict[str, FileState]:
+    return {state.path: state for state in states}
 
 
-def _alone(states: Iterable[FileState]) -> frozenset[str]:
-    """The paths at which something is `left_alone`, or was."""
-    return frozenset(one.path for one in states if left_alone(one))
-
-
-def _counts(path: str) -> bool:
-    return not left(path) and not why_explained(area_of(path), path)
-
-
-def _captured(host: Host, store: Store, configuration: Sequence[str], end: bool) -> tuple[FileState, ...]:
-    """What stands there, with the bytes in the store: at the `end` of a run those of records. Looked at again where a file changes
-    while it is read. Raises `StateDiffers` where one changes each time.
-    """
-    for patience in reversed(range(_TRIES)):
-        entries = surveyed(host, configuration)
-        try:
-            _keep(host, store, [one for one in entries if not end or records_of(one.path)])
-        except StateDiffers:
-            if not patience:
-                raise
-        else:
-            break
-    return entries
-
-
-def _keep(host: Host, store: Store, entries: Iterable[FileState]) -> None:
-    """Afterwards the bytes of these files are in the store, but for what is `left_alone`. Raises `InvalidInput` where they are too
-    many, or where records, of accounts or the like, are too large.
-    """
-    files = [one for one in entries if one.kind == "file" and (records_of(one.path) or not left_alone(one))]
-    if (total := sum(one.size for one in files)) > BOUND or any(one.size > AT_ONCE for one in files):
-        largest = ", ".join(
-            f"{one.path} ({one.size >> 20} MiB)" for one in sorted(files, key=lambda one: -one.size)[:3]
-        )
-        raise InvalidInput(
-            f"{host.name}: the state beside packages has {total >> 20} MiB, too much to capture; the largest are {largest}; "
-            f"at most {BOUND >> 20} MiB are, and {AT_ONCE >> 20} MiB of a list of accounts or the like: move data out of there",
-            hint="then go on",
-        )
-    missing = {one.digest: one for one in files if one.digest not in store}
-    for some in _portions(missing.values()):
-        for data in host.read_many([one.path for one in some]).values():
-            store.put(data)
-    if lost := [one.path for one in missing.values() if one.digest not in store]:
-        raise StateDiffers(
-            f"{host.name}: {', '.join(lost)} changed while being captured", hint="see who writes it, then resume"
-        )
-
-
-def _portions(files: Iterable[FileState]) -> Iterator[list[FileState]]:
-    some: list[FileState] = []
-    for one in files:
-        if some and sum(other.size for other in some) + one.size > AT_ONCE:
-            yield some
-            some = []
-        some.append(one)
-    if some:
-        yield some
-
-
-def _exact(
-    wanted: dict[str, FileState],
-    present: dict[str, FileState],
-    host: Host,
-    store: Store,
-    merged: Mapping[str, tuple[bytes, bytes]] = MappingProxyType({}),
-) -> None:
-    """Afterwards what is `present` is as `wanted`; what is `merged` holds the second text in place of the first. Overrides of owners go
-    first, and accounts last: dpkg reads the one by the other.
-    """
-    there = dict(present)
-    for path in sorted(there, reverse=True):  # what is below a directory goes before it
-        if path not in wanted or wanted[path].kind != there[path].kind:
-            host.place(FileState(path, "absent"))
-            del there[path]
-    for path in sorted(wanted, key=lambda path: (_LAST.get(_area(path), 1), path)):
-        if path in merged:
-            now, data = merged[path]
-            _write(host, wanted[path], data, now if path in there else None, there.get(path))
-        elif wanted[path] != there.get(path):
-            _into_place(wanted[path], host, store)
-
-
-_LAST = {"statoverrides": 0, "accounts": 2}
-
-
-def _area(path: str) -> str:
-    place = place_of(path)
-    return place.area if place else ""
-
-
-def _into_place(wanted: FileState, host: Host, store: Store) -> None:
-    """A place's own directory may have gone with the package that made it."""
-    above = wanted.path.rpartition("/")[0]
-    if any(one.path == wanted.path for one in KEPT) and above and host.stat((above,))[0].kind == "absent":
-        host.run(("install", "-d", "-m", "0755", "--", above))
-    _make(wanted, host, store)
-
-
-def _make(wanted: FileState, host: Host, store: Store) -> None:
-    if wanted.kind == "file":
-        _write(host, wanted, store.get(wanted.digest))
-    elif wanted.kind == "directory" and wanted.xattrs:
-        host.place(replace(wanted, xattrs=()))
-        host.put(wanted, b"")
-    else:
-        host.place(wanted)
-
-
-def _write(
-    host: Host, state: FileState, data: bytes, now: bytes | None = None, present: FileState | None = None
-) -> None:
-    """Put `data` at a path with the mode, owner and extended attributes of `state`; nothing where it is there already."""
-    if data == now and (present is None or _bare(present) == _bare(state)):
-        return
-    if state.xattrs:
-        host.put(state, data)
-    else:
-        host.write(state.path, data, mode=state.mode, owner=state.owner, group=state.group)
-
-
-def _bare(state: FileState) -> FileState:
-    return replace(state, digest="")
-
-
-def _outside(configuration: Iterable[str]) -> tuple[str, ...]:
-    """Those of `configuration` that lie in no place that is captured anyway."""
-    return tuple(root for root in configuration if not _below(_ROOTS)(root))
-
-
-class _below:
-    """Whether a path is one of some roots, or below one."""
-
-    def __init__(self, trees: Iterable[str]) -> None:
-        self.trees = tuple(tree.rstrip("/") for tree in trees)
-
-    def __call__(self, path: str) -> bool:
-        return any(path == tree or path.startswith(f"{tree}/") for tree in self.trees)
+def _digests(files: Iterable[FileState]) -> dict[str, str]:
+    return {file.path: file.digest for file in files}

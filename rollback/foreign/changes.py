@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.state.capture import left_alone as not_captured
 from nornir_upgrade.core.state.entries import area_of, value_of
 from nornir_upgrade.core.state.harmless import why_explained
 from nornir_upgrade.core.state.places import left as left_alone
@@ -14,7 +15,6 @@ from nornir_upgrade.core.state.places import place_of, records_of
 from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.core.transport.odd_names import odd
 from nornir_upgrade.steps.state import RestoreState
-from nornir_upgrade.steps.state import left_alone as not_captured
 
 _ABSENT = "absent"
 _CHOICES = ("/var/lib/dpkg/alternatives", "/var/lib/alternatives")

@@ -12,6 +12,7 @@ from nornir_upgrade.core.packaging.deb.apt import Apt
 from nornir_upgrade.core.packaging.model import PackageWant, digest_of_packages
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import Run
+from nornir_upgrade.core.state.capture import surveyed
 from nornir_upgrade.core.state.entries import Entry, area_of, value_of
 from nornir_upgrade.core.state.places import areas_of
 from nornir_upgrade.core.step import Step
@@ -24,7 +25,7 @@ from nornir_upgrade.steps.ini import SetOption
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
-from nornir_upgrade.steps.state import CaptureState, surveyed
+from nornir_upgrade.steps.state import CaptureState
 from rollback import assess, snapshot
 from rollback.catalog.host_query import Wanted
 from rollback.packaging.candidate import Candidate, Catalog, Control, catalog

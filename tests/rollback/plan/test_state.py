@@ -11,12 +11,12 @@ from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import HostFacts, gather
 from nornir_upgrade.core.run import unwind
+from nornir_upgrade.core.state import capture as capture_module
 from nornir_upgrade.core.state.entries import Entry, value_of
 from nornir_upgrade.core.state.places import areas_of
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState, Host, Result
-from nornir_upgrade.steps import state as steps_state
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
@@ -350,7 +350,7 @@ def test_a_name_that_is_no_utf8_stands_in_no_capture(site: Site, odd: None) -> N
 def test_a_large_file_is_neither_captured_nor_restored_nor_taken_away(
     site: Site, monkeypatch: pytest.MonkeyPatch, then: bytes, now: bytes
 ) -> None:
-    monkeypatch.setattr(steps_state, "AT_ONCE", 40_000)
+    monkeypatch.setattr(capture_module, "AT_ONCE", 40_000)
     host = site.fleet.hosts["cmp1"]
     stand(site, **{BIG: File("file", data=then)})
     step = CaptureState("state").observe(host, site.store)
@@ -368,7 +368,7 @@ def test_a_large_file_is_neither_captured_nor_restored_nor_taken_away(
 def test_a_large_file_that_others_made_since_stands_in_no_ways_way(
     scripted: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps_state, "AT_ONCE", 40_000)
+    monkeypatch.setattr(capture_module, "AT_ONCE", 40_000)
     edit(scripted, BIG, b"huge!" * 11_000)
     (caution,) = [line for line in told(scripted) if BIG in line]
     assert "stays as it is" in caution
@@ -376,14 +376,14 @@ def test_a_large_file_that_others_made_since_stands_in_no_ways_way(
 
 
 def test_records_that_are_too_large_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps_state, "AT_ONCE", 40_000)
+    monkeypatch.setattr(capture_module, "AT_ONCE", 40_000)
     stand(site, **{PASSWD: File("file", data=ROOT * 10_000)})
     with pytest.raises(InvalidInput, match=r"cmp1: .*/etc/passwd .* move data out of there"):
         CaptureState("state").observe(site.fleet.hosts["cmp1"], site.store)
 
 
 def test_too_much_is_refused_with_what_mends_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps_state, "BOUND", 100)
+    monkeypatch.setattr(capture_module, "BOUND", 100)
     stand(site, **{BIG: File("file", data=b"x" * 5000)})
     with pytest.raises(InvalidInput, match=r"cmp1: .*the largest are /etc/big .* move data out of there"):
         CaptureState("state").observe(site.fleet.hosts["cmp1"], site.store)
