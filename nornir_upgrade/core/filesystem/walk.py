@@ -14,7 +14,7 @@ from urllib.parse import quote as escaped
 
 from nornir_upgrade.core.errors import CommandFailed, DiskFull, InvalidInput, TimedOut
 from nornir_upgrade.core.transport.disk import full
-from nornir_upgrade.core.transport.files import check_path
+from nornir_upgrade.core.transport.file_command import check_path
 from nornir_upgrade.core.transport.host import Host
 
 from . import mounts

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.state import digests
-from nornir_upgrade.core.transport.files import LIST_XATTRS, parse_xattr_names
 from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.core.transport.sections import Section
+from nornir_upgrade.core.transport.xattrs import LIST_XATTRS, parse_xattr_names
 
 from .places import AREAS, LEFT, Area, areas_of, left, place_of, roots
 

@@ -1,21 +1,22 @@
-"""Files of a host: fixed scripts that tell and change them, one round trip each, and pure parsers of what these print.
+"""Files of a host: fixed scripts that read and change files, one round trip each, and pure parsers of the scripts' output.
 
-Paths come as NUL-separated standard input or as positional parameters, and always absolute: no name can be taken for an option.
+A script takes paths as NUL-separated standard input or as positional parameters. Paths are absolute: none can be taken for an option.
 """
 
 import io
 import re
 import tarfile
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from nornir_upgrade.core.errors import CommandFailed, InvalidInput
+from nornir_upgrade.core.errors import InvalidInput
 
+from .file_command import check_path, mode_argument, names, owner_argument, parent_of, refuse_errors
 from .host import FileState, Result
+from .xattrs import LIST_XATTRS, parse_xattr_names
 
-# find(1) tells what stands there (one record of six fields a path), an empty field ends that, sha256sum(1) tells of the files.
-# The paths come twice, once for each; head(1) takes no byte more than it is told to.
+# find(1) prints one record of six fields a path; an empty field ends the records; sha256sum(1) prints the digests of the files.
+# Standard input holds the paths twice, once for each program; head(1) reads no byte more than it is told to.
 _LOOK = """\
 head -c "$1" | xargs -0r sh -c 'depth=$1; shift; find "$@" $depth -printf "%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0"' sh "$2"
 printf '\\000'
@@ -23,13 +24,8 @@ xargs -0r sh -c 'depth=$1; shift; find "$@" $depth -type f -print0' sh "$2" 2>/d
 exit 0
 """
 
-# The same, but owners are numbers, other file systems are left out, and tar(1) tells at last what has extended attributes: its
-# archive goes nowhere, so that it reads no file (GNU tar, "compress"; a label of SELinux belongs to the policy, not to the file).
-XATTRS = "--xattrs --xattrs-include='*' --xattrs-exclude=security.selinux --xattrs-exclude=security.evm"
-LIST_XATTRS = (
-    f"tar --create --file=/dev/null -vvv --numeric-owner --quoting-style=escape {XATTRS} "
-    "--absolute-names --no-recursion --null --files-from=- 2>/dev/null | grep -B1 -e '^  x: '"
-)
+# As `_LOOK`, but owners are numbers and other file systems are left out. At the end tar(1) lists extended attributes. Its archive is
+# /dev/null, so that tar reads no file (GNU tar manual, "compress").
 _SURVEY = f"""\
 head -c "$1" | xargs -0r sh -c 'find "$@" -xdev -printf "%p\\0%y\\0%m\\0%U\\0%G\\0%l\\0%s\\0%D\\0"' sh
 printf '\\000'
@@ -43,12 +39,6 @@ _FIELDS = 6
 _SURVEYED = 8
 _KINDS = {"f": "file", "d": "directory", "l": "symlink"}
 _OTHERS = {"p": "named pipe", "s": "socket", "b": "block device", "c": "character device", "D": "door"}
-# What find(1), tar(1) and sha256sum(1) say with LC_ALL=C of a path that is not there, or is nothing that tar keeps.
-_HARMLESS = re.compile(
-    r".*: (?:No such file or directory|Not a directory)|tar: .*: (?:socket|door) ignored"
-    r"|tar: Exiting with failure status due to previous errors"
-)
-
 _READ_MANY = (
     "tar",
     "--create",
@@ -62,8 +52,8 @@ _READ_MANY = (
     "--files-from=-",
 )
 
-# Private from its first byte, in its place only when it came whole (a connection that breaks ends standard input just as its end
-# does), never more open than it is to be. chmod comes after chown, which takes setuid bits away.
+# The file is private from its first byte, and is renamed to its path only when it is whole: a broken connection ends standard input
+# just as the end of the file does. chmod follows chown, because chown removes setuid bits.
 _PUT = """\
 temp=$(mktemp -- "$2/.nornir-upgrade.XXXXXXXXXX") || exit
 trap 'rm -f -- "$temp"' EXIT
@@ -92,71 +82,17 @@ file)
 esac
 """
 
-# A new file takes its place as in `_PUT`; a directory is changed where it stands.
-_UNPACK = f"""\
-temp=$(mktemp -d -- "$2/.nornir-upgrade.XXXXXXXXXX") || exit
-trap 'rm -rf -- "$temp"' EXIT
-trap 'exit 1' HUP INT TERM
-cat >"$temp/archive" || exit
-[ "$(stat -c %s -- "$temp/archive")" = "$3" ] || {{ echo 'it came only in part' >&2; exit 1; }}
-unpack() {{ tar --extract --file="$temp/archive" --directory="$1" --same-owner --numeric-owner --same-permissions {XATTRS}; }}
-if [ "$4" = directory ]; then
-  unpack "$2" && sync -- "$1"
-else
-  unpack "$temp" && sync -- "$temp/$5" && mv -fT -- "$temp/$5" "$1" && sync -- "$2"
-fi
-"""
-
-_READ_XATTRS = f"""\
-tar --create --file=- --format=posix --no-recursion --absolute-names --null --no-unquote --files-from=- {XATTRS}
-"""
-
-_XATTR = "SCHILY.xattr."
-# Mode, owner, size, date, time, name.
-_LISTED = re.compile(r"\S{10,11} +\S+ +\S+ \S+ \S+ (?P<path>.*)")
-_ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
-_ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
-_MODE = re.compile(r"[0-7]{3,4}")
-_OWNER = re.compile(r"[^:\s\0-][^:\s\0]*")
-
 
 def look(paths: Iterable[str], *, below: bool) -> tuple[tuple[str, ...], bytes]:
-    """The command that tells of `paths`, with `below` of all that lies below them too, and its standard input."""
+    """The command that reads the state of `paths` (and, with `below`, of everything below them), and its standard input."""
     listed = names(paths)
     return ("sh", "-c", _LOOK, "sh", str(len(listed)), "" if below else "-maxdepth 0"), listed + listed
 
 
 def survey(roots: Iterable[str]) -> tuple[tuple[str, ...], bytes]:
-    """The command that tells all of what lies at and below `roots`, and its standard input."""
+    """The command that reads the state of everything at and below `roots`, and its standard input."""
     listed = names(roots)
     return ("sh", "-c", _SURVEY, "sh", str(len(listed))), listed * 3
-
-
-def read_xattrs(paths: Iterable[str]) -> tuple[tuple[str, ...], bytes]:
-    """The command that writes what stands at `paths` as a tar stream with extended attributes, and its standard input."""
-    return ("sh", "-c", _READ_XATTRS), names(paths)
-
-
-def unpack(state: FileState, data: bytes) -> tuple[tuple[str, ...], bytes]:
-    """The command that makes `state` true, with its extended attributes, and its standard input."""
-    path = check_path(state.path)
-    name = path.rstrip("/").rpartition("/")[2]
-    archive = _archive(state, name, data)
-    return ("sh", "-c", _UNPACK, "sh", path, _parent(path), str(len(archive)), state.kind, name), archive
-
-
-def _archive(state: FileState, name: str, data: bytes) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.type = tarfile.DIRTYPE if state.kind == "directory" else tarfile.REGTYPE
-    info.mode, info.uid, info.gid = int(_mode(state.mode), 8), int(state.owner), int(state.group)
-    info.mtime, info.size = time.time(), len(data)
-    info.pax_headers = {
-        _XATTR + key: bytes.fromhex(value).decode("utf-8", "surrogateescape") for key, value in state.xattrs
-    }
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as archive:
-        archive.addfile(info, io.BytesIO(data))
-    return sink.getvalue()
 
 
 def read_many(paths: Iterable[str]) -> tuple[tuple[str, ...], bytes]:
@@ -170,54 +106,52 @@ def read_argv(path: str) -> tuple[str, ...]:
 
 
 def put_argv(path: str, size: int, *, mode: str, owner: str, group: str) -> tuple[str, ...]:
-    """The command that puts `size` bytes of standard input at `path`, whole or not at all."""
-    return ("sh", "-c", _PUT, "sh", check_path(path), _parent(path), str(size), _mode(mode), _owner(owner, group))
+    """The command that writes `size` bytes of standard input to `path`: all of them or none."""
+    return (
+        "sh",
+        "-c",
+        _PUT,
+        "sh",
+        check_path(path),
+        parent_of(path),
+        str(size),
+        mode_argument(mode),
+        owner_argument(owner, group),
+    )
 
 
 def place_argv(state: FileState) -> tuple[str, ...]:
     """The command that makes `state` true; of a file only its mode and owner."""
     path = check_path(state.path)
-    mode = _mode(state.mode) if state.kind in ("file", "directory") else ""
-    owner = _owner(state.owner, state.group) if state.kind != "absent" else ""
-    return ("sh", "-c", _PLACE, "sh", state.kind, path, mode, owner, state.target, _parent(path))
-
-
-def names(paths: Iterable[str]) -> bytes:
-    """Paths as standard input."""
-    return b"".join(check_path(path).encode("utf-8", "surrogateescape") + b"\0" for path in paths)
-
-
-def check_path(path: str) -> str:
-    """`path`, which is absolute. Raises `InvalidInput` for any other."""
-    if not path.startswith("/") or "\0" in path:
-        raise InvalidInput(f"{path!r} is no absolute path")
-    return path
+    mode = mode_argument(state.mode) if state.kind in ("file", "directory") else ""
+    owner = owner_argument(state.owner, state.group) if state.kind != "absent" else ""
+    return ("sh", "-c", _PLACE, "sh", state.kind, path, mode, owner, state.target, parent_of(path))
 
 
 def parse_look(host: str, result: Result) -> dict[str, FileState]:
-    """What stands at each path that was told; a path that is not there is simply not told.
+    """Path -> state, from the output of `look`. Paths that do not exist are left out.
 
-    Raises `InvalidInput` for kinds of files that cannot be kept and put back, `CommandFailed` where the host could not look.
+    Raises `InvalidInput` for kinds of files that cannot be captured and restored, `CommandFailed` if find(1) failed on the host.
     """
     refuse_errors(host, "find", result)
-    told, end, digests = _sections(result.text)
-    if not end:
-        raise InvalidInput(f"{host}: what it tells of files is cut off")
-    by_path = dict(_parse_digest(host, entry) for entry in digests)
+    records, whole, entries = _sections(result.text)
+    if not whole:
+        raise InvalidInput(f"{host}: its list of files is cut off")
+    digests = dict(_parse_digest(host, entry) for entry in entries)
     states = {}
-    for path, letter, mode, owner, group, target in told:
+    for path, letter, mode, owner, group, target in records:
         if letter not in _KINDS:
             raise InvalidInput(f"{host}: {path} is a {_OTHERS.get(letter, 'file of an unknown kind')}")
-        states[path] = _state(path, letter, mode, owner, group, target, by_path)
-        if letter == "f" and path not in by_path:
+        states[path] = _state(path, letter, mode, owner, group, target, digests)
+        if letter == "f" and path not in digests:
             raise InvalidInput(f"{host}: {path} vanished while it was being read")
     return states
 
 
 def parse_survey(host: str, result: Result) -> tuple[dict[str, FileState], dict[str, str]]:
-    """What stands at and below the roots, without extended attributes, and what is told of these, by path.
+    """Two mappings by path, from the output of `survey`: states without extended attributes, and the attributes' names and sizes.
 
-    Passed over is what stands on another file system than what it lies below, and what is no file, directory or link.
+    Mount points are left out, and everything that is no file, directory or link. Raises `InvalidInput` if the output is cut off.
     """
     refuse_errors(host, "find", result)
     fields = result.text.split("\0")
@@ -226,59 +160,18 @@ def parse_survey(host: str, result: Result) -> tuple[dict[str, FileState], dict[
         path, letter, mode, owner, group, target, size, device = fields[at : at + _SURVEYED]
         at += _SURVEYED
         devices[path] = device
-        if letter in _KINDS and devices.get(_parent(path), device) == device:
+        if letter in _KINDS and devices.get(parent_of(path), device) == device:
             states[path] = replace(_state(path, letter, mode, owner, group, target, {}), size=int(size))
     if at >= len(fields) or fields[at]:
-        raise InvalidInput(f"{host}: what it tells of files is cut off")
+        raise InvalidInput(f"{host}: its list of files is cut off")
     *entries, _, attributes = fields[at + 1 :]
     digests = dict(_parse_digest(host, entry) for entry in entries)
-    found = {
-        path: replace(one, digest=digests[path]) if one.kind == "file" else replace(one, size=0)
-        for path, one in states.items()
-        if one.kind != "file" or path in digests
+    whole = {
+        path: replace(state, digest=digests[path]) if state.kind == "file" else replace(state, size=0)
+        for path, state in states.items()
+        if state.kind != "file" or path in digests
     }
-    return found, parse_xattr_names(attributes)
-
-
-def parse_xattr_names(text: str) -> dict[str, str]:
-    """What `LIST_XATTRS` prints: of each path, which extended attributes it has and how long these are."""
-    told: dict[str, str] = {}
-    path = ""
-    for line in text.splitlines():
-        if line.startswith("  x: "):
-            size, _, name = line[5:].partition(" ")
-            told[path] = " ".join(filter(None, (told.get(path, ""), f"{name}:{size}")))
-        elif match := _LISTED.fullmatch(line):
-            path = _unescaped(match["path"])
-            path = path.rstrip("/") or path
-    return told
-
-
-def parse_xattrs(host: str, result: Result) -> dict[str, tuple[tuple[str, str], ...]]:
-    """The extended attributes of what is in the stream, by path."""
-    refuse_errors(host, "tar", result)
-    try:
-        with tarfile.open(fileobj=io.BytesIO(result.stdout), mode="r:", encoding="utf-8") as archive:
-            return {member.name: tuple(sorted(_xattrs(member.pax_headers))) for member in archive}
-    except tarfile.TarError as error:
-        raise InvalidInput(f"{host}: the files came only in part: {error}") from None
-
-
-def _xattrs(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for key, value in headers.items():
-        if key.startswith(_XATTR):
-            yield key.removeprefix(_XATTR), value.encode("utf-8", "surrogateescape").hex()
-
-
-def _unescaped(name: str) -> str:
-    """A name as tar(1) writes it with --quoting-style=escape."""
-    data = _ESCAPE.sub(_character, name.encode("utf-8", "surrogateescape"))
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _character(match: re.Match[bytes]) -> bytes:
-    word = match[1]
-    return bytes([int(word, 8)]) if word.isdigit() else _ESCAPES.get(word, word)
+    return whole, parse_xattr_names(attributes)
 
 
 def _state(
@@ -292,26 +185,29 @@ def _state(
 
 
 def _sections(text: str) -> tuple[list[list[str]], bool, list[str]]:
-    """Records of six fields up to an empty path, whether that end was there, and the entries after it."""
+    """The records of six fields before the empty path, whether `text` is whole, and the entries after the empty path."""
     fields = text.split("\0")
-    at, told = 0, []
+    at, records = 0, []
     while at + _FIELDS <= len(fields) and fields[at]:
-        told.append(fields[at : at + _FIELDS])
+        records.append(fields[at : at + _FIELDS])
         at += _FIELDS
     whole = at + 1 < len(fields) and not fields[at] and not fields[-1]
-    return told, whole, fields[at + 1 : -1]
+    return records, whole, fields[at + 1 : -1]
 
 
 def _parse_digest(host: str, entry: str) -> tuple[str, str]:
-    """sha256sum(1) -z: 64 digits, a space, a space or an asterisk, the path."""
+    """Path and digest. sha256sum(1) -z prints 64 digits, a space, a space or an asterisk, and the path."""
     digest, path = entry[:64], entry[66:]
     if not re.fullmatch(r"[0-9a-f]{64}", digest) or not path:
-        raise InvalidInput(f"{host}: no digest: {entry[:80]!r}")
+        raise InvalidInput(f"{host}: not a digest: {entry[:80]!r}")
     return path, digest
 
 
 def parse_read_many(host: str, result: Result) -> dict[str, bytes]:
-    """The bytes of every regular file in the stream, by path. Raises `CommandFailed` where one could not be read whole."""
+    """Path -> bytes of every regular file in the tar stream.
+
+    Raises `CommandFailed` if a file could not be read, `InvalidInput` if the stream is cut off.
+    """
     refuse_errors(host, "tar", result)
     try:
         with tarfile.open(fileobj=io.BytesIO(result.stdout), mode="r:", encoding="utf-8") as archive:
@@ -321,34 +217,9 @@ def parse_read_many(host: str, result: Result) -> dict[str, bytes]:
                 if member.isreg() and (file := archive.extractfile(member))
             }
     except tarfile.TarError as error:
-        raise InvalidInput(f"{host}: the files came only in part: {error}") from None
-
-
-def refuse_errors(host: str, command: str, result: Result) -> None:
-    """Raises `CommandFailed` unless all that `command` complained of was paths that are not there."""
-    complaints = [line for line in result.errors.splitlines() if not _HARMLESS.fullmatch(line)]
-    if complaints or (result.status != 0 and not result.stderr):
-        raise CommandFailed(host, command, result.status, "\n".join(complaints))
+        raise InvalidInput(f"{host}: the stream of files is incomplete: {error}") from None
 
 
 def ordered(states: dict[str, FileState], paths: Sequence[str]) -> tuple[FileState, ...]:
-    """The state of each path in the order given, `absent` where nothing was told."""
+    """The state of each of `paths`, in their order; `absent` where `states` lacks the path."""
     return tuple(states.get(path, FileState(path, "absent")) for path in paths)
-
-
-def _parent(path: str) -> str:
-    return path.rstrip("/").rpartition("/")[0] or "/"
-
-
-def _mode(mode: str) -> str:
-    """Five digits: GNU chmod(1) leaves setuid and setgid bits of a directory alone when there are fewer."""
-    if not _MODE.fullmatch(mode):
-        raise InvalidInput(f"{mode!r} is no mode", hint="octal digits, such as 0644")
-    return mode.zfill(5)
-
-
-def _owner(owner: str, group: str) -> str:
-    for name in (owner, group):
-        if not _OWNER.fullmatch(name):
-            raise InvalidInput(f"{name!r} is no name of a user or group")
-    return f"{owner}:{group}"

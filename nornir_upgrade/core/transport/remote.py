@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from nornir_upgrade.core.errors import HostUnreadable
 
-from . import files, jobs
+from . import files, jobs, xattrs
 from .host import FileState, Result, checked
 
 ENVIRONMENT = ("LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
@@ -99,10 +99,10 @@ class RemoteHost(ABC):
             return ()
         argv, stdin = files.survey(roots)
         states, having = files.parse_survey(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
-        argv, stdin = files.read_xattrs(path for path in having if path in states)
+        argv, stdin = xattrs.read_xattrs(path for path in having if path in states)
         if stdin:
-            told = files.parse_xattrs(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
-            states |= {path: replace(states[path], xattrs=xattrs) for path, xattrs in told.items() if path in states}
+            told = xattrs.parse_xattrs(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
+            states |= {path: replace(states[path], xattrs=having) for path, having in told.items() if path in states}
         return tuple(sorted(states.values(), key=lambda state: state.path))
 
     def read(self, path: str) -> bytes:
@@ -118,7 +118,7 @@ class RemoteHost(ABC):
         self._put(io.BytesIO(data), path, mode, owner, group)
 
     def put(self, state: FileState, data: bytes) -> None:
-        argv, stdin = files.unpack(state, data)
+        argv, stdin = xattrs.unpack(state, data)
         status, errors = self.exchange(argv, io.BytesIO(stdin), _nothing, _TRANSFER)
         checked(self._name, ("write", state.path), Result(status, b"", errors))
 
