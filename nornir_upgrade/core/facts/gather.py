@@ -4,13 +4,14 @@ What is cheap was measured. `systemctl list-unit-files` costs systemd 350 ms of 
 only the units' present state is asked for.
 """
 
-import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from nornir_upgrade.core.database.engine import Database as Database
+from nornir_upgrade.core.database.mariadb import MARIADB
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.deb import apt, facts
 from nornir_upgrade.core.packaging.dnf import facts as facts_rpm
@@ -34,7 +35,6 @@ from .services import parse_services
 
 _FIRST = "facts 1"
 _TIMEOUT = 300.0  # seconds: dumps of databases are read
-_DATABASE = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*", re.ASCII)
 
 # A host has one of the two; dpkg may be installed on a host of rpm's, as a program that has no packages.
 RPM_HOST = "if [ -e /var/lib/rpm ] && [ ! -f /var/lib/dpkg/status ]; then"
@@ -69,15 +69,8 @@ grep -lsE '^\\[Install\\]' -- $services
 for file in /run/systemd/generator.late/*.service; do [ ! -f "$file" ] || printf '%s\\n' "$file"; done; mark files 0
 """
     + entries.SCRIPT
-    # AUTO_INCREMENT is where a counter stands, not what a table holds.
+    + MARIADB.digest_script
     + """\
-for database do
-  status=$({ {
-    mariadb-dump --single-transaction --skip-dump-date --skip-comments --order-by-primary --routines --triggers --events \\
-      --hex-blob -- "$database"; echo $? >&3
-  } | sed -E 's/^(\\) ENGINE=.*) AUTO_INCREMENT=[0-9]+/\\1/' | sha256sum >&4; } 3>&1) 4>&1
-  mark "database $database" $status
-done
 mark end 0
 """
     # All of it at once: what comes in fifty pieces takes fifty packets, and both ends and all between to handle each of them.
@@ -104,14 +97,6 @@ class OperatingSystem:
     arch: str
     kernel: str
     machine_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
-    """A database on a host. `digest` is the SHA-256 of its logical content (a dump without dates)."""
-
-    name: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +127,7 @@ def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
     Raises `HostUnreadable` where its answer does not read as facts, naming the command, and `InvalidInput` for a name that is none.
     """
     for name in databases:
-        if not _DATABASE.fullmatch(name):
-            raise InvalidInput(f"{name!r} is no name of a database")
+        MARIADB.check_name(name)
     result = host.run(
         ("sh", "-c", SCRIPT, "sh", new_boundary(), facts.FORMAT, *databases), timeout=_TIMEOUT, check=False
     )
@@ -183,7 +167,7 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
         services=parse_services(sections),
         sources=packaged.sources,
         repositories=packaged.repositories,
-        databases=tuple(sorted(_databases(sections.values()), key=lambda database: database.name)),
+        databases=MARIADB.parse_digests(sections.values()),
         areas=areas,
         entries=found,
     )
@@ -222,10 +206,3 @@ def _words(value: str) -> tuple[str, ...]:
         return tuple(shlex.split(value))
     except ValueError:
         return (value, "")
-
-
-def _databases(sections: Iterable[Section]) -> Iterable[Database]:
-    for section in sections:
-        kind, _, name = section.name.partition(" ")
-        if kind == "database":
-            yield Database(name, section.succeeded().text.split()[0])

@@ -3,12 +3,12 @@
 Clock, room on disks, who changes packages, which configuration was edited, what no repository offers, and whether databases answer.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import time
 from typing import Literal
 
+from nornir_upgrade.core.database.mariadb import MARIADB
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.deb import probe
 from nornir_upgrade.core.packaging.dnf import probe as inspection_rpm
@@ -28,12 +28,7 @@ DUMPS = "/var/lib/nornir-upgrade"
 
 _FIRST = "inspection 1"
 _TIMEOUT = 300.0  # seconds: what was edited is found out by reading all configuration
-_DATABASE = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*", re.ASCII)
 _HALVES = {"deb": probe, "rpm": inspection_rpm}
-_SIZES = (
-    "SELECT s.schema_name, CAST(COALESCE(SUM(t.data_length + t.index_length), 0) AS UNSIGNED) FROM information_schema.schemata s"
-    " LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name WHERE s.schema_name IN ({}) GROUP BY 1"
-)
 
 # A directory that is not there yet will be made in the nearest one above it that is. df(1): `-` where a file system counts no inodes.
 _HEAD = f"""\
@@ -73,11 +68,6 @@ at_work() {
 """
 _TAIL = """\
 if [ -e /run/reboot-required ]; then echo "${tab}the host asks for it"; cat /run/reboot-required.pkgs 2>/dev/null; fi; mark asked 0
-if [ "$query" ]; then
-  heard mariadb ${defaults:+"--defaults-extra-file=$defaults"} --batch --skip-column-names "--execute=$query"; told databases
-else
-  mark databases 0
-fi
 """
 # What is captured beside packages: files that are too large for it, and how much the others have together.
 _STATE = f"""\
@@ -89,7 +79,7 @@ mark end 0
 
 
 def _script(half: str) -> str:
-    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}{_STATE}"
+    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}{MARIADB.size_script}{_STATE}"
 
 
 SCRIPTS: Mapping[str, str] = {name: _script(half.SCRIPT) for name, half in _HALVES.items()}
@@ -146,10 +136,7 @@ def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_fil
 
     Raises `HostUnreadable` where its answer is not what was asked, and `InvalidInput` for a name that is none.
     """
-    for name in databases:
-        if not _DATABASE.fullmatch(name):
-            raise InvalidInput(f"{name!r} is no name of a database")
-    query = _SIZES.format(", ".join(f"'{name}'" for name in databases)) if databases else ""
+    query = MARIADB.size_query(databases)
     asked = time()
     result = host.run(
         ("sh", "-c", SCRIPTS[family], "sh", new_boundary(), defaults_file, query), timeout=_TIMEOUT, check=False
@@ -170,7 +157,7 @@ def parse(text: str, host: str, family: str, asked: float, answered: float) -> P
     half = _HALVES[family]
     if missing := [name for name in (*_PARTS, *half.PARTS) if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
-    told = sections["databases"]
+    databases, refused = MARIADB.parse_sizes(sections["databases"])
     return Probe(
         host=host,
         skew=_skew(sections["clock"], asked, answered),
@@ -181,8 +168,8 @@ def parse(text: str, host: str, family: str, asked: float, answered: float) -> P
         offered=half.offered(sections["offered"]),
         unchecked=half.unchecked(sections["unchecked"]),
         reboot=(*_asked(sections["asked"]), *half.reboot(sections)),
-        databases=dict(_database(told, *line) for line in told.lines()) if told.status == 0 else {},
-        refused="" if told.status == 0 else " ".join(told.said.split()) or f"status {told.status}",
+        databases=databases,
+        refused=refused,
         large=tuple(_large(sections["state"].lines())),
         captured=sum(int(line) for _, line in sections["state"].lines() if line.isdecimal()),
     )
@@ -229,10 +216,3 @@ def _asked(section: Section) -> tuple[str, ...]:
     """`/run/reboot-required.pkgs` names packages, some more than once."""
     words = dict.fromkeys(line.strip() for _, line in section.lines())
     return tuple(word for word in words if word)
-
-
-def _database(section: Section, offset: int, line: str) -> tuple[str, int]:
-    name, tab, size = line.partition("\t")
-    if not tab or not size.isdecimal():
-        raise section.fail(f"no size of a database: {line!r}", offset)
-    return name, int(size)
