@@ -1,4 +1,4 @@
-"""`execute` runs any plan: forward, resumed, unwinding or rolling back. There is no second path for the worst day."""
+"""Engine: `execute` carries out any plan: a forward run, a resume, an unwind or a rollback. All of them share this one code path."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,12 @@ from .store import Store
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When a run stops. `max_fail`: this many failed hosts close it, `stop_after`: this many waves (0: no limit).
+    """When a run stops.
 
-    `consent` names the hosts on which a point of no return may be passed; `stopping` is set from outside to end the run
-    after the steps that are under way.
+    - `max_fail`: the number of failed hosts after which no further wave is opened (0: no limit).
+    - `stop_after`: the number of waves after which the run stops (0: no limit).
+    - `consent`: the hosts on which a point of no return may be passed.
+    - `stopping`: set from outside; ends the run once the present steps are done.
     """
 
     max_fail: int = 1
@@ -32,7 +34,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an execution ended. `failed`: host -> its failure; `finished`: every wave of the plan was gone through."""
+    """How an execution ended. `failed`: host -> its failure. `finished`: every wave of the plan was carried out."""
 
     run: str
     failed: Mapping[str, Exception]
@@ -45,20 +47,20 @@ class Outcome:
 
 
 class Stopping(Failure):
-    """The run was asked to stop; the step that was under way is done."""
+    """The run was asked to stop. The step in progress is done."""
 
     reference = "stopping"
 
 
 class HeldBack(Failure):
-    """A host was not gone on with, for another that shares data with it failed before."""
+    """A host was not continued, because a host that shares data with it has failed."""
 
     reference = "held-back"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found when a run had come to its end, in words; `good`: every host is as it should be."""
+    """The verification of a finished run, as text. `good`: every host is as it should be."""
 
     good: bool
     text: str
@@ -73,17 +75,15 @@ def execute(
     digest_of_packages: Callable[[Host], str],
     judge: Callable[[], Verdict] | None = None,
 ) -> Outcome:
-    """Do what is left of `run`, wave by wave; afterwards the journal holds how far it came, and its end.
+    """Carries out the remaining steps of `run`, wave by wave. Afterwards the journal holds every step taken, and the run's end.
 
-    Where all of it was done, `judge` looks whether the hosts are as they should be, before the run counts as ended.
-
-    A host that failed is left alone for the rest of this execution, and so is one that a wave binds together with it; `policy`
-    says how many may fail. Raises `Irreversible`
-    before anything is touched when a point of no return lies ahead without consent.
+    A failed host is not touched again in this execution. Neither is a host that a wave binds to it (`Wave.together`). `policy` limits
+    the failures. After the last wave `judge` verifies the hosts, and its verdict decides how the run ended.
+    Raises `Irreversible`, before any host is touched, if a point of no return is ahead without consent.
     """
     _require_consent(run, policy.consent)
     execution = _Execution(run, fleet, journal, store, policy, digest_of_packages)
-    finished = execution.go_through_waves()
+    finished = execution.carry_out_waves()
     outcome = Outcome(run.id, execution.failed, finished)
     if outcome.succeeded:
         _forget_jobs(run, fleet)
@@ -94,7 +94,7 @@ def execute(
 
 @dataclass(slots=True)
 class _Execution:
-    """The state of one execution: the run as it was found, and who failed since."""
+    """The state of one execution: the run as the journal had it at the start, and the hosts that failed since."""
 
     run: Run
     fleet: Fleet
@@ -104,37 +104,37 @@ class _Execution:
     digest_of_packages: Callable[[Host], str]
     failed: dict[str, Exception] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
-    begun: dict[StepPosition, Step | None] = field(init=False)
+    started: dict[StepPosition, Step | None] = field(init=False)
     captures: dict[str, Step] = field(init=False)
     done: frozenset[StepPosition] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.begun, self.done = self.run.started, self.run.done
+        self.started, self.done = self.run.started, self.run.done
         self.captures = {name: restore for name, (_, restore) in self.run.captures.items()}
 
-    def go_through_waves(self) -> bool:
-        """True when every wave was gone through, False when the run was closed before."""
-        closed_before = {e.wave for e in self.run.events if e.what == "wave_closed"}
-        gone_through = 0
+    def carry_out_waves(self) -> bool:
+        """Carries out every wave that is not closed yet. Returns whether all waves were carried out."""
+        closed = {event.wave for event in self.run.events if event.what == "wave_closed"}
+        carried_out = 0
         for number, wave in enumerate(self.run.plan.waves):
-            if number in closed_before:
+            if number in closed:
                 continue
-            self._go_through(number, wave)
-            gone_through += 1
-            if self._closes(gone_through):
-                return self._all_done(number)
+            self._carry_out(number, wave)
+            carried_out += 1
+            if self._must_stop(carried_out):
+                return self._was_last(number)
         return True
 
-    def _closes(self, gone_through: int) -> bool:
-        """Whether no further wave may begin."""
-        own = sum(not isinstance(error, HeldBack) for error in self.failed.values())
-        too_many = 0 < self.policy.max_fail <= own
-        return too_many or self.policy.stopping.is_set() or gone_through == self.policy.stop_after
+    def _must_stop(self, carried_out: int) -> bool:
+        """Whether no further wave may be opened."""
+        failures = sum(not isinstance(error, HeldBack) for error in self.failed.values())
+        too_many = 0 < self.policy.max_fail <= failures
+        return too_many or self.policy.stopping.is_set() or carried_out == self.policy.stop_after
 
-    def _all_done(self, number: int) -> bool:
+    def _was_last(self, number: int) -> bool:
         return number == len(self.run.plan.waves) - 1 and not self.policy.stopping.is_set()
 
-    def _go_through(self, number: int, wave: Wave) -> None:
+    def _carry_out(self, number: int, wave: Wave) -> None:
         self.journal.append(self.run.id, "wave_opened", wave=number, text=wave.name)
         for group in wave.together:
             self._hold_back(number, group)
@@ -145,25 +145,25 @@ class _Execution:
                 self.journal.append(self.run.id, "wave_closed", wave=number, text=wave.name)
 
     def _hold_back(self, number: int, group: Sequence[str]) -> None:
-        """Afterwards nobody of `group` goes on where one of it failed."""
+        """If a host of `group` has failed, the others count as failed as well: none of them is continued."""
         lost = ", ".join(host for host in group if host in self.failed)
         for host in group if lost else ():
             if host not in self.failed:
-                self.failed[host] = HeldBack(f"{host}: not gone on with, for it shares data with {lost}, which failed")
-                self._note(number, host, self.failed[host])
+                self.failed[host] = HeldBack(f"{host}: not continued: it shares data with {lost}, which failed")
+                self._journal_failure(number, host, self.failed[host])
 
     def _each(self, number: int, work: Sequence[Work], act: Callable[[int, Work, Host], None]) -> None:
-        by_host = {one.host: one for one in work if one.host not in self.failed}
+        by_host = {host_work.host: host_work for host_work in work if host_work.host not in self.failed}
         if not by_host:
             return
         results = self.fleet.each(tuple(by_host), lambda host: act(number, by_host[host.name], host))
         for name, result in results.items():
             if isinstance(result, Exception) and not isinstance(result, Stopping):
                 self.failed[name] = result
-                self._note(number, name, result)
+                self._journal_failure(number, name, result)
 
-    def _note(self, number: int, host: str, error: Exception) -> None:
-        """A failure outside of any step (unreachable, drift) has no event yet."""
+    def _journal_failure(self, number: int, host: str, error: Exception) -> None:
+        """Appends a failure outside of any step (unreachable, drift). A failed step or gate has its event already."""
         if not getattr(error, "journalled", False):
             self.journal.append(self.run.id, "host_failed", wave=number, host=host, error=in_words(error))
 
@@ -174,42 +174,42 @@ class _Execution:
             if StepPosition(number, work.host, index) not in self.done:
                 if self.policy.stopping.is_set():
                     raise Stopping("asked to stop")
-                self._take(step, StepPosition(number, work.host, index), host)
+                self._take_step(step, StepPosition(number, work.host, index), host)
 
     def _settle(self, host: Host) -> None:
-        """What the dead controller of a run left running there must end first: it would go on over what is undone here."""
+        """Waits until jobs of the run that is undone have ended: its controller may have died, and its jobs go on without it."""
         if self.run.parent and host.name not in self.settled:
             host.follow(f"{self.run.parent}.")
             self.settled.add(host.name)
 
     def _refuse_drift(self, number: int, work: Work, host: Host) -> None:
-        untouched = not any(place.host == work.host and place.wave == number for place in self.begun)
+        untouched = not any(position.host == work.host and position.wave == number for position in self.started)
         if work.assumes and untouched and self.digest_of_packages(host) != work.assumes:
             raise Drift(
-                f"{work.host}: the packages are not what they were when the plan was made",
-                hint="look at what changed, and plan again",
+                f"{work.host}: its packages have changed since the plan was made",
+                hint="look at what changed, then plan again",
             )
 
-    def _take(self, step: Step, place: StepPosition, host: Host) -> None:
-        """Observe, journal durably, apply, journal: the heart of it all."""
-        where = {"wave": place.wave, "host": place.host, "index": place.index, "text": step.describe()}
-        site = _scoped(host, f"{self.run.id}.{place.wave}.{place.index}.")
+    def _take_step(self, step: Step, position: StepPosition, host: Host) -> None:
+        """Observe, journal durably, apply, journal: the heart of the project."""
+        where = {"wave": position.wave, "host": position.host, "index": position.index, "text": step.describe()}
+        scoped = _scoped(host, f"{self.run.id}.{position.wave}.{position.index}.")
         step = step.knowing(self.captures)
         try:
-            before = self.begun[place] if place in self.begun else step.observe(site, self.store)
+            before = self.started[position] if position in self.started else step.observe(scoped, self.store)
             self.journal.append(self.run.id, "step_started", before=before, **where)
             if step.capture and before is not None:
                 self.captures.setdefault(step.capture, before)
-            told = step.apply(site, self.store)
+            note = step.apply(scoped, self.store)
         except Exception as error:
             self.journal.append(self.run.id, "step_failed", error=in_words(error), **where)
             error.journalled = True  # type: ignore[attr-defined]
             if not isinstance(error, Unreachable):
-                # What a job did was not enough: the next attempt must not take its success for granted.
-                site.forget("")
+                # A job that succeeded did not suffice: the next attempt must run it again.
+                scoped.forget("")
             raise
         self.journal.append(
-            self.run.id, "step_done", **where | {"text": f"{step.describe()}{f' ({told})' * bool(told)}"}
+            self.run.id, "step_done", **where | {"text": f"{step.describe()}{f' ({note})' * bool(note)}"}
         )
 
     def _check(self, number: int, work: Work, host: Host) -> None:
@@ -225,7 +225,7 @@ class _Execution:
 
 
 class _Scoped:
-    """A host whose jobs carry the name of the run and step they belong to, so that a later controller finds them again."""
+    """A host whose jobs are named after their run and step, so that a later controller finds them again."""
 
     def __init__(self, host: Host, scope: str) -> None:
         self._host = host
@@ -255,8 +255,8 @@ def _judged(run: Run, journal: Journal, judge: Callable[[], Verdict]) -> bool:
 
 
 def _forget_jobs(run: Run, fleet: Fleet) -> None:
-    """Nobody will ask again for the jobs of a run that is over, nor of the run that it undid."""
-    prefixes = [f"{one}." for one in (run.id, run.parent) if one]
+    """Removes the jobs of a finished run, and of the run that it undid, from every host: nothing asks for them again."""
+    prefixes = [f"{run_id}." for run_id in (run.id, run.parent) if run_id]
 
     def forget(host: Host) -> None:
         for prefix in prefixes:
@@ -266,7 +266,7 @@ def _forget_jobs(run: Run, fleet: Fleet) -> None:
 
 
 def in_words(error: Exception) -> str:
-    """A failure as events carry it: its reference, then its message, without the passwords that a command may have printed."""
+    """A failure as events carry it: `REFERENCE: MESSAGE`, with passwords masked that a command may have printed."""
     if isinstance(error, Failure):
         return masked(f"{error.reference}: {error.message}")
     return masked(f"bug: {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""A Plan is data: waves of work. A forward run, a resume, an abort and a rollback are four ways to obtain one."""
+"""Plan: waves of work, as data. A forward run, a resume, an unwind and a rollback are four ways to obtain one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FORMAT = "1.0"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Steps for one host, in order. `assumes` is the digest of the host's packages that they were planned for ('' is not checked)."""
+    """Steps for one host, in order. `assumes`: the digest of the packages for which they were planned ('' is not checked)."""
 
     host: str
     steps: tuple[Step, ...]
@@ -22,10 +22,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Work that may go on at the same time, host beside host; when all of it is done, `gates` must pass before the next wave.
+    """Work on several hosts at the same time. When all of it is done, `gates` must pass before the next wave.
 
-    `together` are groups of hosts that share data which this wave changes: where one of a group failed before, and so may still
-    write there, none of the group goes on.
+    `together`: groups of hosts that share data which this wave changes. If a host of a group has failed, it may still write there;
+    no host of the group is continued then.
     """
 
     name: str
@@ -34,28 +34,28 @@ class Wave:
     together: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuses a host that stands twice, for its steps would have no order. Raises `InvalidInput`."""
-        for parts in (self.work, self.gates):
-            names = [one.host for one in parts]
+        """Raises `InvalidInput` if a host is listed twice: its steps would have no order."""
+        for works in (self.work, self.gates):
+            names = [work.host for work in works]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise InvalidInput(f"wave {self.name!r} has more than one list of steps for {', '.join(twice)}")
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts that this wave touches, in its order."""
+        """The hosts that the wave touches, in order."""
         return tuple(work.host for work in self.work)
 
     @property
     def concerned(self) -> frozenset[str]:
-        """The hosts none of which may have failed when this wave is done: those of its work, its gates and its groups."""
+        """The hosts of its work, its gates and its groups. The wave is closed only if none of them failed."""
         return frozenset(
-            (*self.hosts, *(gated.host for gated in self.gates), *(host for group in self.together for host in group))
+            (*self.hosts, *(gate.host for gate in self.gates), *(host for group in self.together for host in group))
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done, wholly decided. `origin` names the scenario, or the run or snapshot that it goes back from or to."""
+    """Everything that will be done, decided in advance. `origin`: the scenario, or the run to undo, or the snapshot to restore."""
 
     direction: Direction
     origin: str

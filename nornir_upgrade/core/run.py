@@ -1,4 +1,4 @@
-"""A Run is a plan and what has happened to it: a fold of events. Ways on and ways back are read off it, purely."""
+"""Run: a plan, and the events of carrying it out. Everything about a run is computed from its events; nothing here does I/O."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -27,17 +27,19 @@ What = Literal[
 ]
 Status = Literal["open", "succeeded", "differs", "undone", "untouched"]
 DIFFERS = "differs"
-"""How a run ended that came to its end, and whose hosts are not all as they should be."""
+"""The end of a run that carried out every wave, but whose hosts are not all as they should be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened: journal row, log record, progress tick and report row in one.
 
-    `wave` and `index` count from 0 and are -1 where they do not apply. `at` is UTC, ISO 8601; order comes from `seq` alone.
-    `before` is the step that wants what was true (on `step_started`), `text` the step or outcome in words, `error` the failure.
-    `run_by` says who opened the run, from where and how; `verdict` what a comparison at its end found,
-    `announced` in which object of the store it stands what it is compared with.
+    - `seq`: the order of events. `at`: UTC, ISO 8601; says nothing about order.
+    - `wave`, `index`: from 0; -1 where they do not apply.
+    - `text`: the step or outcome in words. Of `run_by`: who opened the run, from where and by which command. Of `verdict`: the result
+      of the verification at its end. Of `announced`: the digest, in the store, of the states the verification compares with.
+    - `before`: on `step_started`, the step that restores what was true.
+    - `error`: the failure.
     """
 
     seq: int
@@ -54,7 +56,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class StepPosition:
-    """Where a step stands in its plan."""
+    """The position of a step in its plan. Wave and index count from 0."""
 
     wave: int
     host: str
@@ -73,36 +75,36 @@ class Run:
 
     @property
     def started(self) -> dict[StepPosition, Step | None]:
-        """Each step that was begun, with what was true before: the first observation counts, whatever a resume saw later."""
-        found: dict[StepPosition, Step | None] = {}
+        """Each started step, with the step that restores what was true before. The first observation counts, not a resume's."""
+        started: dict[StepPosition, Step | None] = {}
         for event in self.events:
             if event.what == "step_started":
-                found.setdefault(_place(event), event.before)
-        return found
+                started.setdefault(_position(event), event.before)
+        return started
 
     @property
     def done(self) -> frozenset[StepPosition]:
-        """Each step that came to its end."""
-        return frozenset(_place(event) for event in self.events if event.what == "step_done")
+        """Each step that was completed."""
+        return frozenset(_position(event) for event in self.events if event.what == "step_done")
 
     @property
     def failures(self) -> tuple[Event, ...]:
-        """The failures that still stand: those of steps, gates and hosts that did not succeed later."""
-        standing: dict[StepPosition, Event] = {}
+        """The failures of steps, gates and hosts that have not succeeded since."""
+        failures: dict[StepPosition, Event] = {}
         for event in self.events:
             if event.what in ("step_failed", "gate_failed", "host_failed"):
-                standing[_place(event)] = event
+                failures[_position(event)] = event
             elif event.what in ("step_done", "gate_passed"):
-                standing.pop(_place(event), None)
+                failures.pop(_position(event), None)
             elif event.what == "step_started":
-                standing.pop(StepPosition(event.wave, event.host, -1), None)
+                failures.pop(StepPosition(event.wave, event.host, -1), None)
             elif event.what == "wave_closed":
-                standing = {place: failure for place, failure in standing.items() if place.wave != event.wave}
-        return tuple(standing.values())
+                failures = {position: failure for position, failure in failures.items() if position.wave != event.wave}
+        return tuple(failures.values())
 
     @property
     def status(self) -> Status:
-        """`open` until the run came to its end, was undone, or ended without having touched anything."""
+        """`open` until the run is finished or undone, or ended before it touched any host (`untouched`)."""
         if any(event.what == "run_undone" for event in self.events):
             return "undone"
         ends = [event for event in self.events if event.what == "run_ended"]
@@ -114,7 +116,7 @@ class Run:
 
     @property
     def consent(self) -> frozenset[str]:
-        """The hosts that go on without a whole way back, as somebody said by name."""
+        """The hosts that may be changed without a whole way back: an operator named them."""
         return frozenset(event.host for event in self.events if event.what == "consent_given")
 
     @property
@@ -124,43 +126,43 @@ class Run:
 
     @property
     def announced(self) -> str:
-        """The digest of what was told of its end before it began; '' where nothing was."""
+        """The digest, in the store, of the states that were announced for its end; '' if there is none."""
         return next((event.text for event in self.events if event.what == "announced"), "")
 
     @property
     def verdict(self) -> str:
-        """What the last comparison at its end found; '' where there was none."""
+        """The result of the last verification at its end; '' if there was none."""
         return next((event.text for event in reversed(self.events) if event.what == "verdict"), "")
 
     @property
     def captures(self) -> dict[str, tuple[str, Step]]:
-        """What each capture that was made would restore: its name -> (host, step)."""
-        found: dict[str, tuple[str, Step]] = {}
-        for place, before in self.started.items():
-            step = self.step_at(place)
+        """Name of each capture -> its host, and the step that restores it."""
+        captures: dict[str, tuple[str, Step]] = {}
+        for position, before in self.started.items():
+            step = self.step_at(position)
             if step.capture and before is not None:
-                found.setdefault(step.capture, (place.host, before))
-        return found
+                captures.setdefault(step.capture, (position.host, before))
+        return captures
 
-    def step_at(self, place: StepPosition) -> Step:
-        """The step that stands at `place`."""
-        work = next(work for work in self.plan.waves[place.wave].work if work.host == place.host)
-        return work.steps[place.index]
+    def step_at(self, position: StepPosition) -> Step:
+        """The step of the plan at `position`."""
+        work = next(work for work in self.plan.waves[position.wave].work if work.host == position.host)
+        return work.steps[position.index]
 
 
 def fold(run: Run, events: Iterable[Event]) -> Run:
-    """`run` after `events` as well."""
+    """`run` with `events` appended."""
     return replace(run, events=(*run.events, *events))
 
 
 def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
-    """The plan that undoes `run`: its journal read backwards. *Started* counts as *done*.
+    """The plan that undoes `run`: its journal read backwards. A started step is undone like a completed one.
 
-    A step covered by a capture is undone by that capture's restore, or by what of it goes ahead, on the host where the capture was
-    made, and then by what it observed, if anything; the capture itself restores once more, which touches only what differs by
-    then. Nothing is restored while a host that shares it may still write: hosts that were together for the capture are so for its
-    restore. Raises `Irreversible` where a step that was begun has no way back and its host is not in `consent`: it is then left as
-    it is.
+    A step that a capture covers is undone on the host of the capture. First comes the part of the restore that is `ahead`, then the
+    step that the covered step observed, if any. The capture's own step restores once more; it touches only what differs by then.
+    Hosts that a wave bound together for the capture are bound together for its restore: none may write meanwhile.
+
+    Raises `Irreversible` if a started step has no way back and its host is not in `consent`. With consent, the step is left as it is.
     """
     started, captures = run.started, run.captures
     waves = []
@@ -168,9 +170,9 @@ def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
         undone: dict[str, list[Step]] = {}
         for work in run.plan.waves[number].work:
             for index in reversed(range(len(work.steps))):
-                place = StepPosition(number, work.host, index)
-                if place in started:
-                    for host, step in _inverse(work.steps[index], place, started[place], captures, consent):
+                position = StepPosition(number, work.host, index)
+                if position in started:
+                    for host, step in _inverse(work.steps[index], position, started[position], captures, consent):
                         undone.setdefault(host, []).append(step)
         if undone:
             name = f"undo {run.plan.waves[number].name}"
@@ -180,40 +182,40 @@ def unwind(run: Run, *, consent: frozenset[str] = frozenset()) -> Plan:
 
 
 def _together(run: Run, number: int) -> tuple[tuple[str, ...], ...]:
-    """The hosts that share the data which undoing the wave `number` restores: they stood still before it was captured."""
-    steps = {place: run.step_at(place) for place in run.started}
-    restored = {step.covered_by for place, step in steps.items() if place.wave == number} - {""}
-    captured = (place.wave for place, step in steps.items() if step.capture in restored)
+    """The groups of hosts that share data which undoing wave `number` restores: those of the waves that captured the data."""
+    steps = {position: run.step_at(position) for position in run.started}
+    restored = {step.covered_by for position, step in steps.items() if position.wave == number} - {""}
+    captured = (position.wave for position, step in steps.items() if step.capture in restored)
     return tuple(dict.fromkeys(group for wave in captured for group in run.plan.waves[wave].together))
 
 
 def _inverse(
     step: Step,
-    place: StepPosition,
+    position: StepPosition,
     before: Step | None,
     captures: Mapping[str, tuple[str, Step]],
     consent: frozenset[str],
 ) -> Iterable[tuple[str, Step]]:
-    """(host, step) of what undoes a step that was begun; nothing where there is nothing to undo, or no way and consent."""
+    """The steps that undo a started step, each with its host. None if nothing is to undo, or if consent leaves the step as it is."""
     covered = step.covered_by in captures
     if covered:
-        where, restore = captures[step.covered_by]
-        yield where, restore.ahead
+        host, restore = captures[step.covered_by]
+        yield host, restore.ahead
     if before is not None:
-        yield place.host, before
-    elif covered or place.host in consent:
+        yield position.host, before
+    elif covered or position.host in consent:
         return
     elif step.covered_by:
         raise Irreversible(
-            f"{place.host}: {step.describe()} was to be undone from {step.covered_by}, which was never captured",
-            hint=f"undo the rest and restore this by hand with --accept-no-way-back {place.host}",
+            f"{position.host}: {step.describe()} needs {step.covered_by} to be undone, which was never captured",
+            hint=f"undo the rest, and restore this by hand, with --accept-no-way-back {position.host}",
         )
     elif step.point_of_no_return:
         raise Irreversible(
-            f"{place.host}: no way back past: {step.describe()} ({step.point_of_no_return})",
-            hint=f"undo the rest and leave this as it is with --accept-no-way-back {place.host}",
+            f"{position.host}: no way back past: {step.describe()} ({step.point_of_no_return})",
+            hint=f"undo the rest, and leave this as it is, with --accept-no-way-back {position.host}",
         )
 
 
-def _place(event: Event) -> StepPosition:
+def _position(event: Event) -> StepPosition:
     return StepPosition(event.wave, event.host, event.index)

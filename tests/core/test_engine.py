@@ -178,7 +178,7 @@ def test_who_shares_data_with_a_host_that_failed_does_not_go_on_without_it(site:
     assert site.notes("b") == {"/tmp/1": "one"}
     assert site.notes("c") == {"/tmp/1": "one", "/tmp/2": "two", "/tmp/needed": "", "/tmp/trace": "x"}
     told = [event.error for event in site.journal.run(run.id).failures if event.host == "b"]
-    assert told == ["held-back: b: not gone on with, for it shares data with a, which failed"]
+    assert told == ["held-back: b: not continued: it shares data with a, which failed"]
 
 
 def test_hosts_that_were_held_back_go_on_when_the_one_that_failed_does(site: Site) -> None:

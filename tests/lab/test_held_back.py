@@ -56,7 +56,7 @@ def test_a_compute_node_that_cannot_be_stopped_holds_the_restore_back(small: Sit
     site.lab.run("cmp1", ["sh", "-c", stubborn, "sh", STUBBORN])
     done = site.start(*back, "--yes").end()
     assert done.status == 5, done.said
-    assert "ctl1: not gone on with, for it shares data with cmp1, which failed" in done.out
+    assert "ctl1: not continued: it shares data with cmp1, which failed" in done.out
     assert site.sql("SHOW TABLES FROM keystone LIKE 'migrated'") == ["migrated"]
     assert active(site) == ["inactive", "active"]
     site.lab.run("cmp1", ["sh", "-c", f"rm {STUBBORN} && systemctl daemon-reload"])

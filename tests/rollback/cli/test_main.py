@@ -85,7 +85,7 @@ def test_no_database_is_restored_while_a_host_that_shares_it_may_still_write(sit
     there = site.present["ctl1"]
     site.fleet.hosts["cmp1"].faults.hook = raises_on("systemctl stop", lambda: CommandFailed("cmp1", "stop", 1, ""))
     result = site.call("apply", "--restore-db", "--yes", code=5)
-    assert "held-back: ctl1: not gone on with, for it shares data with cmp1, which failed" in result.stdout
+    assert "held-back: ctl1: not continued: it shares data with cmp1, which failed" in result.stdout
     assert "nornir-upgrade resume" in result.stderr
     stopped = site.present["ctl1"]
     assert site.fleet.hosts["ctl1"].state.databases["nova"] == migrated
