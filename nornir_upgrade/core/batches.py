@@ -1,4 +1,4 @@
-"""Waves: hosts in batches, a canary first, then growing, and never a whole quorum at once."""
+"""Batches of hosts: a canary first, then growing, and never a whole quorum at once."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -12,55 +12,55 @@ _HINT = "as 1,10%,100%: numbers of hosts, or percentages of them; the last one r
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a batch is: a number of hosts, or a percentage of all."""
+    """The size of a batch: a number of hosts, or a percentage of all hosts."""
 
     number: int
     percent: bool = False
 
     def of(self, total: int) -> int:
-        """How many of `total` hosts, rounded up, so that a percentage of few hosts is still one."""
+        """The size for `total` hosts, rounded up: a percentage of few hosts is at least one."""
         return -(-total * self.number // 100) if self.percent else self.number
 
 
 def sizes(serial: str) -> tuple[Size, ...]:
-    """The sizes that `serial` lists. Raises `InvalidInput` where it is none, where one is 0, and where batches would shrink."""
-    found: list[Size] = []
+    """The sizes that `serial` lists. Raises `InvalidInput` for an entry that is no size or is 0, and if batches would shrink."""
+    listed: list[Size] = []
     for entry in serial.split(","):
         match = _ENTRY.fullmatch(entry.strip())
         if not match or int(match["number"]) < 1:
-            raise InvalidInput(f"serial {serial!r}: {entry.strip()!r} is no size of a batch", hint=_HINT)
+            raise InvalidInput(f"serial {serial!r}: {entry.strip()!r} is not the size of a batch", hint=_HINT)
         size = Size(int(match["number"]), bool(match["percent"]))
         if size.percent and size.number > 100:
             raise InvalidInput(f"serial {serial!r}: {entry.strip()} is more than all hosts", hint=_HINT)
-        if any(one.percent == size.percent and one.number > size.number for one in found):
+        if any(one.percent == size.percent and one.number > size.number for one in listed):
             raise InvalidInput(f"serial {serial!r}: {entry.strip()} is smaller than a batch before it", hint=_HINT)
-        found.append(size)
-    return tuple(found)
+        listed.append(size)
+    return tuple(listed)
 
 
 def batches(
     hosts: Sequence[str], serial: str, *, quorums: Mapping[str, Collection[str]] | None = None
 ) -> tuple[tuple[str, ...], ...]:
-    """`hosts` in batches, each host once, in their order but where a quorum makes one wait.
+    """`hosts` in batches, each host once. Their order is kept, except that a quorum may make a host wait.
 
-    Batch n is as large as entry n of `serial` says, the last entry repeating, and never smaller than the batch size before.
-    `quorums`: name -> all members (those that are not in `hosts` too). A batch holds no more of them than their quorum can
-    do without, (n - 1) // 2 of n; of one or two members there is no quorum to keep, and it holds one.
+    The size of batch n is entry n of `serial`; the last entry repeats. A batch is never smaller than the size before.
+    `quorums`: name -> all members, including those that are not in `hosts`. A batch holds at most (n - 1) // 2 of n members, so that
+    a majority remains. Of one or two members it holds one: they have no majority to keep.
     """
-    wanted = sizes(serial)
+    listed = sizes(serial)
     groups = [frozenset(members) for members in (quorums or {}).values()]
     waiting, size = list(hosts), 0
-    found: list[tuple[str, ...]] = []
+    made: list[tuple[str, ...]] = []
     while waiting:
-        size = max(size, wanted[min(len(found), len(wanted) - 1)].of(len(hosts)))
+        size = max(size, listed[min(len(made), len(listed) - 1)].of(len(hosts)))
         batch = _batch(waiting, size, groups)
         waiting = [host for host in waiting if host not in batch]
-        found.append(tuple(batch))
-    return tuple(found)
+        made.append(tuple(batch))
+    return tuple(made)
 
 
 def spared(members: int) -> int:
-    """How many of so many members may be away at once: what a majority can do without, but never none."""
+    """How many of so many members may be down at once while a majority remains; at least one."""
     return max(1, (members - 1) // 2)
 
 

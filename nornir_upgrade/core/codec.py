@@ -1,7 +1,7 @@
-"""dataclass <-> JSON, strict: unknown fields, missing fields and other types are refused, and say where.
+"""Codec: dataclass <-> JSON, strict. Unknown fields, missing fields and wrong types are refused, with their place.
 
-A step is told from another by its `kind`. msgspec does the work; this module adds the kinds and refuses what msgspec
-would let pass (unknown fields of dataclasses).
+msgspec does the work. This module finds the class of a step by its `kind`, and refuses unknown fields, which msgspec ignores
+in dataclasses.
 """
 
 from contextlib import suppress
@@ -16,24 +16,22 @@ T = TypeVar("T")
 
 
 def to_builtins(value: object) -> Any:
-    """Dataclasses, tuples and the like as what JSON knows."""
+    """`value` as the types of JSON: dict, list, str, int, float, bool, None."""
     return msgspec.to_builtins(value, order="deterministic")
 
 
 def dumps(value: object, *, indent: int = 0) -> str:
-    """JSON text of `value`, the same text for the same value. Raises `InvalidInput` where a name in it is no UTF-8."""
+    """JSON text of `value`. Equal values give equal text. Raises `InvalidInput` if a name in it is not UTF-8."""
     try:
         text = msgspec.json.encode(value, order="sorted")
     except UnicodeEncodeError as error:
-        raise InvalidInput(
-            f"{error.object!r} is no UTF-8, and cannot be written down", hint="rename it first"
-        ) from None
+        raise InvalidInput(f"{error.object!r} is not UTF-8, and JSON cannot hold it", hint="rename it first") from None
     return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
 
 def loads(text: str | bytes, kind: type[T], *, source: str = "JSON") -> T:
-    """The `kind` that `text` stands for. Raises `InvalidInput` naming `source` and the place in it."""
-    # Text that `dumps` wrote, which is most, and may be of a thousand hosts: where the value makes the same again, all was understood.
+    """The value of type `kind` that `text` encodes. Raises `InvalidInput` naming `source` and the place in it."""
+    # Fast path, for text that `dumps` wrote, maybe of a thousand hosts: if the value encodes to the same text, no field was unknown.
     with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
         decoded = msgspec.json.decode(text, type=kind, dec_hook=_decode)
         if msgspec.json.encode(decoded, order="sorted") == (text.encode() if isinstance(text, str) else text):
@@ -42,10 +40,7 @@ def loads(text: str | bytes, kind: type[T], *, source: str = "JSON") -> T:
 
 
 def skim(text: str | bytes, kind: type[T], *, source: str = "JSON") -> T:
-    """As `loads`, but what `kind` does not name is passed over, which is many times as fast: for text that is known to be whole.
-
-    Knows no steps.
-    """
+    """As `loads`, but ignores fields that `kind` lacks, and so is many times as fast. For text known to be whole; decodes no steps."""
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
@@ -57,12 +52,12 @@ def skim(text: str | bytes, kind: type[T], *, source: str = "JSON") -> T:
 
 
 def from_builtins(value: Any, kind: type[T], *, source: str = "JSON") -> T:
-    """As `loads`, from what JSON knows."""
+    """As `loads`, from the types of JSON."""
     try:
         decoded = msgspec.convert(value, kind, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise _misfit(source, error) from None
-    # Strictness by round trip: whatever was in the text and is not in the value was an unknown field.
+    # Strictness by round trip: a field that is in the text, but not in the value, was unknown.
     if unknown := _extra(value, to_builtins(decoded)):
         raise _misfit(source, f"unknown field {unknown}")
     return decoded
@@ -82,15 +77,15 @@ def _decode(kind: type, value: Any) -> Any:
 
 
 def _extra(given: Any, understood: Any, path: str = "") -> str:
-    """The path of the first key in `given` that `understood` lacks; empty when there is none."""
+    """The path of the first key in `given` that `understood` lacks; '' if there is none."""
     if isinstance(given, dict) and isinstance(understood, dict):
         for key, value in given.items():
             if key not in understood:
                 return f"{path}.{key}"
-            if found := _extra(value, understood[key], f"{path}.{key}"):
-                return found
+            if unknown := _extra(value, understood[key], f"{path}.{key}"):
+                return unknown
     elif isinstance(given, list) and isinstance(understood, list | tuple):
-        for number, (one, other) in enumerate(zip(given, understood, strict=False)):
-            if found := _extra(one, other, f"{path}[{number}]"):
-                return found
+        for number, (item, understood_item) in enumerate(zip(given, understood, strict=False)):
+            if unknown := _extra(item, understood_item, f"{path}[{number}]"):
+                return unknown
     return ""

@@ -1,14 +1,14 @@
-"""Which lines of a failed command's output are told: those that say why, first, and then its last ones. Imports nothing of ours."""
+"""Error output: an excerpt of a failed command's output: the lines that name a cause, then the last lines. Imports no module of ours."""
 
 import re
 from collections.abc import Sequence
 
 _MOST = 12
 _LONG = 200  # characters of a line
-_BEFORE = 3  # lines that a failing script is given, ahead of dpkg's word on it
-_STRONGEST = 8  # lines that say why
+_BEFORE = 3  # lines of a failing maintainer script, before dpkg's message about it
+_STRONGEST = 8  # lines that name a cause
 
-# What a simulation lists, what a version control system of /etc lists, and progress.
+# Lists of a simulation, lists of a version control system of /etc, and progress.
 _NOISE = re.compile(
     r"(?:Inst|Conf|Remv|Purg) \S+ [\[(]"
     r"|(?:create|delete) mode [0-7]{6} |rename \S.* \([0-9]+%\)$|mode change [0-7]{6} => |[0-9]+ files? changed,"
@@ -28,30 +28,32 @@ _STEP = re.compile(
 )
 
 
-def told(output: str) -> str:
-    """At most twelve lines of `output`, none longer than 200 characters: those that say why it failed come first."""
-    every = [line.strip() for line in output.splitlines() if line.strip()]
-    lines = [line for line in every if not _NOISE.match(line)] or every
-    why = _why(lines)
-    rest = [number for number in range(len(lines)) if number not in why]
-    chosen = [*why, *rest[max(0, len(rest) - (_MOST - len(why))) :]]
+def excerpt(output: str) -> str:
+    """At most twelve lines of `output`, none longer than 200 characters: first those that name a cause, then the last lines."""
+    all_lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line for line in all_lines if not _NOISE.match(line)] or all_lines
+    causes = _causes(lines)
+    rest = [number for number in range(len(lines)) if number not in causes]
+    chosen = [*causes, *rest[max(0, len(rest) - (_MOST - len(causes))) :]]
     return "\n".join(_cut(lines[number]) for number in chosen)
 
 
-def _why(lines: Sequence[str]) -> list[int]:
-    """The lines that say why, in their order. Those in which the system itself refused something go before warnings and the like."""
-    found = set[int]()
+def _causes(lines: Sequence[str]) -> list[int]:
+    """The numbers of the lines that name a cause, in order. Errors of the system (disk full, ...) are preferred to warnings."""
+    causes = set[int]()
     for number, line in enumerate(lines):
         if _OF_DPKG.match(line):
-            found.update(_of_script(lines, number), {number}, {number + 1} & {*range(len(lines))})
+            causes.update(_of_script(lines, number), {number}, {number + 1} & {*range(len(lines))})
         elif _WHY.match(line):
-            found.add(number)
-    ranked = sorted(found, key=lambda number: (not _PLAIN_FAULT.search(lines[number]), lines[number].startswith("W: ")))
+            causes.add(number)
+    ranked = sorted(
+        causes, key=lambda number: (not _PLAIN_FAULT.search(lines[number]), lines[number].startswith("W: "))
+    )
     return sorted(ranked[:_STRONGEST])
 
 
 def _of_script(lines: Sequence[str], number: int) -> set[int]:
-    """The last lines of the script that dpkg tells of at `number`: nothing where it says of itself what failed."""
+    """The last lines of the maintainer script that dpkg's message at `number` is about; none if dpkg's message is about itself."""
     if not any("script subprocess" in line for line in lines[number : number + 2]):
         return set()
     first = number
@@ -61,7 +63,7 @@ def _of_script(lines: Sequence[str], number: int) -> set[int]:
 
 
 def _cut(line: str) -> str:
-    """A long line loses its middle, or what stands around the fault that it names."""
+    """`line`, shortened if it is long: the end is cut, or the text around the fault that the line names."""
     if len(line) <= _LONG:
         return line
     fault = _PLAIN_FAULT.search(line)

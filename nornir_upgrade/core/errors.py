@@ -1,15 +1,15 @@
-"""The exception tree: what can go wrong, under a stable reference, with a hint and an exit code.
+"""Errors: the exceptions that a user can act on. Each has a stable reference, a hint and an exit code.
 
-Imports nothing but `told`, so that every floor may raise from it. Doors turn a `Failure` into one message and `exit_code`.
+Imports only `error_output`, so that every room may raise them. The command lines print a `Failure` and exit with its `exit_code`.
 """
 
 from typing import ClassVar
 
-from .error_output import told
+from .error_output import excerpt
 
 
 class Failure(Exception):
-    """Something a user can act on. `message` says what and where, `hint` says what to do."""
+    """An error that a user can act on. `message` says what failed and where, `hint` what to do."""
 
     reference: ClassVar[str] = "failure"
     exit_code: ClassVar[int] = 3
@@ -21,21 +21,21 @@ class Failure(Exception):
 
 
 class InvalidInput(Failure):
-    """A file, argument or host answer that does not say what it must. Nothing was changed."""
+    """A file, argument or answer of a host is malformed. Nothing was changed."""
 
     reference = "invalid-input"
     exit_code = 10
 
 
 class HostUnreadable(InvalidInput):
-    """What a host says of itself cannot be read: something there must be mended first. It stands in nobody else's way."""
+    """The answer of a host cannot be parsed: the host must be repaired first. Other hosts are not affected."""
 
     reference = "host-unreadable"
     exit_code = 24
 
 
 class UnknownName(InvalidInput):
-    """A host, group, scenario, run or snapshot that does not exist; the message lists what does."""
+    """A host, group, scenario, run or snapshot does not exist. The hint lists those that do."""
 
     reference = "unknown-name"
 
@@ -52,7 +52,7 @@ class JournalLocked(Failure):
 
 
 class UnfinishedRun(Failure):
-    """A run that neither ended well nor was undone is in the way of a new one."""
+    """A run that neither succeeded nor was undone prevents a new one."""
 
     reference = "unfinished-run"
     exit_code = 12
@@ -66,14 +66,14 @@ class Drift(Failure):
 
 
 class NoSolution(Failure):
-    """No consistent set of packages satisfies what was asked."""
+    """No consistent set of packages satisfies the request."""
 
     reference = "no-solution"
     exit_code = 20
 
 
 class Unobtainable(Failure):
-    """Bytes that undo needs are neither in a repository nor in escrow."""
+    """Bytes that a way back needs are neither in a repository nor in escrow."""
 
     reference = "unobtainable"
     exit_code = 21
@@ -87,52 +87,52 @@ class DigestMismatch(Failure):
 
 
 class DiskFull(Failure):
-    """Bytes did not fit, here or on a host. Nothing of them was kept; what was kept before is whole."""
+    """Bytes did not fit on a disk, of the controller or of a host. None of them were kept; everything stored before is whole."""
 
     reference = "disk-full"
 
 
 class Irreversible(Failure):
-    """There is no way back past this step, or the consent that it needs was not given."""
+    """A step has no way back, and consent was not given."""
 
     reference = "irreversible"
     exit_code = 23
 
 
 class Blocked(Failure):
-    """The preflight found something that must be mended first."""
+    """The preflight has a blocking finding, which must be resolved first."""
 
     reference = "blocked"
     exit_code = 24
 
 
 class Unreachable(Failure):
-    """A host does not answer, or does not let us in."""
+    """A host does not answer, or refuses the login."""
 
     reference = "unreachable"
     exit_code = 30
 
 
 class HostKeyRefused(Unreachable):
-    """A host showed a key that is not the one we know, or that nobody told us of."""
+    """A host showed a key that differs from its known key, or that is unknown."""
 
     reference = "host-key"
 
 
 class LoginRefused(Unreachable):
-    """A host answers, and does not let our login in."""
+    """A host answers, but refuses the login."""
 
     reference = "login-refused"
 
 
 class SudoRefused(Unreachable):
-    """A host lets our login in, and does not let it become root."""
+    """A host accepts the login, but does not let it become root."""
 
     reference = "sudo-refused"
 
 
 class ConnectionLost(Unreachable):
-    """The connection broke while something was under way: what the host did since is unknown."""
+    """The connection broke while a command was running: it is unknown what the host has done since."""
 
     reference = "connection-lost"
 
@@ -143,7 +143,7 @@ class CommandFailed(Failure):
     reference = "command-failed"
 
     def __init__(self, host: str, command: str, status: int, output: str, *, hint: str = "") -> None:
-        tail = told(output)
+        tail = excerpt(output)
         super().__init__(f"{host}: {command} ended with status {status}" + (f":\n{tail}" if tail else ""), hint=hint)
         self.host = host
         self.status = status
@@ -151,33 +151,33 @@ class CommandFailed(Failure):
 
 
 class TimedOut(Failure):
-    """Something took longer than its limit; it may still be running on the host."""
+    """A command took longer than its limit. It may still be running on the host."""
 
     reference = "timed-out"
 
 
 class PackageManagerLocked(Failure):
-    """Another process holds the package manager's lock, and kept it past the limit."""
+    """Another process held the package manager's lock beyond the limit."""
 
     reference = "package-manager-locked"
 
 
 class SimulationDiffers(Failure):
-    """The host's own package manager would do something else than the plan says; nothing was done."""
+    """The host's own package manager would do something other than the plan. Nothing was done."""
 
     reference = "simulation-differs"
     exit_code = 20
 
 
 class UnsafeOrder(Failure):
-    """In whatever order a transaction unpacks its packages, a host could not be logged in to, or be mended, meanwhile."""
+    """Every order of unpacking a transaction's packages would make the host unreachable or irreparable for a while."""
 
     reference = "unsafe-order"
     exit_code = 20
 
 
 class StateDiffers(Failure):
-    """After a step its host is not in the state that the step was to reach."""
+    """After a step, the host is not in the state that the step wants."""
 
     reference = "state-differs"
 
@@ -189,21 +189,21 @@ class GateFailed(Failure):
 
 
 class RunStopped(Failure):
-    """A run stopped before its goal; it is open, and can be resumed or undone."""
+    """A run stopped before its goal. It is open: it can be resumed or undone."""
 
     reference = "run-stopped"
     exit_code = 3
 
 
 class Unwound(Failure):
-    """A run failed and was undone: every host is where it began."""
+    """A run failed and was undone: every host is in the state before the run."""
 
     reference = "unwound"
     exit_code = 4
 
 
 class UndoFailed(Failure):
-    """Undoing itself failed on a host."""
+    """Undoing a run failed on a host."""
 
     reference = "undo-failed"
     exit_code = 5

@@ -1,6 +1,6 @@
-"""The journal: every event, durable before the host is touched. SQLite in WAL mode with `synchronous=FULL`, one owner at a time.
+"""Journal: every event, on disk before the host is touched. SQLite in WAL mode with `synchronous=FULL`, one owner at a time.
 
-It lives on the controller, outside everything that is ever restored. Reading needs no ownership.
+The file is on the controller, outside everything that is ever restored. Reading needs no ownership.
 """
 
 import fcntl
@@ -42,7 +42,7 @@ def now() -> str:
 
 
 def new_id() -> str:
-    """An identifier that sorts by time, never comes twice, and is fit for a file name and a job's name."""
+    """A unique identifier that sorts by time and may be part of a file name or a job's name."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
@@ -64,7 +64,7 @@ class Journal:
             connect_args={"check_same_thread": False},
         )
         sa.event.listen(self._engine, "connect", _make_durable)
-        with self._whole():
+        with self._refusing_damage():
             self._connection = self._engine.connect()
         self._prepare()
         self.watchers: list[Callable[[Event], None]] = []
@@ -76,37 +76,37 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """One thread, one transaction."""
+        """A transaction of one thread. Raises as `_refusing_damage`."""
         with self._lock, self._durably():
             yield
 
     @contextmanager
     def _durably(self) -> Iterator[None]:
-        """What the block writes is on disk when it ends. Raises as `_whole`."""
-        with self._whole(), self._connection.begin():
+        """Afterwards, what the block wrote is on disk. Raises as `_refusing_damage`."""
+        with self._refusing_damage(), self._connection.begin():
             yield
 
     @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """Raises `InvalidInput` where what the block asks of the file shows that it is no whole journal, `DiskFull`."""
+    def _refusing_damage(self) -> Iterator[None]:
+        """Turns errors of SQLite into `InvalidInput` (the file is damaged, or no journal) and `DiskFull`."""
         try:
             yield
         except sa.exc.DBAPIError as error:
             if getattr(error.orig, "sqlite_errorcode", 0) in _FULL:
                 raise DiskFull(
                     f"{self.path}: no space left on the disk",
-                    hint="make room there, then go on: what was written is whole",
+                    hint="make room there, then continue: everything written so far is whole",
                 ) from None
             raise _unusable(self.path, error.orig) from None
-        except UnicodeDecodeError as error:  # sqlite3's, where a message of SQLite quotes bytes that are no text
+        except UnicodeDecodeError as error:  # raised by sqlite3 if a message of SQLite quotes bytes that are no text
             raise _unusable(self.path, error.object.decode("utf-8", "backslashreplace")) from None
 
     def require_whole(self) -> None:
-        """Raises `InvalidInput` where the file is damaged; seals do not tell of rows that cannot be found any more."""
+        """Raises `InvalidInput` if the file is damaged. Seals cannot detect rows that SQLite no longer finds."""
         with self._transaction():
-            told = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        if told != "ok":
-            raise _unusable(self.path, told)
+            verdict = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if verdict != "ok":
+            raise _unusable(self.path, verdict)
 
     def close(self) -> None:
         """Afterwards the file is closed."""
@@ -116,7 +116,7 @@ class Journal:
     # ------------------------------------------------------------------ runs and events
 
     def open_run(self, plan: Plan, *, parent: str = "", comment: str = "", snapshot: str = "") -> Run:
-        """Afterwards the run, its plan and the JSON of the snapshot before it are durable, all or none of them.
+        """Afterwards the run, its plan and `snapshot` (the JSON of the snapshot before it) are on disk: all of them or none.
 
         Returns the run, with its first event.
         """
@@ -132,12 +132,12 @@ class Journal:
         return self.run(run.id)
 
     def consent(self, run: str, hosts: Iterable[str]) -> None:
-        """Afterwards it is on record that `hosts` go on in `run` without a whole way back."""
+        """Afterwards the journal holds the consent to change `hosts` in `run` without a whole way back."""
         for host in hosts:
             self.append(run, "consent_given", host=host)
 
     def append(self, run: str, what: What, **fields: Any) -> Event:
-        """Afterwards the event is on disk (F08); watchers are told after that. Fields are those of `Event`."""
+        """Afterwards the event is on disk (F08); then the watchers are called. `fields` are those of `Event`."""
         fields |= {name: _writable(fields[name]) for name in ("text", "error") if name in fields}
         event = Event(0, now(), run, what, **fields)
         row = {name: getattr(event, name) for name in ("at", "run", "what", "wave", "host", "index", "text", "error")}
@@ -156,58 +156,59 @@ class Journal:
         return event
 
     def _head(self, run: str) -> str:
-        """The seal of the run's last event, or of the run itself where it has none yet."""
+        """The seal of the run's last event, or of the run itself if it has none yet."""
         last = self._connection.execute(sa.select(HEADS.c.seal).where(HEADS.c.run == run)).scalar()
         return last or self._connection.execute(sa.select(RUNS.c.seal).where(RUNS.c.id == run)).scalar() or ""
 
     def run(self, name: str) -> Run:
-        """The run called `name`: an id, an unambiguous beginning of one, `last`, or `last-N`. Raises `UnknownName`.
+        """The run called `name`: an id, an unambiguous beginning of one, `last`, or `last-N`.
 
-        Raises `DigestMismatch` where it is not what was written.
+        Raises `UnknownName`, and `DigestMismatch` if a row is not what was written.
         """
         with self._transaction():
             ids = self._connection.execute(sa.select(RUNS.c.id).order_by(RUNS.c.number)).scalars().all()
-            found = pick("run", name, list(ids))
-            head = self._head(found)  # first: who owns the journal may go on meanwhile
-            row = self._connection.execute(sa.select(RUNS).where(RUNS.c.id == found)).one_or_none()
-            rows = self._connection.execute(sa.select(EVENTS).where(EVENTS.c.run == found).order_by(EVENTS.c.seq)).all()
+            run_id = pick("run", name, list(ids))
+            head = self._head(run_id)  # read before the events: the owner of the journal may append more meanwhile
+            row = self._connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).one_or_none()
+            events = sa.select(EVENTS).where(EVENTS.c.run == run_id).order_by(EVENTS.c.seq)
+            rows = self._connection.execute(events).all()
         if row is None:
-            raise damaged(f"run {found}")
+            raise damaged(f"run {run_id}")
         check_run(row, rows, head)
-        plan = codec.loads(row.plan, Plan, source=f"run {found}")
-        return Run(found, row.parent, plan, tuple(_event(row) for row in rows), row.comment)
+        plan = codec.loads(row.plan, Plan, source=f"run {run_id}")
+        return Run(run_id, row.parent, plan, tuple(_event(row) for row in rows), row.comment)
 
     def runs(self) -> tuple[Run, ...]:
         """All runs, oldest first."""
         with self._transaction():
             ids = self._connection.execute(sa.select(RUNS.c.id).order_by(RUNS.c.number)).scalars().all()
-        return tuple(self.run(one) for one in ids)
+        return tuple(self.run(run_id) for run_id in ids)
 
     # ------------------------------------------------------------------ snapshots
 
     def keep_snapshot(self, document: str, *, run: str = "", label: str = "") -> str:
-        """Keep a snapshot's JSON; returns its id. `run` is the run that it was taken before."""
+        """Stores the JSON of a snapshot; returns its id. `run`: the run before which it was taken."""
         with self._transaction():
             return self._insert_snapshot(document, run, label)
 
     def _insert_snapshot(self, document: str, run: str, label: str) -> str:
-        found = new_id()
-        row = {"id": found, "run": run, "label": _writable(label), "document": document}
+        snapshot_id = new_id()
+        row = {"id": snapshot_id, "run": run, "label": _writable(label), "document": document}
         self._connection.execute(SNAPSHOTS.insert(), row | {"seal": seal("", row.values())})
-        return found
+        return snapshot_id
 
     def snapshot_rows(self) -> Iterator[tuple[str, str, str, str]]:
-        """Each snapshot as `snapshot_row` gives it, oldest first, one at a time: of a thousand hosts, one is some 130 MB."""
+        """Each snapshot as `snapshot_row` returns it, oldest first. Read one at a time: a thousand hosts make some 130 MB."""
         with self._transaction():
             ids = self._connection.execute(sa.select(SNAPSHOTS.c.id).order_by(SNAPSHOTS.c.number)).scalars().all()
         return map(self.snapshot_row, ids)
 
-    def snapshot_row(self, found: str) -> tuple[str, str, str, str]:
-        """(id, run, label, document) of the snapshot whose id is `found`. Raises `DigestMismatch` where it is not what was written."""
+    def snapshot_row(self, snapshot_id: str) -> tuple[str, str, str, str]:
+        """(id, run, label, document) of a snapshot. Raises `DigestMismatch` if it is not what was written."""
         with self._transaction():
-            row = self._connection.execute(sa.select(SNAPSHOTS).where(SNAPSHOTS.c.id == found)).one_or_none()
+            row = self._connection.execute(sa.select(SNAPSHOTS).where(SNAPSHOTS.c.id == snapshot_id)).one_or_none()
         if row is None:
-            raise damaged(f"snapshot {found}")
+            raise damaged(f"snapshot {snapshot_id}")
         fields = (row.id, row.run, row.label, row.document)
         check(f"snapshot {row.id}", "", fields, row.seal)
         return fields
@@ -216,22 +217,22 @@ class Journal:
 def _unusable(path: Path, reason: object) -> InvalidInput:
     return InvalidInput(
         f"the journal {path} is damaged or cannot be used: {reason}",
-        hint="mend the disk, or put a copy of the state directory in its place",
+        hint="repair the disk, or replace the state directory with a copy of it",
     )
 
 
 def _writable(text: str) -> str:
-    """`text` in UTF-8, which what hosts and users say need not be: other bytes are written out."""
+    """`text` with bytes that are not UTF-8 written as escapes: output of hosts and arguments of users may hold such bytes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def pick(kind: str, name: str, ids: list[str]) -> str:
-    """The one of `ids` (oldest first) that `name` means: itself, an unambiguous beginning, `last`, `last-N`. Raises `UnknownName`."""
+    """The id in `ids` (oldest first) that `name` means: itself, an unambiguous beginning, `last`, or `last-N`. Raises `UnknownName`."""
     if name == "last" or name.startswith("last-"):
         back = name.removeprefix("last").removeprefix("-") or "0"
         if back.isdigit() and int(back) < len(ids):
             return ids[-1 - int(back)]
-    matching = [one for one in ids if one == name] or [one for one in ids if name and one.startswith(name)]
+    matching = [name] if name in ids else [one for one in ids if name and one.startswith(name)]
     if len(matching) != 1:
         raise UnknownName(kind, name, ids)
     return matching[0]
@@ -241,7 +242,7 @@ def pick(kind: str, name: str, ids: list[str]) -> str:
 def owned(path: Path, command: str) -> Iterator[Journal]:
     """The journal, owned by this process until the block ends. Raises `JournalLocked`, naming the owner.
 
-    The lock is the kernel's (fcntl), so that it dies with its owner and is never stale; the file only tells who that is.
+    The kernel holds the lock (fcntl) and releases it when the owner dies: it is never stale. The lock file only names the owner.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
@@ -267,9 +268,9 @@ def owned(path: Path, command: str) -> Iterator[Journal]:
 
 
 def at_work(path: Path) -> str:
-    """Which other process owns the journal at `path`, '' where none does. Takes nothing: asking keeps no run from beginning.
+    """The other process that owns the journal at `path`, in words; '' if none does. Takes no lock, and so delays no run.
 
-    Not for who owns it: where a process closes a file, it gives up its locks there (fcntl(2)).
+    The owner itself must not call this: a process that closes a file releases its locks on it (fcntl(2)).
     """
     try:
         handle = os.open(path.with_suffix(".lock"), os.O_RDONLY)
@@ -283,7 +284,7 @@ def at_work(path: Path) -> str:
 
 
 def author(argv: Sequence[str]) -> str:
-    """Who is at work here, from where, and by which command, without passwords. With sudo, who called it."""
+    """The user of this process, its host and its command, with passwords masked. Under sudo, the user who called sudo."""
     user = os.environ.get("SUDO_USER") or _user()
     as_root = f" (as {_user()})" if user != _user() else ""
     command = masked(quote([Path(argv[0]).name, *argv[1:]])) if argv else ""
@@ -301,11 +302,11 @@ def _owner(handle: int) -> str:
     with suppress(ValueError, KeyError):
         owner = json.loads(os.pread(handle, 4096, 0))
         return f"{owner['command']!r}, process {owner['pid']} on {owner['host']}, since {owner['since']}"
-    return "it has not said its name"
+    return "its lock file does not name it"
 
 
 def _make_durable(connection: Any, _record: object) -> None:
-    """WAL with synchronous=FULL syncs at every commit (sqlite.org/pragma.html#pragma_synchronous)."""
+    """In WAL mode, synchronous=FULL syncs at every commit (sqlite.org/pragma.html#pragma_synchronous)."""
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -1,4 +1,4 @@
-"""The journal's tables, and the seals over their rows. What they mean, `journal` says."""
+"""Journal schema: the tables of the journal, and the seals over their rows. `journal` reads and writes them."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ EVENTS = sa.Table(
     sa.Column("error", sa.Text, nullable=False),
     _sealed(),
 )
-# The seal of a run's last event: that none is missing after it.
+# The seal of each run's last event: it shows whether events are missing at the end.
 HEADS = sa.Table(
     "heads",
     TABLES,
@@ -63,7 +63,7 @@ SEALED_FIELDS = ("at", "run", "what", "wave", "host", "index", "text", "before",
 
 
 def prepare(connection: sa.Connection, place: object) -> None:
-    """Afterwards the database at `place` has these tables, in this form. Raises `InvalidInput` where it has a newer one."""
+    """Afterwards the database at `place` has these tables, in this format. Raises `InvalidInput` if its format is newer."""
     TABLES.create_all(connection)
     schema = connection.execute(sa.select(META.c.schema)).scalar()
     if schema is None:
@@ -80,8 +80,9 @@ def prepare(connection: sa.Connection, place: object) -> None:
 
 
 def check_run(row: Any, events: Iterable[Any], head: str) -> None:
-    """Raises `DigestMismatch` at the first row of the run that is not what was written. `head` is the seal of what was the last event
-    before `events` were read.
+    """Raises `DigestMismatch` at the first row of a run that is not what was written.
+
+    `head`: the seal of the last event, read before `events`.
     """
     last = check(f"run {row.id}", "", (row.id, row.parent, row.comment, row.plan), row.seal)
     seen = {last}
@@ -94,7 +95,7 @@ def check_run(row: Any, events: Iterable[Any], head: str) -> None:
 
 
 def seal(before: str, fields: Iterable[object]) -> str:
-    """SHA-256 over the seal `before` and the fields, each with its length, so that no two rows run together to the same."""
+    """SHA-256 over the seal `before` and the fields. Each field is preceded by its length: different rows give different input."""
     digest = hashlib.sha256(before.encode())
     for field in fields:
         data = str(field).encode()
@@ -103,19 +104,19 @@ def seal(before: str, fields: Iterable[object]) -> str:
     return digest.hexdigest()
 
 
-def check(what: str, before: str, fields: Sequence[object], found: str) -> str:
-    """The seal that was `found` at a row, where it is the right one. Raises `DigestMismatch` naming `what` the row is about.
+def check(what: str, before: str, fields: Sequence[object], stored: str) -> str:
+    """Returns the `stored` seal of a row if it is right. Raises `DigestMismatch` naming `what` the row is about.
 
-    A row without one was written by a version of this program that knew none; no damage takes a seal away.
+    A row without a seal was written by a version of this program that had none: damage never empties a seal. `before` is returned.
     """
-    if found and found != seal(before, fields):
+    if stored and stored != seal(before, fields):
         raise damaged(what)
-    return found or before
+    return stored or before
 
 
 def damaged(what: str) -> DigestMismatch:
-    """The refusal of a row that is not what was written, or of rows that are not there."""
+    """The error for a row that is not what was written, or is missing."""
     return DigestMismatch(
         f"{what} in the journal is not what was written: nothing is done or undone by it",
-        hint="mend the disk, and put a copy of the state directory in its place",
+        hint="repair the disk, and replace the state directory with a copy of it",
     )

@@ -1,4 +1,4 @@
-"""Modules that are imported when something of theirs is first used: for what a library imports and hardly ever needs."""
+"""Lazy imports: a module is imported when one of its attributes is first used. For modules that libraries import and hardly use."""
 
 import re
 import sys
@@ -11,9 +11,9 @@ from typing import Any
 
 
 def defer(name: str, **known: object) -> None:
-    """From now on `import name` costs nothing, until an attribute of the module is asked for; none that is there changes.
+    """From now on `import name` imports nothing until an attribute is used. A module that is imported already is not changed.
 
-    A package's modules can be imported without it: they find what is `known` of it, and each other.
+    Modules of a deferred package can be imported without the package itself. `known`: attributes that are available at once.
     """
     if name not in sys.modules:
         sys.modules[name] = later = _Later(name, known)
@@ -23,7 +23,7 @@ def defer(name: str, **known: object) -> None:
 
 
 class _Later(ModuleType):
-    """Stands for a module. importlib's own LazyLoader is not safe between threads before Python 3.12."""
+    """A placeholder for a module. The LazyLoader of importlib is not thread-safe before Python 3.12."""
 
     _lock = threading.RLock()
 
@@ -35,7 +35,7 @@ class _Later(ModuleType):
 
     def __getattr__(self, attribute: str) -> Any:
         if "__path__" in vars(self) and find_spec(f"{self.__name__}.{attribute}"):
-            raise AttributeError(attribute)  # a module of the package: whoever wants it imports it
+            raise AttributeError(attribute)  # a module of the package: the importer imports it
         with self._lock:
             if sys.modules.get(self.__name__) is self:
                 del sys.modules[self.__name__]
@@ -43,9 +43,9 @@ class _Later(ModuleType):
 
 
 def version(name: str) -> str:
-    """As `importlib.metadata.version`, which parses a distribution's whole description for this one word, and imports what parses
-    mails for that. The name of the folder tells it: "Recording installed projects" in the Python packaging specifications.
+    """The version of a distribution, as `importlib.metadata.version` returns it, but without importing the parser of its metadata.
 
+    The folder's name holds the version ("Recording installed projects", Python packaging specifications).
     Raises `importlib.metadata.PackageNotFoundError`.
     """
     folder = re.sub(r"[-_.]+", "_", name).lower()

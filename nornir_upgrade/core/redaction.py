@@ -1,4 +1,4 @@
-"""Masking: what hosts say, without the passwords in it. Before it is kept as well as before it is shown."""
+"""Redaction: passwords in output of hosts are masked, before it is stored and before it is shown."""
 
 import re
 
@@ -11,5 +11,5 @@ _MASK = "***"
 
 
 def masked(text: str) -> str:
-    """`text` without the passwords that it holds."""
+    """`text` with each password replaced by `***`."""
     return _AS_SETTING.sub(rf"\1{_MASK}", _IN_URL.sub(rf"\1:{_MASK}", text))

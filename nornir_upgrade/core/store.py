@@ -1,7 +1,7 @@
-"""Content-addressed store: bytes under their SHA-256. Keeps what undo would need: configuration, dumps, packages.
+"""Store: bytes, each object named by its SHA-256. Holds what a way back needs: configuration, dumps, package files.
 
-Every object is 0600 in 0700 directories from its first byte, written beside its place and renamed after fsync, and
-verified on the way in and out. An object is therefore whole or absent.
+An object is 0600 in 0700 directories from its first byte. It is written beside its place, synced, and renamed. Its digest is
+verified when it is written and when it is read. An object is therefore whole or absent.
 """
 
 import errno
@@ -34,7 +34,7 @@ class Store:
         self.root = root
 
     def put(self, data: bytes) -> str:
-        """Afterwards `data` is kept durably; returns its digest."""
+        """Afterwards `data` is on disk. Returns its digest."""
 
         def write(sink: BinaryIO) -> None:
             sink.write(data)
@@ -42,9 +42,9 @@ class Store:
         return self.fill(write)
 
     def fill(self, writer: Callable[[BinaryIO], None], *, expected: str = "") -> str:
-        """Keep what `writer` writes into the file it is given; returns its digest. Nothing is kept when `writer` raises.
+        """Stores what `writer` writes into the file that it gets. Returns the digest. If `writer` raises, nothing is stored.
 
-        Raises `DigestMismatch` where that is not `expected` (any will do where that is ''), `DiskFull` where it does not fit.
+        Raises `DigestMismatch` if the digest is not `expected` ('' accepts any), `DiskFull` if the object does not fit.
         """
         with self._room(), self._incoming() as name:
             with name.open("r+b") as file:
@@ -52,13 +52,13 @@ class Store:
                 digest = _digest(file)
                 os.fsync(file.fileno())
             if expected not in ("", digest):
-                raise DigestMismatch(f"what came is {digest}, not {expected}", hint="nothing of it was kept")
+                raise DigestMismatch(f"the received bytes are {digest}, not {expected}", hint="none of them were kept")
             self._adopt(name, digest)
         return digest
 
     @contextmanager
     def _incoming(self) -> Iterator[Path]:
-        """A new file beside the objects, which is gone afterwards where it did not become one."""
+        """A new file beside the objects. It is removed afterwards unless it became an object."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.root, prefix=_INCOMING)  # mkstemp: 0600, exclusive
         os.close(handle)
@@ -75,17 +75,17 @@ class Store:
             if error.errno not in _FULL:
                 raise
             raise DiskFull(
-                f"{self.root}: {error.strerror}", hint="make room there, then go on; what was kept before is whole"
+                f"{self.root}: {error.strerror}", hint="make room there, then continue; objects stored before are whole"
             ) from None
 
     def get(self, digest: str) -> bytes:
-        """The bytes under `digest`. Raises `Unobtainable` when not kept, `DigestMismatch` when damaged."""
+        """The bytes of an object. Raises `Unobtainable` if the store lacks it, `DigestMismatch` if it is damaged."""
         with self.open(digest) as file:
             return file.read()
 
     @contextmanager
     def open(self, digest: str) -> Iterator[BinaryIO]:
-        """The object as a file at its start, verified first. Raises as `get`."""
+        """The object as a file, positioned at its start and verified. Raises as `get`."""
         path = self._path(digest)
         try:
             file = path.open("rb")
@@ -98,20 +98,20 @@ class Store:
             yield file
 
     def size(self, digest: str) -> int:
-        """The size of an object in bytes. Raises `Unobtainable` when not kept."""
+        """The size of an object in bytes. Raises `Unobtainable` if the store lacks it."""
         try:
             return self._path(digest).stat().st_size
         except FileNotFoundError:
             raise self._absent(digest) from None
 
     def digests(self) -> Iterator[str]:
-        """Every object, as it is called; whether it is whole is another question."""
+        """The digests of all objects, by their names. Verifies none of them."""
         for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*")):
             if _DIGEST.fullmatch(path.name) and path.parent.name == path.name[:2]:
                 yield path.name
 
     def damaged(self, digest: str) -> str:
-        """What is wrong with an object, in words; '' where it is whole."""
+        """What is wrong with an object, in words; '' if it is whole."""
         try:
             with self.open(digest):
                 return ""
@@ -119,14 +119,14 @@ class Store:
             return failure.message
 
     def remove(self, digest: str) -> None:
-        """Afterwards the object is gone, durably."""
+        """Afterwards the object is removed, on disk too."""
         path = self._path(digest)
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
             _sync_directory(path.parent)
 
     def sweep(self) -> None:
-        """Afterwards nothing is left of what never became an object. For who knows that nobody is writing."""
+        """Removes files of objects that were never completed. Call it only while nobody writes."""
         for path in self.root.glob(f"{_INCOMING}*"):
             path.unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
-"""Waiting: whoever waits for a lock or for a host on a host says so at once, and again now and then; who shows it listens.
+"""Waiting: code that waits for a lock or a host announces it at once, and again every 30 s. Progress displays listen.
 
-Imports nothing: every floor may say that it waits. Listeners are called in the thread of whoever waits, and must be quick.
+Imports no module of ours, so that every room may announce. Listeners are called in the waiting thread, and must be quick.
 """
 
 import threading
@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-AGAIN = 30.0  # seconds after which the same is said again
+AGAIN = 30.0  # seconds after which the same wait is announced again
 
 Listener = Callable[[str, str], None]
-"""Is told the host, and what it waits for."""
+"""Called with the host, and what is waited for."""
 
 _lock = threading.Lock()
 _listeners: list[Listener] = []
@@ -20,7 +20,7 @@ _said: dict[tuple[str, str], float] = {}
 
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
-    """Within the block `listener` is told of all that waits."""
+    """Within the block, `listener` is called for every wait."""
     with _lock:
         _listeners.append(listener)
     try:
@@ -32,7 +32,7 @@ def heard_by(listener: Listener) -> Iterator[None]:
 
 
 def say(host: str, what: str) -> None:
-    """Afterwards it has been said that `host` waits for `what`, if nobody said so just now."""
+    """Calls the listeners: `host` waits for `what`. Does nothing if the same wait was announced less than 30 s ago."""
     with _lock:
         now = time.monotonic()
         if now - _said.get((host, what), -AGAIN) < AGAIN:
@@ -40,5 +40,5 @@ def say(host: str, what: str) -> None:
         _said[host, what] = now
         listeners = tuple(_listeners)
     for listener in listeners:
-        with suppress(Exception):  # who only tells ends nobody's work
+        with suppress(Exception):  # a display that fails must not end the work
             listener(host, what)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nornir_upgrade.core.error_output import told
+from nornir_upgrade.core.error_output import excerpt
 from nornir_upgrade.core.errors import CommandFailed, DiskFull
 from nornir_upgrade.core.packaging.deb import arrangement, transaction
 from nornir_upgrade.core.transport.host import Result
@@ -68,7 +68,7 @@ IMMUTABLE = [
     ],
 )
 def test_what_says_why_comes_first(lines: list[str], first: list[str]) -> None:
-    found = told("\n".join(lines)).splitlines()
+    found = excerpt("\n".join(lines)).splitlines()
     assert found[: len(first)] == first
     assert len(found) <= 12 and all(len(line) <= 200 for line in found)
     assert lines == CONF or not any(line.startswith(("Conf ", "create mode")) for line in found)
@@ -76,11 +76,11 @@ def test_what_says_why_comes_first(lines: list[str], first: list[str]) -> None:
 
 def test_no_warning_hides_what_the_system_refused() -> None:
     lines = [*(f"W: {number}" for number in range(20)), "tar: No space left on device"]
-    assert "tar: No space left on device" in told("\n".join(lines)).splitlines()
+    assert "tar: No space left on device" in excerpt("\n".join(lines)).splitlines()
 
 
 def test_a_long_line_keeps_the_fault_that_it_names() -> None:
-    (line,) = told(f"{COMMIT}: Operation not permitted, {'y' * 400}").splitlines()
+    (line,) = excerpt(f"{COMMIT}: Operation not permitted, {'y' * 400}").splitlines()
     assert line.startswith("git commit") and "Operation not permitted" in line and len(line) <= 200
 
 
