@@ -1,4 +1,4 @@
-"""Error output: an excerpt of a failed command's output: the lines that name a cause, then the last lines. Imports no module of ours."""
+"""Error output: an excerpt of a failed command's output: lines that name a cause, then the last lines. Imports no module of ours."""
 
 import re
 from collections.abc import Sequence

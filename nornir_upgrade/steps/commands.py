@@ -1,4 +1,4 @@
-"""Commands: what no other step can say. Each names its way back, or is a point of no return."""
+"""Command: runs a program, for changes that no other step covers. It names its way back, or is a point of no return."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,10 +11,10 @@ from nornir_upgrade.core.transport.host import Host, quote
 
 @dataclass(frozen=True, slots=True)
 class RunCommand(Step, kind="command"):
-    """`argv` was run to its end, with status 0, as a job. It must be harmless to run twice: an interrupted one is run again.
+    """`argv` has ended with status 0, run as a job. It must be harmless to run twice: after an interruption it is run again.
 
-    Its way back is the command `undo`, or the restore of the capture named `covered`. With neither it is a point of no
-    return, which is shown in the plan and passed only with consent. `timeout` in seconds.
+    Its way back is the command `undo`, or the restore of the capture named `covered`. Without either it is a point of no
+    return: the plan shows it, and a run passes it only with consent. `timeout` in seconds.
     """
 
     argv: tuple[str, ...]

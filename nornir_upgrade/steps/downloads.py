@@ -1,4 +1,4 @@
-"""Downloads: what later transactions will install is fetched before any service stops, into the host's own package manager's cache."""
+"""Download: package files are fetched into the package manager's cache on the host, before any service stops."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~^%-]*\.(deb|rpm)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class NewRepository:
-    """A file of repositories that the host does not have yet."""
+    """A repository file that the host does not have yet."""
 
     path: str
     text: str
@@ -25,11 +25,10 @@ class NewRepository:
 
 @dataclass(frozen=True, slots=True)
 class DownloadPackages(Step, kind="download"):
-    """Transactions that together lead to `want` find every file in the cache once `repositories` are the host's; and no file
-    called one of `gone` stands there.
+    """The cache holds every file that the transactions towards `want` need, and no file named in `gone`.
 
-    The host's package manager knows the repositories for this one call alone. Undone, what came goes again. A file that goes is not
-    brought back by undoing that: nobody is promised what stands in a cache.
+    The package manager uses `repositories` only for this download. Undoing removes the downloaded files. Undoing a removal
+    downloads nothing: no one relies on a file in a cache.
     """
 
     want: tuple[PackageWant, ...]
@@ -39,12 +38,12 @@ class DownloadPackages(Step, kind="download"):
     kind: Literal["download"] = "download"
 
     def __post_init__(self) -> None:
-        """Refuses what is no name, architecture, version or file name before anything hears of it. Raises `InvalidInput`."""
-        for one in self.want:
-            family_of(self.family).check(one)
+        """Raises `InvalidInput` for a bad name, architecture, version or file name, before any command gets it."""
+        for package in self.want:
+            family_of(self.family).check(package)
         for name in self.gone:
             if not _FILE.fullmatch(name):
-                raise InvalidInput(f"{name!r} is no name of a package file")
+                raise InvalidInput(f"{name!r} is not the name of a package file")
 
     def observe(self, host: Host, store: Store) -> Step:
         names = {*self.gone, *names_of(self.family, self.want, self._present(host))}
@@ -58,12 +57,12 @@ class DownloadPackages(Step, kind="download"):
             return ""
         before = cached(host, self.family, names)
         try:
-            download(host, self.family, {one.path: one.text for one in self.repositories}, self.want, present)
+            download(host, self.family, {file.path: file.text for file in self.repositories}, self.want, present)
         except DiskFull:
-            drop(host, self.family, set(names) - before)  # whatever runs there needs the room now
+            drop(host, self.family, set(names) - before)  # services of the host need the room now
             raise
-        came = len(cached(host, self.family, names) - before)
-        return f"{came} files came" if came else "all were there"
+        fetched = len(cached(host, self.family, names) - before)
+        return f"{fetched} files came" if fetched else "all were there"
 
     def _present(self, host: Host) -> tuple[Package, ...]:
         manager = family_of(self.family).manager

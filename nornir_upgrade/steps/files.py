@@ -1,4 +1,4 @@
-"""Files: capture a tree, and restore it, touching only what differs."""
+"""Files: capture a tree, and restore it. A restore writes only files that differ."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from nornir_upgrade.core.transport.odd_names import is_odd, shown
 
 @dataclass(frozen=True, slots=True)
 class CaptureFiles(Step, kind="capture_files"):
-    """Everything at and below `roots` is in the store, so that it can be restored. Changes nothing on the host."""
+    """The store holds everything at and below `roots`. Nothing changes on the host."""
 
     roots: tuple[str, ...]
     name: str
@@ -23,7 +23,7 @@ class CaptureFiles(Step, kind="capture_files"):
         return captured(self.roots, host, store)
 
     def apply(self, host: Host, store: Store) -> None:
-        """Nothing: the capture was made when it was observed."""
+        """Does nothing: `observe` made the capture."""
 
     def describe(self) -> str:
         return f"capture {', '.join(self.roots)}"
@@ -35,9 +35,9 @@ class CaptureFiles(Step, kind="capture_files"):
 
 @dataclass(frozen=True, slots=True)
 class RestoreFiles(Step, kind="restore_files"):
-    """At and below `roots` stand exactly `entries`, byte for byte, with their modes and owners; the bytes are in the store.
+    """At and below `roots` there are exactly `entries`: bytes, modes and owners. The store holds the bytes.
 
-    What stands at and below `spare` is left as it is, whatever it is. So is what has a name that is no UTF-8.
+    Paths at and below `spare` are left as they are. So are paths whose names are not UTF-8.
     """
 
     roots: tuple[str, ...]
@@ -51,9 +51,9 @@ class RestoreFiles(Step, kind="restore_files"):
     def apply(self, host: Host, store: Store) -> None:
         tree = tuple(map(shown, host.tree(_checked(self.roots))))
         odd = {state.path for state in (*tree, *self.entries) if is_odd(state)}
-        wanted = {one.path: one for one in self.entries if one.path not in odd and not self._spares(one.path)}
-        present = {one.path: one for one in tree if one.path not in odd and not self._spares(one.path)}
-        for path in sorted(present, reverse=True):  # what is below a directory goes before it
+        wanted = {entry.path: entry for entry in self.entries if entry.path not in odd and not self._spares(entry.path)}
+        present = {state.path: state for state in tree if state.path not in odd and not self._spares(state.path)}
+        for path in sorted(present, reverse=True):  # the contents of a directory are removed before it
             if path not in wanted or wanted[path].kind != present[path].kind:
                 host.place(FileState(path, "absent"))
                 del present[path]
@@ -66,21 +66,24 @@ class RestoreFiles(Step, kind="restore_files"):
         return f"restore {', '.join(self.roots)}{but}"
 
     def _spares(self, path: str) -> bool:
-        return any(path == one or path.startswith(f"{one}/") for one in self.spare)
+        return any(path == root or path.startswith(f"{root}/") for root in self.spare)
 
 
 def captured(roots: tuple[str, ...], host: Host, store: Store) -> RestoreFiles:
-    """The step that restores what stands at and below `roots` now; the bytes are in the store, but for names that are no UTF-8."""
+    """The step that restores everything at and below `roots` as it is now. The store holds the bytes, except under odd names.
+
+    Raises `StateDiffers` if a file changes meanwhile.
+    """
     entries = tuple(map(shown, host.tree(_checked(roots))))
-    digests = {one.path: one.digest for one in entries if one.kind == "file" and not is_odd(one)}
+    digests = {entry.path: entry.digest for entry in entries if entry.kind == "file" and not is_odd(entry)}
     missing = [path for path, digest in digests.items() if digest not in store]
     for path, data in host.read_many(missing).items():
         if store.put(data) != digests[path]:
             raise StateDiffers(
-                f"{host.name}: {path} changed while it was captured", hint="see who writes it, then resume"
+                f"{host.name}: {path} changed while being captured", hint="find out who writes it, then resume"
             )
-    if lost := [path for path in missing if digests[path] not in store]:
-        raise StateDiffers(f"{host.name}: {', '.join(lost)} vanished while being captured", hint="resume")
+    if vanished := [path for path in missing if digests[path] not in store]:
+        raise StateDiffers(f"{host.name}: {', '.join(vanished)} vanished while being captured", hint="resume")
     return RestoreFiles(roots, entries)
 
 
@@ -95,5 +98,5 @@ def _make(wanted: FileState, present: FileState | None, host: Host, store: Store
 def _checked(roots: Iterable[str]) -> tuple[str, ...]:
     for root in roots:
         if not absolute(root):
-            raise InvalidInput(f"{root!r} is no absolute path without '..'")
+            raise InvalidInput(f"{root!r} is not an absolute path without '..'")
     return tuple(roots)

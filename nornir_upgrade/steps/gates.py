@@ -1,4 +1,4 @@
-"""Gates: health checks as values. A gate changes nothing; it waits until what it says is true, or raises `GateFailed`."""
+"""Gates: health checks as steps. A gate changes nothing. It waits until its condition is true, or raises `GateFailed`."""
 
 import time
 from abc import abstractmethod
@@ -20,7 +20,7 @@ _CONNECT = 'exec 3<>"/dev/tcp/$1/$2"'  # bash(1), Redirection
 
 
 class Gate(Step):
-    """Base of the gates: nothing to observe, nothing to undo. `timeout` in seconds."""
+    """Base of the gates. A gate observes nothing and undoes nothing. `timeout` in seconds."""
 
     __slots__ = ()
     timeout: float
@@ -37,7 +37,7 @@ class Gate(Step):
 
     @abstractmethod
     def trouble(self, host: Host, store: Store) -> str:
-        """What is wrong now, in words; empty when the gate passes."""
+        """What is wrong now, in words; '' if the gate passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ class ServiceActive(Gate, kind="gate_service"):
 
 @dataclass(frozen=True, slots=True)
 class ServicesKept(Gate, kind="gate_services"):
-    """Of `services`, which ran before, none has failed, and none that starts at boot has stopped.
+    """None of `services`, which ran before, has failed; none that starts at boot has stopped.
 
-    One that is gone went with its package. One that something else starts when it is wanted (a socket), or that does its work and
-    ends, may be inactive. Instances that are called after one of them (PostgreSQL's clusters) must not have failed either.
+    A service that no longer exists was removed with its package. A service that a socket starts on demand, or that ends after its
+    work, may be inactive. Instances of these services (`NAME@...`, such as PostgreSQL's clusters) must not have failed either.
     """
 
     services: tuple[str, ...]
@@ -72,15 +72,15 @@ class ServicesKept(Gate, kind="gate_services"):
         units = (f"{name}{instance}.service" for name in self.services for instance in ("", "@*"))
         text = host.run(("systemctl", "show", f"--property={_KEPT}", "--", *units)).text
         blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n")]
-        wrong = [f"{one['Id'].removesuffix('.service')} is {one['ActiveState']}" for one in blocks if _is_lost(one)]
-        return f"ran before: {'; '.join(wrong)}" if wrong else ""
+        lost = [f"{unit['Id'].removesuffix('.service')} is {unit['ActiveState']}" for unit in blocks if _is_lost(unit)]
+        return f"ran before: {'; '.join(lost)}" if lost else ""
 
     def describe(self) -> str:
         return f"the other {len(self.services)} services that ran still run"
 
 
 def _is_lost(unit: Mapping[str, str]) -> bool:
-    """Whether a unit that ran should run, and does not."""
+    """Whether a unit that ran before should run now, but does not."""
     if unit["LoadState"] != "loaded" or unit["ActiveState"] in ("active", "reloading"):
         return False
     if "@" in unit["Id"]:
@@ -91,7 +91,7 @@ def _is_lost(unit: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PortOpen(Gate, kind="gate_port"):
-    """Something on the host accepts TCP connections at `address`:`port`. `services`: the names of which one must run for that."""
+    """The host accepts TCP connections at `address`:`port`. `services`: one of these must run for that."""
 
     port: int
     address: str = "127.0.0.1"
@@ -109,9 +109,9 @@ class PortOpen(Gate, kind="gate_port"):
 
 @dataclass(frozen=True, slots=True)
 class HttpStatus(Gate, kind="gate_http"):
-    """`url`, asked by the host's own curl, answers with `status` and a body that contains `contains`.
+    """`url`, requested by curl on the host, answers with `status` and a body that contains `contains`.
 
-    `services`: as of a port. `says` is what `contains` was made of: `{version}` in it stands for the version of one of `packages`.
+    `services`: as in `PortOpen`. `says`: the template of `contains`; `{version}` in it is the version of one of `packages`.
     """
 
     url: str
@@ -170,10 +170,9 @@ class CommandSucceeds(Gate, kind="gate_command"):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseDumps(Gate, kind="gate_dump"):
-    """A dump of `database` comes out whole: the login is right, and there is room for it on the host and in the store.
+    """`database` can be dumped: the login works, and the dump fits on the host and into the store.
 
-    The dump stays in the store, where one of the same content takes no second place. Nothing is ever restored from it: rows are
-    written after it.
+    The dump stays in the store; one of equal content takes no more room. It is never restored: rows are written after it.
     """
 
     database: str

@@ -1,4 +1,4 @@
-"""INI files: set or unset one option, and leave every other byte alone."""
+"""INI file: set or unset one option. Every other byte stays as it is."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,9 +15,9 @@ from .files import captured
 
 @dataclass(frozen=True, slots=True)
 class SetOption(Step, kind="ini"):
-    """In the INI file at `path`, `option` of `section` has `value`; `None`: it is not set. Mode and owner stay.
+    """In the INI file at `path`, `option` of `section` has `value`, or is not set if `value` is `None`. Mode and owner stay.
 
-    What it observes restores the whole file, so that undoing brings back its bytes, not just the option's meaning.
+    `observe` captures the whole file: undoing restores its bytes, not just the option.
     """
 
     path: str
@@ -32,9 +32,7 @@ class SetOption(Step, kind="ini"):
     def apply(self, host: Host, store: Store) -> None:
         (state,) = host.stat((self.path,))
         if state.kind != "file":
-            raise InvalidInput(
-                f"{host.name}: {self.path} is no file, so that [{self.section}] {self.option} cannot be set"
-            )
+            raise InvalidInput(f"{host.name}: {self.path} is not a file: [{self.section}] {self.option} cannot be set")
         present = host.read(self.path)
         wanted = edited(present, self, f"{host.name}:{self.path}")
         if wanted != present:
@@ -46,7 +44,7 @@ class SetOption(Step, kind="ini"):
 
 
 def edited(data: bytes, want: SetOption, source: str) -> bytes:
-    """`data` with the option set or unset. A section that this leaves empty stays. Raises `InvalidInput` naming `source`."""
+    """`data` with the option set or unset. An empty section stays. Raises `InvalidInput` naming `source` if `data` is not INI."""
     document = ConfigUpdater(strict=False, allow_no_value=True, delimiters=("=",), empty_lines_in_values=False)
     document.optionxform = str  # type: ignore[assignment]  # option names keep their case
     try:

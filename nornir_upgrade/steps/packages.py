@@ -1,4 +1,4 @@
-"""Packages: each at its exact version, or gone, with its marks; all of them in one transaction of the host's own package manager."""
+"""Packages: each at an exact version or removed, with its marks, in one transaction of the host's own package manager."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -33,11 +33,11 @@ _SHOWN = 3
 class SetPackages(Step, kind="packages"):
     """Every package in `want` is as wanted, and no other package changed.
 
-    Maintainer scripts do not start the services `keep_stopped` meanwhile. `downgrade`: versions may go down. `configuration`
-    names the capture of the packages' conffiles, which is restored before the old versions come back: what only the new ones
-    had must be gone by then, or dpkg keeps it in mind as a conffile that somebody removed, and never installs it again.
-    On the way down, versions that the host's own repositories have lost come out of escrow. `theirs` are packages of others,
-    which are wanted as long as they are there: whoever removes one meanwhile is not in the way.
+    - `keep_stopped`: services that maintainer scripts must not start meanwhile.
+    - `downgrade`: versions may decrease. Files of versions that the host's repositories lack are then taken from escrow.
+    - `configuration`: the capture of the packages' conffiles, restored before the old versions are installed. Conffiles that only
+      the new versions have must be removed by then: dpkg would remember them as deleted by somebody, and never install them again.
+    - `theirs`: packages of others. They are wanted only while they are installed: if somebody removes one, it is left out.
     """
 
     want: tuple[PackageWant, ...]
@@ -49,9 +49,9 @@ class SetPackages(Step, kind="packages"):
     kind: Literal["packages"] = "packages"
 
     def __post_init__(self) -> None:
-        """Refuses what is no name, architecture or version before anything hears of it. Raises `InvalidInput`."""
-        for one in self.want:
-            self._family.check(one)
+        """Raises `InvalidInput` for a bad name, architecture, version or unit, before any command gets it."""
+        for package in self.want:
+            self._family.check(package)
         for unit in self.keep_stopped:
             check_unit(unit)
 
@@ -65,7 +65,7 @@ class SetPackages(Step, kind="packages"):
         return SetPackages(want, self.keep_stopped, downgrade=True, family=self.family)
 
     def apply(self, host: Host, store: Store) -> str:
-        host.follow(JOB)  # of a controller that is no more
+        host.follow(JOB)  # a job that a dead controller started
         self._family.quieten(host)
         present = self._present(host)
         return self._of_what_is_there(present)._reach(host, store, present)
@@ -81,12 +81,12 @@ class SetPackages(Step, kind="packages"):
         return self._family.record(result)
 
     def _of_what_is_there(self, present: Sequence[Package]) -> "SetPackages":
-        """The same without the packages of others that are gone."""
-        gone = set(self.theirs) - {one.key for one in present if one.unpacked}
-        return replace(self, want=tuple(one for one in self.want if one.key not in gone)) if gone else self
+        """This step without the packages of others that are no longer installed."""
+        gone = set(self.theirs) - {package.key for package in present if package.unpacked}
+        return replace(self, want=tuple(want for want in self.want if want.key not in gone)) if gone else self
 
     def _transact(self, host: Host, store: Store, present: Sequence[Package]) -> Result:
-        """One transaction. Where repositories do not give what their indexes name, nothing was done, and the escrow stands in."""
+        """One transaction. If a repository lacks files that its index lists, nothing was done: it is repeated with all from escrow."""
         due = self.want if self.downgrade else ()
         try:
             with supplied(host, store, self.family, due, present) as delivered:
@@ -98,7 +98,7 @@ class SetPackages(Step, kind="packages"):
             return self._change(host, present, delivered)
 
     def _arranged(self, host: Host, present: Sequence[Package], delivered: Delivered) -> Arrangement:
-        """The host's own package manager must say that it would do what is wanted, and nothing else; in a safe order."""
+        """The safe order of the transaction. Raises `SimulationDiffers` if the package manager would do something else."""
         expected = implied(self.want, present).changes
         self._family.refuse(host, {(change.name, change.arch, change.old) for change in expected if change.old})
         manager = self._family.manager
@@ -110,8 +110,8 @@ class SetPackages(Step, kind="packages"):
             if isinstance(refusal, CommandFailed):
                 raise SimulationDiffers(f"the package manager refuses: {refusal.message}", hint="nothing was done")
             raise refusal
-        said = manager.parse_simulation(result.text, present)
-        if lines := surprises(said.changes, expected, self.want, present):
+        simulated = manager.parse_simulation(result.text, present)
+        if lines := surprises(simulated.changes, expected, self.want, present):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")
         return self._family.arrange(host, simulation, downgrade=self.downgrade)
 
@@ -119,7 +119,7 @@ class SetPackages(Step, kind="packages"):
         arrangement = self._arranged(host, present, delivered)
         change = self._family.manager.change(self.want, present, downgrade=self.downgrade, wait=LOCK_WAIT)
         informed = delivered.known_to_all(change)
-        host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
+        host.forget(JOB)  # a job of this name that succeeded did so before the present state was read
         commands = self._family.commands(informed, self.keep_stopped, arrangement)
         result = host.job(JOB, (*commands, *delivered.withdrawal))
         if complaint := self._family.complaint(host.name, result):
@@ -138,25 +138,27 @@ class SetPackages(Step, kind="packages"):
         away = "purge" if self.family == "deb" else "remove"
         verbs = {"installed": "install", "config-files": "remove", "absent": away}
         groups: dict[str, list[str]] = {"install": [], "remove": [], "purge": []}
-        for one in self.want:
-            groups[verbs[one.goal]].append(f"{one.name} {one.version}".strip())
+        for want in self.want:
+            groups[verbs[want.goal]].append(f"{want.name} {want.version}".strip())
         return "; ".join(f"{verb} {_listed(names)}" for verb, names in groups.items() if names) or "no package changes"
 
 
 def surprises(
-    said: Sequence[PackageChange],
+    simulated: Sequence[PackageChange],
     expected: Sequence[PackageChange],
     want: Sequence[PackageWant],
     present: Sequence[Package] = (),
 ) -> tuple[str, ...]:
-    """What a simulation would do that was not expected, and what it would not do that was; one line each.
+    """The differences between a simulation and the expected changes, one line each.
 
-    A package in `want` may be installed again at the version that it has: that is how a broken one is mended. Of what stands in
-    several versions it counts which of them goes.
+    A package in `want` may be installed again at its present version: this repairs a broken package. Of a package that is
+    installed in several versions, the removed version counts too.
     """
     named = by_key(want)
-    several = {key for ones in (named, by_key(present)) for key, versions in ones.items() if len(versions) > 1}
-    doing = {_goal(one, several): one for one in said if one.old != one.new or _name(one) not in named}
+    several = {key for keyed in (named, by_key(present)) for key, versions in keyed.items() if len(versions) > 1}
+    doing = {
+        _goal(change, several): change for change in simulated if change.old != change.new or _name(change) not in named
+    }
     due = {_goal(change, several): change for change in expected}
     return (
         *(f"would also change {doing[goal]}" for goal in sorted(doing.keys() - due.keys())),
@@ -165,15 +167,16 @@ def surprises(
 
 
 def as_they_are(want: Iterable[PackageWant], present: Iterable[Package]) -> tuple[PackageWant, ...]:
-    """What undoes `want`: each of its packages as it is in `present`."""
+    """The wants that undo `want`: each of its packages as it is in `present`."""
     named = by_name(present)
-    keys = {standing_for(one, named.get(one.name, ())) or one.key for one in want}
-    return tuple(one for key in sorted(keys) for one in as_is(key, named.get(key.name, ())))
+    keys = {standing_for(wanted, named.get(wanted.name, ())) or wanted.key for wanted in want}
+    return tuple(wanted for key in sorted(keys) for wanted in as_is(key, named.get(key.name, ())))
 
 
 def as_is(key: PackageName, present: Sequence[Package]) -> tuple[PackageWant, ...]:
-    """What is wanted when the package is to be as it is: an interrupted one counts as installed at the version it shows, and of
-    several of which one alone may stand, the newest counts.
+    """The wants for a package as it is now. A half-installed package counts as installed at the version it shows.
+
+    Of several broken versions the newest counts: only one of them may be installed.
     """
     now = [package for package in present if package.key == key]
     if not now:

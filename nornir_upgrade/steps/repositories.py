@@ -1,4 +1,4 @@
-"""Repositories: a file that tells apt or dnf where packages come from (sources.list(5), dnf.conf(5)), and the indexes that it names."""
+"""Repository: a repository file of apt or dnf (sources.list(5), dnf.conf(5)), and the indexes that it names."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ _PLACE = re.compile(r"/etc/apt/.*|/etc/yum\.repos\.d/[^/]+\.repo")
 _UPDATE_LIMIT = 600.0  # seconds
 _SILENT = "its indexes cannot be fetched now"
 
-# apt-get(8), indextargets: an index of which nobody knows whether it still holds must not be taken for one that does.
+# apt-get(8), indextargets. An index that could not be refreshed may be out of date: it is removed.
 _FORGET = """\
 apt-get -o Dir::Etc::sourcelist="$1" -o Dir::Etc::sourceparts=- indextargets --format '$(FILENAME)' 'Identifier: Packages' |
   xargs -r -d '\\n' rm -f --
@@ -33,7 +33,7 @@ _PAUSE = 2.0  # seconds between two tries at the lock of the indexes, for which 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The command that fetches indexes, in words too, and what it died of where it did not end well."""
+    """The command that fetches indexes, its name in messages, and the function that makes the error of a failure."""
 
     argv: tuple[str, ...]
     words: str
@@ -42,14 +42,13 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class SetRepository(Step, kind="repository"):
-    """The file at `path` holds `text`, or the bytes in the store under `digest`, or is absent when neither is given;
-    and apt or dnf, whichever reads files there, knows the indexes that it names.
+    """The file at `path` holds `text`, or the stored bytes of `digest`, or is absent if neither is given. apt or dnf has its indexes.
 
-    Only these are fetched, so that no other repository that is out of order stands in the way of going back; and where the
-    file goes nothing is, since nobody looks any longer at the indexes it named. A file that is put back as it was need not name
-    a repository that still answers, once packages are kept in escrow: what it offered is not counted on then.
-    `mode`, `owner` and `group` are those of a file that comes back; one that is there keeps its own. `replaces`: the digest of the
-    file whose text was rewritten to `text`; another one is left alone.
+    Only the indexes of this file are fetched: a broken repository elsewhere does not prevent a way back. Removing the file fetches
+    nothing. A restored file may name a repository that no longer answers, if there is an escrow: its packages are then not used.
+
+    - `mode`, `owner`, `group`: of a file that is made anew; an existing file keeps its own.
+    - `replaces`: the digest of the text from which `text` was made; a file with another digest is not overwritten.
     """
 
     path: str
@@ -63,7 +62,7 @@ class SetRepository(Step, kind="repository"):
 
     def __post_init__(self) -> None:
         if not absolute(self.path) or not _PLACE.fullmatch(self.path):
-            raise InvalidInput(f"{self.path!r} is no path below /etc/apt/, and no .repo file in /etc/yum.repos.d/")
+            raise InvalidInput(f"{self.path!r} is neither below /etc/apt/, nor a .repo file in /etc/yum.repos.d/")
 
     def observe(self, host: Host, store: Store) -> Step:
         (state,) = host.stat((self.path,))
@@ -99,7 +98,7 @@ class SetRepository(Step, kind="repository"):
         return ""
 
     def _refuse_edited(self, host: Host, now: bytes | None) -> None:
-        """Raises `StateDiffers` where the file is not the one that was rewritten: an edit would be lost."""
+        """Raises `StateDiffers` if the file is not the one whose text was rewritten: an edit would be lost."""
         if self.replaces and (now is None or hashlib.sha256(now).hexdigest() != self.replaces):
             raise StateDiffers(
                 f"{host.name}: {self.path} changed since the plan was made", hint="nothing was written; plan again"
@@ -119,7 +118,7 @@ class SetRepository(Step, kind="repository"):
 
 
 def _update_deb(path: str) -> Update:
-    """apt-get, looking at the sources file at `path` and at no other."""
+    """apt-get update, with the sources file at `path` only."""
     argv = (
         *("apt-get", "-q", "-o", f"Dir::Etc::sourcelist={path}", "-o", "Dir::Etc::sourceparts=-"),
         *("-o", "APT::Get::List-Cleanup=false", "-o", "APT::Update::Error-Mode=any", "update"),
@@ -128,7 +127,7 @@ def _update_deb(path: str) -> Update:
 
 
 def _update_rpm(data: bytes) -> Update | None:
-    """dnf, with those repositories alone that the file enables; None where there are none."""
+    """dnf makecache, with the repositories that the file enables; `None` if it enables none."""
     enabled = [word for name in repo_file.enabled(data.decode()) for word in ("--repo", name)]
     argv = (
         "dnf",
@@ -142,10 +141,10 @@ def _update_rpm(data: bytes) -> Update | None:
 
 
 def _fetch(host: Host, update: Update, path: str) -> None:
-    """Fetch the indexes that the file at `path` names, and leave all others alone.
+    """Fetches the indexes that the file at `path` names, and no others.
 
-    Raises `CommandFailed` when one cannot be fetched or is not signed as it must be, `PackageManagerLocked` when another
-    process keeps the lock of the indexes.
+    Raises `CommandFailed` if an index cannot be fetched or its signature is wrong, `PackageManagerLocked` if another
+    process holds the lock of the indexes too long.
     """
     deadline = time.monotonic() + LOCK_WAIT
     while (result := host.run(update.argv, timeout=_UPDATE_LIMIT, check=False)).status != 0:

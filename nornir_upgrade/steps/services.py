@@ -1,4 +1,4 @@
-"""Services: systemd units that run or do not, and start at boot or do not."""
+"""Services: systemd units, started or stopped, enabled or disabled."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ _START_LIMIT = 300.0  # seconds: above systemd's own TimeoutStartSec, which ends
 
 @dataclass(frozen=True, slots=True)
 class ServiceWant:
-    """A service by its unit's name without `.service`. `None` leaves that side of it alone."""
+    """A service, by the name of its unit without `.service`. `None` leaves that property as it is."""
 
     name: str
     active: bool | None = None
@@ -42,7 +42,7 @@ class SetServices(Step, kind="services"):
         self._verify(host)
 
     def _verify(self, host: Host) -> None:
-        """A start that systemd called done may have failed the moment after."""
+        """Raises `StateDiffers` if a service is not as wanted: it may have failed just after systemd reported its start."""
         present = states(host, [want.name for want in self.want])
         wrong = [
             want.name for want in self.want if want.active is not None and present[want.name].active != want.active
@@ -66,14 +66,14 @@ class SetServices(Step, kind="services"):
 
 
 def states(host: Host, names: Sequence[str]) -> dict[str, ServiceWant]:
-    """How each service is now; `enabled` is `None` where it has no say in it (not installed, static, masked, generated)."""
+    """The present state of each service. `enabled` is `None` for a unit that can be neither (not installed, static, masked, ...)."""
     if not names:
         return {}
     units = [f"{_checked(name)}.service" for name in names]
     text = host.run(("systemctl", "show", f"--property={_PROPERTIES}", "--", *units)).text
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n")]
     if len(blocks) != len(units):
-        raise InvalidInput(f"{host.name}: systemctl told of {len(blocks)} units, not of {len(units)}")
+        raise InvalidInput(f"{host.name}: systemctl reported {len(blocks)} units, not {len(units)}")
     return {name: _state(name, block) for name, block in zip(names, blocks, strict=True)}
 
 
@@ -83,7 +83,7 @@ def _state(name: str, block: dict[str, str]) -> ServiceWant:
 
 
 def _as_asked(present: ServiceWant, want: ServiceWant) -> ServiceWant:
-    """The present state, of those sides of it that `want` would touch."""
+    """The present state, limited to the properties that `want` would change."""
     active = None if want.active is None else present.active
     return ServiceWant(want.name, active, None if want.enabled is None else present.enabled)
 
@@ -105,5 +105,5 @@ def _calls(want: Iterable[ServiceWant], present: dict[str, ServiceWant]) -> Iter
 
 def _checked(name: str) -> str:
     if not _UNIT.fullmatch(name):
-        raise InvalidInput(f"{name!r} is no name of a service (systemd.unit(5))")
+        raise InvalidInput(f"{name!r} is not the name of a service (systemd.unit(5))")
     return name

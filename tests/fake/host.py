@@ -71,7 +71,7 @@ class FakeHost:
         return Result(status, output, b"")
 
     def job(self, name: str, commands: Sequence[Sequence[str]], *, timeout: float = 3600.0) -> Result:
-        assert _JOB_NAME.fullmatch(name), f"{name!r} is no name of a job"
+        assert _JOB_NAME.fullmatch(name), f"{name!r} is not the name of a job"
         self._before(f"job {name}")
         job = self.state.jobs.get(name)
         if job is None or job.status not in (None, 0):

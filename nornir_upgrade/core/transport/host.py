@@ -1,4 +1,4 @@
-"""What a step may ask of a host. Two things satisfy this protocol: `ssh.SshHost`, and the fake host of the tests."""
+"""Host: everything that a step may ask of one, as a protocol. `ssh.SshHost` and the fake host of the tests satisfy it."""
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,13 +13,13 @@ FileKind = Literal["file", "directory", "symlink", "absent"]
 
 
 def quote(argv: Iterable[str]) -> str:
-    """The shell words that stand for exactly `argv`: the one place where data becomes shell text (POSIX shell quoting)."""
+    """Shell text that runs exactly `argv` (POSIX shell quoting). The only place where data becomes shell text."""
     return shlex.join(argv)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a command ended: exit status, and what it wrote (bytes, as written)."""
+    """The exit status and the output of a command, as bytes."""
 
     status: int
     stdout: bytes
@@ -27,21 +27,21 @@ class Result:
 
     @property
     def text(self) -> str:
-        """Standard output as UTF-8; bytes that are none come back as surrogates."""
+        """Standard output as UTF-8; bytes that are not UTF-8 become surrogates."""
         return self.stdout.decode("utf-8", "surrogateescape")
 
     @property
     def errors(self) -> str:
-        """Standard error as UTF-8; bytes that are none come back as surrogates."""
+        """Standard error as UTF-8; bytes that are not UTF-8 become surrogates."""
         return self.stderr.decode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What stands at a path. `digest` is the SHA-256 of a file's bytes, `target` a symbolic link's text, `mode` octal text.
+    """The state of a path. `mode`: octal digits. `digest`: SHA-256 of a file's bytes. `target`: the text of a symbolic link.
 
-    `xattrs`: the extended attributes (name, value in hexadecimal digits), ACLs and capabilities among them, where they were
-    asked for. `size` is a file's, where it was told.
+    `xattrs`: extended attributes (name, value in hexadecimal digits), including ACLs and capabilities. `size`: bytes of a file.
+    Only `Host.survey` fills these two.
     """
 
     path: str
@@ -56,95 +56,95 @@ class FileState:
 
 
 class Host(Protocol):
-    """One host. Every method raises `Unreachable` or `ConnectionLost` when the host cannot be asked.
+    """One host. Every method raises `Unreachable` or `ConnectionLost` if the host cannot be reached.
 
-    All commands run as root (through sudo where the login is another user) with `LC_ALL=C` and
-    `DEBIAN_FRONTEND=noninteractive`. Argument vectors never meet a shell unquoted.
+    All commands run as root (through sudo if the login is another user) with `LC_ALL=C` and
+    `DEBIAN_FRONTEND=noninteractive`. Argument vectors are quoted before a shell reads them.
     """
 
     @property
     def name(self) -> str:
-        """The inventory's name of the host."""
+        """The name of the host in the inventory."""
         ...
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Result:
-        """Run a short command to its end; `timeout` in seconds. Raises `CommandFailed` when `check` and the status is not 0."""
+        """Runs a short command; `timeout` in seconds. Raises `CommandFailed` if `check` is set and the status is not 0."""
         ...
 
     def stream(self, argv: Sequence[str], sink: BinaryIO, *, stdin: bytes = b"", timeout: float = 60.0) -> None:
-        """As `run`, with the command's output into `sink`, in pieces: of any size. Raises `CommandFailed`."""
+        """As `run`, but writes the command's output, of any size, into `sink` in pieces. Raises `CommandFailed`."""
         ...
 
     def job(self, name: str, commands: Sequence[Sequence[str]], *, timeout: float = 3600.0) -> Result:
-        """Run `commands` one after the other, stopping at the first that fails, as a job that outlives the connection.
+        """Runs `commands` in order, up to the first that fails, as a job that outlives the connection.
 
-        `name` ([a-z0-9.-]) is found again: a job of that name that is still running is followed, one that ended with
-        status 0 is not run again and its result returned, any other is run anew. After a lost connection this method
-        reconnects by itself and follows on. stdout of the result holds both streams. Does not raise on a status other than 0.
+        A job of the same `name` ([a-z0-9.-]) that is still running is followed. One that ended with status 0 is not run again; its
+        result is returned. Any other is run anew. After a lost connection the method reconnects and follows the job further.
+        `stdout` of the result holds both streams. Does not raise on a status other than 0.
         """
         ...
 
     def follow(self, prefix: str, *, timeout: float = 3600.0) -> None:
-        """Wait until no job runs whose name begins with `prefix`, over lost connections as `job` does. Starts nothing."""
+        """Waits until no job runs whose name begins with `prefix`; reconnects as `job` does. Starts nothing."""
         ...
 
     def forget(self, prefix: str) -> None:
-        """Remove the records of ended jobs whose name begins with `prefix`."""
+        """Removes the records of ended jobs whose name begins with `prefix`."""
         ...
 
     def stat(self, paths: Sequence[str]) -> tuple[FileState, ...]:
-        """The state of each path itself, in the order given, `absent` where nothing stands."""
+        """The state of each of `paths`, in their order; `absent` if the path does not exist. Links are not followed."""
         ...
 
     def tree(self, roots: Sequence[str]) -> tuple[FileState, ...]:
-        """The state of every file, directory and symbolic link at and below `roots`, sorted by path; absent roots give nothing.
+        """The state of every file, directory and symbolic link at and below `roots`, sorted by path. Roots may be absent.
 
         Raises `InvalidInput` for devices, sockets and other kinds of files.
         """
         ...
 
     def survey(self, roots: Sequence[str]) -> tuple[FileState, ...]:
-        """As `tree`, with owners as numbers, extended attributes and sizes. What cannot be kept is passed over: other file systems,
+        """As `tree`, with owners as numbers, extended attributes and sizes. Leaves out what cannot be captured: other file systems,
         devices, sockets, and files that vanish meanwhile.
         """
         ...
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file. Raises `CommandFailed` where there is none."""
+        """The bytes of a file. Raises `CommandFailed` if it does not exist."""
         ...
 
     def read_many(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """The bytes of several files in one round trip, by path; what is no regular file is left out."""
+        """Path -> bytes of several files, in one round trip. Paths that are not regular files are left out."""
         ...
 
     def write(self, path: str, data: bytes, *, mode: str = "0644", owner: str = "root", group: str = "root") -> None:
-        """Put `data` at `path`: written beside it, synced, then renamed over it. Its directory must exist."""
+        """Afterwards the file at `path` holds `data`: written beside it, synced, and renamed. Its directory must exist."""
         ...
 
     def put(self, state: FileState, data: bytes) -> None:
-        """As `write`, with the extended attributes of `state`, whose owners are numbers; or make such a directory true."""
+        """As `write`, with the extended attributes of `state`, whose owners are numbers. Also for directories."""
         ...
 
     def place(self, state: FileState) -> None:
-        """Make a directory, a symbolic link, or an absence true at `state.path` (not a file), or a present file's mode and owner.
+        """Afterwards `state.path` is the directory or link that `state` describes, or absent. Of a file, mode and owner are set.
 
-        `absent` removes a file or link, or an empty directory; a directory that is not empty stays.
+        `absent` removes a file, a link, or an empty directory. A directory that is not empty stays.
         """
         ...
 
     def download(self, path: str, sink: BinaryIO) -> None:
-        """Copy the file at `path` into `sink`, in pieces."""
+        """Copies the file at `path` into `sink`, in pieces."""
         ...
 
     def upload(self, source: BinaryIO, path: str, *, mode: str = "0600") -> None:
-        """Copy `source` to `path` (owner root), in pieces, as `write` does."""
+        """Copies `source` to `path` (owner root), in pieces, as `write` does."""
         ...
 
 
 def checked(host: str, argv: Sequence[str], result: Result) -> Result:
-    """`result`. Raises `DiskFull` where it says so, else `CommandFailed` where its status is not 0.
+    """Returns `result` if its status is 0. Raises `DiskFull` if its output says so, else `CommandFailed`.
 
-    Only the command's name is told: arguments may be long or delicate.
+    The error holds only the name of the command: arguments may be long or confidential.
     """
     if result.status != 0:
         refuse_full(host, result.status, f"{result.text}\n{result.errors}")
@@ -156,8 +156,8 @@ T = TypeVar("T")
 
 
 class Fleet(Protocol):
-    """Hosts by name, and the one way to do something on many of them at once."""
+    """Hosts by name, and the way to work on many of them at the same time."""
 
     def each(self, names: Sequence[str], act: Callable[[Host], T]) -> Mapping[str, T | Exception]:
-        """`act` on every named host, concurrently; each host's value, or the exception that it raised."""
+        """Calls `act` for every named host, concurrently. Returns each host's value, or the exception that was raised."""
         ...

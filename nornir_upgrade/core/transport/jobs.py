@@ -1,9 +1,9 @@
-"""Jobs: commands on a host that outlive the connection which started them, found and followed again by name.
+"""Job: commands on a host that outlive the connection which started them. A job is found and followed again by its name.
 
-A job's record is a directory, root's alone: `commands` (what runs), `out` (both streams), `rc` (its exit status), `attempt`
-(which call started it), `lock`. The process that runs the job holds flock(1) on `lock` for as long as it lives, and nobody else does.
-So the kernel itself knows whether a job runs: no process id that could be recycled, nothing to clean up after a reboot, and
-whoever follows sleeps on that lock until the job ends.
+The record of a job is a directory that only root can read. It holds `commands` (what runs), `out` (both streams), `rc` (the exit
+status), `attempt` (the call that started the job) and `lock`. The process of the job holds flock(1) on `lock` while it lives.
+So the kernel knows whether a job runs: no process id can be recycled, nothing needs cleaning after a reboot, and a follower
+sleeps on the lock until the job ends.
 """
 
 import re
@@ -20,17 +20,17 @@ from .disk import refuse_full
 from .host import Result, quote
 
 ROOT = "/var/lib/nornir-upgrade/jobs"
-WAIT = 20.0  # seconds that one question waits on the host for the job's end
-OUTPUT = 1 << 20  # bytes of output that are read back; the end says why a job failed
-PATIENCE = 60.0  # seconds without an answer after which a host that is following a job counts as lost
-LOST = 137  # as a shell tells of a process that SIGKILL ended: 128 + 9
+WAIT = 20.0  # seconds that one request waits on the host for the job's end
+OUTPUT = 1 << 20  # bytes of output that are read back: the last ones, which hold the cause of a failure
+PATIENCE = 60.0  # seconds without an answer after which a host with a job counts as lost
+LOST = 137  # the status a shell reports for a process that SIGKILL ended: 128 + 9
 
 Ask = Callable[[Sequence[str], bytes, float], Result]
 """Runs an argument vector as root with this standard input, for at most so many seconds. Raises `Unreachable`."""
 
-# The lock comes with file descriptor 9, inherited from who started this. Commands do not get it: a daemon that one of them leaves
-# behind would keep the job alive for ever. By which name they run they do know: a host's own records can tell run and step.
-# The record is private, and what maintainer scripts make is not: they run with the umask that an administrator's apt has.
+# File descriptor 9, inherited from the starter, holds the lock. The commands do not inherit it: a daemon that one of them leaves
+# behind would keep the job alive for ever. The commands know the name of the job, so that the host's own records can name run and step.
+# The record is private. Files that maintainer scripts make are not: the commands run with the usual umask of an administrator.
 _RUNNER = """\
 printf '%s\\n' "$2" >"$1/attempt"
 cd /
@@ -39,8 +39,8 @@ export NORNIR_UPGRADE_JOB="${1##*/}"
 echo $? >"$1/rc"
 """
 
-# Start unless it runs, succeeded, or was started by this very attempt (whose answer got lost); then follow. The commands count
-# only when they came whole: a connection that breaks ends standard input just as its end does.
+# Start the job unless it runs, has succeeded, or was started by this same attempt (whose answer got lost). Then follow it. The size of
+# the commands is checked: a broken connection ends standard input just as the end of the commands does.
 _ASK = """\
 umask 077
 dir=$1/$2 attempt=$3 size=$4 wait=$5 limit=$6 runner=$7
@@ -95,7 +95,7 @@ _RUNNING = re.compile(rb"running (?P<attempt>[0-9a-f]*)")
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What a host says of a job. `attempt` is whose running job was found; `result` is there when it ended."""
+    """The state of a job on a host. `attempt`: the call that started a running job. `result`: set once the job has ended."""
 
     state: Literal["running", "ended"]
     attempt: str = ""
@@ -103,7 +103,7 @@ class JobState:
 
 
 def ask_argv(name: str, attempt: str, commands: bytes, wait: float, root: str = ROOT) -> tuple[str, ...]:
-    """The question whose standard input is `commands`; the host answers after at most `wait` seconds."""
+    """The command that starts or follows a job; its standard input is `commands`. It answers after at most `wait` seconds."""
     return (
         "sh",
         "-c",
@@ -120,28 +120,28 @@ def ask_argv(name: str, attempt: str, commands: bytes, wait: float, root: str = 
 
 
 def follow_argv(prefix: str, wait: float, root: str = ROOT) -> tuple[str, ...]:
-    """The question whether a job runs whose name begins with `prefix`; the host answers when none does, or after `wait` seconds."""
+    """The command that waits until no job runs whose name begins with `prefix`. It answers after at most `wait` seconds."""
     return ("sh", "-c", _FOLLOW, "sh", root, _checked_prefix(prefix), f"{wait:.2f}")
 
 
 def forget_argv(prefix: str, root: str = ROOT) -> tuple[str, ...]:
-    """The command after which no record is left of ended jobs whose name begins with `prefix`."""
+    """The command that removes the records of ended jobs whose name begins with `prefix`."""
     return ("sh", "-c", _FORGET, "sh", root, _checked_prefix(prefix))
 
 
 def commands_text(commands: Sequence[Sequence[str]]) -> bytes:
-    """The shell text that runs `commands` until one fails. env(1), so that no first word is the shell's own."""
+    """Shell text that runs `commands` up to the first that fails. env(1) precedes each: no word is taken for a shell builtin."""
     text = " &&\n".join(quote(("env", *argv)) for argv in commands)
     return f"{text}\n".encode("utf-8", "surrogateescape")
 
 
 def parse_answer(text: bytes) -> JobState:
-    """Raises `InvalidInput` for anything that the question does not print."""
+    """The state of a job, from the output of `ask_argv` or `follow_argv`. Raises `InvalidInput` for any other output."""
     first, _, output = text.partition(b"\n")
     if running := _RUNNING.fullmatch(first):
         return JobState("running", running["attempt"].decode())
     if not (ended := _ENDED.fullmatch(first)):
-        raise InvalidInput(f"no answer about a job: {first[:80]!r}")
+        raise InvalidInput(f"not an answer about a job: {first[:80]!r}")
     if (left_out := int(ended["size"]) - len(output)) > 0:
         output = b"[%d bytes before this are left out]\n" % left_out + output
     if ended["status"] == b"lost":
@@ -159,10 +159,10 @@ def run(
     patience: float = PATIENCE,
     root: str = ROOT,
 ) -> Result:
-    """`Host.job` by asking `host` again and again. `timeout` and `patience` in seconds.
+    """`Host.job`: asks `host` repeatedly until the job has ended. `timeout` and `patience` in seconds.
 
-    A job that vanishes while it is followed ends with status `LOST`; it is for the caller to know whether it may be run anew.
-    Raises `TimedOut` (the job goes on), `ConnectionLost` when the host stays silent, `Unreachable` when nothing was begun.
+    A job that vanishes while it is followed ends with status `LOST`; the caller decides whether it may be run anew.
+    Raises `TimedOut` (the job continues), `ConnectionLost` if the host stays silent, `Unreachable` if nothing was started.
     """
     text = commands_text(commands)
 
@@ -173,7 +173,7 @@ def run(
 
 
 def follow(ask: Ask, host: str, prefix: str, *, timeout: float, patience: float = PATIENCE, root: str = ROOT) -> None:
-    """`Host.follow`, as `run` does it: starts nothing. Raises as `run`."""
+    """`Host.follow`: as `run`, but starts nothing. Raises as `run`."""
 
     def argv(attempt: str, wait: float) -> tuple[str, ...]:  # noqa: ARG001
         return follow_argv(prefix, wait, root)
@@ -191,31 +191,32 @@ def _until_it_ended(
     timeout: float,
     patience: float,
 ) -> Result:
-    """Put the question `argv(attempt, wait)` again and again, over as many connections as it takes."""
+    """Runs `argv(attempt, wait)` repeatedly, over as many connections as needed, until the job has ended."""
     attempt = secrets.token_hex(8)
-    deadline, heard = time.monotonic() + timeout, time.monotonic()
+    deadline, answered_at = time.monotonic() + timeout, time.monotonic()
     asked = False
     while True:
         wait = max(0.0, min(WAIT, deadline - time.monotonic()))
         try:
             answer = _ask_once(ask, host, argv(attempt, wait), name, stdin, wait)
         except ConnectionLost as lost:
-            if time.monotonic() - heard > patience + wait:
+            if time.monotonic() - answered_at > patience + wait:
                 raise _given_up(name, lost) from lost
             asked = True
-            waiting.say(host, f"the host, on which job {name} is under way, at most {patience:.0f} s")
+            waiting.say(host, f"the host, on which job {name} is running, at most {patience:.0f} s")
             time.sleep(
                 min(1.0, patience / 10)
-            )  # `ask` waits for the host itself; this is for one that drops us at once
+            )  # `ask` itself waits for the host; this is for a host that drops us at once
             continue
         except Unreachable as gone:
             raise (_given_up(name, gone) if asked else gone) from None
         if answer.result is not None:
             return answer.result
-        asked, heard, attempt = True, time.monotonic(), answer.attempt or attempt
+        asked, answered_at, attempt = True, time.monotonic(), answer.attempt or attempt
         if time.monotonic() >= deadline:
             raise TimedOut(
-                f"{host}: job {name} took longer than {timeout:g} s", hint="it goes on there, and is found again"
+                f"{host}: job {name} took longer than {timeout:g} s",
+                hint="the job continues there, and a resume follows it",
             )
 
 
@@ -229,17 +230,17 @@ def _ask_once(ask: Ask, host: str, argv: Sequence[str], name: str, text: bytes, 
 
 def _given_up(name: str, lost: Unreachable) -> ConnectionLost:
     return ConnectionLost(
-        f"{lost.message}; job {name} was under way", hint="it goes on there: resume once the host is back"
+        f"{lost.message}; job {name} was under way", hint="the job continues there: resume once the host is back"
     )
 
 
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise InvalidInput(f"{name!r} is no name of a job")
+        raise InvalidInput(f"{name!r} is not the name of a job")
     return name
 
 
 def _checked_prefix(prefix: str) -> str:
     if not _PREFIX.fullmatch(prefix):
-        raise InvalidInput(f"{prefix!r} begins no name of a job")
+        raise InvalidInput(f"{prefix!r} cannot begin the name of a job")
     return prefix

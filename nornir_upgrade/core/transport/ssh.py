@@ -1,4 +1,4 @@
-"""A host over SSH: commands on exec channels of the client that netmiko's login holds."""
+"""SSH host: runs commands on exec channels of the SSH client that netmiko logs in."""
 
 import re
 import select
@@ -25,28 +25,26 @@ from .remote import RemoteHost, Sink, with_environment
 from .stdin import Feeder
 from .sudo import Sudo, refusal
 
-_SILENCE = (
-    15.0  # seconds without a word after which the host is asked whether it is still there, and may take to answer
-)
+_SILENCE = 15.0  # seconds without output after which the host is probed; also the time that the probe may take
 _STDERR = 1 << 20  # bytes of standard error that are kept
-_LONGEST = 100_000  # bytes: Linux takes no argument longer than 128 KiB (execve(2)), and sshd gives a command to a shell as one
-_KILLED = 137  # as a shell tells of SIGKILL; SSH has no exit status for a command that a signal ended
+_LONGEST = 100_000  # bytes: Linux limits an argument to 128 KiB (execve(2)), and sshd passes a command to the shell as one argument
+_KILLED = 137  # the status a shell reports for SIGKILL; SSH has no exit status for a command that a signal ended
 
 _NUMBER = re.compile(r"^\[Errno (?:None|-?[0-9]+)\] ")
 
-# The command itself on standard input, before what is its own. head(1) takes no byte more than it is told to.
+# Standard input begins with the command; its own input follows. head(1) reads no byte more than it is told to.
 _LONG = 'eval "exec $(head -c "$1")"'
 
 
 class _NoAnswer(Unreachable):
-    """Nobody answers, or not in SSH: this may pass, where a wrong key or password does not."""
+    """The host does not answer, or not in SSH. Trying again may help, unlike with a wrong key or password."""
 
 
 class SshHost(RemoteHost):
-    """One host at the other end of one SSH connection, made when the first command wants it and again when it broke.
+    """One host over one SSH connection. The first command connects; a command after a broken connection connects again.
 
-    `extras` are what nornir-netmiko's users give netmiko (`key_file`, `allow_agent`, `ssh_config_file`, `secret`, …). Host keys
-    are checked unless they say `ssh_strict: false`; sudo(8) is used where the login is not root's.
+    `extras`: the options that nornir-netmiko passes to netmiko (`key_file`, `allow_agent`, `ssh_config_file`, `secret`, …). Host
+    keys are checked unless `ssh_strict` is false. Commands use sudo(8) if the login is not root.
     """
 
     def __init__(
@@ -80,7 +78,7 @@ class SshHost(RemoteHost):
         self._lock = threading.RLock()
 
     def close(self) -> None:
-        """Afterwards there is no connection. The next command makes a new one."""
+        """Closes the connection. The next command makes a new one."""
         with self._lock:
             login, self._login = self._login, None
         if login:
@@ -90,7 +88,7 @@ class SshHost(RemoteHost):
 
     def exchange(self, argv: Sequence[str], source: BinaryIO | None, sink: Sink, timeout: float) -> tuple[int, bytes]:
         transport, channel = self._channel()
-        # Some of paramiko's calls wait without a limit; closing the connection ends every one of them.
+        # Some calls of paramiko wait without a limit. Closing the connection ends all of them.
         watchdog = threading.Timer(timeout + 2 * _SILENCE, transport.close)
         watchdog.daemon = True
         watchdog.start()
@@ -131,22 +129,22 @@ class SshHost(RemoteHost):
                 break
             if not _something(channel, min(seconds, _SILENCE)):
                 if channel.exit_status_ready():
-                    break  # the command is over, and what it left behind keeps its streams open
-                self._ask_for_life(transport)
+                    break  # the command has ended; a process that it left behind keeps its streams open
+                self._probe(transport)
         feeder.check()
         if channel.exit_status < 0:
-            self._ask_for_life(transport)
+            self._probe(transport)
             return _KILLED, bytes(errors)
         return channel.exit_status, bytes(errors)
 
     def _until(self, deadline: float) -> Iterator[float]:
-        """The seconds that are left, again and again. Raises `TimedOut` when there are none."""
+        """Yields the seconds that are left until the deadline. Raises `TimedOut` when there are none."""
         while (left := deadline - time.monotonic()) > 0:
             yield left
         raise TimedOut(f"{self.name}: a command took too long", hint="it may still be running there")
 
     def _command(self, argv: Sequence[str], *, root: bool) -> tuple[bytes, bytes]:
-        """What sshd gives to the login's shell, and what standard input begins with."""
+        """The shell text that sshd runs, and the bytes with which standard input begins."""
         argv = with_environment(argv)
         command, before = quote(argv).encode("utf-8", "surrogateescape"), b""
         if len(command) > _LONGEST:
@@ -159,7 +157,7 @@ class SshHost(RemoteHost):
     # ------------------------------------------------------------------ connection
 
     def _channel(self) -> tuple[Transport, Channel]:
-        """A channel for one command. A connection that died unnoticed is made anew: nothing has been asked of the host yet."""
+        """A channel for one command. A connection that died unnoticed is made anew: no command was sent over it yet."""
         with self._lock:
             for _ in range(2):
                 transport = self._connected()
@@ -168,7 +166,7 @@ class SshHost(RemoteHost):
                 except (SSHException, EOFError, OSError) as error:
                     failure = error
                     self.close()
-        raise Unreachable(f"{self.name}: lets us in, and runs no command: {failure}")
+        raise Unreachable(f"{self.name}: accepts the login, but runs no command: {failure}")
 
     def _connected(self) -> Transport:
         if self._login and (transport := self._login.transport) and transport.is_active():
@@ -207,7 +205,7 @@ class SshHost(RemoteHost):
         return login.transport
 
     def _refused(self, error: Exception, said: str, scan: Sequence[str] = ()) -> Exception:
-        """Why there is no connection, in words; what is none of the network's faults stays what it is."""
+        """The `Unreachable` for a failed connection. An error that is not the network's is returned as it is."""
         place = f"{self._options['host']} port {self._options['port']}"
         where = f"{self.name} ({place})"
         if isinstance(error, UnknownKey):
@@ -235,7 +233,7 @@ class SshHost(RemoteHost):
 
     @property
     def _known_hosts(self) -> str:
-        """The files that were asked, as far as they are there."""
+        """The files of known hosts that were read, in words."""
         chosen = [self._options["alt_key_file"]] if self._options.get("alt_host_keys") else []
         chosen += ["~/.ssh/known_hosts"] if self._options["system_host_keys"] else []
         return ", ".join(name if Path(name).expanduser().exists() else f"{name} (not there)" for name in chosen)
@@ -247,7 +245,7 @@ class SshHost(RemoteHost):
 
     @contextmanager
     def _losing(self) -> Iterator[None]:
-        """What breaks in here broke while something was under way."""
+        """Turns a connection that breaks within the block into `ConnectionLost`: a command was running."""
         try:
             yield
         except (SSHException, EOFError, OSError) as error:
@@ -257,14 +255,14 @@ class SshHost(RemoteHost):
                 hint="what the host did since is unknown: resume once it is back",
             ) from error
 
-    def _ask_for_life(self, transport: Transport) -> None:
-        """Raises `ConnectionLost` where the other end no longer answers."""
+    def _probe(self, transport: Transport) -> None:
+        """Raises `ConnectionLost` if the host no longer answers."""
         with self._losing():
             transport.open_session(timeout=_SILENCE).close()
 
 
 def _something(channel: Channel, seconds: float) -> bool:
-    """Wait for output or the end; whether any came."""
+    """Waits for output or the end of the command. Returns whether either was seen."""
     if channel.eof_received:
         return bool(channel.status_event.wait(seconds))
     poller = select.poll()
@@ -273,7 +271,7 @@ def _something(channel: Channel, seconds: float) -> bool:
 
 
 def _in_words(error: Exception) -> str:
-    """What a failed connection says, without numbers. paramiko tells what each address said apart, and of all of them no number."""
+    """The message of a failed connection, without its error number. paramiko reports one error for each address."""
     if isinstance(error, NoValidConnectionsError):
-        return "; ".join(dict.fromkeys(_in_words(one) for one in error.errors.values()))
+        return "; ".join(dict.fromkeys(_in_words(failure) for failure in error.errors.values()))
     return _NUMBER.sub("", str(error))
