@@ -1,13 +1,13 @@
-"""Layer: a throw-away copy-on-write layer of a host's own root, in namespaces of its own, which is used as a host itself.
+"""Layer: a temporary copy-on-write layer of a host's own root, in namespaces of its own, used as a host itself.
 
-What a step does to a layer, it does to files that only the layer has: `overlay` mounts have the host's file systems as their lower
-layers. The layer has a private mount, pid, ipc, uts and network namespace, its own empty /run and /tmp, and a /dev without disks: no
-process in it reaches a service of the host, a socket or a boot sector. Services are denied: `policy-rc.d` exits with 101
-(invoke-rc.d(8)), systemctl(1) is told to be offline. Boot loaders are replaced by programs that do nothing.
+A step on a layer changes only files of the layer: `overlay` mounts have the host's file systems as their lower layers. The layer
+has private mount, pid, ipc, uts and network namespaces, an empty /run and /tmp of its own, and a /dev without disks. No process in it
+reaches a service, a socket or a boot sector of the host. Services cannot start: `policy-rc.d` exits with 101 (invoke-rc.d(8)), and
+systemctl(1) runs offline. Boot loaders are replaced by programs that do nothing.
 
-All of it belongs to one process on the host, the *keeper*. When that ends, for whatever reason, the kernel ends every process of the
-layer and takes its mounts away; the keeper's own parent removes the files then. A keeper that nobody asked anything for `SILENCE` ends
-by itself. What a host that lost its power has of a layer is removed when the next one is opened.
+The layer belongs to one process on the host, the *keeper*. When the keeper ends, for whatever reason, the kernel ends every process
+of the layer and removes its mounts; the parent of the keeper then removes the files. A keeper without a command for `SILENCE` ends by
+itself. After a power failure of the host, the files of a layer are removed when the next layer is opened.
 """
 
 import secrets
@@ -25,7 +25,7 @@ from . import layer_plan, mounts
 from .layer_plan import HOME, LayerDirectory, Layered
 
 SILENCE = 1200
-"""Seconds without a command after which a layer ends: longer than any one command may take."""
+"""Seconds without a command after which a layer ends: longer than any command may take."""
 _OPEN_LIMIT = 120.0
 _CLOSE_LIMIT = 300.0
 
@@ -49,7 +49,7 @@ mark end 0
 """
 )
 
-# The keeper's process is known by its mount namespace: a process id may be another's by now.
+# The mount namespace identifies the keeper's process: its process id may have been reused.
 CLEAR = """\
 home=$1
 [ -e "$home/lock" ] || exit 0
@@ -70,7 +70,7 @@ rmdir "${home%/*}" 2>/dev/null
 """
 
 # In the keeper's namespaces. $1 home, $2 token, $3 directory for the upper layers or '', $4 bytes in memory, $5 seconds of silence.
-# metacopy: a change of an owner alone copies no database. Where the kernel lacks an option, overlays go without.
+# metacopy: a change of owner copies no contents. If the kernel lacks an option, overlays are mounted without it.
 _KEEPER = """\
 home=$1 token=$2 at=$3 memory=$4 silence=$5
 read -r pid _ < /proc/self/stat
@@ -144,7 +144,7 @@ while [ -z "$(find "$home/heard" -mmin "+$((silence / 60))" 2>/dev/null)" ] && [
 done
 """
 
-# The parent of all: it holds the lock, and removes what the layer wrote.
+# The parent of the keeper: it holds the lock, and removes the files that the layer wrote.
 _PARENT = """\
 home=$1 token=$2 at=$3 memory=$4 silence=$5 keeper=$6
 unshare --mount --propagation private --pid --fork --kill-child --ipc --uts --net \\
@@ -185,8 +185,8 @@ cat "$home/failed" >&2
 exit 1
 """
 
-# On the host, before each command of the layer. Where the keeper is gone, `root` is an empty directory of the host or none: nothing
-# can be run there, whose process the id has become. setpriv(1) reads /proc by the process ids that it sees: it comes before nsenter(1).
+# Runs on the host, before each command of the layer. If the keeper has ended, `root` is an empty directory or absent: no command can
+# run there, even if the process id was reused. setpriv(1) reads /proc by the process ids of the host: it precedes nsenter(1).
 _ENTER = """\
 home=$1 pid=$2 online=$3; shift 3
 : > "$home/heard" || { echo "the layer is gone" >&2; exit 125; }
@@ -199,7 +199,7 @@ _PATH = "/run/nornir-upgrade-idle:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a host says of itself before a layer of it is made."""
+    """The facts of a host from which a layer is made: mounts of the layer, places for its files, bytes of installed packages."""
 
     plan: tuple[Layered, ...]
     places: tuple[LayerDirectory, ...]
@@ -207,8 +207,10 @@ class Ground:
 
 
 class Layer(RemoteHost):
-    """A layer of `host` that stands, as a host. Jobs in it are found again by name, and end with it. `online`: commands have
-    the host's network, else none at all."""
+    """An open layer of `host`, as a host. Its jobs are found again by name, and end with the layer.
+
+    `online`: its commands have the host's network; otherwise they have none.
+    """
 
     def __init__(self, host: RemoteHost, pid: str, token: str, *, online: bool = False) -> None:
         super().__init__(host.name, host.patience)
@@ -216,7 +218,7 @@ class Layer(RemoteHost):
         self._online = online
 
     def online(self) -> "Layer":
-        """The same layer, whose commands have the host's network."""
+        """The same layer, with the host's network for its commands."""
         return Layer(self._host, self._pid, self._token, online=True)
 
     def exchange(self, argv: Sequence[str], source: BinaryIO | None, sink: Sink, timeout: float) -> tuple[int, bytes]:
@@ -226,24 +228,24 @@ class Layer(RemoteHost):
 
 
 def survey(host: Host) -> Ground:
-    """What a layer of `host` would be made of. Reads only. Raises `InvalidInput` where there can be none."""
+    """The facts from which a layer of `host` can be made. Only reads. Raises `InvalidInput` if no layer is possible."""
     boundary = new_boundary()
     sections = split(host.run(("sh", "-c", _LOOK, "sh", boundary)).text, boundary)
-    found = mounts.parse(sections["mounts"].succeeded().text)
+    table = mounts.parse(sections["mounts"].succeeded().text)
     rows = (line.split(None, 1) for _, line in sections["free"].lines())
     free = {row[1]: int(row[0]) for row in rows if len(row) == 2 and row[0].isdecimal()}
     memory = sections["memory"].succeeded().text.strip()
-    plan = layer_plan.layered(found, sections["files"].text.splitlines())
+    plan = layer_plan.layered(table, sections["files"].text.splitlines())
     sizes = (line.split("\t") for _, line in sections["sizes"].lines())
     known = {(row[0], row[1]): int(row[2]) for row in sizes if len(row) == 3 and row[2].isdecimal()}
-    return Ground(plan, layer_plan.places(found, free, int(memory or 0) << 10), known)
+    return Ground(plan, layer_plan.places(table, free, int(memory or 0) << 10), known)
 
 
 @contextmanager
 def opened(host: RemoteHost, ground: Ground, places: Sequence[LayerDirectory]) -> Iterator[Layer]:
-    """A layer of `host`, its files at the first of `places` where it can be. Afterwards nothing of it is on the host.
+    """An open layer of `host`, with its files at the first of `places` that works. Afterwards nothing of it is on the host.
 
-    Raises `InvalidInput` with the host's words where it cannot be.
+    Raises `InvalidInput` with the host's message if none works.
     """
     clear(host)
     token = f"layer-{secrets.token_hex(8)}"
@@ -254,18 +256,18 @@ def opened(host: RemoteHost, ground: Ground, places: Sequence[LayerDirectory]) -
 
 
 def clear(host: Host) -> None:
-    """Afterwards there is no layer of `host`, and nothing of one on its disks."""
+    """Afterwards `host` has no layer, and no files of one."""
     host.run(("sh", "-c", CLEAR, "sh", HOME), timeout=_CLOSE_LIMIT)
 
 
 def _open(host: RemoteHost, ground: Ground, places: Sequence[LayerDirectory], token: str) -> str:
-    plan = "".join(f"{one.how}\t{one.path}\n" for one in ground.plan).encode("utf-8", "surrogateescape")
-    said: Failure = InvalidInput(f"{host.name}: no place for a layer")
+    plan = "".join(f"{mount.how}\t{mount.path}\n" for mount in ground.plan).encode("utf-8", "surrogateescape")
+    last: Failure = InvalidInput(f"{host.name}: no place for a layer")
     for place in places:
         words = (HOME, token, place.directory, str(place.free), str(SILENCE), _KEEPER, _PARENT)
         try:
             return host.run(("sh", "-c", OPEN, "sh", *words), stdin=plan, timeout=_OPEN_LIMIT).text.strip()
         except CommandFailed as failure:
-            said = failure
+            last = failure
             clear(host)
-    raise InvalidInput(said.output.strip() if isinstance(said, CommandFailed) else said.message)
+    raise InvalidInput(last.output.strip() if isinstance(last, CommandFailed) else last.message)

@@ -1,4 +1,4 @@
-"""How a throw-away layer of a host is mounted, out of what the host has mounted; where its files are, and their room. Pure."""
+"""Layer plan: the mounts of a temporary layer of a host, the places for its files, and the room that these need. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,9 +11,9 @@ from .mounts import Mount
 
 How = Literal["overlay", "read-only", "empty"]
 
-# What mount(8) reads as more than a path in lowerdir=, and what our own lines are parted by.
+# Characters that mount(8) does not read as part of a path in lowerdir=, and those that separate fields of our own lines.
 _UNSPOKEN = re.compile(r"[:,\\\"\s]")
-# The kernel's own file systems. The layer gets its own /proc, /sys, /dev and /run.
+# File systems of the kernel. The layer gets a /proc, /sys, /dev and /run of its own.
 _KERNEL = frozenset(
     (
         *("proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "configfs"),
@@ -22,24 +22,24 @@ _KERNEL = frozenset(
     )
 )
 _OURS = ("/proc", "/sys", "/dev", "/run", "/tmp")
-# overlayfs takes these for its lower layer; all others (vfat, network, FUSE) are shown as they are, read-only.
+# overlayfs accepts these as lower layers. All others (vfat, network, FUSE) are mounted read-only.
 _LOWER = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "tmpfs", "overlay", "reiserfs", "jfs"))
-# These can hold what is written: they keep trusted extended attributes and tell the kind of a directory's entries.
+# These can be upper layers: they have trusted extended attributes, and directories that list the kind of each entry.
 _UPPER = frozenset(("ext3", "ext4", "xfs", "btrfs", "f2fs"))
 _MEMORY_PART = 2  # the layer takes at most this part of the memory that is available
-_DOWNLOADS = 2  # new packages, and with them their files and the old packages' files
-_BASE = 64 << 20  # indexes, dpkg's or rpm's own records
+_DOWNLOADS = 2  # factor for package files: those of new packages, and copies of old files
+_BASE = 64 << 20  # indexes, and the records of dpkg or rpm
 RESERVE = 256 << 20
-"""Bytes that are left to the host where the layer is."""
+"""Bytes that stay free for the host on the disk of a layer."""
 
 HOME = "/var/lib/nornir-upgrade/rehearsal"
-"""Where a host keeps what there is of its rehearsal; root's alone."""
+"""The directory of a rehearsal on its host. Only root can read it."""
 _BESIDE = ".nornir-upgrade-rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
 class Layered:
-    """How the layer has one path of the host: as an overlay of it, as it is and read-only, or empty."""
+    """A path of the host in the layer: an overlay, read-only, or empty."""
 
     how: How
     path: str
@@ -47,7 +47,7 @@ class Layered:
 
 @dataclass(frozen=True, slots=True)
 class LayerDirectory:
-    """Where the layer's own files can be: below `directory`, with `free` bytes; in memory where there is no directory."""
+    """A place for the layer's files: `directory`, with `free` bytes. '' is memory."""
 
     directory: str
     free: int
@@ -57,9 +57,9 @@ class LayerDirectory:
 
 
 def layered(mounts: Iterable[Mount], files: Iterable[str] = ()) -> tuple[Layered, ...]:
-    """How each mount comes into the layer, each after what it stands on; `files` are the mount points that are no directories.
+    """The mounts of the layer, each after the mount that holds it. `files`: the mount points that are not directories.
 
-    Raises `InvalidInput` where the host has no root that can be a lower layer.
+    Raises `InvalidInput` if the root of the host cannot be a lower layer.
     """
     single = frozenset(files)
     plan = tuple(_layered(mounts, single))
@@ -69,8 +69,8 @@ def layered(mounts: Iterable[Mount], files: Iterable[str] = ()) -> tuple[Layered
 
 
 def _layered(mounts: Iterable[Mount], single: frozenset[str]) -> Iterator[Layered]:
-    seen = {mount.point: mount for mount in mounts}  # of several at one place the last one shows
-    for mount in sorted(seen.values(), key=lambda one: one.point.rstrip("/").split("/")):
+    visible = {mount.point: mount for mount in mounts}  # of several mounts at one point, the last is visible
+    for mount in sorted(visible.values(), key=lambda mount: mount.point.rstrip("/").split("/")):
         if mount.kind in _KERNEL or _below(mount.point, (*_OURS, HOME)):
             continue
         lower = mount.kind in _LOWER and mount.point not in single and not _UNSPOKEN.search(mount.point)
@@ -79,31 +79,33 @@ def _layered(mounts: Iterable[Mount], single: frozenset[str]) -> Iterator[Layere
 
 
 def places(mounts: Iterable[Mount], free: Mapping[str, int], memory: int) -> tuple[LayerDirectory, ...]:
-    """Where the layer's own files can be, the place with most room first, memory last."""
-    every = tuple({mount.point: mount for mount in mounts}.values())
-    own = _holder(HOME, every)
+    """The places for the layer's files: the one with most room first, memory last."""
+    visible = tuple({mount.point: mount for mount in mounts}.values())
+    own = _holder(HOME, visible)
     disks = (
         LayerDirectory(HOME if mount.point == own else f"{mount.point.rstrip('/')}/{_BESIDE}", free[mount.point])
-        for mount in every
+        for mount in visible
         if mount.kind in _UPPER and mount.writable and mount.point in free
         if not _UNSPOKEN.search(mount.point) and not _below(mount.point, ("/proc", "/sys", "/dev", "/run"))
     )
-    ordered = sorted(disks, key=lambda one: (-one.free, one.directory))
+    ordered = sorted(disks, key=lambda place: (-place.free, place.directory))
     return (*ordered, LayerDirectory("", memory // _MEMORY_PART))
 
 
-def roomy(found: Sequence[LayerDirectory], need: int) -> tuple[LayerDirectory, ...]:
-    """Those of `found` where `need` bytes fit. On a disk `RESERVE` is left to the host."""
-    return tuple(one for one in found if one.free >= need + (RESERVE if one.directory else 0))
+def roomy(places: Sequence[LayerDirectory], need: int) -> tuple[LayerDirectory, ...]:
+    """The places where `need` bytes fit. On a disk, `RESERVE` bytes stay free for the host."""
+    return tuple(place for place in places if place.free >= need + (RESERVE if place.directory else 0))
 
 
 def needed(changing: Iterable[tuple[str, str]], comes: int, sizes: Mapping[tuple[str, str], int]) -> int:
-    """Bytes that the layer takes by estimate. `changing` are the packages (name, architecture), `comes` of which are new, `sizes` those
-    of what is installed: a new package is taken to be as large as the others."""
-    old = [sizes.get(one, 0) for one in changing]
-    went = sum(old)
-    mean = went // len(old) if old else _mean(sizes)
-    return _BASE + _DOWNLOADS * (went + comes * mean)
+    """An estimate of the bytes that a layer needs. `changing`: the packages (name, architecture) that change.
+
+    `comes`: the number of new packages; each is assumed to be as large as the mean. `sizes`: bytes of installed packages.
+    """
+    old = [sizes.get(package, 0) for package in changing]
+    total = sum(old)
+    mean = total // len(old) if old else _mean(sizes)
+    return _BASE + _DOWNLOADS * (total + comes * mean)
 
 
 def _mean(sizes: Mapping[tuple[str, str], int]) -> int:
@@ -111,8 +113,8 @@ def _mean(sizes: Mapping[tuple[str, str], int]) -> int:
 
 
 def _holder(path: str, mounts: Iterable[Mount]) -> str:
-    """The mount point that `path` is below."""
-    return max((one.point for one in mounts if _below(path, (one.point,))), key=len, default="/")
+    """The mount point that holds `path`."""
+    return max((mount.point for mount in mounts if _below(path, (mount.point,))), key=len, default="/")
 
 
 def _below(path: str, roots: Iterable[str]) -> bool:

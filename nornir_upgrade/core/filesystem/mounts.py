@@ -1,4 +1,4 @@
-"""Mounts: which file systems of a host hold files of its own, as /proc/self/mountinfo has them, and why others do not. Pure."""
+"""Mounts: the file systems of a host that hold files of its own, from /proc/self/mountinfo. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -21,13 +21,13 @@ _KERNEL = _words(
 _NETWORK = _words("9p afs ceph cifs glusterfs lustre ncpfs nfs nfs4 ocfs2 orangefs smb3 smbfs virtiofs")
 _STACKED = _words("aufs overlay")
 _SUBVOLUMES = frozenset(("btrfs",))
-"""File systems whose parts have device numbers of their own, which mountinfo does not tell."""
+"""File systems whose parts have device numbers of their own, which mountinfo does not list."""
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A line of mountinfo: `point` is where it is mounted, `root` what of its file system is mounted there."""
+    """A line of mountinfo: `root` of the file system is mounted at `point`."""
 
     device: str
     root: str
@@ -38,7 +38,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A mount point whose files are not looked at, and why."""
+    """A mount point whose files are not read, and why."""
 
     point: str
     why: str
@@ -46,24 +46,24 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where a walk that stays on one file system begins, and what it leaves out."""
+    """The starting points of a walk that stays on one file system, and the mount points left out."""
 
     roots: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """The mounts that mountinfo (proc(5)) tells of, in its order. Raises `InvalidInput` for any other text."""
+    """The mounts in the text of mountinfo (proc(5)), in its order. Raises `InvalidInput` for any other text."""
     return tuple(_mount(line) for line in text.splitlines())
 
 
 def choose(mounts: Iterable[Mount]) -> Choice:
-    """The file systems with files of the host's own. Of what is mounted at one point, the last is seen; `/` always counts."""
-    seen = {mount.point: mount for mount in mounts}
+    """The file systems with files of the host's own, `/` in any case. Of several mounts at one point, the last is visible."""
+    visible = {mount.point: mount for mount in mounts}
     roots: list[Mount] = []
     left_out: list[LeftOut] = []
-    for point in sorted(seen):
-        mount = seen[point]
+    for point in sorted(visible):
+        mount = visible[point]
         above = _above(point, roots)
         if any(_inside(point, out.point) for out in left_out):
             continue
@@ -96,11 +96,11 @@ def _inside(point: str, other: str) -> bool:
 
 
 def _mount(line: str) -> Mount:
-    """Fields before a lone hyphen: id, parent, device, root, point, options and more; after it: kind, source, options."""
+    """Fields before the hyphen: id, parent, device, root, point, options and more. After it: kind, source, options."""
     before, hyphen, after = line.partition(" - ")
     fields, rest = before.split(" "), after.split(" ")
     if not hyphen or len(fields) < 6 or not rest[0]:
-        raise InvalidInput(f"{TABLE}: no mount: {line[:80]!r}")
+        raise InvalidInput(f"{TABLE}: not a mount: {line[:80]!r}")
     options = (*fields[5].split(","), *rest[-1].split(","))
     return Mount(fields[2], _plain(fields[3]), _plain(fields[4]), rest[0], "ro" not in options)
 

@@ -1,6 +1,6 @@
-"""A picture: what stands at every path of a host's own file systems, without its times. Kept as one compressed object. Pure.
+"""Picture: the state of every path on a host's own file systems, without times. Stored as one compressed object. Pure.
 
-A record is text, and is decoded only where it differs: a host has some 10,000 of them, and few are looked at.
+A record is text. It is decoded only if it differs: a host has some 10,000 of them, and few differ.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from .mounts import LeftOut
 
 Aspect = Literal["presence", "kind", "content", "target", "mode", "owner", "xattrs", "device"]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
-"""All that is compared of a path. Times, sizes of directories and numbers of links are not."""
+"""The properties of a path that are compared. Times, sizes of directories and numbers of links are not."""
 
 KINDS: Mapping[str, str] = {
     "f": "file",
@@ -27,7 +27,7 @@ KINDS: Mapping[str, str] = {
     "b": "block device",
     "c": "character device",
 }
-"""find(1)'s letters."""
+"""The letters of find(1)."""
 
 _FORMAT = "1.0"
 _NONE = "-"
@@ -37,10 +37,11 @@ _FIELDS = 10
 
 @dataclass(frozen=True, slots=True)
 class PathState:
-    """What stands at a path. `digest` is the SHA-256 of a file's bytes, '' where they could not be read.
+    """The state of a path. `digest`: SHA-256 of a file's bytes, '' if they could not be read.
 
-    `meaning` is the digest of what a file says, for the few whose order of lines or stanzas says nothing; `late` a file that
-    changed while the picture was taken. `xattrs` is `name=hex,…`, sorted; `device` major:minor in hexadecimal.
+    - `meaning`: the digest of the sorted text, of the few files whose order of lines or stanzas has no meaning.
+    - `late`: the file changed while the picture was taken.
+    - `xattrs`: `name=hex,…`, sorted. `device`: major:minor in hexadecimal.
     """
 
     kind: str
@@ -54,7 +55,7 @@ class PathState:
     target: str = ""
 
     def record(self) -> str:
-        """The text that `read` understands."""
+        """The text of this state, for `read`."""
         late = _LATE if self.late else ""
         fields = (
             self.kind,
@@ -70,21 +71,22 @@ class PathState:
 
     @staticmethod
     def read(record: str) -> "PathState":
-        """The entry of a record. Raises `InvalidInput` where it is none."""
+        """The state in a record. Raises `InvalidInput` if the text is no record."""
         fields = record.split(" ", _FIELDS - 1)
         if len(fields) != _FIELDS:
-            raise InvalidInput(f"no record of a file: {record[:80]!r}")
+            raise InvalidInput(f"not a record of a file: {record[:80]!r}")
         kind, mode, user, group, digest, meaning, device, late, xattrs = (
-            "" if one == _NONE else one for one in fields[:-1]
+            "" if field == _NONE else field for field in fields[:-1]
         )
         return PathState(kind, mode, f"{user}:{group}", digest, meaning, device, late == _LATE, xattrs, fields[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a picture was taken of, and what it leaves out. `xattrs` is the program that read them, '' where none could.
+    """The head of a picture: the file systems that it covers and leaves out.
 
-    `vanished` counts the files that went while they were read: they are in no picture.
+    `xattrs`: the program that read extended attributes, '' if there was none. `vanished`: the number of files that were removed
+    while the picture was taken; it does not contain them.
     """
 
     format: str = _FORMAT
@@ -96,13 +98,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`records` by path; both may hold surrogates, which stand for bytes that are no UTF-8."""
+    """`records` by path. Both may hold surrogates, for bytes that are not UTF-8."""
 
     head: Head
     records: Mapping[str, str]
 
     def entry(self, path: str) -> PathState | None:
-        """What stands at `path`, `None` where nothing does."""
+        """The state of `path`, or `None` if it does not exist."""
         record = self.records.get(path)
         return PathState.read(record) if record is not None else None
 
@@ -119,7 +121,7 @@ class PathChange:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How many paths were compared, what differs, and of which files the contents could not be compared."""
+    """The number of compared paths, the differences, and the files whose contents could not be compared (`unread`)."""
 
     paths: int
     changes: tuple[PathChange, ...]
@@ -127,7 +129,7 @@ class Comparison:
 
 
 def pack(picture: Picture) -> bytes:
-    """The object that `unpack` understands; the same bytes for the same picture."""
+    """The object for `unpack`. Equal pictures give equal bytes."""
     head = msgspec.json.encode(picture.head, order="sorted").decode()
     parts = [head]
     for path in sorted(picture.records):
@@ -136,21 +138,21 @@ def pack(picture: Picture) -> bytes:
 
 
 def unpack(data: bytes, source: str) -> Picture:
-    """The picture in an object. Raises `InvalidInput`, naming `source`, where it holds none that this version knows."""
+    """The picture in an object. Raises `InvalidInput`, naming `source`, if it is no picture of a known format."""
     try:
         text = zstandard.ZstdDecompressor().decompress(data).decode("utf-8", "surrogateescape")
         head, *fields = text.split("\0")
-        known = msgspec.json.decode(head, type=Head)
+        decoded = msgspec.json.decode(head, type=Head)
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise InvalidInput(f"{source}: no picture: {error}") from None
-    if known.format.partition(".")[0] != _FORMAT.partition(".")[0] or len(fields) % 2:
-        raise InvalidInput(f"{source}: a picture of format {known.format}", hint="it may come from another version")
+    if decoded.format.partition(".")[0] != _FORMAT.partition(".")[0] or len(fields) % 2:
+        raise InvalidInput(f"{source}: a picture of format {decoded.format}", hint="it may come from another version")
     pairs = iter(fields)
-    return Picture(known, dict(zip(pairs, pairs, strict=True)))
+    return Picture(decoded, dict(zip(pairs, pairs, strict=True)))
 
 
 def compare(a: Picture, b: Picture) -> Comparison:
-    """What differs from `a` to the later `b`, sorted by path. What one of the two could not read is not compared."""
+    """The differences between `a` and the later `b`, sorted by path. Contents that either could not read are not compared."""
     paths = a.records.keys() | b.records.keys()
     outside = _only_of_one(a.head, b.head)
     differing = sorted(
@@ -158,42 +160,43 @@ def compare(a: Picture, b: Picture) -> Comparison:
     )
     changes, unread = [], []
     for path in differing:
-        one, other = a.entry(path), b.entry(path)
-        if one and other and one.kind == other.kind == "f" and not (one.digest and other.digest):
+        before, after = a.entry(path), b.entry(path)
+        if before and after and before.kind == after.kind == "f" and not (before.digest and after.digest):
             unread.append(path)
-            one, other = replace(one, digest=""), replace(other, digest="")
-        if aspects := _aspects(one, other, bool(a.head.xattrs and b.head.xattrs)):
-            changes.append(PathChange(path, aspects, one, other))
+            before, after = replace(before, digest=""), replace(after, digest="")
+        if aspects := _aspects(before, after, bool(a.head.xattrs and b.head.xattrs)):
+            changes.append(PathChange(path, aspects, before, after))
     return Comparison(len(paths), tuple(changes), tuple(unread))
 
 
 def _only_of_one(a: Head, b: Head) -> frozenset[str]:
-    """The mount points that only one of the two looked at."""
-    return frozenset(one.point for one in {*a.left_out} ^ {*b.left_out}) & frozenset((*a.roots, *b.roots))
+    """The mount points that only one of the two pictures covers."""
+    differing = {*a.left_out} ^ {*b.left_out}
+    return frozenset(mount.point for mount in differing) & frozenset((*a.roots, *b.roots))
 
 
 def _below(path: str, points: frozenset[str]) -> bool:
     return bool(points) and any(path == point or path.startswith(f"{point.rstrip('/')}/") for point in points)
 
 
-def _aspects(one: PathState | None, other: PathState | None, xattrs: bool) -> tuple[Aspect, ...]:
-    if one is None or other is None:
+def _aspects(before: PathState | None, after: PathState | None, xattrs: bool) -> tuple[Aspect, ...]:
+    if before is None or after is None:
         return ("presence",)
-    if one.kind != other.kind:
+    if before.kind != after.kind:
         return ("kind",)
-    return tuple(_differing(one, other, xattrs))
+    return tuple(_differing(before, after, xattrs))
 
 
-def _differing(one: PathState, other: PathState, xattrs: bool) -> Iterator[Aspect]:
-    if one.digest != other.digest:
+def _differing(before: PathState, after: PathState, xattrs: bool) -> Iterator[Aspect]:
+    if before.digest != after.digest:
         yield "content"
-    if one.target != other.target:
+    if before.target != after.target:
         yield "target"
-    if one.mode != other.mode:
+    if before.mode != after.mode:
         yield "mode"
-    if one.owner != other.owner:
+    if before.owner != after.owner:
         yield "owner"
-    if xattrs and one.xattrs != other.xattrs:
+    if xattrs and before.xattrs != after.xattrs:
         yield "xattrs"
-    if one.device != other.device:
+    if before.device != after.device:
         yield "device"

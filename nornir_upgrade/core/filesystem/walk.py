@@ -1,6 +1,6 @@
-"""Walk: a picture of a host is taken there by its own find and sha256sum, as a job of low priority, and downloaded.
+"""Walk: takes a picture of a host. A job of low priority runs find and sha256sum on the host; its lists are downloaded.
 
-The job leaves a tar archive of lists. Names end with NUL in all of them, so that any name survives.
+The job leaves a tar archive of lists. Every name in them ends with NUL, so that any name can be listed.
 """
 
 import re
@@ -23,7 +23,7 @@ from .picture import KINDS, Head, PathState, Picture
 DIRECTORY = "/var/lib/nornir-upgrade/picture"
 JOB = "picture"
 _ARCHIVE = "picture.tar.gz"
-_PAUSE = 5.0  # seconds between two looks at how far the job is
+_PAUSE = 5.0  # seconds between two readings of the job's progress
 _LONGEST = 6 * 3600.0
 _FIELDS = 5
 
@@ -32,7 +32,7 @@ if command -v ionice >/dev/null; then exec ionice -t -c 3 nice -n 19 "$@"; fi
 exec nice -n 19 "$@"
 """
 
-# Files that vanish meanwhile are complained of; that is no failure. What is complained of else, says `walk.err`.
+# find reports files that vanish meanwhile; that is no failure. `walk.err` holds its other errors.
 WALK = """\
 umask 077
 dir=$1; shift
@@ -42,7 +42,7 @@ find "$@" -xdev -path "$dir" -prune -o -fprint0 paths -fprintf entries '%p\\0%y\
 ! grep -q 'No space left' walk.err || { cat walk.err; exit 1; }
 """
 
-# Contents first, all else after: the less time between what was listed and what was read, the better.
+# Contents are read first, so that little time passes between listing a file and reading it.
 READ = """\
 umask 077
 cd -- "$1" || exit; shift
@@ -75,7 +75,7 @@ for path in map(os.fsencode, sys.argv[1:]):
         pass
 """
 
-# What a file says where the order of its stanzas or lines says nothing. awk's RS="" reads stanzas.
+# The digest of a file whose order of stanzas or lines has no meaning: of its sorted text. RS="" of awk reads stanzas.
 MEAN = """\
 umask 077
 cd -- "$1" || exit; shift
@@ -105,7 +105,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class WalkProgress:
-    """How far a host is: so many of its files are read."""
+    """The progress on a host: `read` of `files` files are read."""
 
     host: str
     read: int
@@ -116,9 +116,10 @@ Tell = Callable[[WalkProgress], None]
 
 
 def take(host: Host, meanings: Iterable[tuple[str, str]] = (), tell: Tell | None = None) -> Picture:
-    """What stands on all file systems of the host's own. `meanings` are paths and how each is to be read: `stanzas` or `lines`.
+    """The picture of all file systems with files of the host's own. Nothing of the job is left on the host.
 
-    `tell` is told of progress every few seconds. Raises `DiskFull`, `CommandFailed`, `TimedOut`, `InvalidInput`, `Unreachable`.
+    `meanings`: paths of files without a meaningful order, each with `stanzas` or `lines`. `tell` is called with the progress every
+    few seconds. Raises `DiskFull`, `CommandFailed`, `TimedOut`, `InvalidInput`, `Unreachable`.
     """
     choice = mounts.choose(mounts.parse(host.read(mounts.TABLE).decode("utf-8", "surrogateescape")))
     host.forget(JOB)
@@ -134,7 +135,7 @@ def take(host: Host, meanings: Iterable[tuple[str, str]] = (), tell: Tell | None
 
 
 def clear(host: Host) -> None:
-    """Afterwards nothing of a picture is left on the host, unless a job still works on it."""
+    """Afterwards nothing of a picture is left on the host, unless a job is still making it."""
     host.run(("rm", "-rf", "--", DIRECTORY))
     host.forget(JOB)
 
@@ -177,16 +178,16 @@ def _progress(host: Host) -> WalkProgress:
 def _lists(host: str, archive: IO[bytes]) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=archive, mode="r:gz") as tar:
-            found = {member.name: file.read() for member in tar if (file := tar.extractfile(member))}
+            lists = {member.name: file.read() for member in tar if (file := tar.extractfile(member))}
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise InvalidInput(f"{host}: the picture came only in part: {error}") from None
-    if missing := [name for name in _LISTS if name not in found]:
+        raise InvalidInput(f"{host}: the picture is incomplete: {error}") from None
+    if missing := [name for name in _LISTS if name not in lists]:
         raise InvalidInput(f"{host}: the picture lacks {', '.join(missing)}")
-    return found
+    return lists
 
 
 def parse(lists: Mapping[str, bytes], choice: mounts.Choice) -> Picture:
-    """The picture in the lists of the job's archive. Raises `InvalidInput` where one is not whole."""
+    """The picture from the lists of the job's archive. Raises `InvalidInput` if a list is cut off."""
     by = lists["xattrs.by"].decode().strip()
     xattrs = _from_getfattr(lists["xattrs"]) if by == "getfattr" else _from_python(lists["xattrs"])
     digests = dict(_digests(lists["digests"]))
@@ -212,12 +213,12 @@ def parse(lists: Mapping[str, bytes], choice: mounts.Choice) -> Picture:
 
 
 def _without_vanished(host: Host, picture: Picture) -> Picture:
-    """The picture without the files that were listed, could not be read, and are not there any more."""
+    """The picture without files that were listed and then removed, before they were read."""
     unread = [
         path for path in picture.records if (entry := picture.entry(path)) and entry.kind == "f" and not entry.digest
     ]
-    with suppress(InvalidInput):  # something else stands there now: it was not read either
-        gone = {one.path for one in host.stat(unread) if one.kind == "absent"}
+    with suppress(InvalidInput):  # a device or the like has replaced a file: it was not read either
+        gone = {state.path for state in host.stat(unread) if state.kind == "absent"}
         records = {path: record for path, record in picture.records.items() if path not in gone}
         head = Head(picture.head.format, picture.head.roots, picture.head.left_out, picture.head.xattrs, len(gone))
         return Picture(head, records)
@@ -245,10 +246,10 @@ def _pairs(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _digests(data: bytes) -> Iterator[tuple[str, str]]:
-    """sha256sum(1) -z: 64 digits, a space, a space or an asterisk, the path."""
+    """Path and digest of each file. sha256sum(1) -z prints 64 digits, a space, a space or an asterisk, and the path."""
     for text in _texts(data):
         if not _DIGEST.fullmatch(text[:64]) or len(text) < 67:
-            raise InvalidInput(f"no digest: {text[:80]!r}")
+            raise InvalidInput(f"not a digest: {text[:80]!r}")
         yield text[66:], text[:64]
 
 
@@ -257,23 +258,23 @@ def _from_python(data: bytes) -> dict[str, str]:
 
 
 def _from_getfattr(data: bytes) -> dict[str, str]:
-    """getfattr(1): a line `# file: NAME`, a line `attribute=0xHEX` each, an empty line. Odd bytes of names are octal."""
-    found = []
+    """getfattr(1) prints a line `# file: NAME`, a line `attribute=0xHEX` each, and an empty line. Odd bytes of names are octal."""
+    triples = []
     path = ""
     for line in data.split(b"\n"):
         if line.startswith(b"# file: "):
             path = _unquoted(line.removeprefix(b"# file: "))
         elif line:
             name, _, value = line.partition(b"=")
-            found.append((path, _unquoted(name), value.decode("ascii", "replace").removeprefix("0x")))
-    return _joined(found)
+            triples.append((path, _unquoted(name), value.decode("ascii", "replace").removeprefix("0x")))
+    return _joined(triples)
 
 
 def _joined(triples: Iterable[tuple[str, ...]]) -> dict[str, str]:
     by_path: dict[str, list[str]] = {}
     for path, name, value in triples:
         by_path.setdefault(path, []).append(f"{escaped(name.encode('utf-8', 'surrogateescape'))}={value}")
-    return {path: ",".join(sorted(ones)) for path, ones in by_path.items()}
+    return {path: ",".join(sorted(attributes)) for path, attributes in by_path.items()}
 
 
 def _unquoted(name: bytes) -> str:

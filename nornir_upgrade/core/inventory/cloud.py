@@ -1,4 +1,4 @@
-"""The cloud that a host belongs to, as the inventory says: clouds share no database."""
+"""Cloud: the group of hosts that share databases, from the data of the inventory."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ class Placed(Protocol):
 
 
 def cloud_of(host: Placed) -> str:
-    """The cloud that the host belongs to, as the inventory's data say; '' where they say nothing. Raises `InvalidInput`."""
+    """The cloud of a host, from its inventory data; '' if they name none. Raises `InvalidInput` if it is not text."""
     cloud = host.data.get("cloud") or ""
     if not isinstance(cloud, str):
         raise InvalidInput(f"host {host.name}: cloud must be text, not {cloud!r}", hint="put it in quotes")

@@ -1,4 +1,4 @@
-"""The fleet: Nornir's inventory and its concurrent runs, as `engine.Fleet` wants them. The only module that imports nornir."""
+"""Fleet: Nornir's inventory and its concurrent runs, as the protocol `Fleet` of `transport.host`. Only this module imports nornir."""
 
 import logging
 import os
@@ -35,27 +35,30 @@ if TYPE_CHECKING:  # netmiko takes longer to import than the inventory to load
 T = TypeVar("T")
 
 CONNECTION = "nornir_upgrade"
-"""Our connection plugin's name. Its options are those of the `netmiko` connection."""
+"""The name of our connection plugin. Its options are those of the `netmiko` connection."""
 
-_AHEAD = 10  # connections that are begun before netmiko is there
-_SIMPLE = ("SimpleInventory", "YAMLInventory")  # of nornir and of nornir-utils: the same files
+_AHEAD = 10  # connections that are started while netmiko is being imported
+_SIMPLE = ("SimpleInventory", "YAMLInventory")  # of nornir and of nornir-utils: both read the same files
 _OPTIONS = {"hosts": "host_file", "groups": "group_file", "defaults": "defaults_file"}
 _SECTIONS = ("core", "inventory", "logging", "runner", "ssh", "user_defined")
 _PATHS = ("key_file", "alt_key_file", "ssh_config_file")
-# Neither may be taken for an option by ssh or any program on the way.
+# No hostname or username may be taken for an option, by ssh or a proxy command.
 _HOSTNAME = re.compile(r"[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]*", re.ASCII)
 _USERNAME = re.compile(r"[^\s\0-][^\s\0]*")
 
-defer("invoke")  # paramiko imports it, with all of asyncio and unittest, for `Match exec` in an ssh_config alone
-defer("netmiko", log=logging.getLogger("netmiko"))  # it imports the drivers of every vendor, of which Linux's is wanted
+defer("invoke")  # paramiko imports it, with asyncio and unittest, only for `Match exec` in an ssh_config
+defer("netmiko", log=logging.getLogger("netmiko"))  # it imports the drivers of all vendors; we need only that of Linux
 
-for _library in ("nornir", "nornir_utils"):  # what they log is told by us; without a handler it would be on the screen
+for _library in (
+    "nornir",
+    "nornir_utils",
+):  # we report their errors ourselves; without a handler Python prints them as well
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
 class FleetHost:
-    """A host of the inventory: all its groups, nearest first, and its data, inherited ones included."""
+    """A host of the inventory, with all its groups, nearest first, and its data, including inherited data."""
 
     name: str
     groups: tuple[str, ...]
@@ -63,10 +66,7 @@ class FleetHost:
 
 
 class NornirFleet:
-    """The hosts of an inventory, as far as a limit lets them in; `inventory` holds those outside as well.
-
-    `settings` is `user_defined` in config.yaml.
-    """
+    """The hosts of an inventory that a limit selects. `inventory` holds all hosts. `settings` is `user_defined` in config.yaml."""
 
     def __init__(self, nornir: Nornir, home: Path, inventory: tuple[FleetHost, ...]) -> None:
         self._nornir = nornir
@@ -79,23 +79,23 @@ class NornirFleet:
         self.settings: Mapping[str, Any] = nornir.config.user_defined
 
     def each(self, names: Sequence[str], act: Callable[[Host], T]) -> Mapping[str, T | Exception]:
-        """`act` on every named host, concurrently; each host's value, or the exception that it raised, in the order of `names`.
+        """Calls `act` for every named host, concurrently. Returns, in the order of `names`, each host's value or exception.
 
-        Who failed before is asked like any other. Raises `UnknownName` for a host that is not in the fleet.
+        A host that failed in an earlier call is not left out. Raises `UnknownName` for a host that is not in the fleet.
         """
         for name in names:
             if name not in self._nornir.inventory.hosts:
                 raise UnknownName("host", name, self.names)
         wanted = frozenset(names)
         self._dial(names)
-        some = self._nornir.filter(filter_func=lambda host: host.name in wanted)
-        results = some.run(task=_attempt, on_failed=True, act=lambda entry: act(self._connection(entry)))
+        nornir = self._nornir.filter(filter_func=lambda host: host.name in wanted)
+        results = nornir.run(task=_attempt, on_failed=True, act=lambda entry: act(self._connection(entry)))
         return {name: _outcome(results[name].result) for name in names}
 
     def _dial(self, names: Sequence[str]) -> None:
-        """Begin the connections of those whose turn is first: they are made while netmiko is still being imported.
+        """Starts the TCP connections of the first hosts, while netmiko is still being imported.
 
-        The others' are made while those log in.
+        The connections of the other hosts are made while the first ones log in.
         """
         fresh = [name for name in names if CONNECTION not in self._nornir.inventory.hosts[name].connections]
         for name in fresh[: min(_AHEAD, getattr(self._nornir.runner, "num_workers", 1))]:
@@ -120,7 +120,7 @@ class NornirFleet:
         return host
 
     def close(self) -> None:
-        """Afterwards there are no connections."""
+        """Closes all connections."""
         while self._dials:
             self._dials.popitem()[1].close()
         for entry in self._nornir.inventory.hosts.values():
@@ -129,7 +129,7 @@ class NornirFleet:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of one host. Nornir sees no exception: it would log it, and remember the host as one to be left out."""
+    """The result of one host. Nornir gets no exception: it would log it, and leave the host out of later runs."""
 
     value: Any = None
     error: Exception | None = None
@@ -149,7 +149,7 @@ def _outcome(result: Any) -> Any:
 
 
 class Connection:
-    """Nornir's connection plugin: an `SshHost`, which connects when it is first asked for something."""
+    """The connection plugin for Nornir: an `SshHost`, which connects at its first command."""
 
     connection: "SshHost"
 
@@ -182,10 +182,10 @@ class Connection:
 
 
 def load(config: Path, limit: str = "", workers: int = 0) -> NornirFleet:
-    """The fleet that `config` (Nornir's own configuration) describes; relative paths in it are relative to its directory.
+    """The fleet that `config` (Nornir's own configuration) describes. Relative paths in it are relative to its directory.
 
-    `limit` narrows it as `limit.chosen` says; `workers` hosts are worked on at once, 0: what the configuration says of its
-    runner. Connects to nobody. Raises `InvalidInput` and `UnknownName`, naming file, line and key where YAML is to blame.
+    `limit` selects hosts, as in `limit.chosen`. `workers`: the number of hosts to work on at the same time; 0 leaves it to the
+    configuration. Connects to no host. Raises `InvalidInput` and `UnknownName`; for mistakes in YAML with file, line and key.
     """
     nornir = _initialised(config)
     hosts = tuple(
@@ -221,16 +221,16 @@ def _initialised(config: Path) -> Nornir:
         sections["ssh"]["config_file"] = _path(file, home)
     if CONNECTION not in ConnectionPluginRegister.available:
         ConnectionPluginRegister.register(CONNECTION, Connection)
-    # As InitNornir, which would import the connection plugins of all that is installed as well: ours is the one that is used.
+    # As InitNornir does, which would also import the connection plugins of every installed package. We use only our own.
     try:
         settings = Config.from_dict(**sections)
         return Nornir(inventory=_inventory(settings), runner=_runner(settings), config=settings, data=GlobalState())
     except Exception as error:  # plugins are anybody's code
-        raise InvalidInput(f"{config}: Nornir does not take it: {type(error).__name__}: {error}") from error
+        raise InvalidInput(f"{config}: Nornir does not accept it: {type(error).__name__}: {error}") from error
 
 
 def _check_runner(place: inventory.KeyPlace, section: Mapping[str, Any]) -> None:
-    """Raises `InvalidInput` where the number of hosts that are worked on at once is none: the runner would trip on it later."""
+    """Raises `InvalidInput` if `num_workers` is not a positive whole number: the runner would fail on it later."""
     options = section.get("options") or {}
     here = place.below(section, "options")
     if not isinstance(options, Mapping):
@@ -241,7 +241,7 @@ def _check_runner(place: inventory.KeyPlace, section: Mapping[str, Any]) -> None
 
 
 def _inventory(settings: Config) -> Inventory:
-    """What nornir's load_inventory returns, which would import the inventory plugins of all that is installed first."""
+    """As load_inventory of nornir, without importing the inventory plugins of every installed package if the plugin is the usual."""
     chosen = settings.inventory
     if chosen.plugin == "SimpleInventory" and not chosen.transform_function:
         return SimpleInventory(**chosen.options).load()
@@ -249,13 +249,13 @@ def _inventory(settings: Config) -> Inventory:
 
 
 def _runner(settings: Config) -> RunnerPlugin:
-    """What nornir's load_runner returns, which would look for the runners of all that is installed first."""
+    """As load_runner of nornir, without searching every installed package for runners if the runner is the usual one."""
     chosen = settings.runner
     return ThreadedRunner(**chosen.options) if chosen.plugin == "threaded" else load_runner(settings)
 
 
 def _inventory_section(section: dict[str, Any], home: Path) -> dict[str, Any]:
-    """The section with absolute paths; the files of a simple inventory have been checked."""
+    """The section with absolute paths. Raises `InvalidInput` for mistakes in the files of a simple inventory."""
     options = dict(section.get("options") or {})
     if section.get("plugin", _SIMPLE[0]) in _SIMPLE:
         named = {name for name, option in _OPTIONS.items() if options.get(option) is not None}
@@ -280,13 +280,13 @@ def _path(path: str, home: Path) -> str:
 
 
 def _netmiko_options(entry: Entry, home: Path) -> ConnectionOptions:
-    """What the inventory says of the host's netmiko connection, paths absolute. Raises `InvalidInput` for a name that is none."""
+    """The host's options for netmiko, with absolute paths. Raises `InvalidInput` for a bad hostname, username or path."""
     options = entry.get_connection_parameters("netmiko")
     hostname, username = options.hostname or entry.name, options.username or ""
     if not _HOSTNAME.fullmatch(hostname):
-        raise InvalidInput(f"host {entry.name}: {hostname!r} is no hostname")
+        raise InvalidInput(f"host {entry.name}: {hostname!r} is not a hostname")
     if username and not _USERNAME.fullmatch(username):
-        raise InvalidInput(f"host {entry.name}: {username!r} is no username")
+        raise InvalidInput(f"host {entry.name}: {username!r} is not a username")
     extras = dict(options.extras or {})
     for key in _PATHS:
         if value := extras.get(key):
@@ -297,18 +297,18 @@ def _netmiko_options(entry: Entry, home: Path) -> ConnectionOptions:
 
 
 def _with_config(extras: Mapping[str, Any], configuration: Config) -> dict[str, Any]:
-    """As nornir-netmiko has it."""
+    """`extras` with the ssh_config file, as nornir-netmiko adds it."""
     return {"ssh_config_file": configuration.ssh.config_file, **extras}
 
 
 def _direct(options: ConnectionOptions, configuration: Config) -> bool:
-    """Whether the inventory alone says where the host is: no ssh_config could send us elsewhere, or through other hosts."""
+    """Whether the inventory alone determines the host's address: no ssh_config can change it, or add a jump host."""
     extras = _with_config(options.extras or {}, configuration)
     return not extras.get("sock") and not Path(extras["ssh_config_file"] or os.devnull).expanduser().is_file()
 
 
 def _patience(settings: Mapping[str, Any]) -> float:
-    """`reconnect` of our settings: seconds that a host which was there may take to come back."""
+    """The setting `reconnect`: seconds for which a host that was reachable may be unreachable."""
     seconds = settings.get("reconnect", PATIENCE)
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= 3600:
         raise InvalidInput(f"user_defined: reconnect must be seconds from 0 to 3600, not {seconds!r}")

@@ -1,4 +1,7 @@
-"""The inventory's YAML files, read for their mistakes: what Nornir would pass over or trip on is told by file, line and key."""
+"""Inventory files: the YAML files of an inventory, checked for mistakes that Nornir would ignore or fail on.
+
+An error names file, line and key.
+"""
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -11,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from nornir_upgrade.core.errors import InvalidInput
 
 Files = Mapping[str, Path]
-"""hosts, groups, defaults -> file; those that are not there are left out."""
+"""`hosts`, `groups`, `defaults` -> file."""
 
 _CONNECTION = ("hostname", "port", "username", "password", "platform", "extras")
 _DEFAULTS = ("hostname", "port", "username", "password", "platform", "data", "connection_options")
@@ -19,13 +22,13 @@ _ELEMENT = (*_DEFAULTS, "groups")
 
 
 def read_yaml(path: Path) -> CommentedMap:
-    """The mapping in the file, which remembers its lines. Raises `InvalidInput`."""
+    """The mapping in the file, with the lines of its keys. Raises `InvalidInput`, with the line if it is known."""
     try:
         loaded = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path}: byte {error.start} is no UTF-8") from None
+        raise InvalidInput(f"{path}: byte {error.start} is not UTF-8") from None
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InvalidInput(f"{path}{line}: not YAML: {error.problem or error.context}") from None
@@ -39,20 +42,19 @@ def read_yaml(path: Path) -> CommentedMap:
 
 
 def check(files: Files) -> None:
-    """Raises `InvalidInput` naming file, line and key where Nornir's SimpleInventory would not get what was meant.
+    """Raises `InvalidInput` naming file, line and key, for mistakes that SimpleInventory of Nornir would ignore or fail on.
 
-    A file of groups or defaults need not be there. A large inventory is read five times as fast without its lines: those are for who
-    has to be told one.
+    The files of groups and defaults are optional. Reading without lines is five times as fast: lines are read only after a mistake.
     """
-    there = {name: path for name, path in files.items() if name == "hosts" or path.exists()}
+    existing = {name: path for name, path in files.items() if name == "hosts" or path.exists()}
     try:
-        _check(files, {name: _read_plain(path) for name, path in there.items()})
+        _check(files, {name: _read_plain(path) for name, path in existing.items()})
     except (OSError, ValueError, YAMLError, InvalidInput):
-        _check(files, {name: read_yaml(path) for name, path in there.items()})
+        _check(files, {name: read_yaml(path) for name, path in existing.items()})
 
 
 def _read_plain(path: Path) -> dict[Any, Any]:
-    """As `read_yaml`, without lines. Raises what the reader raises, and `ValueError` where there are no keys and values."""
+    """As `read_yaml`, without lines. Raises the errors of the reader, and `ValueError` if the document is no mapping."""
     loaded = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     if not isinstance(loaded, dict | None):
         raise ValueError
@@ -60,7 +62,7 @@ def _read_plain(path: Path) -> dict[Any, Any]:
 
 
 class _NoGroups(dict[str, Any]):
-    """The groups of an inventory without a file of groups, and which that would be."""
+    """The groups of an inventory that has no file of groups. `hint` names the missing file."""
 
     def __init__(self, file: object) -> None:
         super().__init__()
@@ -75,7 +77,7 @@ def _check(files: Files, documents: Mapping[str, Mapping[Any, Any]]) -> None:
             if not isinstance(key, str):
                 raise place.wrong(f"must be text, not {key!r}", hint="put it in quotes")
             if not key.strip() or not key.isprintable():
-                raise place.wrong(f"{key!r} is no name: it must be one line of text")
+                raise place.wrong(f"{key!r} is not a name: it must be one line of text")
             _check_element(place, documents[name][key], _ELEMENT, groups)
     if "defaults" in documents:
         whole = CommentedMap({"": documents["defaults"]})
@@ -83,17 +85,17 @@ def _check(files: Files, documents: Mapping[str, Mapping[Any, Any]]) -> None:
 
 
 class KeyPlace:
-    """Where a key stands: in `mapping` of `file`, below the keys `above`."""
+    """The place of a key: in `mapping` of `file`, below the keys `above`."""
 
     def __init__(self, file: Path, mapping: Any, above: tuple[str, ...], key: object) -> None:
         self.file, self._mapping, self._above, self._key = file, mapping, above, key
 
     def below(self, mapping: Any, key: object) -> "KeyPlace":
-        """The place of `key` in `mapping`, which stands here."""
+        """The place of `key` in `mapping`, the value of this key."""
         return KeyPlace(self.file, mapping, (*self._above, str(self._key)), key)
 
     def wrong(self, what: str, hint: str = "") -> InvalidInput:
-        """The refusal; ruamel counts lines from 0."""
+        """The error for this key, with file, line and path. ruamel counts lines from 0."""
         try:
             line = f", line {self._mapping.lc.key(self._key)[0] + 1}"
         except (AttributeError, KeyError, TypeError):
@@ -107,16 +109,16 @@ def _check_element(place: KeyPlace, element: Any, known: Collection[str], groups
     if element is None:
         return
     for key, value in _pairs(place, element, known):
-        here = place.below(element, key)
+        key_place = place.below(element, key)
         if key == "connection_options":
-            for name, options in _pairs(here, value):
-                there = here.below(value, name)
-                for option, chosen in _pairs(there, options, _CONNECTION):
-                    _check_value(there.below(options, option), option, chosen)
+            for name, options in _pairs(key_place, value):
+                options_place = key_place.below(value, name)
+                for option, setting in _pairs(options_place, options, _CONNECTION):
+                    _check_value(options_place.below(options, option), option, setting)
         elif key == "groups":
-            _check_groups(here, value, groups)
+            _check_groups(key_place, value, groups)
         else:
-            _check_value(here, key, value)
+            _check_value(key_place, key, value)
 
 
 def _check_groups(place: KeyPlace, value: Any, groups: Mapping[str, Any]) -> None:
@@ -124,8 +126,8 @@ def _check_groups(place: KeyPlace, value: Any, groups: Mapping[str, Any]) -> Non
         raise place.wrong(f"must be a list of groups, not {value!r}")
     for name in value or ():
         if name not in groups:
-            there = groups.hint if isinstance(groups, _NoGroups) else ", ".join(map(str, groups)) or "none"
-            raise place.wrong(f"there is no group {name!r}", hint=f"there is: {there}")
+            existing = groups.hint if isinstance(groups, _NoGroups) else ", ".join(map(str, groups)) or "none"
+            raise place.wrong(f"there is no group {name!r}", hint=f"there is: {existing}")
 
 
 def _check_value(place: KeyPlace, key: str, value: Any) -> None:
@@ -135,7 +137,7 @@ def _check_value(place: KeyPlace, key: str, value: Any) -> None:
 
 
 def _pairs(place: KeyPlace, mapping: Any, known: Collection[str] = ()) -> list[tuple[str, Any]]:
-    """Keys and values; keys are text, and one of `known` where any are."""
+    """The keys and values of `mapping`. Raises `InvalidInput` for a key that is not text, or not in `known` if that is given."""
     if mapping is None:
         return []
     if not isinstance(mapping, Mapping):

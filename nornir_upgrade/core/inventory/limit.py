@@ -1,4 +1,4 @@
-"""Which hosts a limit such as `cmp*,@db,!cmp2` means. Pure."""
+"""Limit: the hosts that a text such as `cmp*,@db,!cmp2` selects. Pure."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -9,28 +9,28 @@ _EVERY = "all"
 
 
 def chosen(limit: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[str]) -> tuple[str, ...]:
-    """The names of the hosts that `limit` means, in the order of `groups_of` (host -> its groups); all for an empty limit.
+    """The names of the hosts that `limit` selects, in the order of `groups_of` (host -> its groups). An empty limit selects all.
 
-    Terms are separated by commas: names, globs, `@group`, and any of these behind `!`, which takes hosts out again. `all` and `@all`
-    are every host, unless something there has that name. A term that
-    means nothing is refused, for it is a misspelling: `UnknownName`; so is a limit that means no host: `InvalidInput`.
+    Terms are separated by commas: names, globs, or `@group`; `!` before a term excludes its hosts. `all` and `@all` are every host,
+    unless a host or group has that name. Raises `UnknownName` for a term that matches nothing: it is misspelt. Raises `InvalidInput`
+    if no host remains.
     """
     if not groups_of:
         raise InvalidInput("the inventory holds no host")
     terms = [term.strip() for term in limit.split(",") if term.strip()]
     if limit and not terms:
         raise InvalidInput(f"the limit {limit!r} names nothing")
-    wanted = [_meant(term, groups_of, groups) for term in terms if not term.startswith("!")]
-    unwanted = [_meant(term[1:], groups_of, groups) for term in terms if term.startswith("!")]
-    inside = set[str]().union(*wanted) if wanted else set(groups_of)
-    names = tuple(name for name in groups_of if name in inside and not any(name in out for out in unwanted))
+    included = [_matching(term, groups_of, groups) for term in terms if not term.startswith("!")]
+    excluded = [_matching(term[1:], groups_of, groups) for term in terms if term.startswith("!")]
+    inside = set[str]().union(*included) if included else set(groups_of)
+    names = tuple(name for name in groups_of if name in inside and not any(name in hosts for hosts in excluded))
     if not names:
-        there = ", ".join([*groups_of, *(f"@{group}" for group in groups)])
-        raise InvalidInput(f"the limit {limit!r} leaves no host", hint=f"there is: {there}")
+        existing = ", ".join([*groups_of, *(f"@{group}" for group in groups)])
+        raise InvalidInput(f"the limit {limit!r} leaves no host", hint=f"there is: {existing}")
     return names
 
 
-def _meant(term: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[str]) -> set[str]:
+def _matching(term: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[str]) -> set[str]:
     if term.startswith("@"):
         matching = {group for group in groups if fnmatchcase(group, term[1:])}
         if not matching and term == f"@{_EVERY}":
@@ -38,9 +38,9 @@ def _meant(term: str, groups_of: Mapping[str, Sequence[str]], groups: Sequence[s
         if not matching:
             raise UnknownName("group", term[1:], list(groups))
         return {name for name, own in groups_of.items() if matching.intersection(own)}
-    found = {name for name in groups_of if fnmatchcase(name, term)} or {name for name in groups_of if name == term}
-    if not found and term == _EVERY:
+    hosts = {name for name in groups_of if fnmatchcase(name, term)} or {name for name in groups_of if name == term}
+    if not hosts and term == _EVERY:
         return set(groups_of)
-    if not found:
+    if not hosts:
         raise UnknownName("host", term, [*groups_of, *(f"@{group}" for group in groups)])
-    return found
+    return hosts
