@@ -1,7 +1,7 @@
-"""What a host is beside its packages, as entries: what stands at each place of `registries.KEPT`, and what is read out of it.
+"""Entries: the state of a host beside its packages, at each place of `places.KEPT`. An entry is one thing that can differ.
 
-Gathered in the round trip of all facts. A secret is never read as text: of a file only its digest is told, and of an account all
-but its password.
+Gathered in the round trip of all facts. Secrets are never read as text: an entry holds the digest of a file, and the fields of an
+account without its password.
 """
 
 import re
@@ -25,7 +25,7 @@ _SHORT = 32  # hexadecimal digits of a digest that are told: 128 bits
 _CLUSTER = re.compile(r"(?P<key>port|data_directory)\s*=?\s*(?P<value>'[^']*'|[^\s#]+)")
 _PRUNED = " -o ".join(f"-path {one.path}" for one in LEFT)
 
-# find(1) does not leave the file system that a root is on. What vanishes meanwhile, or is not there at all, is told on stderr.
+# find(1) stays on the file system of each root. It reports missing and vanishing paths on standard error.
 SCRIPT = (
     f"""\
 below() {{ find {" ".join(roots(restored=False))} -xdev '(' {_PRUNED} ')' -prune -o "$@" 2>/dev/null; }}
@@ -82,12 +82,12 @@ PARTS = (
     "boot-digests",
     "boot",
 )
-"""The parts of the answer."""
+"""The sections of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing of a host in an area; `value` is what it is, in words, with digests in place of contents."""
+    """One thing in an area of a host. `value`: its state in words, with digests in place of contents."""
 
     area: Area
     name: str
@@ -95,14 +95,14 @@ class Entry:
 
 
 def parse(sections: Mapping[str, Section], format: str) -> tuple[tuple[Area, ...], tuple[Entry, ...]]:
-    """The areas that were gathered, and the entries in them, in order; none of both where the answer is of an older version."""
+    """The gathered areas, and their entries in order. Both are empty for an answer of an older version."""
     if "entries" not in sections:
         return (), ()
     if missing := [name for name in PARTS if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
     areas = areas_of(format)
-    found = (one for one in _entries(sections) if one.area in areas)
-    return areas, tuple(sorted(found, key=lambda one: (AREAS.index(one.area), one.name)))
+    entries = (entry for entry in _entries(sections) if entry.area in areas)
+    return areas, tuple(sorted(entries, key=lambda entry: (AREAS.index(entry.area), entry.name)))
 
 
 def _entries(sections: Mapping[str, Section]) -> Iterator[Entry]:
@@ -118,14 +118,14 @@ def _entries(sections: Mapping[str, Section]) -> Iterator[Entry]:
 
 
 def state_in_words(kind: str, mode: str, owner: str, digest: str, target: str, xattrs: str = "") -> str:
-    """What stands at a path, as an entry has it; of extended attributes names and lengths."""
+    """The state of a path, as the value of an entry. `xattrs`: names and lengths of extended attributes."""
     if kind == "symlink":
         return f"-> {target}"
     return " ".join(filter(None, (kind, mode.zfill(4), owner, digest[:_SHORT], xattrs)))
 
 
 def value_of(state: FileState) -> str:
-    """The entry's value of what a capture holds."""
+    """The value that an entry has for a captured path."""
     owner, xattrs = (
         f"{state.owner}:{state.group}",
         " ".join(f"{name}:{len(value) // 2}" for name, value in state.xattrs),
@@ -134,13 +134,13 @@ def value_of(state: FileState) -> str:
 
 
 def area_of(path: str) -> Area:
-    """The area in which a path counts: that of its nearest place; accounts are told line by line, and count as files in `etc`."""
+    """The area of a path: that of its nearest place. Files of accounts are in `etc`: area `accounts` holds their lines."""
     place = place_of(path)
     return "etc" if place is None or place.area == "accounts" else place.area
 
 
 def _records(section: Section, size: int) -> Iterator[list[str]]:
-    """NUL-separated fields, `size` a record."""
+    """Records of `size` fields, each field ended by NUL."""
     fields = section.succeeded().text.split("\0")
     if len(fields) % size != 1:
         raise section.fail("it is cut off")
@@ -157,7 +157,7 @@ def _files(sections: Mapping[str, Section]) -> Iterator[Entry]:
 
 
 _OWN_ENTRIES = ("/var/lib/dpkg/diversions", "/var/lib/dpkg/triggers/File")
-"""Told line by line alone: dpkg writes these files in an order of its own."""
+"""Files with an entry for each line, but none for the whole: dpkg changes the order of their lines."""
 
 
 def _links(section: Section) -> dict[str, str]:
@@ -165,13 +165,13 @@ def _links(section: Section) -> dict[str, str]:
 
 
 def _accounts(sections: Mapping[str, Section]) -> Iterator[Entry]:
-    """passwd(5) and group(5), without the second field, which may hold a password."""
+    """The lines of passwd(5) and group(5), without the second field, which may hold a password."""
     for name, word in zip(_ACCOUNTS, ("user", "group"), strict=True):
         for offset, line in sections[name].succeeded().lines():
-            one, colon, rest = line.partition(":")
+            account, colon, rest = line.partition(":")
             if not colon:
                 raise sections[name].fail("no account", offset)
-            yield Entry("accounts", f"{word} {one}", rest)
+            yield Entry("accounts", f"{word} {account}", rest)
 
 
 def _choices(section: Section, links: Mapping[str, str]) -> Iterator[Entry]:
@@ -181,7 +181,7 @@ def _choices(section: Section, links: Mapping[str, str]) -> Iterator[Entry]:
 
 
 def _diversions(section: Section) -> Iterator[Entry]:
-    """Three lines each: the path, where it is diverted to, and the package that does, `:` where it is the administrator."""
+    """Three lines for each diversion: the path, its new path, and the package that diverts it; `:` is the administrator."""
     lines = [line for _, line in section.succeeded().lines()]
     if len(lines) % 3:
         raise section.fail("it is cut off")
@@ -203,28 +203,28 @@ def _bundles(section: Section) -> Iterator[Entry]:
 
 
 def _clusters(section: Section) -> Iterator[Entry]:
-    """A line `# FILE` a cluster, its settings as they are in the file, and `= DIRECTORY, version, owner and mode` of its data."""
-    found: dict[str, dict[str, str]] = {}
-    about: dict[str, str] = {}
+    """For each cluster a line `# FILE`, lines of its settings, and `= DIRECTORY, version, owner and mode` of its data."""
+    clusters: dict[str, dict[str, str]] = {}
+    settings: dict[str, str] = {}
     for _, line in section.succeeded().lines():
         if line.startswith("# "):
-            about = found.setdefault(line[2:].rpartition("/")[0], {})
+            settings = clusters.setdefault(line[2:].rpartition("/")[0], {})
         elif line.startswith("= "):
-            about["data"], about["version"], about["owner"] = ([*line[2:].split("\t"), "", ""])[:3]
+            settings["data"], settings["version"], settings["owner"] = ([*line[2:].split("\t"), "", ""])[:3]
         elif match := _CLUSTER.search(line):
-            about[match["key"]] = match["value"].strip("'")
-    for place, told in found.items():
+            settings[match["key"]] = match["value"].strip("'")
+    for place, cluster in clusters.items():
         name = place.removeprefix("/etc/postgresql/")
         yield Entry(
             "clusters",
             f"postgresql {name}",
-            f"version {told.get('version', '')} port {told.get('port', '5432')} "
-            f"data {told.get('data_directory', told.get('data', ''))} {told.get('owner', '')}".strip(),
+            f"version {cluster.get('version', '')} port {cluster.get('port', '5432')} "
+            f"data {cluster.get('data_directory', cluster.get('data', ''))} {cluster.get('owner', '')}".strip(),
         )
 
 
 def _boot(section: Section, known: Mapping[str, str]) -> Iterator[Entry]:
-    """Kernels and the like by their size, what is small by its digest, an initramfs by its being there."""
+    """Files in /boot: kernels by size, small files by size and digest, an initramfs by its presence alone."""
     for path, letter, size, target in _records(section, 4):
         if letter == "l":
             yield Entry("boot", path, f"-> {target}")

@@ -1,6 +1,6 @@
-"""Differences that say nothing of where a host is: rules, as data, each with its reason. No rule hides configuration.
+"""Harmless differences: rules, as data, each with its reason, for differences without meaning. No rule hides configuration.
 
-What a rule explains is counted and told; it is not restored either, for programs make it anew.
+Differences that a rule explains are counted and reported, but not restored: programs make these files anew.
 """
 
 import re
@@ -11,7 +11,7 @@ from .places import Area
 
 @dataclass(frozen=True, slots=True)
 class HarmlessRule:
-    """`name`: a pattern of the whole name in `area`."""
+    """A rule for entries of `area`. `name`: a pattern of the whole name."""
 
     area: Area
     name: re.Pattern[str]
@@ -40,5 +40,5 @@ RULES: tuple[HarmlessRule, ...] = (
 
 
 def why_explained(area: str, name: str) -> str:
-    """The reason why a difference there says nothing; '' where it counts."""
+    """The reason why a difference there is harmless; '' if it is not."""
     return next((rule.why for rule in RULES if rule.area == area and rule.name.fullmatch(name)), "")

@@ -1,7 +1,7 @@
-"""What maintainer scripts change beside the files of their packages: the places, as data, each with its area and its reason.
+"""Places: files and trees that maintainer scripts change beside the files of their packages, as data, each with its reason.
 
-All of it is compared. What is `restored` is captured before packages change, and put back. `records` says how a file is made of
-records that packages and administrators add to: of such a file one record can come back without the others.
+All places are compared. Those with `restored` are captured before packages change, and restored by a way back. `records`: the file
+consists of records that packages and administrators add; one record can be restored without the others.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Records = Literal["", "colon", "path", "stanza"]
 
 @dataclass(frozen=True, slots=True)
 class KeptPlace:
-    """A file or a tree. `format` is the format of packages that knows it, '' for any."""
+    """A file or a tree. `format`: the package format whose hosts have it, '' for any."""
 
     path: str
     area: Area
@@ -39,7 +39,7 @@ class KeptPlace:
 
 @dataclass(frozen=True, slots=True)
 class LeftPlace:
-    """A tree below one of `KEPT` that is neither looked at, captured nor restored."""
+    """A tree below one of `KEPT` that is neither compared, captured nor restored."""
 
     path: str
     why: str
@@ -97,9 +97,9 @@ KEPT: tuple[KeptPlace, ...] = (
 )
 
 BOUND = 256 << 20
-"""Bytes that the captured files of a host may have together."""
+"""The limit, in bytes, of all captured files of a host together."""
 AT_ONCE = 24 << 20
-"""Bytes that are read in one answer. A file that has more is not captured."""
+"""The limit, in bytes, of one answer of a host. A larger file is not captured."""
 LEFT: tuple[LeftPlace, ...] = (
     LeftPlace("/etc/.git", "etckeeper's history: what was committed since must not be lost"),
     LeftPlace("/etc/.hg", "etckeeper's history"),
@@ -115,27 +115,27 @@ _BY_DEPTH = tuple(sorted(KEPT, key=lambda one: -one.path.count("/")))
 
 
 def place_of(path: str) -> KeptPlace | None:
-    """The nearest place of `KEPT` that `path` is in."""
-    return next((one for one in _BY_DEPTH if path == one.path or path.startswith(f"{one.path}/")), None)
+    """The nearest place of `KEPT` that is `path`, or holds it; `None` if there is none."""
+    return next((place for place in _BY_DEPTH if path == place.path or path.startswith(f"{place.path}/")), None)
 
 
 def records_of(path: str) -> Records:
-    """Of which records the file at `path` is made; '' where it is of none, or none of `KEPT`."""
-    return next((one.records for one in KEPT if one.path == path), "")
+    """The kind of records in the file at `path`; '' if it has none, or is not in `KEPT`."""
+    return next((place.records for place in KEPT if place.path == path), "")
 
 
 def left(path: str) -> bool:
-    """Whether `path` is in a tree that is left alone."""
-    return any(path == one.path or path.startswith(f"{one.path}/") for one in LEFT)
+    """Whether `path` is in a tree of `LEFT`."""
+    return any(path == place.path or path.startswith(f"{place.path}/") for place in LEFT)
 
 
 def roots(*, restored: bool) -> tuple[str, ...]:
-    """The outermost places; with `restored` of those that are put back."""
-    wanted = [one.path for one in KEPT if one.restored or not restored]
-    return tuple(path for path in wanted if not any(path.startswith(f"{other}/") for other in wanted))
+    """The outermost places of `KEPT`; with `restored`, of those that a way back restores."""
+    paths = [place.path for place in KEPT if place.restored or not restored]
+    return tuple(path for path in paths if not any(path.startswith(f"{other}/") for other in paths))
 
 
 def areas_of(format: str) -> tuple[Area, ...]:
-    """The areas that a host of this format of packages has."""
-    known = {one.area for one in KEPT if one.format in ("", format)} | {"clusters", "boot"}
-    return tuple(area for area in AREAS if area in known)
+    """The areas that hosts of this package format have."""
+    present = {place.area for place in KEPT if place.format in ("", format)} | {"clusters", "boot"}
+    return tuple(area for area in AREAS if area in present)

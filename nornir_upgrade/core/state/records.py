@@ -1,6 +1,6 @@
-"""Files made of records that packages and administrators add to: accounts, answers, overrides. Pure.
+"""Records: files to which packages and administrators add records: accounts, answers, overrides. Pure.
 
-Of such a file what one added can come and go while what another added stays.
+The records that one added can be restored or removed, while the records of another stay.
 """
 
 import re
@@ -12,19 +12,19 @@ _SPLIT: Mapping[Records, bytes] = {"colon": b"\n", "path": b"\n", "stanza": b"\n
 
 
 def records(data: bytes, kind: Records) -> dict[bytes, bytes]:
-    """The records of a file by their names, in order, without what ends each."""
+    """Name -> record of a file, in order. A record does not include its line end."""
     parts = (part.strip(b"\n") for part in data.split(_SPLIT[kind]))
     return {_NAMES[kind](part): part for part in parts if part.strip()}
 
 
-def joined(found: Iterable[bytes], kind: Records) -> bytes:
-    """The file that these records make."""
+def joined(parts: Iterable[bytes], kind: Records) -> bytes:
+    """The text of a file with these records."""
     end = b"\n\n" if kind == "stanza" else b"\n"
-    return b"".join(part + end for part in found)
+    return b"".join(part + end for part in parts)
 
 
 def added(now: bytes, then: bytes, kind: Records) -> bytes:
-    """`now` with every record of `then`: those that are not there are added, and answers (stanzas) are as they were."""
+    """`now` with every record of `then`. Missing records are added. Answers (stanzas) are replaced by those of `then`."""
     present, wanted = records(now, kind), records(then, kind)
     if kind == "stanza":
         merged = {**present, **wanted}
@@ -43,31 +43,32 @@ def returned(
     keep: Callable[[bytes], bool] = lambda _: False,
     met: bytes | None = None,
 ) -> bytes:
-    """What goes back: `then`, with what others changed since `end`, which the run left. What the run added stays where `keep` says so.
+    """The text to restore: `then`, with the changes that others made since `end`, the text that the run left.
 
-    `met` is what the way back found before its own scripts wrote to the file (`None`: they did not): what differs only from that,
-    no others changed. What went since with its package stays away.
+    Records that the run added stay if `keep` returns true for them. `met`: the text before scripts of the way back wrote to the file
+    (`None`: they did not); a difference from `met` is not a change of others. Records removed since with their package stay removed.
     """
     before, left, present = records(then, kind), records(end, kind), records(now, kind)
     seen = present if met is None else records(met, kind)
-    found = {}
+    merged = {}
     for name, record in before.items():
         if seen.get(name) == left.get(name):
-            found[name] = record
+            merged[name] = record
         elif name in seen and name in present:
-            found[name] = seen[name]
+            merged[name] = seen[name]
     others = seen.keys() - left.keys()
-    found |= {
+    merged |= {
         name: seen.get(name, record)
         for name, record in present.items()
         if name not in before and (name in others or keep(record))
     }
-    return then if found == before else joined(found.values(), kind)
+    return then if merged == before else joined(merged.values(), kind)
 
 
 def told_of(record: bytes, kind: Records, names: Collection[str]) -> bool:
-    """Whether a record is of one of these packages, or of their users: an account is called so, an answer says its owners, a path and
-    who has it are made of words.
+    """Whether a record belongs to one of these packages or users: by the name of an account, or by a word in another record.
+
+    Of an answer (stanza), only its name and its owners count.
     """
     if kind == "colon":
         return _of_colon(record).decode("utf-8", "replace") in names

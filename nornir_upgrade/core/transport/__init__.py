@@ -1,4 +1,4 @@
-"""transport: a host, and the way to it.
+"""transport: a host, and the connection to it.
 
 In: an address and a login. Out: a `Host`: commands, files, jobs that outlive the connection.
 `ssh` and `login` are the only modules that import netmiko and paramiko.

@@ -1,4 +1,4 @@
-"""A TCP connection that is begun before anybody can use it: made by the kernel while this program still gets ready."""
+"""Dial: a TCP connection that is started early. The kernel makes it while this program still imports modules."""
 
 import errno
 import select
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class Dial:
-    """A connection to an address and a port, begun and not waited for. A host given by name is not: to look it up could take long."""
+    """A started connection to an address and a port. For a hostname nothing is started: resolving it could take long."""
 
     def __init__(self, host: str, port: int) -> None:
         self._socket: socket.socket | None = None
@@ -21,26 +21,26 @@ class Dial:
                 self.close()
 
     def take(self, seconds: float) -> socket.socket | None:
-        """The connection, which is then the caller's; `None` where there is none, or it was refused or taken before.
+        """Hands the connection to the caller. `None` if there is none, or if it was refused or taken before.
 
-        Raises `TimeoutError` where nobody answered within `seconds`.
+        Raises `TimeoutError` if the host does not answer within `seconds`.
         """
-        begun, self._socket = self._socket, None
-        if begun is None:
+        started, self._socket = self._socket, None
+        if started is None:
             return None
         poller = select.poll()
-        poller.register(begun, select.POLLOUT)
+        poller.register(started, select.POLLOUT)
         if not poller.poll(seconds * 1000):
-            begun.close()
+            started.close()
             raise TimeoutError("timed out")
-        if begun.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            begun.close()
+        if started.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            started.close()
             return None
-        begun.setblocking(True)
-        return begun
+        started.setblocking(True)
+        return started
 
     def close(self) -> None:
-        """Afterwards there is no connection, unless somebody took it."""
+        """Closes the connection, unless it was taken."""
         if self._socket:
             self._socket.close()
         self._socket = None

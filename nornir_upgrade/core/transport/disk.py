@@ -1,6 +1,6 @@
-"""Disks: what is said of one that is full, and a private directory on a host where there is room for it.
+"""Disk: detects in the output of a command that a disk is full, and makes a private directory on a host where there is room.
 
-Imports no transport: whoever runs a command may ask what its output says.
+Imports no other module of transport, so that all of them may use it.
 """
 
 import re
@@ -8,15 +8,15 @@ from collections.abc import Iterable
 
 from nornir_upgrade.core.errors import DiskFull
 
-# What is said of a disk that is full: by the kernel and by all that ask it, by apt-get before it fetches anything, by dnf before its
-# transaction, and by mariadb-dump and mariadbd, which tell the number alone (errno(3), ENOSPC).
+# Messages about a full disk: of the kernel and programs that quote it; of apt-get before a download; of dnf before a transaction; of
+# mariadb-dump and mariadbd, which print only the number (errno(3), ENOSPC).
 _FULL = re.compile(
     r"No space left on device|Disk quota exceeded|You don't have enough free space in |(errno|Errcode:) 28\b"
     r"|At least [0-9]+[KMG]?B more space needed on the |installing package .* needs [0-9]+[KMG]?B more space on the "
 )
 
 RESERVE_KIB = 16 << 10
-"""What a private directory leaves free for others."""
+"""KiB that a private directory leaves free on its disk."""
 
 # `sum` adds up a number a line. `home KIB` makes `$root`, root's alone, where so much is free, and removes it however the script ends;
 # `$free` is what is free there. Of a file system that is memory half of what is available counts. A shell that writes to a connection
@@ -45,8 +45,7 @@ home() {{
 }}
 """
 
-# apt writes what it made of the indexes into its cache whenever that is old. `$uncached` has it write nothing where that could fill
-# the disk.
+# apt rewrites its cache of the indexes whenever the cache is old. `$uncached` holds options that prevent it where the disk could fill.
 UNCACHED = f"""\
 uncached=
 if [ "$(df -Pk /var/cache/apt 2>/dev/null | awk 'NR == 2 {{ print $4 }}')" -lt {256 << 10} ]; then
@@ -56,16 +55,16 @@ fi 2>/dev/null
 
 
 RESERVE = 16 << 20
-"""Bytes that gathering leaves free on a host, for others."""
-# A job's beginning: private from the first byte, and nothing begun that does not fit. $1 directory, $2 bytes.
+"""Bytes that collecting package files leaves free on a host."""
+# The beginning of a job: its files are private, and it starts only if its files fit. $1 directory, $2 bytes.
 ROOM = """\
 umask 077
 mkdir -p -- "$1" && cd -- "$1" || exit
 free=$(df --output=avail -B1 . | tail -n 1)
 [ "$free" -ge "$2" ] || { echo "No space left on device: $1 has $free bytes free, $2 are needed"; exit 1; }
 """
-# A job that downloads into `$cache`: it begins with room left there, and where it failed and there is none, it says so. What fails with
-# a disk that is full says so in words of its own: curl's, dpkg's, apt's.
+# For a job that downloads into `$cache`: it starts only with room there. If it fails without room left, it prints so: curl, dpkg and
+# apt have messages of their own for a full disk.
 SPACE = f"""\
 room() {{
   free=$(df --output=avail -B1 "$1" | tail -n 1)
@@ -76,19 +75,19 @@ said=$(room "$cache"; room /var/tmp); [ -z "$said" ] || {{ echo "$said"; exit 1;
 """
 
 
-def full(said: str) -> str:
-    """The last line of `said` that tells of a disk that is full; '' where none does."""
-    lines: Iterable[str] = (line.strip() for line in reversed(said.splitlines()))
+def full(output: str) -> str:
+    """The last line of `output` that reports a full disk; '' if there is none."""
+    lines: Iterable[str] = (line.strip() for line in reversed(output.splitlines()))
     return next((line for line in lines if _FULL.search(line)), "")
 
 
-def of_full(host: str, said: str) -> DiskFull | None:
-    """The failure of a command on `host` that died of a disk that is full, by what it said."""
-    line = full(said)
+def of_full(host: str, output: str) -> DiskFull | None:
+    """The `DiskFull` for a command on `host`, if its output reports a full disk."""
+    line = full(output)
     return DiskFull(f"{host}: {line}", hint="make room there, then do it again") if line else None
 
 
-def refuse_full(host: str, status: int, said: str) -> None:
-    """Raises `DiskFull` where a command on `host` that did not end with `status` 0 says that it died of a disk that is full."""
-    if status != 0 and (failure := of_full(host, said)):
+def refuse_full(host: str, status: int, output: str) -> None:
+    """Raises `DiskFull` if a command on `host` failed (`status` is not 0) and its output reports a full disk."""
+    if status != 0 and (failure := of_full(host, output)):
         raise failure

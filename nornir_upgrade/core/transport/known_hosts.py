@@ -1,4 +1,4 @@
-"""Which lines of a known_hosts file are about one host: their keys are read, where paramiko compares every key with every other."""
+"""Known hosts: the lines of a known_hosts file for one host. Only these keys are parsed; paramiko would compare all of the file."""
 
 import base64
 import hmac
@@ -10,16 +10,16 @@ _HASHED = "|1|"
 
 
 def place(host: str, port: int) -> str:
-    """The name under which a known_hosts file has the host (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+    """The name of a host in a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
     return host if port == 22 else f"[{host}]:{port}"
 
 
 def lines(path: Path, name: str) -> Iterator[str]:
-    """The lines that begin with `name`, be it among others or hashed; `names type key`. Raises `OSError`."""
+    """The lines (`names type key`) whose names include `name`, plain or hashed. Raises `OSError`."""
     file = path.stat()
     plain, hashed = _read(path, (file.st_ino, file.st_size, file.st_mtime_ns))
-    found = dict(plain.get(name, ())) | {number: line for number, word, line in hashed if _is(word, name)}
-    return (found[number] for number in sorted(found))
+    by_number = dict(plain.get(name, ())) | {number: line for number, word, line in hashed if _is(word, name)}
+    return (by_number[number] for number in sorted(by_number))
 
 
 _Numbered = tuple[int, str]
@@ -27,7 +27,7 @@ _Numbered = tuple[int, str]
 
 @lru_cache(maxsize=8)
 def _read(path: Path, _version: object) -> tuple[dict[str, list[_Numbered]], list[tuple[int, str, str]]]:
-    """The file's lines, numbered, by name, and those of hashed names: read once for a fleet while it is of that version."""
+    """The numbered lines of the file by name, and those with hashed names. Cached until the file changes (`_version`)."""
     plain: dict[str, list[_Numbered]] = {}
     hashed = []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):

@@ -1,4 +1,4 @@
-"""netmiko's login to a host without its terminal: keys known, ways through other hosts, and the connection tuned."""
+"""Login: netmiko's login to a host, without its terminal. Checks host keys, uses jump hosts, and tunes the connection."""
 
 import logging
 import socket
@@ -21,7 +21,7 @@ _SEALING = "-gcm@openssh.com"  # RFC 5647, as OpenSSH has it
 for _library in (
     "paramiko",
     "netmiko",
-):  # they log what they raise as well; without a handler that would be on the screen
+):  # they log the errors that they raise; without a handler Python prints them
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
@@ -33,14 +33,14 @@ class UnknownKey(SSHException):  # type: ignore[misc]
 
 
 class _Refuse(MissingHostKeyPolicy):  # type: ignore[misc]
-    """As paramiko's RejectPolicy, with the key."""
+    """As RejectPolicy of paramiko, with the key in the error."""
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
         raise UnknownKey(hostname, key)
 
 
 class _Client(SSHClient):  # type: ignore[misc]
-    """paramiko's client, which knows the keys of the one host that it is for."""
+    """An SSH client of paramiko that loads the known keys of its own host only."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class _Client(SSHClient):  # type: ignore[misc]
             self.load_host_keys(filename or str(Path("~/.ssh/known_hosts").expanduser()))
 
     def load_host_keys(self, filename: str) -> None:
-        """The first key of a type counts, as it does where paramiko reads the file."""
+        """The first key of each type counts, as when paramiko reads the file."""
         keys = self.get_host_keys()
         for line in known_hosts.lines(Path(filename), self._name):
             entry = HostKeyEntry.from_line(line)
@@ -60,11 +60,11 @@ class _Client(SSHClient):  # type: ignore[misc]
 
 
 class Login(LinuxSSH):
-    """netmiko's login to a Linux host, and nothing of its terminal. Raises what paramiko and the system raise."""
+    """netmiko's login to a Linux host, without opening a terminal. Raises the errors of paramiko and the system."""
 
     proxy: Proxy | None = None
     scan: tuple[str, ...] = ()
-    """The command that prints the host's keys, where an ssh_config says how the host is reached."""
+    """The command that prints the host's keys, if an ssh_config is used."""
     dial: Dial | None = None
 
     def establish_connection(self, width: int = 511, height: int = 1000) -> None:
@@ -81,32 +81,32 @@ class Login(LinuxSSH):
         return _Client(self._place)
 
     def _try_session_preparation(self, force_data: bool = True) -> None:
-        """Nothing: there is no terminal to prepare."""
+        """Does nothing: there is no terminal to prepare."""
 
     def _connect_params_dict(self) -> dict[str, Any]:
         params: dict[str, Any] = super()._connect_params_dict()
         return params | {"username": params["username"] or None}
 
     def _use_ssh_config(self, dict_arg: dict[str, Any]) -> dict[str, Any]:
-        """As netmiko does, and what the inventory says counts in a way through other hosts (`%p`, `%r`) as well."""
+        """As netmiko does, but port and username of the inventory also apply to proxy commands (`%p`, `%r`)."""
         path = Path(self.ssh_config_file or "").expanduser().absolute()
         if not path.is_file():
             return dict_arg
         port = f"Port {dict_arg['port']}\n" if dict_arg["port"] != 22 else ""
         user = f"User {dict_arg['username']}\n" if dict_arg["username"] else ""
         text = path.read_text(encoding="utf-8")
-        # The first that is said counts, ssh_config(5).
-        found = SSHConfig.from_text(port + user + text).lookup(self.host)
-        host, number = found.get("hostname", self.host), int(found.get("port", 22))
-        self.scan = tuple(scan(found, str(path), host, number))
-        if argv := way(found, str(path), host, number):
+        # The first value of an option counts, ssh_config(5).
+        entry = SSHConfig.from_text(port + user + text).lookup(self.host)
+        host, number = entry.get("hostname", self.host), int(entry.get("port", 22))
+        self.scan = tuple(scan(entry, str(path), host, number))
+        if argv := way(entry, str(path), host, number):
             self.proxy = Proxy(argv)
             dict_arg = dict_arg | {"sock": self.proxy.socket}
-        return dict_arg | {"hostname": host, "port": number, "username": found.get("user", "")}
+        return dict_arg | {"hostname": host, "port": number, "username": entry.get("user", "")}
 
     @property
     def transport(self) -> Transport | None:
-        """The connection that commands go over, once it is there."""
+        """The connection for commands, once it exists."""
         return self.remote_conn_pre.get_transport() if self.remote_conn_pre else None
 
     def disconnect(self) -> None:
@@ -116,9 +116,10 @@ class Login(LinuxSSH):
 
 
 class _Transport(Transport):  # type: ignore[misc]
-    """paramiko's, and what the host announces once we are logged in (its keys, as a rule) is acknowledged at once, by a message that
-    it ignores (RFC 4253, 11.2): until the first command sshd keeps to Nagle's algorithm, and what it says next, that our channel is
-    open, would wait 40 ms for our delayed acknowledgement (tcp(7)).
+    """A transport of paramiko that answers the host's announcement after the login (usually its keys) at once.
+
+    The answer is a message that sshd ignores (RFC 4253, 11.2). Until the first command, sshd uses Nagle's algorithm: without an
+    answer, its confirmation of our channel would wait 40 ms for our delayed acknowledgement (tcp(7)).
     """
 
     def _parse_global_request(self, message: Message) -> None:
@@ -129,13 +130,15 @@ class _Transport(Transport):  # type: ignore[misc]
         self._send_message(ignored)
 
     def _parse_debug(self, message: Message) -> None:
-        """What sshd tells of itself to whom it lets in need not be heard (RFC 4253, 11.3)."""
+        """Ignores debug messages of sshd (RFC 4253, 11.3)."""
 
 
 def _transport(sock: Any, **options: Any) -> Transport:
-    """paramiko's transport, without the 40 ms that Nagle's algorithm and delayed acknowledgements cost each command (tcp(7)), and
-    with the elliptic curves first, of which OpenSSL computes P-256 in a fraction of the time that sshd takes for its own Curve25519;
-    and the ciphers first that prove what they encrypt: for the others paramiko compares a proof byte by byte, packet by packet.
+    """A transport of paramiko, tuned for many short commands.
+
+    - TCP_NODELAY: Nagle's algorithm and delayed acknowledgements would cost each command 40 ms (tcp(7)).
+    - P-256 first: OpenSSL computes it in a fraction of the time that sshd takes for its own Curve25519.
+    - Authenticated ciphers first: with the others, paramiko compares the authentication code of each packet byte by byte.
     """
     if getattr(sock, "family", None) in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,4 +1,4 @@
-"""Names that are no UTF-8: journal, snapshots and plans hold text alone, so that such a name can be shown there and never used."""
+"""Odd names: names that are not UTF-8. Journal, snapshots and plans hold only text: they can show such a name, but not use it."""
 
 import re
 from dataclasses import replace
@@ -9,22 +9,22 @@ _ODD = re.compile(r"[\ud800-\udfff]|\\udc[89a-f][0-9a-f]")
 
 
 def written_out(text: str) -> str:
-    """`text` in UTF-8: each byte that is none is written out, as `\\udce9`."""
+    """`text` in UTF-8, with each byte that is not UTF-8 written as an escape such as `\\udce9`."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def odd(text: str) -> bool:
-    """Whether `text` holds a byte that is no UTF-8, or one that was written out."""
+    """Whether `text` holds a byte that is not UTF-8, or the escape of one."""
     return bool(_ODD.search(text))
 
 
 def is_odd(state: FileState) -> bool:
-    """Whether what stands there cannot be made again from what was written down: its name, or where it leads, is no UTF-8."""
+    """Whether a path cannot be restored from text: its name, its link target or the name of an attribute is not UTF-8."""
     return odd(state.path) or odd(state.target) or any(odd(name) for name, _ in state.xattrs)
 
 
 def shown(state: FileState) -> FileState:
-    """`state`, fit to be written down."""
+    """`state` as text: bytes that are not UTF-8 are written as escapes."""
     if not is_odd(state):
         return state
     attributes = tuple((written_out(name), value) for name, value in state.xattrs)

@@ -1,4 +1,4 @@
-"""The way to a host through others: what ssh_config(5) says of it, and the process that goes it."""
+"""Proxy: the connection to a host through jump hosts or a proxy command, as ssh_config(5) defines it."""
 
 import shlex
 import socket
@@ -9,34 +9,34 @@ from contextlib import suppress
 from typing import Any
 
 
-def way(found: Mapping[str, Any], config: str, host: str, port: int) -> list[str]:
-    """The command whose standard streams lead to `host`, as its entry `found` in the file `config` has it; empty: go directly."""
-    if found.get("proxycommand"):
-        argv = shlex.split(found["proxycommand"])
+def way(entry: Mapping[str, Any], config: str, host: str, port: int) -> list[str]:
+    """The command whose standard streams connect to `host`, from its `entry` in the file `config`. Empty: connect directly."""
+    if entry.get("proxycommand"):
+        argv = shlex.split(entry["proxycommand"])
         return argv[1:] if argv[:1] == ["exec"] else argv
-    if found.get("proxyjump", "none") == "none":
+    if entry.get("proxyjump", "none") == "none":
         return []
-    *before, last = found["proxyjump"].split(",")
+    *before, last = entry["proxyjump"].split(",")
     jumps = ["-J", ",".join(before)] if before else []
     options = ["-F", config, "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", *jumps]
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return ["ssh", *options, "-W", target, "--", last if last.startswith("ssh://") else f"ssh://{last}"]
 
 
-def scan(found: Mapping[str, Any], config: str, host: str, port: int) -> list[str]:
-    """The command that prints the keys of `host`, asked from the last host on the way to it where others are on it."""
+def scan(entry: Mapping[str, Any], config: str, host: str, port: int) -> list[str]:
+    """The command that prints the keys of `host`. With jump hosts, it runs on the last of them."""
     argv = ["ssh-keyscan", "-p", str(port), host]
-    if found.get("proxyjump", "none") == "none":
+    if entry.get("proxyjump", "none") == "none":
         return argv
-    *before, last = found["proxyjump"].split(",")
+    *before, last = entry["proxyjump"].split(",")
     jumps = ["-J", ",".join(before)] if before else []
     return ["ssh", "-F", config, *jumps, "--", last if last.startswith("ssh://") else f"ssh://{last}", shlex.join(argv)]
 
 
 class Proxy:
-    """A process through which a connection goes: whoever talks to `socket` talks to its standard streams.
+    """A proxy process. `socket` is connected to its standard streams.
 
-    It is in a session of its own, so that it neither asks on our terminal nor gets the Ctrl-C that was meant for us.
+    The process has a session of its own: it cannot prompt on our terminal, and does not get our Ctrl-C.
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
@@ -48,12 +48,12 @@ class Proxy:
             )
 
     def said(self) -> str:
-        """What it complained of."""
+        """The error output of the process, at most 4096 bytes."""
         self._errors.seek(0)
         return self._errors.read(4096).decode("utf-8", "replace").strip()
 
     def close(self) -> None:
-        """Afterwards the process is gone."""
+        """Ends the process."""
         self.socket.close()
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""All of `Host` by one means: run a command there, with bytes in and bytes out. What carries the command is a subclass's affair."""
+"""Remote host: all of `Host`, built on one operation: run a command with bytes in and bytes out. A subclass provides it."""
 
 import io
 import os
@@ -13,12 +13,12 @@ from . import files, jobs, xattrs
 from .host import FileState, Result, checked
 
 ENVIRONMENT = ("LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
-"""What every command finds in its environment."""
+"""The environment variables of every command."""
 
 _EXPORT = f"export {' '.join(ENVIRONMENT)}\n"
 
 OUTPUT = 64 << 20
-"""Bytes of output that a command may have when it is kept in memory; files of any size are downloaded in pieces."""
+"""The limit, in bytes, of a command's output in memory. Files of any size are downloaded in pieces."""
 
 _LOOK = 300.0  # seconds: digests of whole trees
 _TRANSFER = 3600.0  # seconds: dumps of databases
@@ -28,14 +28,14 @@ Sink = Callable[[bytes], object]
 
 
 def with_environment(argv: Sequence[str]) -> tuple[str, ...]:
-    """`argv` with `ENVIRONMENT`. A script sets it itself: that is a program less to start."""
+    """`argv` with `ENVIRONMENT`. A script exports the variables itself, which saves starting env(1)."""
     if tuple(argv[:2]) == ("sh", "-c"):
         return ("sh", "-c", _EXPORT + argv[2], *argv[3:])
     return ("env", *ENVIRONMENT, *argv)
 
 
 class RemoteHost(ABC):
-    """A host whose commands run somewhere else. `patience`: seconds that a host which was there may take to come back."""
+    """A host whose commands run elsewhere. `patience`: seconds for which a host that was reachable may be unreachable."""
 
     def __init__(self, name: str, patience: float = jobs.PATIENCE) -> None:
         self._name = name
@@ -48,10 +48,10 @@ class RemoteHost(ABC):
 
     @abstractmethod
     def exchange(self, argv: Sequence[str], source: BinaryIO | None, sink: Sink, timeout: float) -> tuple[int, bytes]:
-        """Run `argv` as root with `ENVIRONMENT`; feed it `source` to its end, give its output to `sink` in pieces.
+        """Runs `argv` as root with `ENVIRONMENT`, with all of `source` as its input. Passes its output to `sink` in pieces.
 
-        Returns exit status and standard error. Raises `Unreachable` (nothing was begun), `ConnectionLost`, `TimedOut`, and
-        what `source` or `sink` raise.
+        Returns exit status and standard error. Raises `Unreachable` (nothing was started), `ConnectionLost`, `TimedOut`, and
+        the errors of `source` and `sink`.
         """
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Result:
@@ -141,7 +141,7 @@ class RemoteHost(ABC):
         checked(self._name, ("read", path), Result(status, b"", errors))
 
     def _do(self, what: str, argv: Sequence[str]) -> Result:
-        """As `run`, told by what it does: its argument vector is a script."""
+        """As `run`. Errors name the command by `what`: its argument vector is a script."""
         return checked(self._name, (what,), self.run(argv, check=False))
 
 
@@ -158,7 +158,7 @@ class _Bounded:
         self._size += len(piece)
         if self._size > OUTPUT:
             raise HostUnreadable(
-                f"{self._what} wrote more than {OUTPUT >> 20} MiB", hint="run it there, and see what it has to say"
+                f"{self._what} wrote more than {OUTPUT >> 20} MiB", hint="run it there, and look at its output"
             )
 
     @property
@@ -167,4 +167,4 @@ class _Bounded:
 
 
 def _nothing(piece: bytes) -> None:
-    """For commands that have nothing to say."""
+    """Ignores output, of commands that have none."""

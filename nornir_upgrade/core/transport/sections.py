@@ -1,7 +1,7 @@
-"""Several commands' output in one stream, told apart without guessing: how one round trip carries many answers.
+"""Sections: the output of several commands in one stream, so that one round trip carries many answers.
 
-A fixed script ends each part with a line that begins with a boundary, which its caller made up for this one call. So no part can
-contain the boundary, and a stream that was cut off, or to which something else was added, is seen.
+A fixed script ends each section with a line that begins with a boundary, a random word of this one call. No output can contain the
+boundary. So a stream that is cut off, or to which something was added, is detected.
 """
 
 import secrets
@@ -16,7 +16,7 @@ SHELL = """\
 boundary=$1; shift
 mark() { printf '\\n%s %s %s\\n' "$boundary" "$1" "$2"; }
 """
-"""The head of such a script; its first argument is the boundary. `mark NAME STATUS` ends a part, `mark end 0` all of them."""
+"""The head of such a script; its first argument is the boundary. `mark NAME STATUS` ends a section, `mark end 0` the stream."""
 
 # `offered NAME…` is the family's own: it prints those of the names that a repository has, a line each.
 RENAMED = """\
@@ -53,13 +53,12 @@ told() {
   printf '%s\\n' "$errors"; mark "$1 errors" 0
 }
 """
-"""For a script that begins with `SHELL`: warnings stay out of what is parsed. `heard COMMAND…` runs a command whose standard output
-is the part that `told NAME` ends. Its `$status` and its standard error, `$errors`, come along as `Section.errors`."""
+"""For a script that begins with `SHELL`: separates warnings from output. `heard COMMAND…` runs a command; its standard output is the
+section that `told NAME` ends. `$status` is its exit status; `$errors`, its standard error, becomes `Section.errors`."""
 
 
 class Refusal(InvalidInput):
-    """A part of an answer that does not read. `section` is its name, `line` the line within what its command printed, 0 where the
-    command failed."""
+    """A section that cannot be parsed. `section`: its name. `line`: the line within the command's output, 0 if the command failed."""
 
     def __init__(self, message: str, section: str, reason: str, line: int) -> None:
         super().__init__(message)
@@ -70,8 +69,10 @@ class Refusal(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one command wrote, with its exit status. `line` is the number of its first line in the whole stream. `errors` is what it
-    wrote to standard error, where the script kept that apart."""
+    """The output and exit status of one command. `line`: the number of its first line in the stream.
+
+    `errors`: its standard error, if the script separates it.
+    """
 
     name: str
     status: int
@@ -81,15 +82,15 @@ class Section:
 
     @property
     def said(self) -> str:
-        """All that it wrote, for people."""
+        """Its output and errors, for people."""
         return f"{self.text}\n{self.errors}".strip("\n")
 
     def fail(self, reason: str, offset: int = 0) -> Refusal:
-        """The refusal of the line `offset` lines below the section's first."""
+        """The error for the line `offset` lines below the section's first line."""
         return Refusal(f"line {self.line + offset}: {self.name}: {reason}", self.name, reason, offset + 1)
 
     def succeeded(self) -> "Section":
-        """This section. Raises `InvalidInput` where its command did not end with status 0."""
+        """Returns this section. Raises `InvalidInput` if its command did not end with status 0."""
         if self.status != 0:
             last = [line.strip() for line in self.errors.splitlines() if line.strip()][-1:]
             reason = ": ".join([f"the command ended with status {self.status}", *last])
@@ -97,12 +98,12 @@ class Section:
         return self
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Each line that is not empty, with its offset."""
+        """Each line that is not empty, after its offset."""
         return ((offset, line) for offset, line in enumerate(self.text.split("\n")) if line)
 
 
 def new_boundary() -> str:
-    """A word that no host can have known before."""
+    """A random word: no host can have printed it before."""
     return f"==={secrets.token_hex(16)}"
 
 
@@ -111,7 +112,7 @@ def split(text: str, boundary: str) -> dict[str, Section]:
     sections: dict[str, Section] = {}
     line = 1
     *parts, rest = text.split(f"\n{boundary} ")
-    # Each part but the first begins with the rest of the line that ended the one before it.
+    # Each part except the first begins with the end of the line that closed the part before it.
     heads = [part.partition("\n") for part in (*parts[1:], rest)]
     bodies = [*parts[:1], *(body for _, _, body in heads)]
     for body, (head, _, _) in zip(bodies, heads, strict=False):
@@ -126,7 +127,7 @@ def split(text: str, boundary: str) -> dict[str, Section]:
 
 
 def _with_errors(sections: dict[str, Section]) -> dict[str, Section]:
-    """`NAME errors` is what the command of NAME wrote to standard error."""
+    """Joins the section `NAME errors` (the standard error of a command) to the section NAME."""
     apart = {f"{name}{_ERRORS}": name for name in sections if f"{name}{_ERRORS}" in sections}
-    found = {name: section for name, section in sections.items() if name not in apart}
-    return found | {name: replace(sections[name], errors=sections[told].text) for told, name in apart.items()}
+    outputs = {name: section for name, section in sections.items() if name not in apart}
+    return outputs | {name: replace(sections[name], errors=sections[errors].text) for errors, name in apart.items()}

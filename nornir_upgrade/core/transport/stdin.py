@@ -1,4 +1,4 @@
-"""Writes a command's standard input while its output is being read, so that neither side waits for the other."""
+"""Standard input of a command, written while its output is being read: so neither side waits for the other."""
 
 import threading
 from collections.abc import Callable
@@ -8,22 +8,22 @@ from nornir_upgrade.core.store import CHUNK
 
 
 class Inlet(Protocol):
-    """The near end of a command's standard input."""
+    """Our end of a command's standard input."""
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it, however long that takes. Raises where the other end is gone."""
+        """Sends all of `data`, however long that takes. Raises if the other end is closed."""
 
     def shutdown_write(self) -> None:
-        """Nothing more comes."""
+        """Ends standard input."""
 
     def close(self) -> None:
-        """Give the whole command up."""
+        """Abandons the command."""
 
 
 class Feeder:
-    """`before` and then all of `source` go into `inlet`. A command that ends early is fed no further: its status tells.
+    """Writes `before`, then all of `source`, into `inlet`. Stops if the command ends early; its status shows why.
 
-    Where `source` cannot be read on, the command is given up rather than made to believe that this was all.
+    If `source` cannot be read, the command is abandoned: an early end of its input would look complete.
     """
 
     def __init__(self, inlet: Inlet, before: bytes, source: BinaryIO | None) -> None:
@@ -31,14 +31,14 @@ class Feeder:
         self._error: Exception | None = None
 
     def start(self) -> None:
-        """Begin, in a thread of its own where there is anything to write."""
+        """Starts writing, in a thread of its own if there is anything to write."""
         if self._before or self._source:
             threading.Thread(target=self._feed, daemon=True).start()
         else:
             self._attempt(self._inlet.shutdown_write)
 
     def check(self) -> None:
-        """Raises what reading the source raised."""
+        """Raises the error that reading the source raised, if any."""
         if self._error:
             raise self._error
 
@@ -59,7 +59,7 @@ class Feeder:
             return b""
 
     def _attempt(self, act: Callable[[], None]) -> bool:
-        """Whether the other end still listens. Why it does not is found out by who reads the command's output."""
+        """Returns whether `act` succeeded: the other end is open. The reader of the command's output reports why it is not."""
         try:
             act()
         except Exception:

@@ -1,4 +1,4 @@
-"""Unreadable: an answer of a host that could not be read, told in the words of the command that gave it. Pure."""
+"""Unreadable: the error for an answer of a host that could not be parsed, with the command that gave it. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,9 +6,9 @@ from nornir_upgrade.core.errors import HostUnreadable, InvalidInput
 
 from .sections import Refusal
 
-_SAID = 3  # last lines of standard error that are told
+_SHOWN = 3  # lines of standard error in a message
 _ALIKE = ("E: ", "Error: ", "error: ", "dpkg-query: error: ")
-"""How tools begin the lines that say why they failed."""
+"""Beginnings of lines in which tools name the cause of a failure."""
 
 COMMANDS: Mapping[str, str] = {
     "os": "/etc/os-release",
@@ -27,22 +27,22 @@ COMMANDS: Mapping[str, str] = {
     "rooms": "df",
     "clock": "date",
 }
-"""What a part of an answer was asked with: where it must be asked again by hand."""
+"""Section of an answer -> the command or file that it comes from, for people who must look there."""
 
 
 def unreadable(host: str, what: str, refusal: InvalidInput, errors: str) -> HostUnreadable:
-    """The failure of `host`, of which `what` was asked, and of which `errors` is what its commands wrote to standard error."""
-    said = reasons(errors)
+    """The error for `host`, whose answer about `what` was refused. `errors`: the standard error of its commands."""
+    causes = reasons(errors)
     if not isinstance(refusal, Refusal):
         text = f"{host}: {what} cannot be read: {refusal.message}"
-        return HostUnreadable("; ".join([text, *said]), hint=refusal.hint or f"on {host}: see what is wrong there")
+        return HostUnreadable("; ".join([text, *causes]), hint=refusal.hint or f"on {host}: see what is wrong there")
     command = COMMANDS.get(refusal.section, refusal.section)
     place = f"{command}, line {refusal.line}" if refusal.line else command
-    hint = f"on {host}: {command}" + ("; mend the file that it names" if said else "")
-    return HostUnreadable("; ".join([f"{host}: {place}: {refusal.reason}", *said]), hint=hint)
+    hint = f"on {host}: {command}" + ("; mend the file that it names" if causes else "")
+    return HostUnreadable("; ".join([f"{host}: {place}: {refusal.reason}", *causes]), hint=hint)
 
 
 def reasons(errors: str) -> Sequence[str]:
-    """Of what was written to standard error the lines that say why, else the last ones."""
+    """The lines of standard error that name a cause, or else the last lines; at most three."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    return [line for line in lines if line.startswith(_ALIKE)][:_SAID] or lines[-_SAID:]
+    return [line for line in lines if line.startswith(_ALIKE)][:_SHOWN] or lines[-_SHOWN:]
