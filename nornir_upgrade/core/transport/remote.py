@@ -101,8 +101,8 @@ class RemoteHost(ABC):
         states, having = files.parse_survey(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
         argv, stdin = xattrs.read_xattrs(path for path in having if path in states)
         if stdin:
-            told = xattrs.parse_xattrs(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
-            states |= {path: replace(states[path], xattrs=having) for path, having in told.items() if path in states}
+            by_path = xattrs.parse_xattrs(self._name, self.run(argv, stdin=stdin, timeout=_LOOK, check=False))
+            states |= {path: replace(states[path], xattrs=having) for path, having in by_path.items() if path in states}
         return tuple(sorted(states.values(), key=lambda state: state.path))
 
     def read(self, path: str) -> bytes:

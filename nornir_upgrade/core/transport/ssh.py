@@ -97,9 +97,9 @@ class SshHost(RemoteHost):
         finally:
             channel.close()
             watchdog.cancel()
-        if transport.get_username() != "root" and (said := refusal(status, errors)):
+        if transport.get_username() != "root" and (message := refusal(status, errors)):
             raise SudoRefused(
-                f"{self.name}: {transport.get_username()} cannot become root: {said}",
+                f"{self.name}: {transport.get_username()} cannot become root: {message}",
                 hint="NOPASSWD in sudoers(5), or the password as `secret` in the extras of the host's netmiko connection",
             )
         return status, errors

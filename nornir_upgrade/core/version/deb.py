@@ -1,7 +1,7 @@
-"""Debian's versions: which texts are one, and their order.
+"""Deb version: the grammar of Debian's versions, and their order.
 
-`compare` asks python-debian, which asks apt itself where the interpreter has python-apt. `sort_key` is the same order as a
-value, computed once a version, for those who compare by the million.
+`compare` uses python-debian, which uses apt itself if the interpreter has python-apt. `sort_key` is the same order as a
+value, computed once a version, for millions of comparisons.
 """
 
 import re
@@ -14,14 +14,14 @@ from nornir_upgrade.core.errors import InvalidInput
 
 _EPOCH_LIMIT = 2**31 - 1  # dpkg keeps an epoch in a C int (lib/dpkg/parsehelp.c)
 _EPOCH = re.compile(r"[+]?0*([0-9]{1,10})|-0+", re.ASCII)  # what strtol(3) reads, as dpkg does
-# deb-version(7). A colon is allowed in the upstream version when there is an epoch, a hyphen when there is a revision.
+# deb-version(7). The upstream version may contain a colon if there is an epoch, and a hyphen if there is a revision.
 _UPSTREAM = re.compile(r"[0-9][A-Za-z0-9.+~:-]*", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9.+~]+", re.ASCII)
 _SPACE = re.compile(r"\s", re.ASCII)
 _INT_DIGITS = sys.int_info.default_max_str_digits
 
-# The order of characters, as dpkg's order() in lib/dpkg/version.c has it: a tilde, the end of a run of non-digits, letters, all
-# else. Bytes beyond ASCII come after letters and before punctuation, since a C char has a sign where most servers run.
+# The order of characters, from order() in lib/dpkg/version.c: a tilde, the end of a run of non-digits, letters, everything else.
+# Bytes beyond ASCII sort after letters and before punctuation: a C char is signed on most servers.
 _TILDE, _END = "\x01", "\x02"
 _DIGITS = frozenset("0123456789")
 _RANKS = {code: chr(0x100 + code) for code in range(0x80) if not chr(code).isalnum()} | {ord("~"): _TILDE}
@@ -30,15 +30,15 @@ _RUN = re.compile(r"[0-9]+|[^0-9]+", re.ASCII)
 Key = tuple[int, str, str]
 
 
-# apt's QuoteString (apt-pkg/contrib/strutl.cc), as pkgAcqArchive and `apt-get download` call it. The grammar of names and versions
-# leaves only these of all that it quotes.
+# QuoteString of apt (apt-pkg/contrib/strutl.cc), as pkgAcqArchive and `apt-get download` call it. Of the characters that it quotes,
+# names and versions can contain only these.
 _QUOTED = str.maketrans({"_": "%5f", ":": "%3a"})
 
 
 def check(text: str) -> str:
-    """`text`, which is a version by deb-version(7). Raises `InvalidInput` for anything else.
+    """Returns `text`. Raises `InvalidInput` if it is not a version by deb-version(7).
 
-    It is what `dpkg --validate-version` accepts, but for two things that dpkg lets pass: spaces around, a sign before an epoch.
+    Accepts what `dpkg --validate-version` accepts, except surrounding spaces and a sign before the epoch.
     """
     if not _valid(text, split(text)):
         raise _invalid(text, "a character where it must not stand")
@@ -46,7 +46,7 @@ def check(text: str) -> str:
 
 
 def cut(text: str) -> tuple[str, str, str]:
-    """Epoch, upstream version and revision of any text, '' where it has none: cut at the first colon and the last hyphen."""
+    """Epoch, upstream version and revision of any text, cut at the first colon and the last hyphen; '' for a missing part."""
     epoch, colon, rest = text.partition(":")
     if not colon:
         epoch, rest = "", text
@@ -55,11 +55,11 @@ def cut(text: str) -> tuple[str, str, str]:
 
 
 def split(text: str) -> tuple[int, str, str]:
-    """Epoch, upstream version and revision, each 0 where it is absent, of what dpkg can cut (its parseversion).
+    """Epoch, upstream version and revision, as parseversion of dpkg splits a text. A missing part is 0.
 
-    A status file may hold versions that dpkg no longer takes from a new package: they pass, as they do with
-    `dpkg --compare-versions`. Raises `InvalidInput` where dpkg gives up: no number before the first colon, nothing behind a
-    colon or the last hyphen, white space. '' is no version, and older than any: its epoch is -1.
+    Accepts versions that dpkg refuses in a new package but tolerates in a status file, as `dpkg --compare-versions` does.
+    Raises `InvalidInput` for what dpkg cannot split: no number before the first colon, nothing after a colon or the last hyphen,
+    white space. '' is older than any version: its epoch is -1.
     """
     if not text:
         return -1, "", ""
@@ -75,9 +75,9 @@ def split(text: str) -> tuple[int, str, str]:
 
 
 def compare(one: str, other: str) -> int:
-    """Negative, zero or positive as `one` is older than, level with or newer than `other`. Raises as `split` does.
+    """Negative, zero or positive if `one` is older than, equal to or newer than `other`. Raises as `split` does.
 
-    python-debian knows no invalid versions, and no numbers too long for `int`: those are ordered by their keys.
+    python-debian refuses invalid versions, and numbers too long for `int`: these are compared by their keys.
     """
     if all(len(text) <= _INT_DIGITS and _valid(text, split(text)) for text in (one, other)):
         return int(version_compare(one, other))
@@ -94,9 +94,9 @@ def sort_key(text: str) -> Key:
 
 @lru_cache(maxsize=2**14)
 def _part(text: str) -> str:
-    """`text` so that the order of code points is the order of versions: runs of characters by rank, numbers by value.
+    """`text` translated so that the order of code points is the order of versions: characters by rank, numbers by value.
 
-    Where text ends, dpkg goes on to read empty runs and zeros: so a last run gets the zero that may be missing.
+    Beyond the end of a text, dpkg reads empty runs and zeros: a missing zero is added at the end.
     """
     if not text.isascii():
         text = text.encode("utf-8", "surrogateescape").decode("latin-1")
@@ -107,7 +107,7 @@ def _part(text: str) -> str:
 
 @lru_cache(maxsize=2**13)
 def _coded(run: str) -> str:
-    """A run of digits or of anything else: a number ends the run before it, and a longer number is the greater one."""
+    """The translation of a run of digits, or of other characters. A number ends the run before it; a longer number is greater."""
     if run[0] not in _DIGITS:
         return run.translate(_RANKS)
     digits = run.lstrip("0")
@@ -124,5 +124,5 @@ def _invalid(text: str, why: str) -> InvalidInput:
 
 
 def file_name(name: str, version: str, arch: str) -> str:
-    """The name in apt's cache, and of what `apt-get download` writes."""
+    """The name of a package file in apt's cache, and as `apt-get download` writes it."""
     return f"{name.translate(_QUOTED)}_{version.translate(_QUOTED)}_{arch.translate(_QUOTED)}.deb"

@@ -1,6 +1,6 @@
-"""Versions as package managers write and order them, and the grammar that data must match before it reaches one.
+"""EVR: a version of either package format, its order, and the grammar that data must match before a package manager gets it.
 
-Grammar and order of each flavour are in `debversion` and `rpmversion`; here is the one door to both.
+`deb` and `rpm` hold the grammar and the order of each flavour. This module is the entry to both.
 """
 
 import re
@@ -26,10 +26,10 @@ _DEB_ARCH = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)  # Debian Policy 11.1
 
 @dataclass(frozen=True, slots=True)
 class EVR:
-    """A version taken apart. Equal when it is the same text; `compare` gives the order, where 1.0 and 1.00 are level.
+    """A version, split into its parts. Equal values have equal text; in the order of `compare`, 1.0 and 1.00 are equal as well.
 
-    `epoch` and `revision` (RPM: release) are the text as written, '' where the version has none. What only rpm would take, a
-    colon or hyphen with nothing before or behind it, stays in `upstream`.
+    `epoch` and `revision` (RPM: release) are the text as written, '' if there is none. A colon or hyphen with nothing before or
+    after it, which only rpm accepts, stays in `upstream`.
     """
 
     flavour: Flavour
@@ -43,13 +43,14 @@ class EVR:
 
 
 def parse(text: str, flavour: Flavour = "deb") -> EVR:
-    """The version that `text` is; `str` of it is `text` again. Raises `InvalidInput` where the grammar has no such version."""
+    """The version in `text`; `str` of it is `text` again. Raises `InvalidInput` if `text` does not match the grammar."""
     return _evr(_CHECK[flavour](text), flavour)
 
 
 def found(text: str, flavour: Flavour = "deb") -> EVR:
-    """The version `text` as a host has it installed, valid or not; `str` of it is `text` again, and `compare` orders it as the
-    host's dpkg or rpm does. Raises `InvalidInput` for '', and for what dpkg itself could not read; rpm reads anything.
+    """The version of a package that a host has installed, valid or not. `str` of it is `text` again.
+
+    `compare` orders it as the host's dpkg or rpm does. Raises `InvalidInput` for '', and for text that dpkg cannot split.
     """
     if not text:
         raise InvalidInput(f"'' is no {flavour} version")
@@ -59,9 +60,9 @@ def found(text: str, flavour: Flavour = "deb") -> EVR:
 
 
 def compare(one: EVR, other: EVR) -> int:
-    """Negative, zero or positive as `one` is older than, level with or newer than `other`. Both are of one flavour.
+    """Negative, zero or positive if `one` is older than, equal to or newer than `other`. Raises `InvalidInput` for two flavours.
 
-    Some 20 µs: who compares by the million sorts or compares by `key`, a tenth of that.
+    Takes some 20 µs. Comparing by `key` takes a tenth of that: use it for millions of comparisons.
     """
     if one.flavour != other.flavour:
         raise InvalidInput(f"{one} ({one.flavour}) and {other} ({other.flavour}) have no common order")
@@ -69,14 +70,14 @@ def compare(one: EVR, other: EVR) -> int:
 
 
 def key(one: EVR) -> Key:
-    """What `sorted` needs to bring EVRs into order. Comparing the keys of two flavours is a `TypeError`."""
+    """The sort key of an EVR, for `sorted`. Comparing keys of two flavours is a `TypeError`."""
     return sort_key(str(one), one.flavour)
 
 
 def sort_key(text: str, flavour: Flavour) -> Key:
-    """The `key` of `found(text, flavour)`, without the way round by an EVR, and remembered.
+    """The `key` of `found(text, flavour)`, cached, and without making an EVR.
 
-    '' is older than any version. Raises `InvalidInput` for what dpkg could not read.
+    '' is older than any version. Raises `InvalidInput` for text that dpkg cannot split.
     """
     return _KEY[flavour](text)
 
@@ -88,17 +89,17 @@ def _evr(text: str, flavour: Flavour) -> EVR:
 
 
 def check_version(text: str) -> str:
-    """`text`, which is a Debian version. Raises `InvalidInput` for anything else, which apt might read as an order."""
+    """Returns `text`. Raises `InvalidInput` if it is not a Debian version: apt might read it as something else."""
     parse(text)
     return text
 
 
 def check_name(text: str, *, qualified: bool = False) -> str:
-    """`text`, which is a Debian package name. Raises `InvalidInput` for anything else.
+    """Returns `text`. Raises `InvalidInput` if it is not the name of a Debian package.
 
-    apt reads `sudo-` as "remove sudo" and `sudo+` as "install sudo", though Policy 5.6.1 lets a name end so. No package
-    ends in a hyphen. Some end in one plus sign (memtest86+): such a name passes only when `qualified`, which says that
-    its version and architecture are known from a host, where it is a name and no order. `g++` always passes.
+    apt reads `sudo-` as "remove sudo" and `sudo+` as "install sudo", though Policy 5.6.1 allows such names. No package name
+    ends with a hyphen. Some end with one plus sign (memtest86+): these are accepted only if `qualified`, that is, if a host
+    reported the name with version and architecture. `g++` is always accepted.
     """
     ambiguous = re.search(r"-$" if qualified else r"-$|(?<!\+)\+$", text)
     if not _DEB_NAME.fullmatch(text) or ambiguous:
@@ -107,7 +108,7 @@ def check_name(text: str, *, qualified: bool = False) -> str:
 
 
 def check_arch(text: str) -> str:
-    """`text`, which is a Debian architecture. Raises `InvalidInput` for anything else."""
+    """Returns `text`. Raises `InvalidInput` if it is not a Debian architecture."""
     if not _DEB_ARCH.fullmatch(text):
         raise InvalidInput(f"{text!r} is no Debian architecture", hint="dpkg-architecture --list-known")
     return text

@@ -1,4 +1,4 @@
-"""rpm's names for packages: name, epoch, version, release and architecture, and the grammar that data must match."""
+"""NEVRA: rpm's full name of a package (name, epoch, version, release, architecture), and the grammar that data must match."""
 
 import re
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ _NO_EPOCH = ("", "(none)", "0")
 
 @dataclass(frozen=True, slots=True)
 class Nevra:
-    """A package's full name. `evr` has no epoch where that is 0, which to rpm is the same; `arch` is '' where it is not said.
+    """The full name of a package. `evr` has no epoch if that is 0: to rpm both are the same. `arch` is '' if it is unknown.
 
-    `epoch_told` is whether the text said the epoch, or that there is none: `rpm -qa` keeps it to itself.
+    `epoch_told`: whether the text contained the epoch, or that there is none. Plain `rpm -qa` does not print it.
     """
 
     name: str
@@ -38,28 +38,28 @@ class Nevra:
 
 
 def check_name(text: str) -> str:
-    """`text`, which may be the name of an rpm package. Raises `InvalidInput` for anything else, which dnf might read as an order."""
+    """Returns `text`. Raises `InvalidInput` if it cannot be the name of an rpm package: dnf might read it as something else."""
     if not _NAME.fullmatch(text):
         raise InvalidInput(f"{text!r} is no name of an rpm package")
     return text
 
 
 def check_arch(text: str) -> str:
-    """`text`, which is an architecture that rpm knows. Raises `InvalidInput` otherwise."""
+    """Returns `text`. Raises `InvalidInput` if rpm does not know this architecture."""
     if text not in ARCHES:
         raise InvalidInput(f"{text!r} is no architecture of rpm")
     return text
 
 
 def make(name: str, epoch: str, version: str, release: str, arch: str, *, told: bool = True) -> Nevra:
-    """The package of these parts, each checked. `(none)` stands for no epoch and no architecture, as in rpm's own output."""
+    """The package with these parts. `(none)` is no epoch or architecture, as in rpm's output. Raises `InvalidInput` for a bad part."""
     whole = f"{version}-{release}" if epoch in _NO_EPOCH else f"{epoch}:{version}-{release}"
     evr.parse(whole, "rpm")
     return Nevra(check_name(name), whole, check_arch(arch) if arch not in ("", "(none)") else "", told)
 
 
 def parse(text: str) -> Nevra:
-    """The package that `name-[epoch:]version-release[.arch]` names. Raises `InvalidInput` for anything else."""
+    """The package in a text `name-[epoch:]version-release[.arch]`. Raises `InvalidInput` for any other text."""
     stem, _, arch = text.rpartition(".")
     if arch not in ARCHES:
         stem, arch = text, ""
@@ -71,11 +71,11 @@ def parse(text: str) -> Nevra:
 
 
 def without_epoch(version: str) -> str:
-    """What plain `rpm -qa` shows of a version."""
+    """The version as plain `rpm -qa` prints it."""
     return version.partition(":")[2] or version
 
 
 def in_words(name: str, version: str, arch: str = "") -> str:
-    """The package as dnf takes it among its arguments: `name-[epoch:]version-release[.arch]`."""
+    """The package as an argument of dnf: `name-[epoch:]version-release[.arch]`."""
     evr.parse(version, "rpm")
     return f"{check_name(name)}-{version}" + (f".{check_arch(arch)}" if arch else "")

@@ -1,7 +1,7 @@
-"""RPM's versions: which texts are one, and their order.
+"""RPM version: the grammar of RPM's versions, and their order.
 
-`compare` asks rpm-vercmp, and cures it of what it does not know: carets, bytes beyond ASCII, newlines, absent parts, epochs and
-releases. `sort_key` is the same order as a value, computed once a version, for those who compare by the million.
+`compare` uses rpm-vercmp, and adds what it lacks: carets, bytes beyond ASCII, newlines, missing parts, epochs and
+releases. `sort_key` is the same order as a value, computed once a version, for millions of comparisons.
 """
 
 import re
@@ -16,21 +16,21 @@ _GRAMMAR = re.compile(r"(?:[0-9]+:)?[A-Za-z0-9._+~^]+(?:-[A-Za-z0-9._+~^]+)?", r
 _EPOCH = re.compile(r"([0-9]+):", re.ASCII)  # to rpm a mere colon is epoch 0; a mere separator gives the same order
 _SEPARATORS = re.compile(r"[^A-Za-z0-9~^]+", re.ASCII)
 _SEGMENT = re.compile(r"[0-9]+|[A-Za-z]+|[~^]", re.ASCII)
-# What decides at the first difference (rpmio/rpmvercmp.c): a tilde, the end, a caret, letters, a number.
+# The order at the first difference (rpmio/rpmvercmp.c): a tilde, the end, a caret, letters, a number.
 _TILDE, _END, _CARET, _END_OF_LETTERS, _NUMBER = "\x01", "\x02", "\x03", "\x00", 0x100
 
 Key = tuple[str, str, str]
 
 
 def check(text: str) -> str:
-    """`text`, which rpmbuild would accept. Raises `InvalidInput` for anything else."""
+    """Returns `text`. Raises `InvalidInput` if rpmbuild would not accept it as a version."""
     if not _GRAMMAR.fullmatch(text):
         raise InvalidInput(f"{text!r} is no rpm version", hint="rpm-version(7)")
     return text
 
 
 def cut(text: str) -> tuple[str, str, str | None]:
-    """Epoch ('' where there is none), version and release (None where there is none), cut where rpm cuts any text (rpmverParse)."""
+    """Epoch ('' if there is none), version, and release (`None` if there is none) of any text, as rpmverParse of rpm splits it."""
     epoch = _EPOCH.match(text)
     rest = text[epoch.end() :] if epoch else text
     version, hyphen, release = rest.rpartition("-")
@@ -38,10 +38,10 @@ def cut(text: str) -> tuple[str, str, str | None]:
 
 
 def compare(one: str, other: str) -> int:
-    """Negative, zero or positive as `one` is older than, level with or newer than `other`, as rpm's own rpmverCmp.
+    """Negative, zero or positive if `one` is older than, equal to or newer than `other`, as rpmverCmp of rpm.
 
-    No epoch is epoch 0. A version without release is older than the same one with any: that it matches all of them is a rule
-    of dependencies, and no order.
+    A missing epoch is 0. A version without a release is older than the same version with one. (In a dependency it matches all of
+    them; that is a rule of dependencies, not of the order.)
     """
     (epoch, *mine), (its_epoch, *its) = cut(one), cut(other)
     pairs = zip([epoch or "0", *mine], [its_epoch or "0", *its], strict=True)
@@ -49,10 +49,10 @@ def compare(one: str, other: str) -> int:
 
 
 def compare_parts(one: str | None, other: str | None) -> int:
-    """The order of two versions, or two releases, or two epochs. None, which is no part at all, is older than any.
+    """The order of two versions, two releases or two epochs. `None`, a missing part, is older than any.
 
-    A caret against anything is decided as the end of the text is, but for the end itself, which is older. So what stands
-    between carets can be compared by itself, and whoever has carets left is newer.
+    A caret compares like the end of the text, except that the end itself is older. So the texts between carets are compared one
+    by one, and the text with carets left is newer.
     """
     if one is None or other is None:
         return (one is not None) - (other is not None)
@@ -73,13 +73,13 @@ def sort_key(text: str) -> Key:
 
 @lru_cache(maxsize=2**14)
 def _part(text: str) -> str:
-    """`text` so that the order of code points is the order of versions."""
+    """`text` translated so that the order of code points is the order of versions."""
     return "".join(map(_coded, _SEGMENT.findall(text))) + _END
 
 
 @lru_cache(maxsize=2**13)
 def _coded(segment: str) -> str:
-    """A tilde, a caret, a number (a longer one is greater), or letters (of which a shorter word is the lesser)."""
+    """The translation of a tilde, a caret, a number (a longer one is greater), or letters (a shorter word is less)."""
     if segment[0].isdigit():
         digits = segment.lstrip("0")
         return chr(_NUMBER + len(digits)) + digits

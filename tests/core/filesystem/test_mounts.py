@@ -25,7 +25,7 @@ def test_a_line_of_mountinfo_with_odd_names() -> None:
 
 @pytest.mark.parametrize("line", ["", " ", "36 35 98:0 / / rw ext3", "36 35 98:0 / / rw - "])
 def test_a_line_that_is_no_mount_is_refused(line: str) -> None:
-    with pytest.raises(InvalidInput, match="no mount"):
+    with pytest.raises(InvalidInput, match="not a mount"):
         parse(f"{line}\n")
 
 

@@ -118,5 +118,5 @@ def test_a_file_system_that_only_one_side_looked_at_is_not_compared() -> None:
     [b"", b"x", pack(picture({}, format="2.0")), pack(picture({"/a": FILE}))[:-3], pack(Picture(HEAD, {"/a": ""}))],
 )
 def test_what_is_no_picture_is_refused_by_name(data: bytes) -> None:
-    with pytest.raises(InvalidInput, match=r"snapshot s|no record"):
+    with pytest.raises(InvalidInput, match=r"snapshot s|not a record"):
         compare(unpack(data, "snapshot s"), picture({"/a": FILE}))
