@@ -276,7 +276,7 @@ def test_hosts_are_worked_on_at_once_as_far_as_there_are_workers(write: Write) -
         ),
         ({"hosts": "{}\n"}, "the inventory holds no host"),
         ({"hosts": '"a\\nb": {}\n'}, r"hosts.yaml, line 1: 'a\nb' is not a name: it must be one line of text"),
-        ({"hosts": '"\\e[31m": {}\n'}, r"'\x1b[31m' is no name"),
+        ({"hosts": '"\\e[31m": {}\n'}, r"'\x1b[31m' is not a name"),
     ],
 )
 def test_mistakes_in_the_inventory_are_told_with_their_place(write: Write, files: dict[str, str], message: str) -> None:
