@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from nornir_upgrade.core.facts.gather import HostFacts, Service
 from nornir_upgrade.core.packaging.model import digest_of_packages
-from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.core.plan import Plan, Wave, Work, guard_against_drift
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.steps.databases import DumpDatabase
@@ -70,7 +70,10 @@ def plan_rollback(
     ]
     touched = {name for wave in waves for name in wave.hosts}
     waves.append(_checked([host for host in hosts if host.name in touched], runs))
-    return Plan("rollback", snapshot.id, _guarded([wave for wave in waves if wave.work], now))
+    guarded = guard_against_drift(
+        (wave for wave in waves if wave.work), lambda host: digest_of_packages(now[host].packages)
+    )
+    return Plan("rollback", snapshot.id, guarded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,20 +252,6 @@ def _sharing(hosts: Sequence[_Host], clouds: Mapping[str, str]) -> tuple[tuple[s
 
 def _with_audit(wave: Wave, families: Mapping[str, Family]) -> Wave:
     return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(family=families[host]),)) for host in wave.hosts))
-
-
-def _guarded(waves: Sequence[Wave], now: Mapping[str, HostFacts]) -> tuple[Wave, ...]:
-    """The first work of each host assumes the packages that the manifest was made for; what comes after changes them."""
-    seen: set[str] = set()
-    guarded = []
-    for wave in waves:
-        work = []
-        for one in wave.work:
-            assumes = "" if one.host in seen else digest_of_packages(now[one.host].packages)
-            work.append(Work(one.host, one.steps, assumes))
-            seen.add(one.host)
-        guarded.append(replace(wave, work=tuple(work)))
-    return tuple(guarded)
 
 
 def _present(step: SetRepository) -> bool:
