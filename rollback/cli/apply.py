@@ -237,10 +237,10 @@ def _conclude(screen: Screen, flags: Flags, session: "Session", returned: "Retur
 
     with ways_told(session, returned.run, screen):
         summary = recap(session.journal.run(returned.run), flags.config, session.journal.runs())
-        if returned.proof is None:
+        if returned.verification is None:
             _print_unfinished(screen, summary, returned.exit_code)
         else:
-            _print_verified(screen, summary, returned.proof, returned.exit_code)
+            _print_verified(screen, summary, returned.verification, returned.exit_code)
     return returned.exit_code
 
 

@@ -58,7 +58,7 @@ def test_apply_closes_the_runs_that_were_open(site: Site) -> None:
     assert failed.status == "open"
     result = site.call("apply", "--restore-db", "--yes", "-o", "json")
     document, told = json.loads(result.stdout), result.stderr
-    caution = f"Caution: run {failed.id} (forward to icehouse) is open, and will be taken back, too"
+    caution = f"Caution: run {failed.id} (forward to icehouse) is open, and will be taken back too"
     assert told.index(caution) < told.index("wave")
     assert site.journal.run(failed.id).status == "undone"
     last = site.journal.run("last")
