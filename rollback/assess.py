@@ -106,35 +106,51 @@ def assess(
     """
     runs = runs_since(journal, snapshot)
     now = state_now(fleet, names, snapshot)
-    to = {"snapshot": snapshot.id} | ({"run": snapshot.run} if snapshot.run else {})
-    to |= {"only": " ".join(solver.only)} if solver.only else {}
-    changed = [host for host, facts in now.items() if snapshot.of(host).packages != facts.packages]
-
-    def wanted(host: str) -> Wanted:
-        names = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
-        kept = any(map(escrow.find, old[host]))
-        return Wanted(old_sources(runs, host, store), frozenset(names), flavour_of(now[host]), kept)
-
-    escrow, old = Escrow.beside(store), {host: due(snapshot.of(host), now[host]) for host in changed}
-    offered = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
-    catalogs = _with_kept(fleet, names, escrow, offered, old)
-    estates = _estates(fleet, snapshot, {host: now[host] for host in changed})
-    since = moment(snapshot.taken_at)
+    changed = {host: facts for host, facts in now.items() if snapshot.of(host).packages != facts.packages}
+    catalogs = _catalogs(fleet, names, snapshot, runs, store, changed)
+    estates = _estates(fleet, snapshot, changed)
+    to, since = _goal(snapshot, solver), moment(snapshot.taken_at)
     questions = {
         host: SolverQuestion(
             snapshot.of(host),
             now[host],
-            found,
+            catalogs[host],
             to,
             strangers(snapshot.of(host), now[host], runs, estates[host], asked, since),
         )
-        for host, found in catalogs.items()
+        for host in catalogs
     }
     solved = solve_all(solver, questions, progress=progress)
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
     manifests |= {host: parted(manifests[host], now[host], estates[host], asked) for host in estates}
-    manifests = {host: marked(one, now[host], runs) for host, one in manifests.items()}
+    manifests = {host: marked(manifest, now[host], runs) for host, manifest in manifests.items()}
     return Assessment(snapshot, runs, now, manifests, estates)
+
+
+def _goal(snapshot: Snapshot, solver: Nearest) -> dict[str, str]:
+    """Where a manifest leads, as it records it: the snapshot, its run, and the patterns of a partial way back."""
+    parts = {"snapshot": snapshot.id, "run": snapshot.run, "only": " ".join(solver.only)}
+    return {kind: name for kind, name in parts.items() if name}
+
+
+def _catalogs(
+    fleet: Fleet,
+    names: Sequence[str],
+    snapshot: Snapshot,
+    runs: Sequence[Run],
+    store: Store,
+    now: Mapping[str, HostFacts],
+) -> dict[str, Catalog]:
+    """What each host of `now` can install: from its repositories, the old ones included, and from the escrow."""
+    escrow, old = Escrow.beside(store), {host: due(snapshot.of(host), facts) for host, facts in now.items()}
+
+    def wanted(host: str) -> Wanted:
+        packages = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
+        kept = any(map(escrow.find, old[host]))
+        return Wanted(old_sources(runs, host, store), frozenset(packages), flavour_of(now[host]), kept)
+
+    offered = stock(fleet, {host: wanted(host) for host in now}, Shelf(store.root.parent / "indexes"))
+    return _with_kept(fleet, names, escrow, offered, old)
 
 
 def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> dict[str, Estate]:
@@ -144,8 +160,8 @@ def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> 
     def ask(host: Host) -> Estate:
         return belongings(host, flavour_of(now[host.name]), new[host.name])
 
-    found: dict[str, Estate] = {host: {} for host in now}
-    return found | ask_all(fleet, [host for host, keys in new.items() if keys], ask)
+    estates: dict[str, Estate] = {host: {} for host in now}
+    return estates | ask_all(fleet, [host for host, keys in new.items() if keys], ask)
 
 
 def _newcomers(then: HostFacts, now: HostFacts) -> frozenset[PackageName]:
@@ -191,12 +207,14 @@ def facts_of(fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequenc
 
 def known_databases(journal: Journal, hosts: "Iterable[FleetHost]") -> dict[str, list[str]]:
     """The databases that the inventory names (`databases` in a host's data), earlier snapshots recorded or runs dumped, by host."""
-    found = [(host.name, name) for host in hosts for name in host.data.get("databases", ())]
-    found += [(one.host, known.name) for taken in entries(journal) for one in taken.hosts for known in one.databases]
+    known = [(host.name, name) for host in hosts for name in host.data.get("databases", ())]
+    known += [
+        (one.host, database.name) for taken in entries(journal) for one in taken.hosts for database in one.databases
+    ]
     for run in journal.runs():
-        found += [(host, step.database) for _, host, step in run.plan.steps() if isinstance(step, DumpDatabase)]
+        known += [(host, step.database) for _, host, step in run.plan.steps() if isinstance(step, DumpDatabase)]
     by_host: dict[str, list[str]] = {}
-    for host, name in sorted(set(found)):
+    for host, name in sorted(set(known)):
         by_host.setdefault(host, []).append(name)
     return by_host
 

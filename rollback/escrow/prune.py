@@ -94,12 +94,12 @@ def unreferenced(
 
 def _wanted(snapshots: Iterable[Snapshot]) -> dict[str, set[PackageFile]]:
     """The package files of what was installed in any of `snapshots`, by host."""
-    found: dict[str, set[PackageFile]] = {}
+    by_host: dict[str, set[PackageFile]] = {}
     for snapshot in snapshots:
         for facts in snapshot.hosts:
             files = files_of(facts.os.family, (one for one in facts.packages if one.version))
-            found.setdefault(facts.host, set()).update(files)
-    return found
+            by_host.setdefault(facts.host, set()).update(files)
+    return by_host
 
 
 def _digests_of(kept: Iterable[Kept], files: Collection[PackageFile]) -> set[str]:
@@ -108,14 +108,14 @@ def _digests_of(kept: Iterable[Kept], files: Collection[PackageFile]) -> set[str
 
 def _digests(runs: Iterable[Run]) -> set[str]:
     """Every text in a run that may be a digest, whatever step it is of: an object too many is kept rather than one too few."""
-    found: set[str] = set()
+    digests: set[str] = set()
     for run in runs:
-        found |= _in(codec.to_builtins(run.plan))
+        digests |= _in(codec.to_builtins(run.plan))
         for event in run.events:
             if event.before is not None:
-                found |= _in(codec.to_builtins(event.before))
-        found |= _in(run.announced)
-    return found
+                digests |= _in(codec.to_builtins(event.before))
+        digests |= _in(run.announced)
+    return digests
 
 
 def _in(value: object) -> set[str]:

@@ -78,15 +78,15 @@ class Brought:
 
 def brought(runs: Iterable[Run], host: str) -> Brought:
     """What `runs` (oldest first) added to `host`. *Started* counts as *done*, except for removals."""
-    found = Brought()
+    had = Brought()
     for run in runs:
         for what, place, step in _packages_of(run, host):
             before = run.started.get(place)
             if what == "step_started" and isinstance(before, SetPackages):
-                found.begin(step, before)
+                had.begin(step, before)
             elif what == "step_done":
-                found.end(step)
-    return found
+                had.end(step)
+    return had
 
 
 def foreign(

@@ -38,15 +38,15 @@ def strangers(
 
     Configuration that is left of a package is removed with `--purge`, whoever installed it.
     """
-    found = foreign(then, now, brought(runs, now.host), since=since, remove=asked.remove_foreign)
+    added = foreign(then, now, brought(runs, now.host), since=since, remove=asked.remove_foreign)
     packages = {known(one): one for one in now.packages}
-    theirs = frozenset(key for key in found.packages if packages[key].unpacked or not asked.purges(key[0]))
+    theirs = frozenset(key for key in added.packages if packages[key].unpacked or not asked.purges(key[0]))
     rich = (
         key
         for key, one in packages.items()
         if now.os.family == "rpm" and _data(one, estate) and not asked.purges(one.name)
     )
-    return replace(found, packages=theirs, with_data=frozenset(rich))
+    return replace(added, packages=theirs, with_data=frozenset(rich))
 
 
 def parted(manifest: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> Manifest:
@@ -100,8 +100,8 @@ def _parted(
     if own is None:
         return one
     if one.action in STAYS:
-        told = not one.foreign and (family == "rpm" or not one.installed)
-        return replace(one, holds=_holds(own, here=bool(one.installed)), data=own.data if told else ())
+        shown = not one.foreign and (family == "rpm" or not one.installed)
+        return replace(one, holds=_holds(own, here=bool(one.installed)), data=own.data if shown else ())
     if one.action != "remove":
         return one
     if asked.purges(one.name):

@@ -92,16 +92,16 @@ class Scope:
 
     def trail(self, left: Trail) -> Trail:
         """The part of `left` that is restored. A partial way back adds old repositories, and removes none."""
-        found = replace(
+        restored = replace(
             left,
             captures=self._narrowed(left.captures),
             edits=self._narrowed(left.edits),
             state=self._state(left),
         )
         if self.whole:
-            return found
+            return restored
         return replace(
-            found,
+            restored,
             repositories=tuple(step for step in left.repositories if step.text is not None or step.digest),
             databases=tuple(step for step in left.databases if self.names(step.database)),
             others=(),
@@ -118,7 +118,7 @@ class Scope:
         since = tuple(one for one in left.left if place_of(one.path) and records_of(one.path))
         held = {one for one in self.held if one.startswith("/")}
         keep = self.newer or bool(self.held and left.made is None)
-        found = replace(
+        restore = replace(
             left.state,
             since=since,
             spared=tuple(sorted(self.outside | held)),
@@ -127,23 +127,23 @@ class Scope:
             fresh=tuple(sorted(self.fresh & self.inside - held)),
         )
         if self.whole:
-            return replace(found, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
+            return replace(restore, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
         trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
         paths = with_beside(path for path in self.inside if place_of(path))
         return replace(
-            found, only=tuple(sorted(paths | {f"{tree}/" for tree in trees if tree not in self.inside})), keep=True
+            restore, only=tuple(sorted(paths | {f"{tree}/" for tree in trees if tree not in self.inside})), keep=True
         )
 
     def _narrowed(self, steps: tuple[RestoreFiles, ...]) -> tuple[RestoreFiles, ...]:
         outside = frozenset(path for path in self.outside if not self.spares(path))
         if self.whole and not outside:
             return tuple(map(self._sparing, steps))
-        found = []
+        narrowed = []
         for step in steps:
             roots = tuple(part for root in step.roots for part in self._parts(root, outside))
             entries = tuple(one for one in step.entries if any(_below(one.path, root) for root in roots))
-            found += [self._sparing(RestoreFiles(roots, entries))] if roots else []
-        return tuple(found)
+            narrowed += [self._sparing(RestoreFiles(roots, entries))] if roots else []
+        return tuple(narrowed)
 
     def _sparing(self, step: RestoreFiles) -> RestoreFiles:
         """`step`, which spares the paths below its roots that belong to packages that are kept."""
@@ -177,15 +177,15 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
             left.add(change.name)
     held = frozenset(one for change in manifest.changes for one in change.holds)
     only = tuple(manifest.to.get("only", "").split())
-    found = Scope(
+    about = Scope(
         only, frozenset(moving), frozenset(staying), frozenset(gone), held=held, left=frozenset(left), newer=newer
     )
     owners = owners_of([*then.conffiles, *now.conffiles])
-    inside = frozenset(path for path, package in owners.items() if found.configures(package))
+    inside = frozenset(path for path, package in owners.items() if about.configures(package))
     known = {(one.path, one.package) for one in then.conffiles}
     fresh = frozenset(one.path for one in now.conffiles if not {(one.path, one.package), (one.path, "")} & known)
     return replace(
-        found, inside=inside, outside=frozenset(owners) - inside, fresh=fresh, units=manifest.family == "rpm"
+        about, inside=inside, outside=frozenset(owners) - inside, fresh=fresh, units=manifest.family == "rpm"
     )
 
 

@@ -105,11 +105,11 @@ def _made(runs: Sequence[Run], host: str) -> tuple[frozenset[str] | None, tuple[
 def _noted(run: Run, host: str) -> tuple[tuple[FileState, ...] | None, tuple[FileState, ...] | None]:
     """The state beside packages when the run started on `host`, and when it ended."""
     steps = [(run.step_at(place), before) for place, before in run.started.items() if place.host == host]
-    found = [
+    captures = [
         (step.end, b.entries) for step, b in steps if isinstance(step, CaptureState) and isinstance(b, RestoreState)
     ]
-    begun = next((entries for end, entries in found if not end), None)
-    return begun, next((entries for end, entries in reversed(found) if end), None)
+    begun = next((entries for end, entries in captures if not end), None)
+    return begun, next((entries for end, entries in reversed(captures) if end), None)
 
 
 def _unfinished(run: Run) -> bool:
@@ -119,13 +119,13 @@ def _unfinished(run: Run) -> bool:
 
 def migrated(runs: Iterable[Run]) -> tuple[tuple[str, str], ...]:
     """(host, database) of each database that a started step of `runs` may have changed, and that only a dump can restore."""
-    found: dict[tuple[str, str], None] = {}
+    databases: dict[tuple[str, str], None] = {}
     for run in runs:
         for place in run.started:
             capture = run.captures.get(run.step_at(place).covered_by)
             if capture is not None and isinstance(capture[1], RestoreDatabase):
-                found[capture[0], capture[1].database] = None
-    return tuple(found)
+                databases[capture[0], capture[1].database] = None
+    return tuple(databases)
 
 
 def start_order(runs: Sequence[Run]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:

@@ -1,6 +1,6 @@
 """Warnings: what a person must know before agreeing to a way back, such as data that is lost. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.run import Run
@@ -11,7 +11,7 @@ from rollback.foreign.changes import Others, others
 from rollback.manifest.model import Manifest
 from rollback.snapshot import Snapshot
 
-from .scope import scope
+from .scope import Scope, scope
 from .undo_log import migrated, trail
 
 _SHOWN = 10  # paths that a sentence names
@@ -26,41 +26,52 @@ def cautions(
     restore_db: bool,
 ) -> tuple[str, ...]:
     """One sentence for each thing to know before agreeing to the plan: data that is lost, schemas that stay new, edits of others."""
-    sentences = []
     about = {host: scope(manifests[host], snapshot.of(host), facts) for host, facts in now.items()}
     captured = {
-        (name, one.database)
+        (name, restore.database)
         for name in now
-        for one in about[name].trail(trail(runs, name, consent=frozenset(now))).databases
+        for restore in about[name].trail(trail(runs, name, consent=frozenset(now))).databases
     }
-    if restore_db:
-        sentences += [
-            f"{host}: data written to database {name} since its dump are removed from it (and kept in the store)"
-            for host, name in sorted(captured)
-        ]
-    else:
-        sentences += [
-            f"{host}: database {name} was migrated, and stays so without --restore-db: "
-            "services of the old release may refuse its schema"
-            for host, name in migrated(runs)
-            if host in now and about[host].names(name)
-        ]
-    sentences += [
-        f"{host}: database {name} was migrated, and stays so: no pattern of --only is for it"
-        for host, name in migrated(runs)
-        if host in now and not about[host].names(name)
-    ]
+    sentences = list(_of_restores(captured) if restore_db else _of_migrations(runs, about))
+    sentences += _of_unasked(runs, about)
     for host, facts in now.items():
-        before = {one.name: one.digest for one in snapshot.of(host).databases}
-        changed = [
-            d.name for d in facts.databases if before.get(d.name, d.digest) != d.digest and about[host].names(d.name)
-        ]
         if about[host].whole:
             sentences += marks.cautions(manifests[host], snapshot.of(host), facts)
             sentences += _of_others(host, others(*_state(runs, host), facts))
+        changed = _changed(snapshot.of(host), facts, about[host])
         lost = [name for name in changed if (host, name) not in captured]
         sentences += [f"{host}: database {name} has changed, and no run since the snapshot dumped it" for name in lost]
     return tuple(sentences)
+
+
+def _of_restores(captured: Collection[tuple[str, str]]) -> Iterator[str]:
+    for host, name in sorted(captured):
+        yield f"{host}: data written to database {name} since its dump are removed from it (and kept in the store)"
+
+
+def _of_migrations(runs: Sequence[Run], about: Mapping[str, Scope]) -> Iterator[str]:
+    for host, name in migrated(runs):
+        if host in about and about[host].names(name):
+            yield (
+                f"{host}: database {name} was migrated, and stays so without --restore-db: "
+                "services of the old release may refuse its schema"
+            )
+
+
+def _of_unasked(runs: Sequence[Run], about: Mapping[str, Scope]) -> Iterator[str]:
+    for host, name in migrated(runs):
+        if host in about and not about[host].names(name):
+            yield f"{host}: database {name} was migrated, and stays so: no pattern of --only is for it"
+
+
+def _changed(then: HostFacts, now: HostFacts, about: Scope) -> list[str]:
+    """The databases that the way back is about, and whose contents differ from the snapshot's."""
+    before = {database.name: database.digest for database in then.databases}
+    return [
+        database.name
+        for database in now.databases
+        if before.get(database.name, database.digest) != database.digest and about.names(database.name)
+    ]
 
 
 def _state(runs: Sequence[Run], host: str) -> tuple[RestoreState | None, frozenset[str] | None, tuple[FileState, ...]]:
