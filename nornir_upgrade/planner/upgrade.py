@@ -100,7 +100,7 @@ def plan_upgrade(
         )
     found += _last(scenario, due, hosts, facts, texts or {})
     found += _noted(found)
-    # Long after the preparation a run may go on: its packages are assumed by the work after it as well.
+    # A run may continue long after its preparation: the work that follows assumes the packages too.
     guarded = guard_against_drift(
         (*beforehand(found), *found), lambda host: digest_of_packages(facts[host].packages), unchanging=(NAME,)
     )

@@ -89,7 +89,7 @@ class ApplyRequest(WayBackRequest):
         """Raises `UsageError` for flags that change what is computed, beside manifests that are computed already."""
         if self.manifest is not None and (self.missing or self.only or self.remove_foreign):
             raise click.UsageError(
-                "a manifest says by itself what changes: --missing, --only and --remove-foreign are not for --manifest"
+                "--manifest already decides what changes: give it without --missing, --only and --remove-foreign"
             )
 
 

@@ -47,7 +47,7 @@ def test_apply_tells_every_removal_and_every_caution_before_it_asks(site: Site) 
     told = result.stderr
     for removed in ("neutron-server", "python-neutron", "python-neutronclient", "python-oslo.messaging"):
         assert f"purge {removed} " in told
-    assert "Caution: ctl1: what was written to database nova since" in told
+    assert "Caution: ctl1: data written to database nova since" in told
     assert told.index("Caution") < told.index("stop services", told.index("Caution"))
 
 
