@@ -114,25 +114,26 @@ def check(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     """
     from nornir_upgrade.config import settings
     from nornir_upgrade.core import codec
-    from nornir_upgrade.prepare import check as checking
+    from nornir_upgrade.prepare.check import check as findings_of
+    from nornir_upgrade.prepare.check import unreached
     from nornir_upgrade.prepare.prepare import blocking, findings_in_text, summary
     from nornir_upgrade.runner.session import looking
 
     from . import targets
 
     screen = Screen(flags)
-    wanted = targets.named(flags, target, assignments)
+    checked = targets.named(flags, target, assignments)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-        found = checking.check(fleet, settings.read(flags.config), wanted, screen.note)
-    in_the_way = blocking(found)
+        findings = findings_of(fleet, settings.read(flags.config), checked, screen.note)
+    blocking_findings = blocking(findings)
     screen.result(
-        {"findings": codec.to_builtins(found), "blocking": len(in_the_way)},
-        "\n".join([findings_in_text(found), summary(found)]).strip(),
+        {"findings": codec.to_builtins(findings), "blocking": len(blocking_findings)},
+        "\n".join([findings_in_text(findings), summary(findings)]).strip(),
     )
-    if lost := checking.unreached(found):
+    if lost := unreached(findings):
         screen.warn(f"not reached: {', '.join(lost)}; see to them, or leave them out with --limit")
         return Unreachable.exit_code
-    return Blocked.exit_code if in_the_way else 0
+    return Blocked.exit_code if blocking_findings else 0
 
 
 @door.command(
@@ -162,18 +163,18 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
     from nornir_upgrade.runner.session import looking
 
     from . import targets
-    from .review import Announcer
+    from .review import Reviewer
 
     screen = Screen(flags)
     wanted = targets.scenario(flags, name, assignments)
     with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         prepared = prepare(fleet, wanted, screen.note, settings.read(flags.config).state)
         made = prepared.allowed()
-        announcer = Announcer(flags, fleet, screen)
-        proofs = announcer.prove(made, prepared.facts)
+        reviewer = Reviewer(flags, fleet, screen)
+        proofs = reviewer.prove(made, prepared.facts)
         if flags.rehearse:
-            announcer.rehearse(made, proofs)
-    announcer.advise(prepared.findings)
+            reviewer.rehearse(made, proofs)
+    reviewer.show_findings(prepared.findings)
     shown = outline(made, prepared.facts, wanted, proofs)
     if out:
         write(out, codec.dumps(made, indent=2) + "\n")
@@ -220,7 +221,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     )
 
     from . import targets
-    from .review import Announcer
+    from .review import Reviewer
 
     screen = Screen(flags)
     wanted = targets.named(flags, target, assignments)
@@ -228,7 +229,7 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     screen.require_consent()
     with at_work(flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers) as session:
         refuse_unfinished(session.journal, flags.config)
-        made, proofs = Announcer(flags, session.fleet, screen).announce(wanted)
+        made, proofs = Reviewer(flags, session.fleet, screen).review(wanted)
         if not any(made.steps()):
             screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
             return 0

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a scenario means for a fleet as it is. `plan` is None while a finding blocks."""
+    """A plan, made of a scenario or saved, with the facts and findings behind it. `plan` is None while a finding blocks.
 
-    scenario: Scenario
+    `scenario` is None for a saved plan whose scenario no longer exists.
+    """
+
+    scenario: Scenario | None
     facts: dict[str, HostFacts]
     findings: tuple[Finding, ...]
     plan: Plan | None
@@ -49,18 +52,18 @@ def prepare(
     return _prepared(fleet, scenario, examine(fleet, scenario, tell, state))
 
 
-def check(
+def prepare_forgiving(
     fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
-) -> tuple[Finding, ...]:
-    """What `prepare` finds, and what it is refused as well. Raises what the planner refuses."""
-    return _prepared(fleet, scenario, look(fleet, scenario, tell, state)).findings
+) -> Prepared:
+    """As `prepare`, but a host that fails is a finding among the others. Raises what the planner refuses."""
+    return _prepared(fleet, scenario, look(fleet, scenario, tell, state))
 
 
-def _prepared(fleet: "NornirFleet", scenario: Scenario, found: Examined) -> Prepared:
-    if found.previews is None or blocking(found.findings):
-        return Prepared(scenario, found.facts, found.findings, None)
-    plan = upgrade.plan_upgrade(scenario, fleet.inventory, found.facts, found.previews, found.texts)
-    return Prepared(scenario, found.facts, found.findings, plan)
+def _prepared(fleet: "NornirFleet", scenario: Scenario, examined: Examined) -> Prepared:
+    if examined.previews is None or blocking(examined.findings):
+        return Prepared(scenario, examined.facts, examined.findings, None)
+    plan = upgrade.plan_upgrade(scenario, fleet.inventory, examined.facts, examined.previews, examined.texts)
+    return Prepared(scenario, examined.facts, examined.findings, plan)
 
 
 def blocking(findings: Iterable[Finding]) -> tuple[Finding, ...]:
