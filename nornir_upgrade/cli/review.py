@@ -17,8 +17,7 @@ from nornir_upgrade.prepare.prepare import advisory, findings_in_text, prepare, 
 from nornir_upgrade.prepare.rehearse import rehearse_or_refuse, without_way_back
 from nornir_upgrade.prepare.reversibility import prove
 from nornir_upgrade.prepare.saved_plan import prepare_saved
-from nornir_upgrade.report.plan_text import outline
-from nornir_upgrade.report.plan_text import text as plan_in_text
+from nornir_upgrade.report.plan_text import outline_of, plan_in_text
 from nornir_upgrade.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Reviewer:
         plan = prepared.allowed()
         self._confirm(prepared.findings)
         proofs = self.prove(plan, prepared.facts)
-        tell(plan_in_text(outline(plan, prepared.facts, prepared.scenario, proofs), full=self.flags.diff))
+        tell(plan_in_text(outline_of(plan, prepared.facts, prepared.scenario, proofs), full=self.flags.diff))
         return plan, proofs
 
     def prove(self, plan: Plan, facts: Mapping[str, HostFacts]) -> tuple[Reversibility, ...]:

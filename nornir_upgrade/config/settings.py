@@ -79,7 +79,7 @@ def read(config: Path) -> Settings:
     )
 
 
-def lab_of(config: Path) -> Path:
+def lab_directory(config: Path) -> Path:
     """The lab's directory. The lab needs no configuration: without one it stands in `.lab` where we are."""
     if config == Path(DEFAULT_CONFIG) and not config.exists():
         return config.absolute().parent / ".lab"

@@ -17,7 +17,7 @@ _NOW_AND_THEN = 10.0  # seconds
 
 
 @contextmanager
-def tally(screen: Screen, what: str, *, clock: Clock = time.monotonic) -> Iterator[Callable[[object, object], None]]:
+def counter(screen: Screen, what: str, *, clock: Clock = time.monotonic) -> Iterator[Callable[[object, object], None]]:
     """Within the block, what is called with how much is done, and of how much, tells it; `what` says done what.
 
     The clock runs from the first call on: what comes before that is another's work.

@@ -14,7 +14,7 @@ import click
 from nornir_upgrade.core.errors import Failure
 
 from . import signals
-from .streams import abandon, colourful, complete, lost, say
+from .streams import close_stdout, colourful, output_lost, replace_closed, say
 from .text import printable
 
 CLOSED_PIPE = 141  # what a shell sees of a program that SIGPIPE ended: 128 + 13
@@ -58,8 +58,8 @@ class App(Verbs):
     """
 
     def main(self, args: Any = None, prog_name: str | None = None, *rest: Any, **more: Any) -> NoReturn:
-        complete()
-        with signals.leaving():
+        replace_closed()
+        with signals.exit_on_signals():
             sys.exit(self._exit_code(args, prog_name, **more))
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
@@ -85,7 +85,7 @@ class App(Verbs):
             say(f"{name}: interrupted")
             return INTERRUPTED
         except Failure as failure:
-            tell(name, failure)
+            report_failure(name, failure)
             return failure.exit_code
         except Exception:
             say(traceback.format_exc(), colour=False)
@@ -99,15 +99,15 @@ def _speaking() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:  # `… | head` has seen enough
-        abandon()
+        close_stdout()
         raise click.exceptions.Exit(CLOSED_PIPE) from None
     except OSError as error:
         if any(frame.f_code is click.echo.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
-            raise lost(error) from None
+            raise output_lost(error) from None
         raise
 
 
-def tell(name: str, failure: Failure) -> None:
+def report_failure(name: str, failure: Failure) -> None:
     """One message on stderr: what is wrong and where, and what to do."""
     label = click.style("error:", fg="red", bold=True)
     colour = None if colourful() else False
@@ -116,24 +116,24 @@ def tell(name: str, failure: Failure) -> None:
         say(f"  {printable(failure.hint)}", colour=colour)
 
 
-def enter(door: App) -> NoReturn:
+def run_app(door: App) -> NoReturn:
     """The console script. Threads that still talk to a host do not keep an interrupted program alive."""
     gc.set_threshold(_CIRCLES)
     try:
         door.main()
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
-        if any(working()) and code not in (INTERRUPTED, 143):
+        if any(running_threads()) and code not in (INTERRUPTED, 143):
             raise
-        end(code)
+        exit_now(code)
 
 
-def working() -> Iterable[threading.Thread]:
+def running_threads() -> Iterable[threading.Thread]:
     """The threads that Python would wait for before it ends."""
     return (one for one in threading.enumerate() if not one.daemon and one is not threading.main_thread())
 
 
-def end(code: int) -> NoReturn:
+def exit_now(code: int) -> NoReturn:
     """Afterwards all that was said is written out, as far as it can be, and the process is over, its threads as well.
 
     Python would first take its modules and the connections to a whole fleet apart, one by one.

@@ -177,7 +177,7 @@ def refuse_blank(limit: str | None) -> None:
         )
 
 
-def before_the_verb(ctx: click.Context) -> None:
+def make_defaults(ctx: click.Context) -> None:
     """Afterwards the flags that stood before the verb are the defaults of whatever verb follows."""
     given = {
         name: value

@@ -55,7 +55,7 @@ class Follower(Protocol):
 
 
 @contextmanager
-def following(journal: Journal, run: Run, screen: Screen) -> Iterator[Follower]:
+def progress(journal: Journal, run: Run, screen: Screen) -> Iterator[Follower]:
     """Within the block, the events of `run` are told as they happen."""
     follower: Follower = Table(run) if screen.live else Lines(run, screen)
     with _watching(journal, run.id, follower.watch), waiting.heard_by(follower.wait):

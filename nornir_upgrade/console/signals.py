@@ -30,7 +30,7 @@ def exit_code(number: int) -> int:
 
 
 @contextmanager
-def listening(first: Callable[[], None], second: Callable[[int], None]) -> Iterator[Heard]:
+def on_signals(first: Callable[[], None], second: Callable[[int], None]) -> Iterator[Heard]:
     """Within the block, the first signal calls `first`, the next one `second` with the exit code that is due.
 
     Both are called in a thread of their own: a handler in Python comes late where the main thread waits for a lock, and
@@ -72,7 +72,7 @@ def _listen(reader: int, heard: Heard, first: Callable[[], None], second: Callab
 
 
 @contextmanager
-def leaving() -> Iterator[None]:
+def exit_on_signals() -> Iterator[None]:
     """Within the block, SIGTERM and SIGHUP leave the program in an orderly way, with exit code 143."""
 
     def leave(number: int, _frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ class OutputLost(InvalidInput):
     reference = "output-lost"
 
 
-def complete() -> None:
+def replace_closed() -> None:
     """Afterwards there are all three: one that was closed is empty, or takes what nobody wants.
 
     No file that is opened later gets its number, into which somebody's last words might then be written (open(2): the lowest).
@@ -47,7 +47,7 @@ def put(text: str, *, colour: bool | None = None, end: bool = True) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise lost(error) from None
+        raise output_lost(error) from None
 
 
 def put_bytes(data: bytes) -> None:
@@ -58,16 +58,16 @@ def put_bytes(data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise lost(error) from None
+        raise output_lost(error) from None
 
 
-def lost(error: OSError) -> OutputLost:
+def output_lost(error: OSError) -> OutputLost:
     """The failure that `error` of a write to stdout is; afterwards nothing more is written there."""
-    abandon()
+    close_stdout()
     return OutputLost(f"standard output: {error.strerror}", hint="what was to be said there is lost")
 
 
-def abandon() -> None:
+def close_stdout() -> None:
     """Afterwards nothing is written to stdout any more, not even what is still on its way there when Python ends."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,8 +9,8 @@ from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.finding import Finding
 from nornir_upgrade.preflight.findings import in_order
 from nornir_upgrade.preflight.unreachable import UNREACHED
-from nornir_upgrade.report.summary import unfinished, ways_out
-from nornir_upgrade.runner.session import reading
+from nornir_upgrade.report.summary import next_commands, unfinished
+from nornir_upgrade.runner.session import open_journal
 from nornir_upgrade.scenario.model import Scenario
 
 from .prepare import prepare_forgiving
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.inventory.fleet import NornirFleet
 
 
-def check(
+def check_target(
     fleet: "NornirFleet", settings: Settings, target: Scenario | Plan, tell: Callable[[str], None]
 ) -> tuple[Finding, ...]:
     """All findings that a run of `target` would meet now. Raises what the planner refuses."""
@@ -43,9 +43,9 @@ def _other_runs(settings: Settings) -> Iterator[Finding]:
     if owner := at_work(settings.journal):
         text = f"another controller is at work: {owner}"
         yield Finding("journal-locked", "", "blocking", text, "wait for it to end, or interrupt it there")
-    with reading(settings.given) as journal:
+    with open_journal(settings.given) as journal:
         runs = journal.runs()
     for run in unfinished(runs)[-1:]:
-        ways = ways_out(run, settings.given, runs)
+        ways = next_commands(run, settings.given, runs)
         text = f"run {run.id} ({run.plan.origin}) is unfinished"
         yield Finding("run-unfinished", "", "blocking", text, ", or: ".join(filter(None, (ways.go_on, ways.go_back))))

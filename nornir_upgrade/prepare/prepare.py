@@ -1,4 +1,4 @@
-"""Preparation: from a scenario and a fleet to a plan, with what the preflight found on the way. Only reads."""
+"""Preparation: a scenario's plan for a fleet, with the findings of the preflight. Only reads."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from nornir_upgrade.finding import Finding
 from nornir_upgrade.planner import upgrade
 from nornir_upgrade.scenario.model import Scenario
 
-from .gather import Examined, examine, look
+from .gather import Examined, examine, examine_forgiving
 
 if TYPE_CHECKING:
     from nornir_upgrade.core.inventory.fleet import NornirFleet
@@ -33,7 +33,7 @@ class Prepared:
     plan: Plan | None
 
     def allowed(self) -> Plan:
-        """The plan. Raises `Blocked` naming every finding that stands in its way."""
+        """The plan. Raises `Blocked` naming every blocking finding."""
         if self.plan is None:
             raise Blocked(
                 "the preflight found what must be mended first\n" + findings_in_text(blocking(self.findings)),
@@ -45,9 +45,9 @@ class Prepared:
 def prepare(
     fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
 ) -> Prepared:
-    """Gather facts, look for what stands in the way, ask each host's package manager what it would do, and plan.
+    """Gather facts, run the preflight, ask each host's package manager for a preview, and plan.
 
-    `state` is the directory of the controller's own state. Raises `Unreachable`, and whatever previews and planner refuse.
+    `state` is the directory of the controller's own state. Raises `Unreachable`, and what previews and the planner refuse.
     """
     return _prepared(fleet, scenario, examine(fleet, scenario, tell, state))
 
@@ -56,7 +56,7 @@ def prepare_forgiving(
     fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
 ) -> Prepared:
     """As `prepare`, but a host that fails is a finding among the others. Raises what the planner refuses."""
-    return _prepared(fleet, scenario, look(fleet, scenario, tell, state))
+    return _prepared(fleet, scenario, examine_forgiving(fleet, scenario, tell, state))
 
 
 def _prepared(fleet: "NornirFleet", scenario: Scenario, examined: Examined) -> Prepared:
@@ -67,24 +67,24 @@ def _prepared(fleet: "NornirFleet", scenario: Scenario, examined: Examined) -> P
 
 
 def blocking(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those that must be mended before anything is touched."""
-    return tuple(one for one in findings if one.word == "blocking")
+    """The findings that must be resolved before a run."""
+    return tuple(finding for finding in findings if finding.word == "blocking")
 
 
 def advisory(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those that one may go past."""
-    return tuple(one for one in findings if one.word == "advisory")
+    """The findings that may be accepted."""
+    return tuple(finding for finding in findings if finding.word == "advisory")
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """How many of each severity there are."""
-    waived = sum(1 for one in findings if one.waived)
+    """The number of findings of each severity."""
+    waived = sum(1 for finding in findings if finding.waived)
     counts = f"{len(blocking(findings))} blocking, {len(advisory(findings))} advisory"
     return f"{counts}, {waived} waived" if waived else counts
 
 
 def findings_in_text(findings: Iterable[Finding]) -> str:
-    """Findings as people read them, a paragraph each."""
+    """Findings for people, a paragraph each."""
     return "\n".join(
         f"{one.word}: {one.host or 'fleet'}: {printable(one.text)} [{one.key}]\n{indent(printable(one.remedy), ' ' * 4)}"
         for one in findings

@@ -10,11 +10,11 @@ from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.finding import Finding
 from nornir_upgrade.preflight.findings import findings, in_order
 from nornir_upgrade.preflight.unreachable import of_lost
-from nornir_upgrade.runner.session import ask_each, concerned, refuse_drift, refuse_lost, refuse_strangers
+from nornir_upgrade.runner.session import ask_each, concerned_hosts, refuse_drift, refuse_lost, refuse_unknown_hosts
 from nornir_upgrade.scenario import loader
 from nornir_upgrade.scenario.model import Scenario
 
-from .gather import sound
+from .gather import take_soundings
 from .prepare import Prepared, blocking
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def prepare_saved(
     Raises `UnknownName` for a host that the inventory lacks.
     Raises `Unreachable`, `Blocked` and `Drift` as well; with `forgiving`, these are findings among the others.
     """
-    refuse_strangers(plan, fleet.names)
-    names = concerned(plan)
+    refuse_unknown_hosts(plan, fleet.names)
+    names = concerned_hosts(plan)
     tell(f"Gathering facts from {len(names)} hosts")
     facts, lost = ask_each(fleet, names, gather)
     if not forgiving:
@@ -48,7 +48,7 @@ def _preflight(
     fleet: "NornirFleet", scenario: Scenario, facts: Mapping[str, HostFacts], settings: Settings
 ) -> tuple[Finding, ...]:
     """The findings about hosts. Those about the whole fleet were settled when the plan was made, with `--set` of that time."""
-    soundings, lost = sound(fleet, scenario, facts, settings.state)
+    soundings, lost = take_soundings(fleet, scenario, facts, settings.state)
     found = findings(scenario, fleet.inventory, facts, soundings=soundings)
     return (*lost, *(finding for finding in found if finding.host))
 

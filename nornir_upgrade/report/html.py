@@ -11,9 +11,9 @@ from nornir_upgrade.console.text import moment, one_line, printable
 from nornir_upgrade.core.run import Event, Run, StepPosition
 from nornir_upgrade.core.step import Step
 
-from .packages import named, packages_of
+from .packages import count_changes, packages_of
 from .prior_state import before_in_text
-from .summary import Recap, aim, recap
+from .summary import Recap, origin_in_words, recap_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +60,23 @@ def render(run: Run, config: Path, runs: Iterable[Run] = ()) -> str:
     )
     environment.filters["duration"] = duration
     environment.filters["moment"] = moment
-    found = recap(run, config, runs)
+    found = recap_of(run, config, runs)
     page = environment.get_template("report.html.j2")
     packages = packages_of(run)
     return page.render(
         run=found,
-        waves=rows(run),
+        waves=wave_rows(run),
         seconds=_length(found),
         comment=one_line(found.comment),
         packages=packages,
-        aim=aim(found),
-        counts=named(packages),
+        aim=origin_in_words(found),
+        counts=count_changes(packages),
     )
 
 
-def rows(run: Run) -> tuple[WaveRows, ...]:
+def wave_rows(run: Run) -> tuple[WaveRows, ...]:
     """Every wave of the plan, whether it was reached or not."""
-    summary = recap(run, Path()).waves
+    summary = recap_of(run, Path()).waves
     found = []
     for number, wave in enumerate(run.plan.waves):
         steps = tuple(

@@ -74,7 +74,7 @@ def _what(before: str, after: str, new: PackageWant | None, family: str) -> str:
     return "installed" if before in (_ABSENT, _LEFT) else "changed"
 
 
-def named(groups: Iterable[PackageRows]) -> Mapping[str, int]:
+def count_changes(groups: Iterable[PackageRows]) -> Mapping[str, int]:
     """How many packages of each kind of change there are, over all hosts."""
     count: dict[str, int] = {}
     for group in groups:

@@ -55,7 +55,7 @@ class StepOutline:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class HostGroup:
     """Hosts for which a wave means the same, with their steps, and in words what must be true before the next wave."""
 
     hosts: tuple[str, ...]
@@ -70,7 +70,7 @@ class WaveOutline:
     name: str
     outage: str
     way_back: str
-    groups: tuple[Shared, ...]
+    groups: tuple[HostGroup, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Outline:
     open_until: str = ""
 
 
-def outline(
+def outline_of(
     plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None = None, proofs: Iterable[Reversibility] = ()
 ) -> Outline:
     """`plan` in words. `facts`, of when it was made, tell old versions from new ones; `scenario` what is out meanwhile; `proofs` the
@@ -126,7 +126,7 @@ def summary(found: Outline) -> str:
     return f"Plan: {totals.hosts} hosts: " + "; ".join(part for part in parts if part)
 
 
-def text(found: Outline, full: bool = False) -> str:
+def plan_in_text(found: Outline, full: bool = False) -> str:
     """The plan to be read. `full`: every host by itself, every package on a line of its own, every gate."""
     lines = [summary(found)]
     told: dict[tuple[str, tuple[StepOutline, ...]], str] = {}
@@ -154,7 +154,7 @@ def _wave(wave: Wave, facts: Mapping[str, HostFacts], scenario: Scenario | None)
     for work in wave.work:
         steps = tuple(_step(step, facts.get(work.host)) for step in work.steps)
         shared.setdefault((steps, gates.get(work.host, ())), []).append(work.host)
-    groups = tuple(Shared(tuple(hosts), steps, checks) for (steps, checks), hosts in shared.items())
+    groups = tuple(HostGroup(tuple(hosts), steps, checks) for (steps, checks), hosts in shared.items())
     outage, way_back = (stage.outage, stage.way_back) if stage else _OF_WAVES.get(wave.name, ("", ""))
     return WaveOutline(wave.name, outage, way_back, groups)
 
@@ -243,13 +243,13 @@ def _way_back_in_text(found: Outline, full: bool) -> Iterator[str]:
             yield f"    kept by the run before it changes anything: {', '.join(one.to_keep)}"
 
 
-def _each(groups: Iterable[Shared]) -> Iterator[Shared]:
+def _each(groups: Iterable[HostGroup]) -> Iterator[HostGroup]:
     for group in groups:
         for host in group.hosts:
-            yield Shared((host,), group.steps, group.gates)
+            yield HostGroup((host,), group.steps, group.gates)
 
 
-def _group(group: Shared, full: bool) -> Iterator[str]:
+def _group(group: HostGroup, full: bool) -> Iterator[str]:
     yield f"  {_hosts(group.hosts, full)}"
     for step in group.steps:
         if step.changes:

@@ -90,7 +90,7 @@ class Recap:
     at_work: str = ""
 
 
-def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
+def recap_of(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
     """How `run` stands; `runs` are all runs, among which those that undo it are found."""
     ended = next((event for event in reversed(run.events) if event.what == "run_ended"), None)
     if ended and any(event.seq > ended.seq and event.what != "run_undone" for event in run.events):
@@ -113,7 +113,7 @@ def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
         hosts=tuple(_host(run, host) for host in run.plan.hosts),
         failures=tuple(_failure(run, event) for event in sorted(run.failures, key=lambda event: event.seq)),
         not_reached=_not_reached(run),
-        ways=ways_out(run, config, runs),
+        ways=next_commands(run, config, runs),
         drifted=drifted(run),
     )
 
@@ -151,7 +151,7 @@ def _not_reached(run: Run) -> tuple[str, ...]:
     return tuple(host for host in run.plan.hosts if host not in begun)
 
 
-def aim(run: Recap) -> str:
+def origin_in_words(run: Recap) -> str:
     """What the run is of or leads to, in words that tell a snapshot's id from a run's."""
     words = {"forward": "", "unwind": "run ", "rollback": "to snapshot "}
     return f"{words.get(run.direction, '')}{run.origin}"
@@ -173,7 +173,7 @@ def undoing(run: Run, runs: Iterable[Run]) -> Run | None:
     return children[-1] if children else None
 
 
-def ways_out(run: Run, config: Path, runs: Iterable[Run] = ()) -> NextCommands:
+def next_commands(run: Run, config: Path, runs: Iterable[Run] = ()) -> NextCommands:
     """What to type next. A run that is being undone, and an undoing, can only go on in that direction.
 
     A way back to a snapshot can be begun anew as well, which closes the one that was cut off.

@@ -3,7 +3,7 @@
 from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import cause, printable
 
-from .summary import FailureRecap, Recap, aim
+from .summary import FailureRecap, Recap, origin_in_words
 
 _GATE = "gate-failed: "
 _STATUS = {
@@ -40,10 +40,12 @@ def headline(recap: Recap) -> str:
     """Where the run stands, in a line."""
     by = f" by run {recap.undone_by}" if recap.undone_by else ""
     after = f" ({recap.ending})" if recap.status == "open" and recap.ending else ""
-    return f"Run {recap.run} ({recap.direction} {printable(aim(recap))}) {_STATUS[recap.status]}{by}{after}."
+    return (
+        f"Run {recap.run} ({recap.direction} {printable(origin_in_words(recap))}) {_STATUS[recap.status]}{by}{after}."
+    )
 
 
-def ways_in_text(recap: Recap) -> str:
+def commands_in_text(recap: Recap) -> str:
     """The run and the exact commands on and back, or who is at work on it; '' where nothing is left to do."""
     if recap.at_work:
         return f"Run {recap.run} is at work: {recap.at_work}.\n  wait for it to end, or interrupt it there with Ctrl-C"

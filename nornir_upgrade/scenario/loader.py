@@ -43,7 +43,7 @@ def load_all(directory: Path | None = None) -> tuple[list[Scenario], dict[str, I
     return found, wrong
 
 
-def pairs(given: Iterable[str]) -> dict[str, str]:
+def assigned_settings(given: Iterable[str]) -> dict[str, str]:
     """The settings that `--set KEY=VALUE` gave. Raises `InvalidInput` where one is no KEY=VALUE, or given twice."""
     found: dict[str, str] = {}
     for one in given:

@@ -8,7 +8,7 @@ from nornir_upgrade.core.packaging.origins import Origin
 from .model import Repositories, Scenario
 
 
-def in_text(scenario: Scenario) -> str:
+def scenario_in_text(scenario: Scenario) -> str:
     """A scenario in detail: its settings, then stage by stage what goes, how long it is away, and the way back."""
     lines = [f"{scenario.name}: {scenario.summary}", f"({scenario.source})"]
     if scenario.settings:

@@ -75,10 +75,10 @@ def apply(
     Cut off, it is gone on with by `nornir-upgrade resume`, or by this very command once more. Runs that are open are taken
     back, too: a caution names them before the question.
     """
-    from nornir_upgrade.console.counter import tally
+    from nornir_upgrade.console.counter import counter
     from nornir_upgrade.core.inventory.cloud import cloud_of
     from nornir_upgrade.prepare.rehearse import rehearse_or_refuse
-    from nornir_upgrade.runner.session import at_work, refuse_unknown
+    from nornir_upgrade.runner.session import open_session, refuse_unknown_names
     from rollback.apply import go_back, needless
     from rollback.assess import assess
     from rollback.edits import edited, in_text
@@ -93,12 +93,12 @@ def apply(
         )
     screen, consent, solver = Screen(flags), frozenset(flags.accept), policy(missing, only)
     asked = parting(remove_foreign, purge)
-    refuse_unknown(flags.config, flags.accept, flags.limit)
+    refuse_unknown_names(flags.config, flags.accept, flags.limit)
     screen.require_consent()
-    with at_work(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as session:
+    with open_session(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as session:
         fleet, journal = session.fleet, session.journal
         where = target(journal, run, snapshot)
-        with tally(screen, FOUND) as progress:
+        with counter(screen, FOUND) as progress:
             found = assess(
                 fleet, fleet.names, journal, session.store, where, solver=solver, asked=asked, progress=progress
             )
@@ -193,26 +193,26 @@ def _announce(screen: Screen, found: "Assessment", plan: "Plan", restore_db: boo
 
 
 def _conclude(screen: Screen, flags: Flags, session: "Session", returned: "Returned") -> int:
-    from nornir_upgrade.runner.execute import ways_told
+    from nornir_upgrade.runner.execute import show_commands_on_interrupt
 
-    with ways_told(session, returned.run, screen):
+    with show_commands_on_interrupt(session, returned.run, screen):
         return _told(screen, flags, session.journal, returned)
 
 
 def _told(screen: Screen, flags: Flags, journal: "Journal", returned: "Returned") -> int:
     from nornir_upgrade.core import codec
-    from nornir_upgrade.report.summary import recap
-    from nornir_upgrade.report.summary_text import headline, recap_in_text, ways_in_text
+    from nornir_upgrade.report.summary import recap_of
+    from nornir_upgrade.report.summary_text import commands_in_text, headline, recap_in_text
     from rollback.verify import differences_in_text, explained_in_text, table
 
-    stands = recap(journal.run(returned.run), flags.config, journal.runs())
+    stands = recap_of(journal.run(returned.run), flags.config, journal.runs())
     document: dict[str, Any] = codec.to_builtins(stands) | {"exit_code": returned.exit_code}
     proof = returned.proof
     if proof is None:
         try:
             screen.result(document, recap_in_text(stands), code=returned.exit_code)
         finally:
-            screen.warn(ways_in_text(stands))
+            screen.warn(commands_in_text(stands))
         return returned.exit_code
     parts = [table(proof)]
     for title, differences in (

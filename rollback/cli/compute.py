@@ -90,17 +90,20 @@ def compute(
         from_release(flags, texts, out, explain)
         return
     from nornir_upgrade.config.settings import read
-    from nornir_upgrade.console.counter import tally
+    from nornir_upgrade.console.counter import counter
     from nornir_upgrade.core.store import Store
-    from nornir_upgrade.runner.session import looking, reading
+    from nornir_upgrade.runner.session import open_fleet, open_journal
     from rollback.assess import assess
     from rollback.foreign.text import unmatched
     from rollback.manifest.files import reasons, refuse_unmatched, write_all
 
     screen, solver, asked = Screen(flags), policy(missing, texts.only), parting(remove_foreign, purge)
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         where = target(journal, run, snapshot)
-        with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet, tally(screen, FOUND) as progress:
+        with (
+            open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet,
+            counter(screen, FOUND) as progress,
+        ):
             store = Store(read(flags.config).store)
             found = assess(fleet, fleet.names, journal, store, where, solver=solver, asked=asked, progress=progress)
     refuse_unmatched(found.manifests.values(), texts.only)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.escrow.escrow import Escrow
     from nornir_upgrade.core.facts.gather import HostFacts
     from nornir_upgrade.core.journal import Journal
-    from nornir_upgrade.runner.required_files import Needs
+    from nornir_upgrade.runner.required_files import RequiredFiles
     from nornir_upgrade.runner.session import Session
     from rollback.escrow.verify import EscrowCheck
 
@@ -157,15 +157,15 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     """Bring package files of the hosts into escrow. Installs and removes nothing on them."""
     from nornir_upgrade.runner import keep
     from nornir_upgrade.runner.required_files import families
-    from nornir_upgrade.runner.session import at_work, gather_all
+    from nornir_upgrade.runner.session import gather_all, open_session
 
     if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
         raise click.UsageError("PATTERN, --plan, and --run or --snapshot each say what is fetched: give one")
     screen = Screen(flags)
-    with at_work(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as session:
+    with open_session(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as session:
         facts = gather_all(session.fleet)
         wanted = _wanted(session, facts, patterns, plan, run, snapshot)
-        found = keep.fetch(session, families(facts), wanted, screen, "fetched")
+        found = keep.fetch_files(session, families(facts), wanted, screen, "fetched")
     return _conclude(screen, found, sum(len(files) for files in wanted.values()))
 
 
@@ -186,14 +186,14 @@ def prune(flags: Flags) -> None:
     from nornir_upgrade.core import codec
     from nornir_upgrade.core.escrow import fleet_copies
     from nornir_upgrade.core.escrow.escrow import Escrow
-    from nornir_upgrade.runner.session import at_work
+    from nornir_upgrade.runner.session import open_session
     from rollback.escrow import text as escrow_text
     from rollback.escrow.prune import restorable, unreferenced
     from rollback.snapshot import entries, read
 
     screen = Screen(flags)
     # While nobody else works: what a run has just kept stands in no event yet.
-    with at_work(flags.config, "rollback escrow prune") as session:
+    with open_session(flags.config, "rollback escrow prune") as session:
         kept, journal = Escrow.beside(session.store), session.journal
         objects = tuple(kept.store.digests())
         among = (kept.list(), objects, kept.holders.list())
@@ -224,12 +224,12 @@ def prune(flags: Flags) -> None:
 
 def _with_copies(flags: Flags, kept: "Escrow", found: "EscrowCheck") -> "EscrowCheck":
     """`found`, and what was found of the copies on hosts. Where no host keeps any, no host is asked."""
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.runner.session import open_fleet
     from rollback.escrow.verify import inspect_copies
 
     if not kept.holders.list():
         return found
-    with looking(flags.config) as fleet:
+    with open_fleet(flags.config) as fleet:
         more = inspect_copies(kept, fleet, fleet.names)
     return replace(found, faults=(*found.faults, *more.faults), copies=more.copies, silent=more.silent)
 
@@ -239,9 +239,9 @@ def _reading(flags: Flags) -> "Iterator[tuple[Escrow, Journal]]":
     from nornir_upgrade.config import settings
     from nornir_upgrade.core.escrow.escrow import Escrow
     from nornir_upgrade.core.store import Store
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.runner.session import open_journal
 
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         yield Escrow.beside(Store(settings.read(flags.config).store)), journal
 
 
@@ -252,11 +252,11 @@ def _wanted(
     plan: Path | None,
     run: str,
     snapshot: str,
-) -> "Needs":
+) -> "RequiredFiles":
     from nornir_upgrade.core import codec
     from nornir_upgrade.core.errors import InvalidInput
     from nornir_upgrade.core.plan import Plan
-    from nornir_upgrade.runner.required_files import installed, lost, needs
+    from nornir_upgrade.runner.required_files import installed_files, lost_files, required_files
 
     from .options import target
 
@@ -265,11 +265,11 @@ def _wanted(
             text = plan.read_bytes()
         except OSError as error:
             raise InvalidInput(f"{plan}: {error.strerror}") from None
-        return needs(codec.loads(text, Plan, source=str(plan)), facts)
+        return required_files(codec.loads(text, Plan, source=str(plan)), facts)
     if run or snapshot:
         then = target(session.journal, run, snapshot)
-        return lost({one.host: one for one in then.hosts}, facts)
-    return installed(facts, patterns)
+        return lost_files({one.host: one for one in then.hosts}, facts)
+    return installed_files(facts, patterns)
 
 
 def _conclude(screen: Screen, found: "Collected", wanted: int) -> int:

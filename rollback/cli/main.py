@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from nornir_upgrade.console.exit_codes import EXIT_CODES, App, enter
-from nornir_upgrade.console.options import FLEET, GENERAL, Flags, before_the_verb, flags
+from nornir_upgrade.console.exit_codes import EXIT_CODES, App, run_app
+from nornir_upgrade.console.options import FLEET, GENERAL, Flags, flags, make_defaults
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.table import columns
 
@@ -47,7 +47,7 @@ The way forward is the command `nornir-upgrade`.""",
 @click.pass_context
 def door(ctx: click.Context, _: Flags) -> None:
     """Take a fleet of hosts back to where it was."""
-    before_the_verb(ctx)
+    make_defaults(ctx)
 
 
 door.add_command(compute)
@@ -75,14 +75,14 @@ def snapshot(flags: Flags, label: str, whole: bool) -> int:
     A host that cannot be asked is named, and the others are recorded: exit code 30 where one is not reached, 24 where one says what
     cannot be read.
     """
-    from nornir_upgrade.runner.session import at_work
+    from nornir_upgrade.runner.session import open_session
     from rollback.assess import facts_found, known_databases
     from rollback.disk import pictures as whole_disk
     from rollback.disk import rules as picture_rules
     from rollback.snapshot import keep
 
     screen = Screen(flags)
-    with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as session:
+    with open_session(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as session:
         fleet, journal = session.fleet, session.journal
         found, lost = facts_found(fleet, fleet.names, known_databases(journal, fleet.inventory))
         facts = tuple(found.values())
@@ -113,10 +113,10 @@ Examples:
 @flags(*GENERAL)
 def snapshots(flags: Flags) -> None:
     """All snapshots, oldest first. `last` and `last-1` count from the end of this list."""
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.runner.session import open_journal
     from rollback.snapshot import entries
 
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         found = entries(journal)
     head = ("snapshot", "taken", "before run", "hosts", "label")
     rows = [(one.id, _local_time(one.taken_at), one.run or "-", len(one.hosts), one.label) for one in found]
@@ -162,7 +162,7 @@ def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed
     cannot be read.
     """
     from nornir_upgrade.core import codec
-    from nornir_upgrade.runner.session import looking, reading
+    from nornir_upgrade.runner.session import open_fleet, open_journal
     from rollback.assess import databases_of, facts_found, known_to
     from rollback.disk import text
     from rollback.snapshot import diff as changes
@@ -174,14 +174,14 @@ def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed
     screen = Screen(flags)
     lost: dict[str, Failure] = {}
     disks: tuple[PictureComparison, ...] = ()
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         one, other = find(journal, a), find(journal, b) if b else None
     if whole:
         disks, lost = _disks(flags, screen, one, other, rules)
     if other is not None:
         then, now = ({facts.host: facts for facts in taken.hosts} for taken in (one, other))
     else:
-        with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+        with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
             now, unseen = facts_found(fleet, known_to(fleet.names, one), databases_of(one))
             lost |= unseen
         then = {host: one.of(host) for host in now}
@@ -209,12 +209,12 @@ def diff(flags: Flags, a: str, b: str, whole: bool, rules: Path | None, detailed
 
 def _as_it_was(flags: Flags, taken: "Snapshot", found: "Iterable[Difference]") -> str:
     """How a file with other content can be seen as it was before the run of the snapshot."""
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.runner.session import open_journal
     from rollback.verify import captured_in_text
 
     if not (taken.run and any(one.other_content for one in found)):
         return ""
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         return captured_in_text(found, journal.run(taken.run))
 
 
@@ -224,7 +224,7 @@ def _disks(
     """What differs on whole disks from one snapshot to the other, or to now; and the hosts that could not be looked at."""
     from nornir_upgrade.config import settings
     from nornir_upgrade.core.store import Store
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.runner.session import open_fleet
     from rollback.disk import pictures as whole_disk
     from rollback.disk import rules as picture_rules
 
@@ -232,7 +232,7 @@ def _disks(
     then = whole_disk.kept(one, store)
     if other is not None:
         return whole_disk.verdicts(then, whole_disk.kept(other, store), rules), {}
-    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+    with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         now, lost = whole_disk.take(fleet, [name for name in fleet.names if name in then], rules, screen.note)
     return whole_disk.verdicts(then, now, rules), lost
 
@@ -260,7 +260,7 @@ def _local_time(moment: str) -> str:
 
 def main() -> NoReturn:
     """The console script."""
-    enter(door)
+    run_app(door)
 
 
 if __name__ == "__main__":

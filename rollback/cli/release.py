@@ -12,7 +12,7 @@ from .output import by_host, judge, words
 def from_release(flags: Flags, given: Texts, out: Path | None, explain: str) -> None:
     """The manifest of every host goes to stdout, what is wrong with them to stderr."""
     from nornir_upgrade.config.settings import make_private, read
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.runner.session import open_fleet
     from rollback.catalog.indexes import Shelf
     from rollback.manifest.files import reasons, refuse_unmatched, write_all
     from rollback.manifest.model import document
@@ -23,7 +23,7 @@ def from_release(flags: Flags, given: Texts, out: Path | None, explain: str) -> 
     aim = Target(given.release, None, tuple(rename(one) for one in given.rename), given.only)
     state = read(flags.config).state
     make_private(state)
-    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+    with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         found = ways(fleet, fleet.names, aim, Shelf(state / "indexes"))
     manifests = {host: checked.manifest for host, (checked, _) in found.items()}
     refuse_unmatched(manifests.values(), given.only)

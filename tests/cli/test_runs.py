@@ -206,13 +206,13 @@ def test_the_second_signal_stops_at_once_and_journals_what_was_interrupted(site:
 def test_who_interrupts_after_the_last_step_is_told_how_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second Ctrl-C comes when it comes: steps may have ended already, and nobody listens for signals any more."""
 
-    carry_out = execute.carry_out
+    execute_run = execute.execute_run
 
     def interrupted(*argv: Any) -> None:
-        carry_out(*argv)
+        execute_run(*argv)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execute, "carry_out", interrupted)
+    monkeypatch.setattr(execute, "execute_run", interrupted)
     result = site.call("run", site.write(failing()), "--yes")
     assert result.exit_code == 130
     run = site.json("status")["run"]

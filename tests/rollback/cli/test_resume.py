@@ -159,12 +159,12 @@ def test_a_new_way_back_tells_what_becomes_of_the_open_one(site: Site) -> None:
 
 def test_who_interrupts_the_end_of_a_way_back_is_told_how_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*argv: Any) -> None:
-        carry_out(*argv)
+        execute_run(*argv)
         raise KeyboardInterrupt
 
     site.go_forward()
-    run, carry_out = cut_off(site), back.carry_out
+    run, execute_run = cut_off(site), back.execute_run
     site.fleet.hosts["cmp1"].faults.hook = raises_on("systemctl stop", lambda: CommandFailed("cmp1", "stop", 1, ""))
-    monkeypatch.setattr(back, "carry_out", interrupted)
+    monkeypatch.setattr(back, "execute_run", interrupted)
     told = forward("resume", "--yes", code=130).stderr
     assert f"nornir-upgrade resume {run.id}" in told and "rollback apply --snapshot" in told
