@@ -1,4 +1,4 @@
-"""Doors: what both command lines share, and the one switch from exceptions to exit codes."""
+"""Exit codes: the command line as an application, with the one switch from exceptions to exit codes."""
 
 import gc
 import os
@@ -17,10 +17,10 @@ from . import signals
 from .streams import close_stdout, colourful, output_lost, replace_closed, say
 from .text import printable
 
-CLOSED_PIPE = 141  # what a shell sees of a program that SIGPIPE ended: 128 + 13
+CLOSED_PIPE = 141  # the exit code that a shell shows for a program ended by SIGPIPE: 128 + 13
 INTERRUPTED = 130
 _CIRCLES = 100_000
-"""New objects after which Python looks for circles: the facts of a fleet are many more than its usual 700, and have none."""
+"""New objects between two searches for reference cycles. Python's default is 700. The facts of a fleet are far more, without cycles."""
 EXIT_CODES = """\b
 Exit codes:
   0    the goal holds on every host, or there was nothing to do
@@ -45,16 +45,16 @@ Exit codes:
 
 
 class Verbs(click.Group):
-    """Verbs in the order in which they are used, not the alphabet's."""
+    """A group of verbs, listed in the order of use, not of the alphabet."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 
 class App(Verbs):
-    """A command line whose every ending is one exit code (the table above), and one message where something is wrong.
+    """A command line. It always ends with one exit code (the table above); a failure is reported in one message.
 
-    Verbs return their exit code, None for 0. Common flags may stand before the verb as well as after it.
+    Verbs return their exit code, None for 0. Common flags are accepted before the verb as well as after it.
     """
 
     def main(self, args: Any = None, prog_name: str | None = None, *rest: Any, **more: Any) -> NoReturn:
@@ -63,11 +63,11 @@ class App(Verbs):
             sys.exit(self._exit_code(args, prog_name, **more))
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
-        with _speaking():
+        with _output_errors():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _speaking():
+        with _output_errors():
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
@@ -89,16 +89,16 @@ class App(Verbs):
             return failure.exit_code
         except Exception:
             say(traceback.format_exc(), colour=False)
-            say(f"{name}: this is a bug; what was done until here stands in the journal")
+            say(f"{name}: this is a bug; the journal holds all steps until here")
             return 1
 
 
 @contextmanager
-def _speaking() -> Iterator[None]:
-    """What click itself says, help and versions, is lost in the same words as what we say through `streams`."""
+def _output_errors() -> Iterator[None]:
+    """A write of click itself (help, version) that fails is reported as a failed write of `streams`."""
     try:
         yield
-    except BrokenPipeError:  # `… | head` has seen enough
+    except BrokenPipeError:  # `… | head` has ended
         close_stdout()
         raise click.exceptions.Exit(CLOSED_PIPE) from None
     except OSError as error:
@@ -108,7 +108,7 @@ def _speaking() -> Iterator[None]:
 
 
 def report_failure(name: str, failure: Failure) -> None:
-    """One message on stderr: what is wrong and where, and what to do."""
+    """Afterwards one message is on stderr: the error with its place, and the hint."""
     label = click.style("error:", fg="red", bold=True)
     colour = None if colourful() else False
     say(f"{name}: {label} {printable(failure.message)}", colour=colour)
@@ -117,7 +117,7 @@ def report_failure(name: str, failure: Failure) -> None:
 
 
 def run_app(door: App) -> NoReturn:
-    """The console script. Threads that still talk to a host do not keep an interrupted program alive."""
+    """Run the console script. After an interrupt, threads that still talk to a host do not delay the end of the program."""
     gc.set_threshold(_CIRCLES)
     try:
         door.main()
@@ -129,14 +129,15 @@ def run_app(door: App) -> NoReturn:
 
 
 def running_threads() -> Iterable[threading.Thread]:
-    """The threads that Python would wait for before it ends."""
-    return (one for one in threading.enumerate() if not one.daemon and one is not threading.main_thread())
+    """The threads that Python would wait for at its end."""
+    threads = threading.enumerate()
+    return (thread for thread in threads if not thread.daemon and thread is not threading.main_thread())
 
 
 def exit_now(code: int) -> NoReturn:
-    """Afterwards all that was said is written out, as far as it can be, and the process is over, its threads as well.
+    """Flush stdout and stderr, and end the process with all its threads.
 
-    Python would first take its modules and the connections to a whole fleet apart, one by one.
+    Python would first tear down its modules and the connections to the fleet, one by one.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

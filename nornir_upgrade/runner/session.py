@@ -141,9 +141,7 @@ def _joined(failures: Sequence[Exception]) -> Exception:
     first = failures[0]
     if isinstance(first, Failure):
         messages = [
-            failure.message
-            for failure in failures
-            if isinstance(failure, Failure) and type(failure) is type(first)
+            failure.message for failure in failures if isinstance(failure, Failure) and type(failure) is type(first)
         ]
         first.message = "\n".join(dict.fromkeys(messages))
     return first

@@ -394,7 +394,7 @@ def test_quotes_are_no_remedy_for_a_word_that_is_none_of_those_known(site: Site)
         (("run", "full-upgrade", "--limit", "web9"), "there is no host 'web9'"),
         (("resume", "--accept-no-way-back", "web9"), "there is no host 'web9'"),
         (("unwind", "--accept-no-way-back", "web9"), "there is no host 'web9'"),
-        (("run", "full-upgrade"), "say --yes"),
+        (("run", "full-upgrade"), "use --yes"),
     ],
 )
 def test_a_wrong_value_is_told_before_somebody_would_be_asked(site: Site, argv: tuple[str, ...], said: str) -> None:

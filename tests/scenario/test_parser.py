@@ -203,7 +203,7 @@ def test_a_setting_holds_one_line(tmp_path: Path) -> None:
         ("    sync: [keystone-manage, db_sync]\n", "", "line 13: stages[0]: a database and the command", ""),
         ('    packages: [keystone, "python-*"]\n', "", "line 13: stages[0]: a stage has packages", ""),
         ('"python-*"]', '"-oDebug=1"]', "line 15: stages[0].packages[1]: must be a name or glob", ""),
-        ('"python-*"]', "keystone]", "line 15: stages[0].packages[1]: 'keystone' stands here twice", ""),
+        ('"python-*"]', "keystone]", "line 15: stages[0].packages[1]: 'keystone' is listed twice", ""),
         ("[control]\n    packages", "control\n    packages", "line 14: stages[0].groups: must be a list", ""),
         ("{file: /etc/a.conf", "{file: /etc/../a.conf", "line 24: stages[1].edits[0].file: must be an absolute", ""),
         (

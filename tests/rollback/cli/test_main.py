@@ -300,4 +300,4 @@ def test_a_wrong_value_is_told_before_somebody_would_be_asked(site: Site) -> Non
     site.go_forward()
     result = site.call("apply", "--accept-no-way-back", "web9", code=10)
     assert "there is no host 'web9'" in result.stderr and "--yes" not in result.stderr
-    assert "say --yes" in site.call("apply", code=2).stderr
+    assert "use --yes" in site.call("apply", code=2).stderr

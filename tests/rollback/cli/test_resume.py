@@ -133,7 +133,7 @@ def test_unwind_refuses_an_open_way_back_and_says_what_to_do(site: Site) -> None
     run = cut_off(site)
     there = site.present
     told = forward("unwind", "--yes", code=10).stderr
-    assert "cannot be undone: nobody kept the packages" in told
+    assert "cannot be undone: the packages that it removes are in no escrow" in told
     assert f"nornir-upgrade resume {run.id}" in told and f"rollback apply --snapshot {run.plan.origin}" in told
     assert site.present == there and site.journal.run(run.id).status == "open"
 
