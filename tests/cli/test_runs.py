@@ -388,5 +388,7 @@ def test_after_drift_no_resume_is_offered(site: Site) -> None:
     told = site.json("status")
     assert told["ways"] == {"go_on": "", "go_back": f"nornir-upgrade unwind {run.id}"} and told["drifted"] == ["b"]
     shown = site.call("status").stdout
-    assert "no resume gets past b" in shown and f"unwind {run.id}" in shown and "nornir-upgrade resume" not in shown
+    assert (
+        "no resume: b changed since" in shown and f"unwind {run.id}" in shown and "nornir-upgrade resume" not in shown
+    )
     assert "unwind" in site.call("run", "plan.json", "--yes").stderr
