@@ -1,7 +1,7 @@
 """Main: the command line `nornir-upgrade` and its verbs scenarios, check, plan and run. Other verbs are in `runs` and `lab`."""
 
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -24,6 +24,13 @@ from nornir_upgrade.core.transport.host import quote
 
 from .lab import lab
 from .runs import history, policy, report, resume, status, unwind, write
+
+if TYPE_CHECKING:
+    from nornir_upgrade.core.plan import Plan
+    from nornir_upgrade.core.run import Run
+    from nornir_upgrade.planner.reversibility import Reversibility
+    from nornir_upgrade.report.plan_text import Outline
+    from nornir_upgrade.runner.session import Session
 
 SOMETHING_TO_DO = 100
 
@@ -54,12 +61,12 @@ To go back from a finished run, use the command `rollback`.""",
 @click.version_option(package_name="nornir-upgrade")
 @flags(*GENERAL)
 @click.pass_context
-def door(ctx: click.Context, _: Flags) -> None:
+def app(ctx: click.Context, _: Flags) -> None:
     """Upgrade a fleet of hosts from one release to the next, with a way back."""
     make_defaults(ctx)
 
 
-@door.command(
+@app.command(
     epilog="""\b
 Examples:
   nornir-upgrade scenarios
@@ -98,7 +105,7 @@ def scenarios(flags: Flags, name: str) -> int:
     return exit_code
 
 
-@door.command(
+@app.command(
     epilog="""\b
 Examples:
   nornir-upgrade check service-by-service
@@ -137,7 +144,7 @@ def check(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     return Blocked.exit_code if blocking_findings else 0
 
 
-@door.command(
+@app.command(
     epilog="""\b
 Examples:
   nornir-upgrade plan service-by-service
@@ -160,7 +167,7 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
     from nornir_upgrade.config import settings
     from nornir_upgrade.core import codec
     from nornir_upgrade.prepare.prepare import prepare
-    from nornir_upgrade.report.plan_text import outline_of, plan_in_text
+    from nornir_upgrade.report.plan_text import outline_of
     from nornir_upgrade.runner.session import open_fleet
 
     from . import targets
@@ -176,16 +183,22 @@ def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None
         if flags.rehearse:
             reviewer.rehearse(plan, proofs)
     reviewer.show_findings(prepared.findings)
-    outline = outline_of(plan, prepared.facts, scenario, proofs)
     if out:
         write(out, codec.dumps(plan, indent=2) + "\n")
-    screen.result(codec.to_builtins(outline), plan_in_text(outline, full=flags.diff))
+    _show_outline(outline_of(plan, prepared.facts, scenario, proofs), flags, screen)
     if out:
         screen.note(f"Saved as {out}; run it with: nornir-upgrade run {quote([str(out)])}")
     return SOMETHING_TO_DO if detailed_exitcode and plan.waves else 0
 
 
-@door.command(
+def _show_outline(outline: "Outline", flags: Flags, screen: Screen) -> None:
+    from nornir_upgrade.core import codec
+    from nornir_upgrade.report.plan_text import plan_in_text
+
+    screen.result(codec.to_builtins(outline), plan_in_text(outline, full=flags.diff))
+
+
+@app.command(
     epilog="""\b
 Examples:
   nornir-upgrade run plan.json
@@ -203,21 +216,8 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
 
     A saved plan is executed verbatim. It is refused if the packages of a host have changed since it was made.
     """
-    from nornir_upgrade.planner.reversibility import refuse_no_way_back
-    from nornir_upgrade.prepare.rehearse import rehearse_or_refuse, without_way_back
     from nornir_upgrade.runner.execute import go_forward
-    from nornir_upgrade.runner.keep import keep_old_packages
-    from nornir_upgrade.runner.session import (
-        concerned_hosts,
-        databases_before,
-        gather_all,
-        keep_snapshot,
-        open_session,
-        refuse_drift,
-        refuse_irreversible,
-        refuse_unfinished,
-        refuse_unknown_names,
-    )
+    from nornir_upgrade.runner.session import open_session, refuse_unfinished, refuse_unknown_names
 
     from . import targets
     from .review import Reviewer
@@ -234,32 +234,56 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
         if not any(plan.steps()):
             screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
             return 0
-        consent = frozenset(flags.accept)
-        refuse_irreversible(plan, consent)
-        refuse_no_way_back(proofs, consent)
+        _refuse_without_consent(plan, proofs, flags)
         screen.confirm("Go ahead?")
-        facts = gather_all(session.fleet, databases_before(plan, session.fleet), concerned_hosts(plan))
-        refuse_drift(plan, facts)
-        keep_old_packages(session, plan, facts, consent, screen)
-        if flags.rehearse:
-            rehearse_or_refuse(session.fleet, plan, session.store, screen, forward_only=without_way_back(proofs))
-        run = session.journal.open_run(plan, comment=flags.comment)
-        keep_snapshot(session.journal, facts, run)
-        session.journal.consent(run.id, flags.accept)
+        run = _open_run(session, plan, proofs, flags, screen)
         return go_forward(session, run, policy(flags, plan), screen, or_unwind=flags.on_failure == "unwind")
 
 
-door.add_command(resume)
-door.add_command(unwind)
-door.add_command(status)
-door.add_command(history)
-door.add_command(report)
-door.add_command(lab)
+def _refuse_without_consent(plan: "Plan", proofs: "tuple[Reversibility, ...]", flags: Flags) -> None:
+    from nornir_upgrade.planner.reversibility import refuse_no_way_back
+    from nornir_upgrade.runner.session import refuse_irreversible
+
+    refuse_irreversible(plan, frozenset(flags.accept))
+    refuse_no_way_back(proofs, frozenset(flags.accept))
+
+
+def _open_run(
+    session: "Session", plan: "Plan", proofs: "tuple[Reversibility, ...]", flags: Flags, screen: Screen
+) -> "Run":
+    """The opened run of `plan`. Its old packages and its snapshot are kept, and it is rehearsed if the flags ask for it."""
+    from nornir_upgrade.prepare.rehearse import rehearse_or_refuse, without_way_back
+    from nornir_upgrade.runner.keep import keep_old_packages
+    from nornir_upgrade.runner.session import (
+        concerned_hosts,
+        databases_before,
+        gather_all,
+        keep_snapshot,
+        refuse_drift,
+    )
+
+    facts = gather_all(session.fleet, databases_before(plan, session.fleet), concerned_hosts(plan))
+    refuse_drift(plan, facts)
+    keep_old_packages(session, plan, facts, frozenset(flags.accept), screen)
+    if flags.rehearse:
+        rehearse_or_refuse(session.fleet, plan, session.store, screen, forward_only=without_way_back(proofs))
+    run = session.journal.open_run(plan, comment=flags.comment)
+    keep_snapshot(session.journal, facts, run)
+    session.journal.consent(run.id, flags.accept)
+    return run
+
+
+app.add_command(resume)
+app.add_command(unwind)
+app.add_command(status)
+app.add_command(history)
+app.add_command(report)
+app.add_command(lab)
 
 
 def main() -> NoReturn:
     """The console script."""
-    run_app(door)
+    run_app(app)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,6 @@ def resume(flags: Flags, name: str) -> int:
     they can be obtained. At its end, a way back is compared with its announcement, as `rollback apply` does. If something
     differs, the exit code is 5.
     """
-    from nornir_upgrade.report.summary import undoing
     from nornir_upgrade.runner.execute import go_forward
     from nornir_upgrade.runner.resume_check import refuse_unready
     from nornir_upgrade.runner.session import open_session, refuse_unknown_hosts, refuse_unknown_names
@@ -48,11 +47,7 @@ def resume(flags: Flags, name: str) -> int:
     screen.require_consent()
     with open_session(flags.config, "nornir-upgrade resume", workers=flags.workers) as session:
         run = _unfinished(session.journal, name)
-        if child := undoing(run, session.journal.runs()):
-            raise UnfinishedRun(
-                f"run {run.id} is being undone by run {child.id}, and can only continue in that direction",
-                hint=f"nornir-upgrade resume {child.id}",
-            )
+        _refuse_being_undone(run, session.journal)
         if run.status != "open":
             return _nothing_to_do(screen, run)
         refuse_unknown_hosts(run.plan, session.fleet.names)
@@ -84,7 +79,6 @@ def unwind(flags: Flags, name: str) -> int:
     are in no escrow: `resume` it, or start it again.
     """
     from nornir_upgrade.report.summary import undoing
-    from nornir_upgrade.runner.execute import go_back, open_undoing, plan_undoing
     from nornir_upgrade.runner.session import open_session, refuse_unknown_hosts, refuse_unknown_names
 
     screen = Screen(flags)
@@ -94,11 +88,7 @@ def unwind(flags: Flags, name: str) -> int:
         run = _unfinished(session.journal, name)
         if run.status in ("undone", "untouched"):
             return _nothing_to_do(screen, run)
-        if run.status != "open":
-            raise InvalidInput(
-                f"run {run.id} is not unfinished: it {run.status}",
-                hint=f"to go back from it: rollback apply --run {run.id}",
-            )
+        _refuse_ended(run)
         _refuse_way_back(run, flags)
         refuse_unknown_hosts(run.plan, session.fleet.names)
         under_way = run if run.plan.direction == "unwind" else undoing(run, session.journal.runs())
@@ -106,10 +96,7 @@ def unwind(flags: Flags, name: str) -> int:
             _show_undoing(screen, under_way)
             screen.confirm("Go on with it?")
             return _continue_back(session, under_way, flags, screen)
-        spared = plan_undoing(session, run.id, frozenset(flags.accept))
-        _show_plan_of_undoing(screen, spared, run)
-        screen.confirm("Undo it?")
-        return go_back(session, open_undoing(session.journal, run.id, spared.plan, flags.comment), screen)
+        return _undo(session, run, flags, screen)
 
 
 @click.command(
@@ -173,7 +160,7 @@ def history(flags: Flags) -> None:
         (one.run, local_time(one.opened), one.direction, origin_in_words(one), len(one.hosts), one.status, one.comment)
         for one in recaps
     ]
-    documents = [codec.to_builtins(one) for one in recaps]
+    documents = [codec.to_builtins(recap) for recap in recaps]
     Screen(flags).result({"runs": documents}, columns(head, rows) if rows else "No run yet.")
 
 
@@ -241,6 +228,16 @@ def _unfinished(journal: "Journal", name: str) -> "Run":
     return runs[-1]
 
 
+def _undo(session: "Session", run: "Run", flags: Flags, screen: Screen) -> int:
+    """Plan the undoing of `run`, ask, and execute it; returns the exit code."""
+    from nornir_upgrade.runner.execute import go_back, open_undoing, plan_undoing
+
+    spared = plan_undoing(session, run.id, frozenset(flags.accept))
+    _show_plan_of_undoing(screen, spared, run)
+    screen.confirm("Undo it?")
+    return go_back(session, open_undoing(session.journal, run.id, spared.plan, flags.comment), screen)
+
+
 def _continue_back(session: "Session", run: "Run", flags: Flags, screen: Screen) -> int:
     """Continue a run that undoes another or leads to a snapshot; returns the exit code."""
     from nornir_upgrade.runner.continuation import continuation
@@ -253,6 +250,24 @@ def _continue_back(session: "Session", run: "Run", flags: Flags, screen: Screen)
 def _nothing_to_do(screen: Screen, run: "Run") -> int:
     screen.result({"run": run.id, "status": run.status}, f"Run {run.id}: nothing to do, it is {run.status}.")
     return 0
+
+
+def _refuse_being_undone(run: "Run", journal: "Journal") -> None:
+    from nornir_upgrade.report.summary import undoing
+
+    if child := undoing(run, journal.runs()):
+        raise UnfinishedRun(
+            f"run {run.id} is being undone by run {child.id}, and can only continue in that direction",
+            hint=f"nornir-upgrade resume {child.id}",
+        )
+
+
+def _refuse_ended(run: "Run") -> None:
+    if run.status != "open":
+        raise InvalidInput(
+            f"run {run.id} is not unfinished: it {run.status}",
+            hint=f"to go back from it: rollback apply --run {run.id}",
+        )
 
 
 def _refuse_way_back(run: "Run", flags: Flags) -> None:

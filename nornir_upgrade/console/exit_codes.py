@@ -116,11 +116,11 @@ def report_failure(name: str, failure: Failure) -> None:
         say(f"  {printable(failure.hint)}", colour=colour)
 
 
-def run_app(door: App) -> NoReturn:
+def run_app(app: App) -> NoReturn:
     """Run the console script. After an interrupt, threads that still talk to a host do not delay the end of the program."""
     gc.set_threshold(_CIRCLES)
     try:
-        door.main()
+        app.main()
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
         if any(running_threads()) and code not in (INTERRUPTED, 143):

@@ -183,31 +183,34 @@ def _stage(node: Node, services: Mapping[str, CatalogueService], before: Sequenc
     def texts(key: str, pattern: str = "", what: str = "text") -> tuple[str, ...]:
         return fields[key].texts(pattern, what=what) if key in fields else ()
 
+    def elements(key: str) -> tuple[Node, ...]:
+        return fields[key].elements() if key in fields else ()
+
     stage = Stage(
         name=fields["name"].text(_WORD, what="a word of small letters, digits and hyphens"),
         groups=texts("groups", _GROUP, "the name of a group") if "groups" in fields else (EVERY,),
         packages=texts("packages", _PATTERN, "a name or glob of packages"),
-        services=tuple(
-            _known(one, services) for one in (fields["services"].elements() if "services" in fields else ())
-        ),
+        services=tuple(_known(element, services) for element in elements("services")),
         configuration=texts("configuration", _ABSOLUTE, "an absolute path"),
-        edits=tuple(_edit(one) for one in (fields["edits"].elements() if "edits" in fields else ())),
+        edits=tuple(map(_edit, elements("edits"))),
         database=fields["database"].text(_DATABASE, what="the name of a database") if "database" in fields else "",
-        sync=tuple(one.text(what="a word of a command") for one in fields["sync"].elements())
-        if "sync" in fields
-        else (),
+        sync=tuple(element.text(what="a word of a command") for element in elements("sync")),
         serial=_serial(fields["serial"]) if "serial" in fields else SERIAL,
-        after=tuple(_earlier(one, before) for one in (fields["after"].elements() if "after" in fields else ())),
+        after=tuple(_earlier(element, before) for element in elements("after")),
         outage=fields["outage"].text() if "outage" in fields else OUTAGE,
         way_back=fields["way_back"].text() if "way_back" in fields else WAY_BACK,
         only_from=_origins(fields["only_from"]) if "only_from" in fields else (),
     )
+    _refuse_incomplete(stage, node)
+    return stage
+
+
+def _refuse_incomplete(stage: Stage, node: Node) -> None:
     if bool(stage.database) != bool(stage.sync):
         raise node.fail("a database and the command that migrates it (sync) belong together")
     if bool(stage.packages) == bool(stage.after):
         hint = 'packages: ["*"] is every package'
         raise node.fail("a stage has packages, or it comes after other stages, and not both", hint=hint)
-    return stage
 
 
 def _origins(node: Node) -> tuple[Origin, ...]:

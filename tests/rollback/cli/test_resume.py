@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from nornir_upgrade.cli.main import door
+from nornir_upgrade.cli.main import app
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.runner import continuation
@@ -18,7 +18,7 @@ from tests.rollback.conftest import Site
 
 def forward(*argv: str, code: int = 0) -> Result:
     """The other program, on the same hosts."""
-    result = CliRunner().invoke(door, argv, prog_name="nornir-upgrade")
+    result = CliRunner().invoke(app, argv, prog_name="nornir-upgrade")
     assert result.exit_code == code, result.output
     return result
 
