@@ -103,7 +103,7 @@ def down(flags: Flags, purge: bool) -> None:
     screen = Screen(flags)
     lab = _lab(flags, screen)
     lab.down(purge=purge)
-    screen.result({"hosts": []}, "The lab is gone.")
+    screen.result({"hosts": []}, "The lab is removed.")
 
 
 def _start_demo(lab: "Lab", screen: Screen) -> None:

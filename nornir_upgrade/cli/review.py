@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """Shows on `screen` what is planned for `fleet`, and what stands against it."""
+    """Shows on `screen` the plan for `fleet`, and the findings that block it."""
 
     flags: Flags
     fleet: "NornirFleet"
@@ -37,15 +37,15 @@ class Reviewer:
 
         Raises `Blocked`, `Unreachable`, `Drift` for a saved plan, `Abort`, and what the planner refuses.
         """
-        chosen, tell = settings.read(self.flags.config), self.screen.note
+        chosen, note = settings.read(self.flags.config), self.screen.note
         if isinstance(target, Plan):
-            prepared = prepare_saved(self.fleet, target, chosen, tell)
+            prepared = prepare_saved(self.fleet, target, chosen, note)
         else:
-            prepared = prepare(self.fleet, target, tell, chosen.state)
+            prepared = prepare(self.fleet, target, note, chosen.state)
         plan = prepared.allowed()
         self._confirm(prepared.findings)
         proofs = self.prove(plan, prepared.facts)
-        tell(plan_in_text(outline_of(plan, prepared.facts, prepared.scenario, proofs), full=self.flags.diff))
+        note(plan_in_text(outline_of(plan, prepared.facts, prepared.scenario, proofs), full=self.flags.diff))
         return plan, proofs
 
     def prove(self, plan: Plan, facts: Mapping[str, HostFacts]) -> tuple[Reversibility, ...]:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def check_target(
-    fleet: "NornirFleet", settings: Settings, target: Scenario | Plan, tell: Callable[[str], None]
+    fleet: "NornirFleet", settings: Settings, target: Scenario | Plan, note: Callable[[str], None]
 ) -> tuple[Finding, ...]:
     """All findings that a run of `target` would meet now. Raises what the planner refuses."""
     if isinstance(target, Plan):
-        prepared = prepare_saved(fleet, target, settings, tell, forgiving=True)
+        prepared = prepare_saved(fleet, target, settings, note, forgiving=True)
     else:
-        prepared = prepare_forgiving(fleet, target, tell, settings.state)
+        prepared = prepare_forgiving(fleet, target, note, settings.state)
     return in_order([*_other_runs(settings), *prepared.findings])
 
 

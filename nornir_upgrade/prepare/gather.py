@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Previews = dict[str, dict[str, Transaction]]
-Tell = Callable[[str], None]
+Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,17 @@ class Examined:
     texts: Texts
 
 
-def examine(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | None = None) -> Examined:
+def examine(fleet: "NornirFleet", scenario: Scenario, note: Note, state: Path | None = None) -> Examined:
     """All that a plan needs from the fleet. `state` is the directory of the controller's own state.
 
     Raises `Unreachable`, and what previews refuse.
     """
-    return _Examination(fleet, scenario, tell, state).whole()
+    return _Examination(fleet, scenario, note, state).whole()
 
 
-def examine_forgiving(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | None = None) -> Examined:
+def examine_forgiving(fleet: "NornirFleet", scenario: Scenario, note: Note, state: Path | None = None) -> Examined:
     """As `examine`, but a host that fails is a finding among the others."""
-    return _Examination(fleet, scenario, tell, state, forgiving=True).whole()
+    return _Examination(fleet, scenario, note, state, forgiving=True).whole()
 
 
 def take_soundings(
@@ -69,14 +69,14 @@ class _Examination:
 
     fleet: "NornirFleet"
     scenario: Scenario
-    tell: Tell
+    note: Note
     state: Path | None
     forgiving: bool = False
     failures: list[Finding] = field(default_factory=list)
 
     def whole(self) -> Examined:
         names = self._concerned_hosts()
-        self.tell(f"Gathering facts from {len(names)} hosts")
+        self.note(f"Gathering facts from {len(names)} hosts")
         facts = self._ask(names, gather)
         soundings = self.soundings(facts)
         early = self._findings(facts, None, soundings)
@@ -118,7 +118,7 @@ class _Examination:
     def _previews(self, facts: dict[str, HostFacts], texts: Texts) -> Previews:
         requests = upgrade.requests(self.scenario, self.fleet.inventory, facts, texts)
         if requests:
-            self.tell(f"Asking {len(requests)} package managers what they would do")
+            self.note(f"Asking {len(requests)} package managers what they would do")
 
         def ask(host: Host) -> dict[str, Transaction]:
             request = requests[host.name]

@@ -43,20 +43,20 @@ class Prepared:
 
 
 def prepare(
-    fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
+    fleet: "NornirFleet", scenario: Scenario, note: Callable[[str], None], state: Path | None = None
 ) -> Prepared:
     """Gather facts, run the preflight, ask each host's package manager for a preview, and plan.
 
     `state` is the directory of the controller's own state. Raises `Unreachable`, and what previews and the planner refuse.
     """
-    return _prepared(fleet, scenario, examine(fleet, scenario, tell, state))
+    return _prepared(fleet, scenario, examine(fleet, scenario, note, state))
 
 
 def prepare_forgiving(
-    fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
+    fleet: "NornirFleet", scenario: Scenario, note: Callable[[str], None], state: Path | None = None
 ) -> Prepared:
     """As `prepare`, but a host that fails is a finding among the others. Raises what the planner refuses."""
-    return _prepared(fleet, scenario, examine_forgiving(fleet, scenario, tell, state))
+    return _prepared(fleet, scenario, examine_forgiving(fleet, scenario, note, state))
 
 
 def _prepared(fleet: "NornirFleet", scenario: Scenario, examined: Examined) -> Prepared:
@@ -86,6 +86,7 @@ def summary(findings: Sequence[Finding]) -> str:
 def findings_in_text(findings: Iterable[Finding]) -> str:
     """Findings for people, a paragraph each."""
     return "\n".join(
-        f"{one.word}: {one.host or 'fleet'}: {printable(one.text)} [{one.key}]\n{indent(printable(one.remedy), ' ' * 4)}"
-        for one in findings
+        f"{finding.word}: {finding.host or 'fleet'}: {printable(finding.text)} [{finding.key}]\n"
+        f"{indent(printable(finding.remedy), ' ' * 4)}"
+        for finding in findings
     )

@@ -22,7 +22,7 @@ def prove(
     plan: Plan,
     facts: Mapping[str, HostFacts],
     escrow: Escrow,
-    tell: Callable[[str], None],
+    note: Callable[[str], None],
     *,
     keeping: bool,
 ) -> tuple[Reversibility, ...]:
@@ -33,7 +33,7 @@ def prove(
     """
     asked = questions(plan, facts)
     if asked:
-        tell(f"Asking {len(asked)} package managers for the way back")
+        note(f"Asking {len(asked)} package managers for the way back")
 
     def ask(host: Host) -> Rehearsed:
         question = asked[host.name]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def prepare_saved(
-    fleet: "NornirFleet", plan: Plan, settings: Settings, tell: Callable[[str], None], *, forgiving: bool = False
+    fleet: "NornirFleet", plan: Plan, settings: Settings, note: Callable[[str], None], *, forgiving: bool = False
 ) -> Prepared:
     """The facts of the hosts that `plan` touches, and every finding of the preflight. Other hosts are not asked.
 
@@ -32,7 +32,7 @@ def prepare_saved(
     """
     refuse_unknown_hosts(plan, fleet.names)
     names = concerned_hosts(plan)
-    tell(f"Gathering facts from {len(names)} hosts")
+    note(f"Gathering facts from {len(names)} hosts")
     facts, lost = ask_each(fleet, names, gather)
     if not forgiving:
         refuse_lost(lost)
@@ -40,8 +40,8 @@ def prepare_saved(
     scenario = _scenario_of(plan, settings)
     silent = (of_lost(name, failure) for name, failure in lost.items())
     preflight = _preflight(fleet, scenario, facts, settings) if scenario and facts else ()
-    found = in_order((*_drift(plan, facts), *silent, *preflight))
-    return Prepared(scenario, facts, found, None if blocking(found) else plan)
+    merged = in_order((*_drift(plan, facts), *silent, *preflight))
+    return Prepared(scenario, facts, merged, None if blocking(merged) else plan)
 
 
 def _preflight(
@@ -49,8 +49,8 @@ def _preflight(
 ) -> tuple[Finding, ...]:
     """The findings about hosts. Those about the whole fleet were settled when the plan was made, with `--set` of that time."""
     soundings, lost = take_soundings(fleet, scenario, facts, settings.state)
-    found = findings(scenario, fleet.inventory, facts, soundings=soundings)
-    return (*lost, *(finding for finding in found if finding.host))
+    preflight = findings(scenario, fleet.inventory, facts, soundings=soundings)
+    return (*lost, *(finding for finding in preflight if finding.host))
 
 
 def _scenario_of(plan: Plan, settings: Settings) -> Scenario | None:

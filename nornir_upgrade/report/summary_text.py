@@ -9,7 +9,7 @@ _GATE = "gate-failed: "
 _STATUS = {
     "open": "is open",
     "succeeded": "succeeded",
-    "differs": "came to its end, and not everything is as it should be",
+    "differs": "ended, and not everything is as it should be",
     "undone": "was undone",
     "untouched": "ended before it touched anything",
 }

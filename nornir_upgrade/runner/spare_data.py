@@ -10,7 +10,7 @@ from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.steps.packages import SetPackages
 
-_UNKNOWN = "its host did not say whether it has any"
+_UNKNOWN = "unknown: the host did not answer"
 
 
 @dataclass(frozen=True, slots=True)
