@@ -23,7 +23,7 @@ from nornir_upgrade.core.errors import Blocked, Unreachable
 from nornir_upgrade.core.transport.host import quote
 
 from .lab import lab
-from .runs import history, policy, report, resume, status, unwind, write
+from .runs import history, policy_of, report, resume, status, unwind, write
 
 if TYPE_CHECKING:
     from nornir_upgrade.core.plan import Plan
@@ -112,10 +112,10 @@ Examples:
   nornir-upgrade check service-by-service -o json
   nornir-upgrade check plan.json"""
 )
-@click.argument("target", metavar="PLAN.json|SCENARIO")
+@click.argument("name", metavar="PLAN.json|SCENARIO")
 @setting
 @flags(*GENERAL, *FLEET)
-def check(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
+def check(flags: Flags, name: str, assignments: tuple[str, ...]) -> int:
     """Run the preflight alone: list what blocks a scenario or a saved plan.
 
     Nothing is changed. The exit code is 24 if a finding blocks, and 30 if a host cannot be reached. Advisory findings are listed
@@ -130,9 +130,9 @@ def check(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     from . import targets
 
     screen = Screen(flags)
-    named = targets.named(flags, target, assignments)
+    target = targets.named(flags, name, assignments)
     with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-        findings = check_target(fleet, settings.read(flags.config), named, screen.note)
+        findings = check_target(fleet, settings.read(flags.config), target, screen.note)
     blocking_findings = blocking(findings)
     screen.result(
         {"findings": codec.to_builtins(findings), "blocking": len(blocking_findings)},
@@ -207,11 +207,11 @@ Examples:
   nornir-upgrade run plan.json --stop-after 1           # prepare, and touch no service yet
   nornir-upgrade run service-by-service --serial 1,50% --stop-after 2"""
 )
-@click.argument("target", metavar="PLAN.json|SCENARIO")
+@click.argument("name", metavar="PLAN.json|SCENARIO")
 @setting
 @click.option("--force", is_flag=True, help="Accept advisory findings without asking; blocking ones always block.")
 @flags(*GENERAL, *FLEET, *WAVES, *CONSENT, *STOPPING, *REHEARSE)
-def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
+def run(flags: Flags, name: str, assignments: tuple[str, ...]) -> int:
     """Execute a saved plan, or plan a scenario and execute it.
 
     A saved plan is executed verbatim. It is refused if the packages of a host have changed since it was made.
@@ -223,21 +223,19 @@ def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
     from .review import Reviewer
 
     screen = Screen(flags)
-    named = targets.named(flags, target, assignments)
+    target = targets.named(flags, name, assignments)
     refuse_unknown_names(flags.config, flags.accept, flags.limit)
     screen.require_consent()
-    with open_session(
-        flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers
-    ) as session:
+    with open_session(flags.config, f"nornir-upgrade run {name}", limit=flags.limit, workers=flags.workers) as session:
         refuse_unfinished(session.journal, flags.config)
-        plan, proofs = Reviewer(flags, session.fleet, screen).review(named)
+        plan, proofs = Reviewer(flags, session.fleet, screen).review(target)
         if not any(plan.steps()):
             screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
             return 0
         _refuse_without_consent(plan, proofs, flags)
         screen.confirm("Go ahead?")
         run = _open_run(session, plan, proofs, flags, screen)
-        return go_forward(session, run, policy(flags, plan), screen, or_unwind=flags.on_failure == "unwind")
+        return go_forward(session, run, policy_of(flags, plan), screen, or_unwind=flags.on_failure == "unwind")
 
 
 def _refuse_without_consent(plan: "Plan", proofs: "tuple[Reversibility, ...]", flags: Flags) -> None:

@@ -55,10 +55,10 @@ def resume(flags: Flags, name: str) -> int:
         screen.confirm("Go on with it?")
         if run.plan.direction != "forward":
             return _continue_back(session, run, flags, screen)
-        rules = policy(flags, run.plan)
-        refuse_unready(session, run, flags.accept, rules.max_fail, screen)
-        session.journal.consent(run.id, sorted(rules.consent - run.consent))
-        return go_forward(session, run, rules, screen, or_unwind=flags.on_failure == "unwind")
+        policy = policy_of(flags, run.plan)
+        refuse_unready(session, run, flags.accept, policy.max_fail, screen)
+        session.journal.consent(run.id, sorted(policy.consent - run.consent))
+        return go_forward(session, run, policy, screen, or_unwind=flags.on_failure == "unwind")
 
 
 @click.command(
@@ -208,7 +208,7 @@ def local_time(moment: str) -> str:
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
 
 
-def policy(flags: Flags, plan: "Plan") -> "Policy":
+def policy_of(flags: Flags, plan: "Plan") -> "Policy":
     """The flags that stop a run of `plan`, and its consent."""
     from nornir_upgrade.core.engine import Policy
 
