@@ -10,7 +10,7 @@ from nornir_upgrade.core.errors import UndoFailed, Unreachable
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
-from nornir_upgrade.runner.execute import carry_out, mark_undone, ways_told
+from nornir_upgrade.runner.execute import execute_run, mark_undone, show_commands_on_interrupt
 from nornir_upgrade.runner.session import Session
 
 from .announcement import Announced, announced, keep, kept
@@ -105,8 +105,8 @@ def _carried_out(
         outcomes.append(_look_again(session, run.id, snapshot, announcement))
         return _verdict(outcomes[0])
 
-    with ways_told(session, run.id, screen):
-        ended = carry_out(session, run, policy, screen, judge)
+    with show_commands_on_interrupt(session, run.id, screen):
+        ended = execute_run(session, run, policy, screen, judge)
     if not ended.outcome.succeeded:
         return Returned(run.id, ended.signal_code or UndoFailed.exit_code, None)
     (verification,) = outcomes

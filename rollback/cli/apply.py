@@ -70,15 +70,15 @@ def apply(flags: Flags, request: ApplyRequest) -> int:
     If interrupted, continue with `nornir-upgrade resume`, or run this command again. Open runs are taken back too: a caution names
     them before the question.
     """
-    from nornir_upgrade.runner.session import at_work, refuse_unknown
+    from nornir_upgrade.runner.session import open_session, refuse_unknown_names
     from rollback.apply import go_back, needless
 
     request.refuse_contradictions()
     request.refuse_blank_patterns()
     screen, consent = Screen(flags), frozenset(flags.accept)
-    refuse_unknown(flags.config, flags.accept, flags.limit)
+    refuse_unknown_names(flags.config, flags.accept, flags.limit)
     screen.require_consent()
-    with at_work(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as session:
+    with open_session(flags.config, "rollback apply", limit=flags.limit, workers=flags.workers) as session:
         assessment = _assess(screen, session, request)
         plan = _plan(session, assessment, request, consent)
         if needless(assessment, plan):
@@ -232,11 +232,11 @@ def _edits(session: "Session", assessment: "Assessment") -> str:
 
 def _conclude(screen: Screen, flags: Flags, session: "Session", returned: "Returned") -> int:
     """Print how the way back ended; returns the exit code."""
-    from nornir_upgrade.report.summary import recap
-    from nornir_upgrade.runner.execute import ways_told
+    from nornir_upgrade.report.summary import recap_of
+    from nornir_upgrade.runner.execute import show_commands_on_interrupt
 
-    with ways_told(session, returned.run, screen):
-        summary = recap(session.journal.run(returned.run), flags.config, session.journal.runs())
+    with show_commands_on_interrupt(session, returned.run, screen):
+        summary = recap_of(session.journal.run(returned.run), flags.config, session.journal.runs())
         if returned.verification is None:
             _print_unfinished(screen, summary, returned.exit_code)
         else:
@@ -245,12 +245,12 @@ def _conclude(screen: Screen, flags: Flags, session: "Session", returned: "Retur
 
 
 def _print_unfinished(screen: Screen, summary: "Recap", exit_code: int) -> None:
-    from nornir_upgrade.report.summary_text import recap_in_text, ways_in_text
+    from nornir_upgrade.report.summary_text import commands_in_text, recap_in_text
 
     try:
         screen.result(_document(summary, exit_code), recap_in_text(summary), code=exit_code)
     finally:
-        screen.warn(ways_in_text(summary))
+        screen.warn(commands_in_text(summary))
 
 
 def _print_verified(screen: Screen, summary: "Recap", verification: "Verification", exit_code: int) -> None:

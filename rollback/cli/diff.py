@@ -110,10 +110,10 @@ class _SnapshotComparison:
 
 
 def _snapshots(flags: Flags, a: str, b: str) -> "tuple[Snapshot, Snapshot | None]":
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.runner.session import open_journal
     from rollback.snapshot import find
 
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         return find(journal, a), find(journal, b) if b else None
 
 
@@ -136,21 +136,21 @@ def _compare(
 
 
 def _facts_now(flags: Flags, snapshot: "Snapshot") -> "tuple[dict[str, HostFacts], dict[str, Failure]]":
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.runner.session import open_fleet
     from rollback.assess import databases_of, facts_found, known_to
 
-    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+    with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         return facts_found(fleet, known_to(fleet.names, snapshot), databases_of(snapshot))
 
 
 def _as_it_was(flags: Flags, snapshot: "Snapshot", differences: "Iterable[Difference]") -> str:
     """The command that shows a file with other content as it was before the run of the snapshot; '' if there is none."""
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.runner.session import open_journal
     from rollback.verify import captured_in_text
 
     if not (snapshot.run and any(difference.other_content for difference in differences)):
         return ""
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         return captured_in_text(differences, journal.run(snapshot.run))
 
 
@@ -160,13 +160,13 @@ def _disks(
     """What differs on whole disks from one snapshot to the other, or to now; and the failures of hosts that could not be read."""
     from nornir_upgrade.config import settings
     from nornir_upgrade.core.store import Store
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.runner.session import open_fleet
     from rollback.disk import pictures, rules
 
     chosen, store = rules.with_more(own), Store(settings.read(flags.config).store)
     then = pictures.kept(older, store)
     if newer is not None:
         return pictures.verdicts(then, pictures.kept(newer, store), chosen), {}
-    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+    with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         now, lost = pictures.take(fleet, [name for name in fleet.names if name in then], chosen, screen.note)
     return pictures.verdicts(then, now, chosen), lost

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.facts.gather import HostFacts
     from nornir_upgrade.core.journal import Journal
     from nornir_upgrade.core.transport.host import FileState
-    from nornir_upgrade.runner.required_files import Needs
+    from nornir_upgrade.runner.required_files import RequiredFiles
     from nornir_upgrade.runner.session import Session
     from rollback.escrow.prune import Unreferenced
     from rollback.escrow.verify import EscrowCheck
@@ -175,15 +175,15 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     """Fetch package files of the hosts into escrow. Installs and removes nothing on the hosts."""
     from nornir_upgrade.runner import keep
     from nornir_upgrade.runner.required_files import families
-    from nornir_upgrade.runner.session import at_work, gather_all
+    from nornir_upgrade.runner.session import gather_all, open_session
 
     if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
         raise click.UsageError("PATTERN, --plan, and --run or --snapshot each say what is fetched: give one")
     screen = Screen(flags)
-    with at_work(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as session:
+    with open_session(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as session:
         facts = gather_all(session.fleet)
         wanted = _wanted(session, facts, patterns, plan, run, snapshot)
-        collected = keep.fetch(session, families(facts), wanted, screen, "fetched")
+        collected = keep.fetch_files(session, families(facts), wanted, screen, "fetched")
     return _conclude(screen, collected, sum(len(files) for files in wanted.values()))
 
 
@@ -201,14 +201,14 @@ Copies on hosts are removed there. A host that does not answer is reported, and 
 def prune(flags: Flags) -> None:
     """Remove what no way back needs any more. Shows the list, and asks."""
     from nornir_upgrade.core.escrow.escrow import Escrow
-    from nornir_upgrade.runner.session import at_work
+    from nornir_upgrade.runner.session import open_session
     from rollback.escrow import text
     from rollback.escrow.prune import restorable
     from rollback.snapshot import entries
 
     screen = Screen(flags)
     # The journal is locked meanwhile: no event refers yet to files that a working run has just stored.
-    with at_work(flags.config, "rollback escrow prune") as session:
+    with open_session(flags.config, "rollback escrow prune") as session:
         escrow, journal = Escrow.beside(session.store), session.journal
         unneeded = _unneeded(escrow, journal)
         size = sum(map(escrow.store.size, unneeded.objects))
@@ -260,12 +260,12 @@ def _remove(screen: Screen, session: "Session", escrow: "Escrow", unneeded: "Unr
 
 def _with_copies(flags: Flags, escrow: "Escrow", check: "EscrowCheck") -> "EscrowCheck":
     """`check`, and the check of the copies on hosts. If no host keeps copies, no host is asked."""
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.runner.session import open_fleet
     from rollback.escrow.verify import inspect_copies
 
     if not escrow.holders.list():
         return check
-    with looking(flags.config) as fleet:
+    with open_fleet(flags.config) as fleet:
         on_hosts = inspect_copies(escrow, fleet, fleet.names)
     return replace(check, faults=(*check.faults, *on_hosts.faults), copies=on_hosts.copies, silent=on_hosts.silent)
 
@@ -275,9 +275,9 @@ def _reading(flags: Flags) -> "Iterator[tuple[Escrow, Journal]]":
     from nornir_upgrade.config import settings
     from nornir_upgrade.core.escrow.escrow import Escrow
     from nornir_upgrade.core.store import Store
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.runner.session import open_journal
 
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         yield Escrow.beside(Store(settings.read(flags.config).store)), journal
 
 
@@ -288,11 +288,11 @@ def _wanted(
     plan: Path | None,
     run: str,
     snapshot: str,
-) -> "Needs":
+) -> "RequiredFiles":
     from nornir_upgrade.core import codec
     from nornir_upgrade.core.errors import InvalidInput
     from nornir_upgrade.core.plan import Plan
-    from nornir_upgrade.runner.required_files import installed, lost, needs
+    from nornir_upgrade.runner.required_files import installed_files, lost_files, required_files
 
     from .options import chosen_snapshot
 
@@ -301,11 +301,11 @@ def _wanted(
             text = plan.read_bytes()
         except OSError as error:
             raise InvalidInput(f"{plan}: {error.strerror}") from None
-        return needs(codec.loads(text, Plan, source=str(plan)), facts)
+        return required_files(codec.loads(text, Plan, source=str(plan)), facts)
     if run or snapshot:
         then = chosen_snapshot(session.journal, run, snapshot)
-        return lost({host.host: host for host in then.hosts}, facts)
-    return installed(facts, patterns)
+        return lost_files({host.host: host for host in then.hosts}, facts)
+    return installed_files(facts, patterns)
 
 
 def _conclude(screen: Screen, collected: "Collected", wanted: int) -> int:

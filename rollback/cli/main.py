@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from nornir_upgrade.console.exit_codes import EXIT_CODES, App, enter
-from nornir_upgrade.console.options import FLEET, GENERAL, Flags, before_the_verb, flags
+from nornir_upgrade.console.exit_codes import EXIT_CODES, App, run_app
+from nornir_upgrade.console.options import FLEET, GENERAL, Flags, flags, make_defaults
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.table import columns
 
@@ -42,7 +42,7 @@ The way forward is the command `nornir-upgrade`.""",
 @click.pass_context
 def door(ctx: click.Context, _: Flags) -> None:
     """Take a fleet of hosts back to where it was."""
-    before_the_verb(ctx)
+    make_defaults(ctx)
 
 
 door.add_command(compute)
@@ -71,13 +71,13 @@ def snapshot(flags: Flags, label: str, whole: bool) -> int:
     A host that cannot be asked is named, and the others are recorded. Exit code 30: a host was not reached. 24: the answer of a host
     cannot be read.
     """
-    from nornir_upgrade.runner.session import at_work
+    from nornir_upgrade.runner.session import open_session
     from rollback.assess import facts_found, known_databases
     from rollback.disk import pictures, rules
     from rollback.snapshot import keep
 
     screen = Screen(flags)
-    with at_work(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as session:
+    with open_session(flags.config, "rollback snapshot", limit=flags.limit, workers=flags.workers) as session:
         fleet, journal = session.fleet, session.journal
         by_host, lost = facts_found(fleet, fleet.names, known_databases(journal, fleet.inventory))
         facts = tuple(by_host.values())
@@ -108,10 +108,10 @@ Examples:
 @flags(*GENERAL)
 def snapshots(flags: Flags) -> None:
     """List all snapshots, oldest first. `last` and `last-1` count from the end of this list."""
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.runner.session import open_journal
     from rollback.snapshot import entries
 
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         snapshots = entries(journal)
     head = ("snapshot", "taken", "before run", "hosts", "label")
     rows = [(one.id, _local_time(one.taken_at), one.run or "-", len(one.hosts), one.label) for one in snapshots]
@@ -139,7 +139,7 @@ def _local_time(moment: str) -> str:
 
 def main() -> NoReturn:
     """The console script."""
-    enter(door)
+    run_app(door)
 
 
 if __name__ == "__main__":

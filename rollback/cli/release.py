@@ -23,7 +23,7 @@ def from_release(flags: Flags, request: ComputeRequest) -> Computed:
     Raises `UsageError` for flags that are for snapshots or text files, and as `rollback.release.ways`.
     """
     from nornir_upgrade.config.settings import make_private, read
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.runner.session import open_fleet
     from rollback.catalog.indexes import Shelf
     from rollback.offline.target import Target, rename
     from rollback.release import ways
@@ -36,7 +36,7 @@ def from_release(flags: Flags, request: ComputeRequest) -> Computed:
     target = Target(request.release, None, tuple(map(rename, request.rename)), request.only)
     state = read(flags.config).state
     make_private(state)
-    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+    with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
         by_name = ways(fleet, fleet.names, target, Shelf(state / "indexes"))
     return Computed(
         {host: checked.manifest for host, (checked, _) in by_name.items()},

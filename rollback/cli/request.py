@@ -62,10 +62,10 @@ class WayBackRequest:
         self, screen: Screen, fleet: "NornirFleet", journal: "Journal", store: "Store", snapshot: "Snapshot"
     ) -> "Assessment":
         """Assess the whole `fleet`; `screen` counts the hosts whose manifest is computed. Raises as `assess`."""
-        from nornir_upgrade.console.counter import tally
+        from nornir_upgrade.console.counter import counter
         from rollback.assess import assess
 
-        with tally(screen, "ways back found") as progress:
+        with counter(screen, "ways back found") as progress:
             return assess(
                 fleet,
                 fleet.names,

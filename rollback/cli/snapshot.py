@@ -20,13 +20,13 @@ def from_snapshot(flags: Flags, request: ComputeRequest) -> Computed:
     """
     from nornir_upgrade.config.settings import read
     from nornir_upgrade.core.store import Store
-    from nornir_upgrade.runner.session import looking, reading
+    from nornir_upgrade.runner.session import open_fleet, open_journal
 
     request.refuse_text_flags()
     request.refuse_blank_patterns()
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         snapshot = request.snapshot_in(journal)
-        with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+        with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
             store = Store(read(flags.config).store)
             assessment = request.assess(Screen(flags), fleet, journal, store, snapshot)
     return Computed(
