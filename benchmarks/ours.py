@@ -4,7 +4,7 @@ import gc
 import sys
 from pathlib import Path
 
-from nornir_upgrade.console.exit_codes import end
+from nornir_upgrade.console.exit_codes import exit_now
 from nornir_upgrade.core.inventory import fleet
 from nornir_upgrade.core.transport.host import Host
 
@@ -34,4 +34,4 @@ def _told(host: Host) -> bytes:
 
 
 if __name__ == "__main__":
-    end(main(sys.argv[1]))  # as the doors do
+    exit_now(main(sys.argv[1]))  # as the doors do

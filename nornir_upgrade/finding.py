@@ -1,4 +1,4 @@
-"""Finding: what should be known, or mended, before the first touch; and every key that one may have."""
+"""Finding: a fact about a host or the fleet to know or to resolve before a run; and the keys of all findings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,15 @@ from typing import Literal
 Severity = Literal["blocking", "advisory"]
 
 LISTED = 5
-"""So many of a kind are named in one text."""
+"""The number of names in one text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about a host ('': about the fleet). With a `blocking` one nothing is begun, unless the scenario has `waived` it;
-    `key` never changes its meaning."""
+    """A finding about `host` ('': the fleet). A `blocking` finding prevents a run, unless the scenario has `waived` it.
+
+    `key` never changes its meaning.
+    """
 
     key: str
     host: str
@@ -24,7 +26,7 @@ class Finding:
 
     @property
     def word(self) -> str:
-        """Its severity, or that it is waived."""
+        """Its severity, or `waived`."""
         return "waived" if self.waived else self.severity
 
 
@@ -57,7 +59,7 @@ WAIVABLE = (
     "upgrade-by-others",
     "version-unoffered",
 )
-"""Keys of what one may go past with open eyes."""
+"""Keys of the findings that a scenario may waive."""
 STRICT = (
     "database-host-missing",
     "database-missing",
@@ -81,10 +83,10 @@ STRICT = (
     "script-orphaned",
     "sudo-refused",
 )
-"""Keys of what no plan can be made or begun with: there is nothing to waive."""
+"""Keys of the findings that cannot be waived: no plan can be made or started while one of them holds."""
 
 
 def some(names: Sequence[str]) -> str:
-    """The first of `names`, and how many more there are."""
+    """The first `LISTED` of `names`, and the number of the others."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

@@ -1,4 +1,4 @@
-"""Verbs of the lab: up, status, ssh, down."""
+"""Lab: the verbs up, status, ssh and down of `nornir-upgrade lab`."""
 
 import os
 import sys
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @click.group(cls=Verbs)
 def lab() -> None:
-    """A small real fleet on this machine.
+    """Run a small real fleet on this machine.
 
-    Debian and RPM hosts in namespaces: an old release that runs, and the repositories of a new one to go to. Or ordinary servers
-    of Debian 12, with the archive to go on from.
+    The fleet `demo` has Debian and RPM hosts in namespaces. They run an old release, and have the repositories of a new one.
+    The fleet `ordinary` has servers of Debian 12, and Debian's archive to upgrade from.
     """
 
 
@@ -39,14 +39,14 @@ Examples:
 def up(flags: Flags, fleet: str) -> None:
     """Start FLEET; build what is missing.
 
-    `demo`, which is meant where none is named: the seven hosts of the example inventory. `ordinary`: six servers of Debian 12 with
-    web servers, databases and mail, as administrators have them; their inventory is written into the lab's directory, and named.
-    Both may be up at a time. What runs already is left as it is. Needs root.
+    `demo` is the default: the seven hosts of the example inventory. `ordinary` is six servers of Debian 12 with web servers,
+    databases and mail. Their inventory is written into the lab's directory, and its path is printed. Both fleets may run at the
+    same time. Hosts that run already are left alone. Needs root.
     """
     screen = Screen(flags)
-    found = _lab(flags, screen)
-    (_ordinary if fleet == "ordinary" else _demo)(found, screen)
-    _show(screen, found.status())
+    lab = _lab(flags, screen)
+    (_start_ordinary if fleet == "ordinary" else _start_demo)(lab, screen)
+    _show(screen, lab.status())
 
 
 @lab.command(
@@ -56,7 +56,7 @@ Examples:
 )
 @flags(*GENERAL)
 def status(flags: Flags) -> None:
-    """The hosts of the lab, and whether they run."""
+    """List the hosts of the lab, and whether they run."""
     screen = Screen(flags)
     _show(screen, _lab(flags, screen).status())
 
@@ -72,14 +72,17 @@ Examples:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @flags(*GENERAL)
 def ssh(flags: Flags, host: str, command: tuple[str, ...]) -> NoReturn:
-    """A shell on HOST, or COMMAND there; as root, but where root may not log in (web2: ops)."""
-    found = _lab(flags, Screen(flags))
-    names = [one.name for one in found.status()]
+    """Open a shell on HOST, or run COMMAND there.
+
+    The user is root. On a host where root may not log in, it is another one (web2: ops).
+    """
+    lab = _lab(flags, Screen(flags))
+    names = [status.name for status in lab.status()]
     if host not in names:
         raise UnknownName("host in the lab", host, names)
     sys.stdout.flush()
     try:
-        os.execvp("ssh", ["ssh", "-F", str(found.ssh_config), "--", host, *command])
+        os.execvp("ssh", ["ssh", "-F", str(lab.ssh_config), "--", host, *command])
     except FileNotFoundError:
         raise InvalidInput("there is no ssh on this machine", hint="apt-get install openssh-client") from None
 
@@ -90,34 +93,34 @@ Examples:
   nornir-upgrade lab down
   nornir-upgrade lab down --purge"""
 )
-@click.option("--purge", is_flag=True, help="Remove the cache of bases and downloads, too.")
+@click.option("--purge", is_flag=True, help="Remove the cache of bases and downloads as well.")
 @flags(*GENERAL)
 def down(flags: Flags, purge: bool) -> None:
     """Remove the lab.
 
-    No process, mount, namespace or file of it is left, also after a crash in the middle. Twice is once.
+    Its processes, mounts, namespaces and files are removed, also after a crash. Removing it twice does no harm.
     """
     screen = Screen(flags)
-    found = _lab(flags, screen)
-    found.down(purge=purge)
-    screen.result({"hosts": []}, "The lab is gone.")
+    lab = _lab(flags, screen)
+    lab.down(purge=purge)
+    screen.result({"hosts": []}, "The lab is removed.")
 
 
-def _demo(lab: "Lab", screen: Screen) -> None:
+def _start_demo(lab: "Lab", screen: Screen) -> None:
     from nornir_upgrade.lab import provision
     from nornir_upgrade.lab.rpm import provision as rpm_provision
 
-    for family in (provision, rpm_provision):
-        family.up(lab, lambda text: screen.note(printable(text)))
+    for provisioner in (provision, rpm_provision):
+        provisioner.up(lab, lambda text: screen.note(printable(text)))
 
 
-def _ordinary(lab: "Lab", screen: Screen) -> None:
+def _start_ordinary(lab: "Lab", screen: Screen) -> None:
     import time
 
-    from nornir_upgrade.lab.ordinary import fleet as ordinary
+    from nornir_upgrade.lab.ordinary import fleet
 
     begin = time.monotonic()
-    config = ordinary.up(lab, lambda text: screen.note(printable(text)))
+    config = fleet.up(lab, lambda text: screen.note(printable(text)))
     screen.note(f"the ordinary fleet is up after {time.monotonic() - begin:.0f} s")
     screen.note(f"its configuration and inventory: {printable(str(config))} (nornir-upgrade -c FILE …)")
 
@@ -126,15 +129,15 @@ def _lab(flags: Flags, screen: Screen) -> "Lab":
     from nornir_upgrade.config import settings
     from nornir_upgrade.lab.lab import Lab
 
-    return Lab(settings.lab_of(flags.config), progress=lambda text: screen.note(printable(text)))
+    return Lab(settings.lab_directory(flags.config), progress=lambda text: screen.note(printable(text)))
 
 
 def _show(screen: Screen, hosts: "tuple[HostStatus, ...]") -> None:
     from nornir_upgrade.core import codec
 
     rows = [
-        (one.name, one.base, one.state, f"{one.address}:{one.port}", "yes" if one.linked else "cut off")
-        for one in hosts
+        (host.name, host.base, host.state, f"{host.address}:{host.port}", "yes" if host.linked else "cut off")
+        for host in hosts
     ]
     text = (
         columns(("host", "base", "state", "ssh", "network"), rows) if rows else "There is no lab: nornir-upgrade lab up"

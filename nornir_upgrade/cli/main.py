@@ -1,11 +1,11 @@
-"""`nornir-upgrade`: takes a fleet forward. Verbs about runs are in `cli_runs`, those of the lab in `cli_lab`."""
+"""Main: the command line `nornir-upgrade` and its verbs scenarios, check, plan and run. Other verbs are in `runs` and `lab`."""
 
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from nornir_upgrade.console.exit_codes import EXIT_CODES, App, enter
+from nornir_upgrade.console.exit_codes import EXIT_CODES, App, run_app
 from nornir_upgrade.console.options import (
     CONSENT,
     FLEET,
@@ -14,8 +14,8 @@ from nornir_upgrade.console.options import (
     STOPPING,
     WAVES,
     Flags,
-    before_the_verb,
     flags,
+    make_defaults,
 )
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.table import columns
@@ -23,7 +23,14 @@ from nornir_upgrade.core.errors import Blocked, Unreachable
 from nornir_upgrade.core.transport.host import quote
 
 from .lab import lab
-from .runs import history, policy, report, resume, status, unwind, write
+from .runs import history, policy_of, report, resume, status, unwind, write
+
+if TYPE_CHECKING:
+    from nornir_upgrade.core.plan import Plan
+    from nornir_upgrade.core.run import Run
+    from nornir_upgrade.planner.reversibility import Reversibility
+    from nornir_upgrade.report.plan_text import Outline
+    from nornir_upgrade.runner.session import Session
 
 SOMETHING_TO_DO = 100
 
@@ -49,17 +56,17 @@ Examples:
 
 {EXIT_CODES}
 
-The way back from a finished run is the command `rollback`.""",
+To go back from a finished run, use the command `rollback`.""",
 )
 @click.version_option(package_name="nornir-upgrade")
 @flags(*GENERAL)
 @click.pass_context
-def door(ctx: click.Context, _: Flags) -> None:
-    """Take a fleet of hosts from one release to the next, and be able to take it back."""
-    before_the_verb(ctx)
+def app(ctx: click.Context, _: Flags) -> None:
+    """Upgrade a fleet of hosts from one release to the next, with a way back."""
+    make_defaults(ctx)
 
 
-@door.command(
+@app.command(
     epilog="""\b
 Examples:
   nornir-upgrade scenarios
@@ -68,74 +75,76 @@ Examples:
 @click.argument("name", default="")
 @flags(*GENERAL)
 def scenarios(flags: Flags, name: str) -> int:
-    """What can be done: all scenarios, or one in detail.
+    """List all scenarios, or show one in detail.
 
-    Scenarios are shipped, or lie as YAML files in the directory `scenarios` beside config.yaml. A file that is wrong is named, and
-    the others are listed: exit code 10.
+    Scenarios are shipped with the program, or are YAML files in the directory `scenarios` beside config.yaml. An invalid file is
+    named on stderr, the others are listed, and the exit code is 10.
     """
     from nornir_upgrade.config import settings
     from nornir_upgrade.console.text import printable
     from nornir_upgrade.core import codec
     from nornir_upgrade.scenario import loader
-    from nornir_upgrade.scenario import text as scenario_text
+    from nornir_upgrade.scenario.text import scenario_in_text
 
     directory = settings.read(flags.config).scenarios
     screen = Screen(flags)
     if name:
-        found = loader.load(name, directory=directory)
-        screen.result(codec.to_builtins(found), scenario_text.in_text(found))
+        scenario = loader.load(name, directory=directory)
+        screen.result(codec.to_builtins(scenario), scenario_in_text(scenario))
         return 0
-    every, wrong = loader.load_all(directory)
-    documents = [{"name": one.name, "summary": one.summary, "source": one.source} for one in every]
+    valid, refusals = loader.load_all(directory)
+    exit_code = max((refusal.exit_code for refusal in refusals.values()), default=0)
+    documents = [{"name": one.name, "summary": one.summary, "source": one.source} for one in valid]
     screen.result(
-        {"scenarios": documents, "wrong": {name: one.message for name, one in wrong.items()}},
-        columns(("scenario", "what it does"), [(one.name, one.summary) for one in every]),
-        code=max((one.exit_code for one in wrong.values()), default=0),
+        {"scenarios": documents, "wrong": {name: refusal.message for name, refusal in refusals.items()}},
+        columns(("scenario", "what it does"), [(one.name, one.summary) for one in valid]),
+        code=exit_code,
     )
-    for one in wrong.values():
-        screen.warn(printable("\n  ".join(filter(None, (f"left out: {one.message}", one.hint)))))
-    return max((one.exit_code for one in wrong.values()), default=0)
+    for refusal in refusals.values():
+        screen.warn(printable("\n  ".join(filter(None, (f"left out: {refusal.message}", refusal.hint)))))
+    return exit_code
 
 
-@door.command(
+@app.command(
     epilog="""\b
 Examples:
   nornir-upgrade check service-by-service
   nornir-upgrade check service-by-service -o json
   nornir-upgrade check plan.json"""
 )
-@click.argument("target", metavar="PLAN.json|SCENARIO")
+@click.argument("name", metavar="PLAN.json|SCENARIO")
 @setting
 @flags(*GENERAL, *FLEET)
-def check(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
-    """Look for what stands in the way, and change nothing.
+def check(flags: Flags, name: str, assignments: tuple[str, ...]) -> int:
+    """Run the preflight alone: list what blocks a scenario or a saved plan.
 
-    Exit code 24 where a finding blocks, 30 where a host is not reached; advisory ones are told, and block nothing.
+    Nothing is changed. The exit code is 24 if a finding blocks, and 30 if a host cannot be reached. Advisory findings are listed
+    and block nothing.
     """
     from nornir_upgrade.config import settings
     from nornir_upgrade.core import codec
-    from nornir_upgrade.prepare import check as checking
+    from nornir_upgrade.prepare.check import check_target, unreached
     from nornir_upgrade.prepare.prepare import blocking, findings_in_text, summary
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.runner.session import open_fleet
 
     from . import targets
 
     screen = Screen(flags)
-    wanted = targets.named(flags, target, assignments)
-    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-        found = checking.check(fleet, settings.read(flags.config), wanted, screen.note)
-    in_the_way = blocking(found)
+    target = targets.named(flags, name, assignments)
+    with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+        findings = check_target(fleet, settings.read(flags.config), target, screen.note)
+    blocking_findings = blocking(findings)
     screen.result(
-        {"findings": codec.to_builtins(found), "blocking": len(in_the_way)},
-        "\n".join([findings_in_text(found), summary(found)]).strip(),
+        {"findings": codec.to_builtins(findings), "blocking": len(blocking_findings)},
+        "\n".join([findings_in_text(findings), summary(findings)]).strip(),
     )
-    if lost := checking.unreached(found):
+    if lost := unreached(findings):
         screen.warn(f"not reached: {', '.join(lost)}; see to them, or leave them out with --limit")
         return Unreachable.exit_code
-    return Blocked.exit_code if in_the_way else 0
+    return Blocked.exit_code if blocking_findings else 0
 
 
-@door.command(
+@app.command(
     epilog="""\b
 Examples:
   nornir-upgrade plan service-by-service
@@ -146,44 +155,50 @@ Examples:
 @click.argument("name", metavar="SCENARIO")
 @setting
 @click.option(
-    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan, for `run`."
+    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan in FILE, for `run`."
 )
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 100 where there is something to do.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 100 if there is something to do.")
 @flags(*GENERAL, *FLEET, *WAVES, *REHEARSE)
 def plan(flags: Flags, name: str, assignments: tuple[str, ...], out: Path | None, detailed_exitcode: bool) -> int:
-    """Say what would be done, and change nothing.
+    """Show what a run would do, host by host.
 
-    Hosts for which the same is planned are shown together; points of no return are marked.
+    Nothing is changed. Hosts with the same steps are shown together. Points of no return are marked.
     """
     from nornir_upgrade.config import settings
     from nornir_upgrade.core import codec
     from nornir_upgrade.prepare.prepare import prepare
-    from nornir_upgrade.report.plan_text import outline, text
-    from nornir_upgrade.runner.session import looking
+    from nornir_upgrade.report.plan_text import outline_of
+    from nornir_upgrade.runner.session import open_fleet
 
     from . import targets
-    from .review import Announcer
+    from .review import Reviewer
 
     screen = Screen(flags)
-    wanted = targets.scenario(flags, name, assignments)
-    with looking(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
-        prepared = prepare(fleet, wanted, screen.note, settings.read(flags.config).state)
-        made = prepared.allowed()
-        announcer = Announcer(flags, fleet, screen)
-        proofs = announcer.prove(made, prepared.facts)
+    scenario = targets.scenario(flags, name, assignments)
+    with open_fleet(flags.config, limit=flags.limit, workers=flags.workers) as fleet:
+        prepared = prepare(fleet, scenario, screen.note, settings.read(flags.config).state)
+        plan = prepared.allowed()
+        reviewer = Reviewer(flags, fleet, screen)
+        proofs = reviewer.prove(plan, prepared.facts)
         if flags.rehearse:
-            announcer.rehearse(made, proofs)
-    announcer.advise(prepared.findings)
-    shown = outline(made, prepared.facts, wanted, proofs)
+            reviewer.rehearse(plan, proofs)
+    reviewer.show_findings(prepared.findings)
     if out:
-        write(out, codec.dumps(made, indent=2) + "\n")
-    screen.result(codec.to_builtins(shown), text(shown, full=flags.diff))
+        write(out, codec.dumps(plan, indent=2) + "\n")
+    _show_outline(outline_of(plan, prepared.facts, scenario, proofs), flags, screen)
     if out:
-        screen.note(f"Saved as {out}; carry it out with: nornir-upgrade run {quote([str(out)])}")
-    return SOMETHING_TO_DO if detailed_exitcode and made.waves else 0
+        screen.note(f"Saved as {out}; run it with: nornir-upgrade run {quote([str(out)])}")
+    return SOMETHING_TO_DO if detailed_exitcode and plan.waves else 0
 
 
-@door.command(
+def _show_outline(outline: "Outline", flags: Flags, screen: Screen) -> None:
+    from nornir_upgrade.core import codec
+    from nornir_upgrade.report.plan_text import plan_in_text
+
+    screen.result(codec.to_builtins(outline), plan_in_text(outline, full=flags.diff))
+
+
+@app.command(
     epilog="""\b
 Examples:
   nornir-upgrade run plan.json
@@ -192,71 +207,81 @@ Examples:
   nornir-upgrade run plan.json --stop-after 1           # prepare, and touch no service yet
   nornir-upgrade run service-by-service --serial 1,50% --stop-after 2"""
 )
-@click.argument("target", metavar="PLAN.json|SCENARIO")
+@click.argument("name", metavar="PLAN.json|SCENARIO")
 @setting
-@click.option(
-    "--force", is_flag=True, help="Do not ask whether to go past advisory findings; blocking ones always block."
-)
+@click.option("--force", is_flag=True, help="Accept advisory findings without asking; blocking ones always block.")
 @flags(*GENERAL, *FLEET, *WAVES, *CONSENT, *STOPPING, *REHEARSE)
-def run(flags: Flags, target: str, assignments: tuple[str, ...]) -> int:
-    """Execute a saved plan, or plan and execute a scenario.
+def run(flags: Flags, name: str, assignments: tuple[str, ...]) -> int:
+    """Execute a saved plan, or plan a scenario and execute it.
 
-    A saved plan is executed verbatim, or refused where a host is no longer what it was planned for.
+    A saved plan is executed verbatim. It is refused if the packages of a host have changed since it was made.
     """
-    from nornir_upgrade.planner.reversibility import refuse_no_way_back
-    from nornir_upgrade.prepare.rehearse import rehearse_or_refuse, without_way_back
     from nornir_upgrade.runner.execute import go_forward
+    from nornir_upgrade.runner.session import open_session, refuse_unfinished, refuse_unknown_names
+
+    from . import targets
+    from .review import Reviewer
+
+    screen = Screen(flags)
+    target = targets.named(flags, name, assignments)
+    refuse_unknown_names(flags.config, flags.accept, flags.limit)
+    screen.require_consent()
+    with open_session(flags.config, f"nornir-upgrade run {name}", limit=flags.limit, workers=flags.workers) as session:
+        refuse_unfinished(session.journal, flags.config)
+        plan, proofs = Reviewer(flags, session.fleet, screen).review(target)
+        if not any(plan.steps()):
+            screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
+            return 0
+        _refuse_without_consent(plan, proofs, flags)
+        screen.confirm("Go ahead?")
+        run = _open_run(session, plan, proofs, flags, screen)
+        return go_forward(session, run, policy_of(flags, plan), screen, or_unwind=flags.on_failure == "unwind")
+
+
+def _refuse_without_consent(plan: "Plan", proofs: "tuple[Reversibility, ...]", flags: Flags) -> None:
+    from nornir_upgrade.planner.reversibility import refuse_no_way_back
+    from nornir_upgrade.runner.session import refuse_irreversible
+
+    refuse_irreversible(plan, frozenset(flags.accept))
+    refuse_no_way_back(proofs, frozenset(flags.accept))
+
+
+def _open_run(
+    session: "Session", plan: "Plan", proofs: "tuple[Reversibility, ...]", flags: Flags, screen: Screen
+) -> "Run":
+    """The opened run of `plan`. Its old packages and its snapshot are kept, and it is rehearsed if the flags ask for it."""
+    from nornir_upgrade.prepare.rehearse import rehearse_or_refuse, without_way_back
     from nornir_upgrade.runner.keep import keep_old_packages
     from nornir_upgrade.runner.session import (
-        at_work,
-        concerned,
+        concerned_hosts,
         databases_before,
         gather_all,
         keep_snapshot,
         refuse_drift,
-        refuse_irreversible,
-        refuse_unfinished,
-        refuse_unknown,
     )
 
-    from . import targets
-    from .review import Announcer
-
-    screen = Screen(flags)
-    wanted = targets.named(flags, target, assignments)
-    refuse_unknown(flags.config, flags.accept, flags.limit)
-    screen.require_consent()
-    with at_work(flags.config, f"nornir-upgrade run {target}", limit=flags.limit, workers=flags.workers) as session:
-        refuse_unfinished(session.journal, flags.config)
-        made, proofs = Announcer(flags, session.fleet, screen).announce(wanted)
-        if not any(made.steps()):
-            screen.result({"run": None, "exit_code": 0}, "Nothing to do.")
-            return 0
-        refuse_irreversible(made, frozenset(flags.accept))
-        refuse_no_way_back(proofs, frozenset(flags.accept))
-        screen.confirm("Go ahead?")
-        facts = gather_all(session.fleet, databases_before(made, session.fleet), concerned(made))
-        refuse_drift(made, facts)
-        keep_old_packages(session, made, facts, frozenset(flags.accept), screen)
-        if flags.rehearse:
-            rehearse_or_refuse(session.fleet, made, session.store, screen, forward_only=without_way_back(proofs))
-        opened = session.journal.open_run(made, comment=flags.comment)
-        keep_snapshot(session.journal, facts, opened)
-        session.journal.consent(opened.id, flags.accept)
-        return go_forward(session, opened, policy(flags, made), screen, or_unwind=flags.on_failure == "unwind")
+    facts = gather_all(session.fleet, databases_before(plan, session.fleet), concerned_hosts(plan))
+    refuse_drift(plan, facts)
+    keep_old_packages(session, plan, facts, frozenset(flags.accept), screen)
+    if flags.rehearse:
+        rehearse_or_refuse(session.fleet, plan, session.store, screen, forward_only=without_way_back(proofs))
+    run = session.journal.open_run(plan, comment=flags.comment)
+    keep_snapshot(session.journal, facts, run)
+    session.journal.consent(run.id, flags.accept)
+    return run
 
 
-door.add_command(resume)
-door.add_command(unwind)
-door.add_command(status)
-door.add_command(history)
-door.add_command(report)
-door.add_command(lab)
+app.add_command(resume)
+app.add_command(unwind)
+app.add_command(status)
+app.add_command(history)
+app.add_command(report)
+app.add_command(lab)
 
 
 def main() -> NoReturn:
     """The console script."""
-    enter(door)
+    run_app(app)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Announcing: what a run is to do, what stands against it, and how it would come back, told before anything is changed."""
+"""Review: a plan, its findings and the proof of its way back, shown before anything is changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,11 @@ from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.finding import Finding
 from nornir_upgrade.planner.reversibility import Reversibility
-from nornir_upgrade.prepare import check
-from nornir_upgrade.prepare.prepare import Prepared, advisory, blocking, findings_in_text, prepare, summary
+from nornir_upgrade.prepare.prepare import advisory, findings_in_text, prepare, summary
 from nornir_upgrade.prepare.rehearse import rehearse_or_refuse, without_way_back
 from nornir_upgrade.prepare.reversibility import prove
-from nornir_upgrade.report.plan_text import outline, text
-from nornir_upgrade.runner.session import concerned, gather_all, refuse_drift, refuse_strangers
+from nornir_upgrade.prepare.saved_plan import prepare_saved
+from nornir_upgrade.report.plan_text import outline_of, plan_in_text
 from nornir_upgrade.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -26,67 +25,48 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Announcer:
-    """Tells on `screen` what is to be done to `fleet`."""
+class Reviewer:
+    """Shows on `screen` the plan for `fleet`, and the findings that block it."""
 
     flags: Flags
     fleet: "NornirFleet"
     screen: Screen
 
-    def announce(self, target: Plan | Scenario) -> tuple[Plan, tuple[Reversibility, ...]]:
-        """The plan that `target` is or leads to, shown, with the proof of its way back; nobody minded what was found.
+    def review(self, target: Plan | Scenario) -> tuple[Plan, tuple[Reversibility, ...]]:
+        """The plan that `target` is or leads to, and the proof of its way back. Both were shown, and the findings confirmed.
 
         Raises `Blocked`, `Unreachable`, `Drift` for a saved plan, `Abort`, and what the planner refuses.
         """
-        return self._verbatim(target) if isinstance(target, Plan) else self._fresh(target)
+        chosen, note = settings.read(self.flags.config), self.screen.note
+        if isinstance(target, Plan):
+            prepared = prepare_saved(self.fleet, target, chosen, note)
+        else:
+            prepared = prepare(self.fleet, target, note, chosen.state)
+        plan = prepared.allowed()
+        self._confirm(prepared.findings)
+        proofs = self.prove(plan, prepared.facts)
+        note(plan_in_text(outline_of(plan, prepared.facts, prepared.scenario, proofs), full=self.flags.diff))
+        return plan, proofs
 
     def prove(self, plan: Plan, facts: Mapping[str, HostFacts]) -> tuple[Reversibility, ...]:
-        """The proof of the way back from `plan`, host by host."""
+        """The proof of the way back from `plan` for each host. Raises as `reversibility.prove`."""
         chosen = settings.read(self.flags.config)
         escrow = Escrow.beside(Store(chosen.store))
         return prove(self.fleet, plan, facts, escrow, self.screen.note, keeping=chosen.keep != "none")
 
     def rehearse(self, plan: Plan, proofs: Sequence[Reversibility]) -> None:
-        """Returns when `plan` was rehearsed, as far as nothing needs be kept before. Raises `Blocked`."""
+        """Afterwards `plan` was rehearsed. A way back that needs files kept first is not rehearsed. Raises `Blocked`."""
         store = Store(settings.read(self.flags.config).store)
         forward_only = without_way_back(proofs, keeping=False)
         rehearse_or_refuse(self.fleet, plan, store, self.screen, forward_only=forward_only)
 
-    def advise(self, findings: Sequence[Finding]) -> None:
-        """Afterwards what was found has been told."""
+    def show_findings(self, findings: Sequence[Finding]) -> None:
+        """Afterwards the findings are on stderr."""
         if findings:
             self.screen.note(findings_in_text(findings))
 
-    def _fresh(self, scenario: Scenario) -> tuple[Plan, tuple[Reversibility, ...]]:
-        prepared = prepare(self.fleet, scenario, self.screen.note, settings.read(self.flags.config).state)
-        made = prepared.allowed()
-        self._go_past(prepared.findings)
-        return made, self._shown(made, prepared.facts, scenario)
-
-    def _verbatim(self, saved: Plan) -> tuple[Plan, tuple[Reversibility, ...]]:
-        """Hosts that the plan does not concern are not asked. The preflight is that of the plan's scenario, if it still exists."""
-        refuse_strangers(saved, self.fleet.names)
-        names = concerned(saved)
-        self.screen.note(f"Gathering facts from {len(names)} hosts")
-        facts = gather_all(self.fleet, names=names)
-        refuse_drift(saved, facts)
-        chosen = settings.read(self.flags.config)
-        known = check.scenario_of(saved, chosen)
-        if known:
-            found = check.of_plan(self.fleet, known, facts, chosen)
-            Prepared(known, facts, found, None if blocking(found) else saved).allowed()
-            self._go_past(found)
-        return saved, self._shown(saved, facts, known)
-
-    def _shown(
-        self, plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None
-    ) -> tuple[Reversibility, ...]:
-        proofs = self.prove(plan, facts)
-        self.screen.note(text(outline(plan, facts, scenario, proofs), full=self.flags.diff))
-        return proofs
-
-    def _go_past(self, findings: Sequence[Finding]) -> None:
-        """Returns when nobody minds the advisory ones. Raises `Abort` otherwise."""
-        self.advise(findings)
+    def _confirm(self, findings: Sequence[Finding]) -> None:
+        """Returns when the advisory findings are confirmed, or with `--force`. Raises `Abort` otherwise."""
+        self.show_findings(findings)
         if advisory(findings) and not self.flags.force:
             self.screen.confirm(f"Preflight: {summary(findings)}. Go on?")

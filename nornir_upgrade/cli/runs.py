@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.plan import Plan
     from nornir_upgrade.core.run import Run
     from nornir_upgrade.runner.session import Session
-    from nornir_upgrade.runner.spare_data import Spared
+    from nornir_upgrade.runner.spare_data import SparedData
 
 
 @click.command(
@@ -27,43 +27,38 @@ Examples:
   nornir-upgrade resume
   nornir-upgrade resume 20260412-101500-3f2a --yes"""
 )
-@click.argument("run", default="")
+@click.argument("name", metavar="[RUN]", default="")
 @flags(*GENERAL, *WORKERS, *ASSENT, *STOPPING)
-def resume(flags: Flags, run: str) -> int:
-    """Go on with an unfinished run.
+def resume(flags: Flags, name: str) -> int:
+    """Continue an unfinished run.
 
-    RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. What was done
-    stays done; a step that was cut off is done again. A job that still runs on a host is followed there.
-    Before anything more is touched: the hosts ahead must answer, and what the run kept for its way back must be whole
-    still. Old packages that were lost are kept again where they are to be had. A way back is compared at its end with what
-    was announced of it, as `rollback apply` does: exit code 5 where something differs.
+    RUN is an id, its beginning, `last` or `last-1`; by default, the last unfinished run. Completed steps stay as they are; an
+    interrupted step is repeated. If a job still runs on a host, it is followed there. Before anything more is changed, the
+    remaining hosts must answer, and the data kept for the way back must be undamaged. Lost old packages are fetched again if
+    they can be obtained. At its end, a way back is compared with its announcement, as `rollback apply` does. If something
+    differs, the exit code is 5.
     """
-    from nornir_upgrade.report.summary import undoing
     from nornir_upgrade.runner.execute import go_forward
     from nornir_upgrade.runner.resume_check import refuse_unready
-    from nornir_upgrade.runner.session import at_work, refuse_strangers, refuse_unknown
+    from nornir_upgrade.runner.session import open_session, refuse_unknown_hosts, refuse_unknown_names
 
     screen = Screen(flags)
-    refuse_unknown(flags.config, flags.accept)
+    refuse_unknown_names(flags.config, flags.accept)
     screen.require_consent()
-    with at_work(flags.config, "nornir-upgrade resume", workers=flags.workers) as session:
-        found = _unfinished(session.journal, run)
-        if child := undoing(found, session.journal.runs()):
-            raise UnfinishedRun(
-                f"run {found.id} is being undone by run {child.id}, and can only go on in that direction",
-                hint=f"nornir-upgrade resume {child.id}",
-            )
-        if found.status != "open":
-            return _nothing_to_do(screen, found)
-        refuse_strangers(found.plan, session.fleet.names)
-        screen.note(f"Run {found.id}: {found.plan.direction} {one_line(found.plan.origin)}")
+    with open_session(flags.config, "nornir-upgrade resume", workers=flags.workers) as session:
+        run = _unfinished(session.journal, name)
+        _refuse_being_undone(run, session.journal)
+        if run.status != "open":
+            return _nothing_to_do(screen, run)
+        refuse_unknown_hosts(run.plan, session.fleet.names)
+        screen.note(f"Run {run.id}: {run.plan.direction} {one_line(run.plan.origin)}")
         screen.confirm("Go on with it?")
-        if found.plan.direction != "forward":
-            return _back(session, found, flags, screen)
-        rules = policy(flags, found.plan)
-        refuse_unready(session, found, flags.accept, rules.max_fail, screen)
-        session.journal.consent(found.id, sorted(rules.consent - found.consent))
-        return go_forward(session, found, rules, screen, or_unwind=flags.on_failure == "unwind")
+        if run.plan.direction != "forward":
+            return _continue_back(session, run, flags, screen)
+        policy = policy_of(flags, run.plan)
+        refuse_unready(session, run, flags.accept, policy.max_fail, screen)
+        session.journal.consent(run.id, sorted(policy.consent - run.consent))
+        return go_forward(session, run, policy, screen, or_unwind=flags.on_failure == "unwind")
 
 
 @click.command(
@@ -72,44 +67,36 @@ Examples:
   nornir-upgrade unwind
   nornir-upgrade unwind 20260412-101500-3f2a --accept-no-way-back cmp1"""
 )
-@click.argument("run", default="")
+@click.argument("name", metavar="[RUN]", default="")
 @flags(*GENERAL, *WORKERS, *CONSENT)
-def unwind(flags: Flags, run: str) -> int:
+def unwind(flags: Flags, name: str) -> int:
     """Undo an unfinished run.
 
-    RUN is an id, its beginning, `last` or `last-1`; without it, the last unfinished one. Its journal is read backwards.
-    Databases that this very run migrated are restored from the dumps that it made. Packages that it brought are purged, but for
-    those that have data by now, which are removed only. To go back from a run that ended
-    well, use `rollback apply`. A run that is being undone already goes on in that direction. A way back of `rollback apply` is
-    not undone, for nobody kept the packages that it takes away: `resume` it, or begin it anew.
+    RUN is an id, its beginning, `last` or `last-1`; by default, the last unfinished run. Its steps are undone in reverse order.
+    Databases that this run migrated are restored from its dumps. Packages that it installed are purged. If such a package has
+    data by now, it is removed and its data stay. If the run is already being undone, the undoing continues. To go back from a
+    run that succeeded, use `rollback apply`. A run of `rollback apply` cannot be undone, because the packages that it removes
+    are in no escrow: `resume` it, or start it again.
     """
     from nornir_upgrade.report.summary import undoing
-    from nornir_upgrade.runner.execute import go_back, open_undoing, plan_undoing
-    from nornir_upgrade.runner.session import at_work, refuse_strangers, refuse_unknown
+    from nornir_upgrade.runner.session import open_session, refuse_unknown_hosts, refuse_unknown_names
 
     screen = Screen(flags)
-    refuse_unknown(flags.config, flags.accept)
+    refuse_unknown_names(flags.config, flags.accept)
     screen.require_consent()
-    with at_work(flags.config, "nornir-upgrade unwind", workers=flags.workers) as session:
-        found = _unfinished(session.journal, run)
-        if found.status in ("undone", "untouched"):
-            return _nothing_to_do(screen, found)
-        if found.status != "open":
-            raise InvalidInput(
-                f"run {found.id} is not unfinished: it {found.status}",
-                hint=f"to go back from it: rollback apply --run {found.id}",
-            )
-        _refuse_way_back(found, flags)
-        refuse_strangers(found.plan, session.fleet.names)
-        under_way = found if found.plan.direction == "unwind" else undoing(found, session.journal.runs())
+    with open_session(flags.config, "nornir-upgrade unwind", workers=flags.workers) as session:
+        run = _unfinished(session.journal, name)
+        if run.status in ("undone", "untouched"):
+            return _nothing_to_do(screen, run)
+        _refuse_ended(run)
+        _refuse_way_back(run, flags)
+        refuse_unknown_hosts(run.plan, session.fleet.names)
+        under_way = run if run.plan.direction == "unwind" else undoing(run, session.journal.runs())
         if under_way:
-            _tell_who_undoes(screen, under_way)
+            _show_undoing(screen, under_way)
             screen.confirm("Go on with it?")
-            return _back(session, under_way, flags, screen)
-        planned = plan_undoing(session, found.id, frozenset(flags.accept))
-        _tell_what_is_undone(screen, planned, found)
-        screen.confirm("Undo it?")
-        return go_back(session, open_undoing(session.journal, found.id, planned.plan, flags.comment), screen)
+            return _continue_back(session, under_way, flags, screen)
+        return _undo(session, run, flags, screen)
 
 
 @click.command(
@@ -118,35 +105,35 @@ Examples:
   nornir-upgrade status
   nornir-upgrade status last-1 -o json"""
 )
-@click.argument("run", default="last")
+@click.argument("name", metavar="[RUN]", default="last")
 @flags(*GENERAL)
-def status(flags: Flags, run: str) -> None:
-    """Where a run stands.
+def status(flags: Flags, name: str) -> None:
+    """Show the state of a run.
 
-    Its waves, its hosts, what failed, and the commands that go on and back. RUN is an id, its beginning, `last` or `last-1`.
-    Only reads, and so works while another controller is at work.
+    Shown are its waves, hosts and failures, and the commands that continue it or undo it. RUN is an id, its beginning, `last`
+    or `last-1`. This verb only reads: it works while another controller is at work.
     """
     from dataclasses import replace
 
     from nornir_upgrade.config import settings
     from nornir_upgrade.core import codec
     from nornir_upgrade.core.journal import at_work
-    from nornir_upgrade.report.summary import recap, unfinished
-    from nornir_upgrade.report.summary_text import recap_in_text, waves_in_text, ways_in_text
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.report.summary import recap_of, unfinished
+    from nornir_upgrade.report.summary_text import commands_in_text, recap_in_text, waves_in_text
+    from nornir_upgrade.runner.session import open_journal
 
     screen = Screen(flags)
     owner = at_work(settings.read(flags.config).journal)
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         runs = journal.runs()
-        if not runs and run == "last":
+        if not runs and name == "last":
             screen.result({"run": None}, "No run yet.")
             return
-        found = recap(journal.run(run), flags.config, runs)
-    if owner and found.run in [one.id for one in unfinished(runs)[-1:]]:
-        found = replace(found, at_work=owner)
-    parts = [waves_in_text(found), recap_in_text(found), ways_in_text(found)]
-    screen.result(codec.to_builtins(found), "\n\n".join(part for part in parts if part))
+        recap = recap_of(journal.run(name), flags.config, runs)
+    if owner and recap.run in [run.id for run in unfinished(runs)[-1:]]:
+        recap = replace(recap, at_work=owner)
+    parts = [waves_in_text(recap), recap_in_text(recap), commands_in_text(recap)]
+    screen.result(codec.to_builtins(recap), "\n\n".join(part for part in parts if part))
 
 
 @click.command(
@@ -157,23 +144,23 @@ Examples:
 )
 @flags(*GENERAL)
 def history(flags: Flags) -> None:
-    """All runs, oldest first.
+    """List all runs, oldest first.
 
-    `last` and `last-1` count from the end of this list. Only reads, and so works while another controller is at work.
+    `last` and `last-1` count from the end of this list. This verb only reads: it works while another controller is at work.
     """
     from nornir_upgrade.core import codec
-    from nornir_upgrade.report.summary import aim, recap
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.report.summary import origin_in_words, recap_of
+    from nornir_upgrade.runner.session import open_journal
 
-    with reading(flags.config) as journal:
+    with open_journal(flags.config) as journal:
         runs = journal.runs()
-    recaps = [recap(run, flags.config, runs) for run in runs]
+    recaps = [recap_of(run, flags.config, runs) for run in runs]
     head = ("run", "opened", "direction", "of", "hosts", "status", "comment")
     rows = [
-        (one.run, local_time(one.opened), one.direction, aim(one), len(one.hosts), one.status, one.comment)
+        (one.run, local_time(one.opened), one.direction, origin_in_words(one), len(one.hosts), one.status, one.comment)
         for one in recaps
     ]
-    documents = [codec.to_builtins(one) for one in recaps]
+    documents = [codec.to_builtins(recap) for recap in recaps]
     Screen(flags).result({"runs": documents}, columns(head, rows) if rows else "No run yet.")
 
 
@@ -183,31 +170,31 @@ Examples:
   nornir-upgrade report
   nornir-upgrade report last-1 --out /tmp/upgrade.html"""
 )
-@click.argument("run", default="last")
-@click.option("--out", metavar="FILE", help="Where to write it; - is stdout. Default: report-RUN.html")
+@click.argument("name", metavar="[RUN]", default="last")
+@click.option("--out", metavar="FILE", help="File to write; - is stdout. Default: report-RUN.html")
 @flags(*GENERAL)
-def report(flags: Flags, run: str, out: str | None) -> None:
-    """Write one HTML page about a run.
+def report(flags: Flags, name: str, out: str | None) -> None:
+    """Write an HTML report of a run.
 
-    It needs no other file: every step with what was before and what after, failures, times.
+    The page needs no other file. It shows every step with the state before and after, failures, and durations.
     """
     from nornir_upgrade.report.html import render
-    from nornir_upgrade.runner.session import reading
+    from nornir_upgrade.runner.session import open_journal
 
     screen = Screen(flags)
-    with reading(flags.config) as journal:
-        found = journal.run(run)
-        page = render(found, flags.config, journal.runs())
+    with open_journal(flags.config) as journal:
+        run = journal.run(name)
+        page = render(run, flags.config, journal.runs())
     if out == "-":
         put(page, end=False)
         return
-    path = Path(out or f"report-{found.id}.html")
+    path = Path(out or f"report-{run.id}.html")
     write(path, page)
-    screen.result({"run": found.id, "report": str(path)}, f"{path}")
+    screen.result({"run": run.id, "report": str(path)}, f"{path}")
 
 
 def write(path: Path, text: str) -> None:
-    """Afterwards `path` holds `text`. Raises `InvalidInput` where it cannot be written."""
+    """Afterwards `path` holds `text`. Raises `InvalidInput` if it cannot be written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -215,14 +202,14 @@ def write(path: Path, text: str) -> None:
 
 
 def local_time(moment: str) -> str:
-    """A moment of the journal (UTC, ISO 8601) as this machine's clock shows it."""
+    """A moment of the journal (UTC, ISO 8601) in this machine's time zone; '' for ''."""
     from datetime import datetime
 
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
 
 
-def policy(flags: Flags, plan: "Plan") -> "Policy":
-    """When a run of `plan` stops, after the flags."""
+def policy_of(flags: Flags, plan: "Plan") -> "Policy":
+    """The flags that stop a run of `plan`, and its consent."""
     from nornir_upgrade.core.engine import Policy
 
     return Policy(
@@ -231,23 +218,33 @@ def policy(flags: Flags, plan: "Plan") -> "Policy":
 
 
 def _unfinished(journal: "Journal", name: str) -> "Run":
-    """The run called `name`, or the last unfinished one. Raises `UnknownName`, and `InvalidInput` where none is unfinished."""
+    """The run called `name`; for '' the last unfinished one. Raises `UnknownName`, and `InvalidInput` if none is unfinished."""
     from nornir_upgrade.report.summary import unfinished
 
     if name:
         return journal.run(name)
-    if not (found := unfinished(journal.runs())):
+    if not (runs := unfinished(journal.runs())):
         raise InvalidInput("no run is unfinished", hint="nornir-upgrade history lists all runs")
-    return found[-1]
+    return runs[-1]
 
 
-def _back(session: "Session", run: "Run", flags: Flags, screen: Screen) -> int:
-    """Go on with a run that takes another back, or leads to a snapshot; returns the exit code."""
-    from nornir_upgrade.runner.continuation import going_on
+def _undo(session: "Session", run: "Run", flags: Flags, screen: Screen) -> int:
+    """Plan the undoing of `run`, ask, and execute it; returns the exit code."""
+    from nornir_upgrade.runner.execute import go_back, open_undoing, plan_undoing
+
+    spared = plan_undoing(session, run.id, frozenset(flags.accept))
+    _show_plan_of_undoing(screen, spared, run)
+    screen.confirm("Undo it?")
+    return go_back(session, open_undoing(session.journal, run.id, spared.plan, flags.comment), screen)
+
+
+def _continue_back(session: "Session", run: "Run", flags: Flags, screen: Screen) -> int:
+    """Continue a run that undoes another or leads to a snapshot; returns the exit code."""
+    from nornir_upgrade.runner.continuation import continuation
     from nornir_upgrade.runner.execute import go_back
 
-    go_on = going_on(run)
-    return go_on(session, run, flags, screen) if go_on else go_back(session, run, screen)
+    continue_run = continuation(run)
+    return continue_run(session, run, flags, screen) if continue_run else go_back(session, run, screen)
 
 
 def _nothing_to_do(screen: Screen, run: "Run") -> int:
@@ -255,29 +252,47 @@ def _nothing_to_do(screen: Screen, run: "Run") -> int:
     return 0
 
 
-def _refuse_way_back(run: "Run", flags: Flags) -> None:
-    """Returns where `run` can be undone by its journal. Raises `InvalidInput` for a way back: newer packages are in no escrow."""
-    from nornir_upgrade.report.summary import ways_out
+def _refuse_being_undone(run: "Run", journal: "Journal") -> None:
+    from nornir_upgrade.report.summary import undoing
 
-    if run.plan.direction == "rollback":
-        ways = ways_out(run, flags.config)
-        raise InvalidInput(
-            f"run {run.id} is a way back to snapshot {run.plan.origin}, and cannot be undone: "
-            "nobody kept the packages that it takes away",
-            hint=f"go on with it: {ways.go_on}\n  or begin it anew: {ways.go_back}",
+    if child := undoing(run, journal.runs()):
+        raise UnfinishedRun(
+            f"run {run.id} is being undone by run {child.id}, and can only continue in that direction",
+            hint=f"nornir-upgrade resume {child.id}",
         )
 
 
-def _tell_who_undoes(screen: Screen, run: "Run") -> None:
+def _refuse_ended(run: "Run") -> None:
+    if run.status != "open":
+        raise InvalidInput(
+            f"run {run.id} is not unfinished: it {run.status}",
+            hint=f"to go back from it: rollback apply --run {run.id}",
+        )
+
+
+def _refuse_way_back(run: "Run", flags: Flags) -> None:
+    """Raises `InvalidInput` for a way back: the newer packages that it removes are in no escrow."""
+    from nornir_upgrade.report.summary import next_commands
+
+    if run.plan.direction == "rollback":
+        commands = next_commands(run, flags.config)
+        raise InvalidInput(
+            f"run {run.id} is a way back to snapshot {run.plan.origin}, and cannot be undone: "
+            "the packages that it removes are in no escrow",
+            hint=f"go on with it: {commands.go_on}\n  or start it again: {commands.go_back}",
+        )
+
+
+def _show_undoing(screen: Screen, run: "Run") -> None:
     of = f"Run {run.parent} is being undone already, by" if run.parent else "This is"
-    screen.note(f"{of} run {run.id} ({run.plan.direction} {one_line(run.plan.origin)}). That one goes on.")
+    screen.note(f"{of} run {run.id} ({run.plan.direction} {one_line(run.plan.origin)}). That run continues.")
 
 
-def _tell_what_is_undone(screen: Screen, planned: "Spared", run: "Run") -> None:
+def _show_plan_of_undoing(screen: Screen, spared: "SparedData", run: "Run") -> None:
     from nornir_upgrade.steps.databases import RestoreDatabase
 
-    plan = planned.plan
-    for line in (*planned.purged, *planned.lines):
+    plan = spared.plan
+    for line in (*spared.purged, *spared.lines):
         screen.warn(line)
     hosts = ", ".join(plan.hosts) or "no host"
     screen.note(f"Run {run.id} ({one_line(run.plan.origin)}) will be undone on: {hosts}")
@@ -285,4 +300,4 @@ def _tell_what_is_undone(screen: Screen, planned: "Spared", run: "Run") -> None:
         {f"{step.database} on {host}" for _, host, step in plan.steps() if isinstance(step, RestoreDatabase)}
     )
     if databases:
-        screen.note(f"Databases that will be restored from the dumps that it made: {', '.join(databases)}")
+        screen.note(f"Databases that will be restored from its dumps: {', '.join(databases)}")

@@ -1,4 +1,4 @@
-"""Targets: what a command line names to be carried out, a scenario or a saved plan."""
+"""Targets: the scenario or saved plan that a command line names."""
 
 from pathlib import Path
 
@@ -11,32 +11,33 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.plan import FORMAT, Plan
 from nornir_upgrade.scenario import loader
 from nornir_upgrade.scenario.model import Scenario
+from nornir_upgrade.steps import registry as registry
 
 
-def named(flags: Flags, target: str, assignments: tuple[str, ...]) -> Plan | Scenario:
-    """The saved plan or the scenario that `target` names. Raises as `scenario` does, and `InvalidInput` for what is no plan."""
-    return _saved(flags, target, assignments) or scenario(flags, target, assignments)
+def named(flags: Flags, name: str, assignments: tuple[str, ...]) -> Plan | Scenario:
+    """The saved plan or scenario called `name`. Raises as `scenario`, and `InvalidInput` for a file that is no plan."""
+    return _saved(flags, name, assignments) or scenario(flags, name, assignments)
 
 
 def scenario(flags: Flags, name: str, assignments: tuple[str, ...]) -> Scenario:
-    """The scenario `name`, with the settings that were given. Raises `UnknownName`, and `InvalidInput` for one that it lacks."""
-    given = loader.pairs(assignments)
-    return loader.load(name, given, settings.read(flags.config).scenarios, flags.serial)
+    """The scenario `name` with the settings of `--set`. Raises `UnknownName` for a name or setting, and `InvalidInput`."""
+    assigned = loader.assigned_settings(assignments)
+    return loader.load(name, assigned, settings.read(flags.config).scenarios, flags.serial)
 
 
-def _saved(flags: Flags, target: str, assignments: tuple[str, ...]) -> Plan | None:
-    """The saved plan that `target` names, None where it names a scenario."""
-    if not target.endswith(".json"):
+def _saved(flags: Flags, name: str, assignments: tuple[str, ...]) -> Plan | None:
+    """The saved plan in the file `name`; None if it names a scenario."""
+    if not name.endswith(".json"):
         return None
     if flags.limit or flags.serial or assignments:
         raise click.UsageError("a saved plan is executed verbatim: --limit, --serial and --set belong to `plan`")
     try:
-        text = Path(target).read_bytes()
+        text = Path(name).read_bytes()
     except OSError as error:
         raise InvalidInput(
-            f"{target}: {error.strerror}", hint="nornir-upgrade plan SCENARIO --out FILE saves one"
+            f"{name}: {error.strerror}", hint="nornir-upgrade plan SCENARIO --out FILE saves one"
         ) from None
-    found = codec.loads(text, Plan, source=target)
-    if found.format != FORMAT:
-        raise InvalidInput(f"{target}: a plan of format {found.format}; this program reads {FORMAT}", hint="plan again")
-    return found
+    plan = codec.loads(text, Plan, source=name)
+    if plan.format != FORMAT:
+        raise InvalidInput(f"{name}: a plan of format {plan.format}; this program reads {FORMAT}", hint="plan again")
+    return plan

@@ -1,4 +1,4 @@
-"""Settings: what `user_defined` in config.yaml says, for both command lines. Every error names file, line and key."""
+"""Settings: the section `user_defined` of config.yaml, for both command lines. Every error names file, line and key."""
 
 import os
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ DEFAULT_CONFIG = "config.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Our part of config.yaml.
+    """The settings of this program in config.yaml.
 
-    `state` holds journal and store; `scenarios` local scenarios; `lab` the lab. All three are absolute here, and relative to
-    config.yaml in the file. `workers` is how many hosts are worked on at once; 0 leaves it to Nornir's runner options.
-    `reconnect` is how many seconds a host that was there may take to come back; None leaves it to the fleet.
-    `keep` says where the old packages of a run are kept: on the `controller`, on the `host` that would need them, on `both`, or
-    nowhere (`none`).
-    `given` is config.yaml's path as it was given, fit for a command to be typed.
+    `state` is the directory of journal and store, `scenarios` that of local scenarios, `lab` that of the lab. All three are
+    absolute here; in the file they are relative to config.yaml.
+    `workers` is the number of hosts to work on at the same time; with 0, Nornir's runner options decide.
+    `reconnect` is the number of seconds to wait for a host that was connected before; with None, the fleet decides.
+    `keep` is the place of a run's old packages: the `controller`, the `host` that would need them, `both`, or `none`.
+    `given` is the path of config.yaml as it was given, for commands that are shown to the user.
     """
 
     given: Path
@@ -35,7 +35,7 @@ class Settings:
 
     @property
     def journal(self) -> Path:
-        """The journal's file."""
+        """Path of the journal."""
         return self.state / "journal.db"
 
     @property
@@ -55,7 +55,7 @@ def read(config: Path) -> Settings:
 
     if not config.is_file():
         raise InvalidInput(
-            f"{config}: no such file", hint="name the configuration with -c FILE, or go to where config.yaml is"
+            f"{config}: no such file", hint="name the configuration with -c FILE, or change to its directory"
         )
     top = yaml.read(config, str(config))
     ours = top.items().get("user_defined") if top.value is not None else None
@@ -79,15 +79,15 @@ def read(config: Path) -> Settings:
     )
 
 
-def lab_of(config: Path) -> Path:
-    """The lab's directory. The lab needs no configuration: without one it stands in `.lab` where we are."""
+def lab_directory(config: Path) -> Path:
+    """The lab's directory. The lab needs no configuration: without one it is `.lab` in the working directory."""
     if config == Path(DEFAULT_CONFIG) and not config.exists():
         return config.absolute().parent / ".lab"
     return read(config).lab
 
 
 def make_private(directory: Path) -> None:
-    """Afterwards `directory` exists and is ours alone (0700). Raises `InvalidInput` where that cannot be."""
+    """Afterwards `directory` exists, and only this user has access (0700). Raises `InvalidInput` if that is not possible."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if directory.stat().st_uid != os.geteuid():

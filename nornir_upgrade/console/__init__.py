@@ -1,4 +1,4 @@
-"""console: what both command lines share between a person and the program.
+"""console: flags, output and exit codes of both command lines.
 
 In: flags, signals, results of verbs. Out: text, tables, progress, JSON documents, exit codes.
 `exit_codes` holds the one switch from exceptions to exit codes.

@@ -1,4 +1,7 @@
-"""Tally: how much of long work is done. One live line on a terminal, elsewhere a line now and then; what is quick says nothing."""
+"""Counter: the progress of long work, as one live line on a terminal and elsewhere as a line every ten seconds.
+
+Quick work shows nothing.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,42 +15,42 @@ if TYPE_CHECKING:  # rich takes long to import
 
 Clock = Callable[[], float]
 
-_QUICK = 1.0  # seconds
-_NOW_AND_THEN = 10.0  # seconds
+_DELAY = 1.0  # seconds
+_INTERVAL = 10.0  # seconds
 
 
 @contextmanager
-def tally(screen: Screen, what: str, *, clock: Clock = time.monotonic) -> Iterator[Callable[[object, object], None]]:
-    """Within the block, what is called with how much is done, and of how much, tells it; `what` says done what.
+def counter(screen: Screen, what: str, *, clock: Clock = time.monotonic) -> Iterator[Callable[[object, object], None]]:
+    """Within the block, a function that shows the part done and the whole, its arguments. `what` names the work.
 
-    The clock runs from the first call on: what comes before that is another's work.
+    The clock starts at the first call: the time before belongs to other work.
     """
-    teller = _Line(what, clock) if screen.live else _Lines(what, clock, screen)
+    line = _Line(what, clock) if screen.live else _Lines(what, clock, screen)
     try:
-        yield teller
+        yield line
     finally:
-        teller.end()
+        line.end()
 
 
 class _Lines:
-    """A line when it has taken a while, and another after each while more."""
+    """A line after each interval."""
 
     def __init__(self, what: str, clock: Clock, screen: Screen) -> None:
         self._what, self._clock, self._screen = what, clock, screen
         self._due = 0.0
 
     def __call__(self, done: object, of: object) -> None:
-        self._due = self._due or self._clock() + _NOW_AND_THEN
+        self._due = self._due or self._clock() + _INTERVAL
         if self._clock() >= self._due:
-            self._due = self._clock() + _NOW_AND_THEN
+            self._due = self._clock() + _INTERVAL
             self._screen.note(f"{self._what}: {done} of {of}")
 
     def end(self) -> None:
-        """Nothing: lines stay."""
+        """Do nothing: lines stay."""
 
 
 class _Line:
-    """One line, which goes when all is done."""
+    """One live line, which is removed at the end."""
 
     def __init__(self, what: str, clock: Clock) -> None:
         self._what, self._clock = what, clock
@@ -56,20 +59,20 @@ class _Line:
 
     def __call__(self, done: object, of: object) -> None:
         text = f"{self._what}: {done} of {of}"
-        self._due = self._due or self._clock() + _QUICK
+        self._due = self._due or self._clock() + _DELAY
         if self._status is not None:
             self._status.update(text)
         elif self._clock() >= self._due:
-            self._status = _begun(text)
+            self._status = _started(text)
 
     def end(self) -> None:
-        """Afterwards the terminal is as it was found; one that has gone is no reason to fail."""
+        """Afterwards the terminal is as before. A closed terminal is no error."""
         if self._status is not None:
             with suppress(Exception):
                 self._status.stop()
 
 
-def _begun(text: str) -> "Status":
+def _started(text: str) -> "Status":
     from rich.console import Console
 
     status = Console(stderr=True, highlight=False, markup=False).status(text)

@@ -1,4 +1,4 @@
-"""Doors: what both command lines share, and the one switch from exceptions to exit codes."""
+"""Exit codes: the command line as an application, with the one switch from exceptions to exit codes."""
 
 import gc
 import os
@@ -14,13 +14,13 @@ import click
 from nornir_upgrade.core.errors import Failure
 
 from . import signals
-from .streams import abandon, colourful, complete, lost, say
+from .streams import close_stdout, colourful, output_lost, replace_closed, say
 from .text import printable
 
-CLOSED_PIPE = 141  # what a shell sees of a program that SIGPIPE ended: 128 + 13
+CLOSED_PIPE = 141  # the exit code that a shell shows for a program ended by SIGPIPE: 128 + 13
 INTERRUPTED = 130
 _CIRCLES = 100_000
-"""New objects after which Python looks for circles: the facts of a fleet are many more than its usual 700, and have none."""
+"""New objects between two searches for reference cycles. Python's default is 700. The facts of a fleet are far more, without cycles."""
 EXIT_CODES = """\b
 Exit codes:
   0    the goal holds on every host, or there was nothing to do
@@ -45,29 +45,29 @@ Exit codes:
 
 
 class Verbs(click.Group):
-    """Verbs in the order in which they are used, not the alphabet's."""
+    """A group of verbs, listed in the order of use, not of the alphabet."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 
 class App(Verbs):
-    """A command line whose every ending is one exit code (the table above), and one message where something is wrong.
+    """A command line. It always ends with one exit code (the table above); a failure is reported in one message.
 
-    Verbs return their exit code, None for 0. Common flags may stand before the verb as well as after it.
+    Verbs return their exit code, None for 0. Common flags are accepted before the verb as well as after it.
     """
 
     def main(self, args: Any = None, prog_name: str | None = None, *rest: Any, **more: Any) -> NoReturn:
-        complete()
-        with signals.leaving():
+        replace_closed()
+        with signals.exit_on_signals():
             sys.exit(self._exit_code(args, prog_name, **more))
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
-        with _speaking():
+        with _output_errors():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _speaking():
+        with _output_errors():
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
@@ -85,30 +85,30 @@ class App(Verbs):
             say(f"{name}: interrupted")
             return INTERRUPTED
         except Failure as failure:
-            tell(name, failure)
+            report_failure(name, failure)
             return failure.exit_code
         except Exception:
             say(traceback.format_exc(), colour=False)
-            say(f"{name}: this is a bug; what was done until here stands in the journal")
+            say(f"{name}: this is a bug; the journal holds all steps until here")
             return 1
 
 
 @contextmanager
-def _speaking() -> Iterator[None]:
-    """What click itself says, help and versions, is lost in the same words as what we say through `streams`."""
+def _output_errors() -> Iterator[None]:
+    """A write of click itself (help, version) that fails is reported as a failed write of `streams`."""
     try:
         yield
-    except BrokenPipeError:  # `… | head` has seen enough
-        abandon()
+    except BrokenPipeError:  # `… | head` has ended
+        close_stdout()
         raise click.exceptions.Exit(CLOSED_PIPE) from None
     except OSError as error:
         if any(frame.f_code is click.echo.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
-            raise lost(error) from None
+            raise output_lost(error) from None
         raise
 
 
-def tell(name: str, failure: Failure) -> None:
-    """One message on stderr: what is wrong and where, and what to do."""
+def report_failure(name: str, failure: Failure) -> None:
+    """Afterwards one message is on stderr: the error with its place, and the hint."""
     label = click.style("error:", fg="red", bold=True)
     colour = None if colourful() else False
     say(f"{name}: {label} {printable(failure.message)}", colour=colour)
@@ -116,27 +116,28 @@ def tell(name: str, failure: Failure) -> None:
         say(f"  {printable(failure.hint)}", colour=colour)
 
 
-def enter(door: App) -> NoReturn:
-    """The console script. Threads that still talk to a host do not keep an interrupted program alive."""
+def run_app(app: App) -> NoReturn:
+    """Run the console script. After an interrupt, threads that still talk to a host do not delay the end of the program."""
     gc.set_threshold(_CIRCLES)
     try:
-        door.main()
+        app.main()
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
-        if any(working()) and code not in (INTERRUPTED, 143):
+        if any(running_threads()) and code not in (INTERRUPTED, 143):
             raise
-        end(code)
+        exit_now(code)
 
 
-def working() -> Iterable[threading.Thread]:
-    """The threads that Python would wait for before it ends."""
-    return (one for one in threading.enumerate() if not one.daemon and one is not threading.main_thread())
+def running_threads() -> Iterable[threading.Thread]:
+    """The threads that Python would wait for at its end."""
+    threads = threading.enumerate()
+    return (thread for thread in threads if not thread.daemon and thread is not threading.main_thread())
 
 
-def end(code: int) -> NoReturn:
-    """Afterwards all that was said is written out, as far as it can be, and the process is over, its threads as well.
+def exit_now(code: int) -> NoReturn:
+    """Flush stdout and stderr, and end the process with all its threads.
 
-    Python would first take its modules and the connections to a whole fleet apart, one by one.
+    Python would first tear down its modules and the connections to the fleet, one by one.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Flags: those that the verbs of both command lines have in common."""
+"""Options: the flags that verbs of both command lines share."""
 
 import functools
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class _SizeType(click.ParamType[Size]):
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The common flags as they were given; those that a verb does not offer hold their defaults."""
+    """The values of the common flags. A flag that the verb lacks has its default."""
 
     config: Path = Path(DEFAULT_CONFIG)
     output: str = "text"
@@ -54,7 +54,7 @@ class Flags:
 
     @property
     def json(self) -> bool:
-        """Whether stdout is to hold one JSON document."""
+        """Whether the result on stdout is one JSON document."""
         return self.output == "json"
 
 
@@ -67,27 +67,34 @@ GENERAL: tuple[Option, ...] = (
         type=click.Path(dir_okay=False, path_type=Path),
         default=DEFAULT_CONFIG,
         show_default=True,
-        help="Nornir's configuration, with our settings under user_defined.",
+        help="Nornir's configuration file, with our settings under user_defined.",
     ),
     click.option(
-        "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of stdout."
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Format of the result on stdout.",
     ),
-    click.option("-v", "--verbose", count=True, help="Tell more on stderr; -vv tells all."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress on stderr, only what is wrong."),
-    click.option("--no-color", is_flag=True, help="No colour; so does the environment's NO_COLOR."),
+    click.option("-v", "--verbose", count=True, help="Show more on stderr; -vv shows all."),
+    click.option("-q", "--quiet", is_flag=True, help="Show no progress on stderr, only errors and warnings."),
+    click.option("--no-color", is_flag=True, help="Use no colour, as with NO_COLOR in the environment."),
 )
 """For every verb."""
 WORKERS: tuple[Option, ...] = (
-    click.option("--workers", type=click.IntRange(1, 1000), default=None, metavar="N", help="Hosts worked on at once."),
+    click.option(
+        "--workers", type=click.IntRange(1, 1000), default=None, metavar="N", help="Work on N hosts at the same time."
+    ),
 )
-"""For verbs that talk to the hosts of a run."""
+"""For verbs that connect to the hosts of a run."""
 FLEET: tuple[Option, ...] = (
     click.option(
         "-l",
         "--limit",
         default=None,
         metavar="PATTERN",
-        help="Only these hosts: names, globs, @group, !exclude, by commas; all is every host.",
+        help="Select hosts: names, globs, @group, !exclude, separated by commas; all is every host.",
     ),
     *WORKERS,
 )
@@ -97,31 +104,31 @@ WAVES: tuple[Option, ...] = (
         "--serial",
         default="",
         metavar="1,10%,100%",
-        help="Sizes of batches of hosts, of any scenario; the last one repeats.",
+        help="Sizes of the batches of hosts; the last one repeats.",
     ),
-    click.option("-D", "--diff", is_flag=True, help="Show every step in full, also where hosts share it."),
+    click.option("-D", "--diff", is_flag=True, help="Show every step of every host in full."),
 )
 """For verbs that plan."""
 REHEARSE: tuple[Option, ...] = (
     click.option(
-        "--rehearse", is_flag=True, help="Try the packages on a throw-away copy-on-write layer of each host first."
+        "--rehearse", is_flag=True, help="First try the packages on a throw-away copy-on-write layer of each host."
     ),
 )
-"""For verbs that plan a change of packages, or carry one out."""
+"""For verbs that plan a change of packages, or execute it."""
 ASSENT: tuple[Option, ...] = (
     click.option(
         "--accept-no-way-back",
         "accept",
         multiple=True,
         metavar="HOST",
-        help="Pass a point of no return on HOST (repeatable).",
+        help="Accept a point of no return on HOST (repeatable).",
     ),
-    click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+    click.option("-y", "--yes", is_flag=True, help="Answer yes to every question."),
 )
-"""For verbs that go on with a run."""
+"""For verbs that continue a run."""
 CONSENT: tuple[Option, ...] = (
     *ASSENT,
-    click.option("--comment", default="", metavar="TEXT", help="Kept with the run."),
+    click.option("--comment", default="", metavar="TEXT", help="Store TEXT with the run."),
 )
 """For verbs that open a run."""
 STOPPING: tuple[Option, ...] = (
@@ -130,29 +137,29 @@ STOPPING: tuple[Option, ...] = (
         type=_SizeType(),
         default="1",
         show_default=True,
-        help="Stop when this many hosts have failed; unreachable ones count.",
+        help="Stop when so many hosts have failed; unreachable hosts count.",
     ),
     click.option(
         "--on-failure",
         type=click.Choice(["halt", "unwind"]),
         default="halt",
         show_default=True,
-        help="When it failed: stop and stay, or undo it all.",
+        help="After a failure: halt and leave the run open, or undo it.",
     ),
     click.option("--stop-after", type=click.IntRange(1), default=None, metavar="N", help="Stop after N waves."),
 )
-"""For verbs that go forward."""
+"""For verbs that execute a run forward."""
 
 _NAMES = frozenset(field.name for field in fields(Flags))
 
 
 def flags(*options: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for verbs: adds `options`, and hands them over as one `Flags`, the verb's first argument."""
+    """A decorator for verbs. It adds `options`, and passes their values as one `Flags`, the verb's first argument."""
 
     def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(verb)
         def call(**given: Any) -> Any:
-            common = {name: given.pop(name) for name in tuple(given) if name in _NAMES}
+            common = {name: given.pop(name) for name in _NAMES.intersection(given)}
             refuse_blank(common.get("limit"))
             chosen = Flags(**{name: value for name, value in common.items() if value is not None})
             if chosen.quiet and chosen.verbose:
@@ -170,15 +177,13 @@ def flags(*options: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 def refuse_blank(limit: str | None) -> None:
-    """Returns where no limit is given, or one that says something. An empty variable of a shell must not mean the whole fleet."""
+    """Raises `InvalidInput` for a blank limit: an empty shell variable must not select the whole fleet."""
     if limit is not None and not limit.strip():
-        raise InvalidInput(
-            f"the limit {limit!r} names nothing", hint="--limit all is every host, and so is no --limit at all"
-        )
+        raise InvalidInput(f"the limit {limit!r} names nothing", hint="for every host, use --limit all or no --limit")
 
 
-def before_the_verb(ctx: click.Context) -> None:
-    """Afterwards the flags that stood before the verb are the defaults of whatever verb follows."""
+def make_defaults(ctx: click.Context) -> None:
+    """Afterwards the flags given before the verb are defaults of the verb."""
     given = {
         name: value
         for name, value in ctx.params.items()

@@ -1,4 +1,4 @@
-"""Screen: what a verb says. The result goes to stdout, text or one JSON document; everything else to stderr."""
+"""Output: a verb's result on stdout, as text or one JSON document; everything else on stderr."""
 
 import sys
 from typing import Any
@@ -10,7 +10,7 @@ from .streams import OutputLost, colourful, put, say
 
 
 class Screen:
-    """Says things in the form that the flags ask for."""
+    """The output of a verb, in the form that the flags ask for."""
 
     def __init__(self, flags: Flags) -> None:
         self.json = flags.json
@@ -21,13 +21,13 @@ class Screen:
 
     @property
     def live(self) -> bool:
-        """Whether stderr is a terminal that can be painted over."""
+        """Whether stderr is a terminal whose lines can be replaced."""
         return self.colour and not self.quiet and sys.stderr.isatty()
 
     def result(self, document: Any, text: str, *, code: int = 0) -> None:
-        """Print the verb's result: `document` (what the codec knows) as JSON, or `text`. Once a verb.
+        """Print the verb's result: `document` (of types that the codec knows) as JSON, or `text`. Called once a verb.
 
-        Raises `OutputLost` where that cannot be written; where the verb ends with another `code` than 0 anyway, it is only told.
+        Raises `OutputLost` if it cannot be written. If the verb's exit `code` is not 0, this is only a warning.
         """
         if self.json:
             from nornir_upgrade.core import codec
@@ -41,21 +41,21 @@ class Screen:
             self.warn(lost.message)
 
     def note(self, text: str) -> None:
-        """Tell on stderr what is going on, unless asked to be quiet."""
+        """Print `text` on stderr, unless `--quiet`."""
         if not self.quiet:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Tell on stderr what must be known."""
+        """Print `text` on stderr, also with `--quiet`."""
         say(text, colour=None if self.colour else False)
 
     def require_consent(self) -> None:
-        """Raises `UsageError` where nobody can be asked: better before the work than after it."""
+        """Raises `UsageError` if nobody can answer a question. Called before the work, not after it."""
         if not self.yes and not sys.stdin.isatty():
-            raise click.UsageError("standard input is no terminal, so that nobody can be asked: say --yes to go ahead")
+            raise click.UsageError("standard input is no terminal, so that nobody can be asked: use --yes to go ahead")
 
     def confirm(self, question: str) -> None:
-        """Returns when the answer is yes. Raises `Abort` otherwise."""
+        """Returns if the answer is yes. Raises `Abort` otherwise."""
         if not self.yes and not click.confirm(question, default=False, err=True):
             self.warn("Not confirmed: nothing was changed.")
             raise click.Abort

@@ -1,7 +1,7 @@
-"""Progress: watchers of the journal's events. A live table on a terminal, plain lines with their time elsewhere.
+"""Progress: watchers of the journal's events. A live table on a terminal, elsewhere plain lines with their time.
 
-A watcher is told under the journal's lock, in the thread of whoever appended: it must be quick, and must never raise,
-or it would end the run that it only tells about.
+The journal calls a watcher under its lock, in the thread that appended the event. A watcher must be quick, and must not raise:
+that would end the run.
 """
 
 import time
@@ -31,32 +31,32 @@ _STATES = {
 }
 _STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "healthy": "green", "failed": "bold red"}
 _FIRST = ("failed", "running", "done", "healthy", "waiting")
-_LOUDNESS = {"step_started": 1, "gate_passed": 1, "run_opened": 1, "run_undone": 1}  # the rest is told at 0
+_VERBOSITY = {"step_started": 1, "gate_passed": 1, "run_opened": 1, "run_undone": 1}  # other events are shown at 0
 
 
 class Follower(Protocol):
     """Shows the events of one run as they happen."""
 
     def watch(self, event: Event) -> None:
-        """Take `event` in."""
+        """Show `event`."""
         ...
 
     def note(self, text: str) -> None:
-        """Tell something in between."""
+        """Show `text` between events."""
         ...
 
     def wait(self, host: str, what: str) -> None:
-        """Tell that a host waits."""
+        """Show that `host` waits for `what`."""
         ...
 
     def end(self) -> None:
-        """Afterwards the terminal is as it was found."""
+        """Afterwards the terminal is as before."""
         ...
 
 
 @contextmanager
-def following(journal: Journal, run: Run, screen: Screen) -> Iterator[Follower]:
-    """Within the block, the events of `run` are told as they happen."""
+def progress(journal: Journal, run: Run, screen: Screen) -> Iterator[Follower]:
+    """Within the block, the events of `run` are shown as they happen."""
     follower: Follower = Table(run) if screen.live else Lines(run, screen)
     with _watching(journal, run.id, follower.watch), waiting.heard_by(follower.wait):
         try:
@@ -67,44 +67,44 @@ def following(journal: Journal, run: Run, screen: Screen) -> Iterator[Follower]:
 
 @contextmanager
 def _watching(journal: Journal, run: str, watch: Callable[[Event], None]) -> Iterator[None]:
-    def told(event: Event) -> None:
+    def watcher(event: Event) -> None:
         with suppress(Exception):
             if event.run == run:
                 watch(event)
 
-    journal.watchers.append(told)
+    journal.watchers.append(watcher)
     try:
         yield
     finally:
-        journal.watchers.remove(told)
+        journal.watchers.remove(watcher)
 
 
 class Lines:
-    """One line an event: local time, host, what. By default what was done and what failed; with -v what is begun, too."""
+    """One line an event: local time, host, event. By default completed and failed steps; with -v started steps as well."""
 
     def __init__(self, run: Run, screen: Screen) -> None:
         self._run = run
         self._screen = screen
 
     def note(self, text: str) -> None:
-        """Tell something in between."""
+        """Show `text` between events."""
         self._screen.warn(text)
 
     def wait(self, host: str, what: str) -> None:
-        """Tell that a host waits, whatever else is told."""
+        """Show that `host` waits for `what`, at any verbosity."""
         self._screen.warn(f"{datetime.now().astimezone():%H:%M:%S}  {host}: waits for {one_line(what)}")
 
     def end(self) -> None:
-        """Nothing: lines stay."""
+        """Do nothing: lines stay."""
 
     def watch(self, event: Event) -> None:
-        """Tell `event`, if it is loud enough."""
-        if event.error or (not self._screen.quiet and _LOUDNESS.get(event.what, 0) <= self._screen.verbose):
+        """Show `event`, if the verbosity asks for it. Errors are always shown."""
+        if event.error or (not self._screen.quiet and _VERBOSITY.get(event.what, 0) <= self._screen.verbose):
             self._screen.warn(in_words(event, len(self._run.plan.waves)))
 
 
 def in_words(event: Event, waves: int) -> str:
-    """An event as one line: local time, host or wave, what happened."""
+    """`event` as one line: local time, host or wave, event."""
     moment = datetime.fromisoformat(event.at).astimezone().strftime("%H:%M:%S")
     what = event.what.replace("_", " ")
     if not event.host:
@@ -114,7 +114,7 @@ def in_words(event: Event, waves: int) -> str:
             else what
         )
         return f"{moment}  {what}: {one_line(event.text)}"
-    if event.what == "gate_failed":  # what is wrong says what was wanted
+    if event.what == "gate_failed":  # the error names the gate
         return f"{moment}  {event.host}: gate failed: {one_line(cause(event.error, event.host))}"
     parts = (event.host, what.removeprefix("step "), one_line(event.text), one_line(event.error))
     return f"{moment}  {': '.join(part for part in parts if part)}"
@@ -125,7 +125,7 @@ def in_words(event: Event, waves: int) -> str:
 
 @dataclass(slots=True)
 class _Row:
-    """What is known of a host: `since` is on the clock of time.monotonic."""
+    """The row of a host. `since` is a time of time.monotonic, `elapsed` is in seconds."""
 
     host: str
     wave: str = ""
@@ -136,7 +136,7 @@ class _Row:
 
 
 class Table:
-    """One line a host: wave, state, elapsed time, step in words; the busy ones first where not all fit on the screen."""
+    """One line a host: wave, state, elapsed time, step in words. If not all fit on the screen, busy hosts are first."""
 
     def __init__(self, run: Run) -> None:
         from rich.console import Console
@@ -154,22 +154,22 @@ class Table:
         self.live.start()
 
     def note(self, text: str) -> None:
-        """Tell `text` above the table."""
+        """Show `text` above the table."""
         self.live.console.print(text)
 
     def wait(self, host: str, what: str) -> None:
-        """Tell it above the table, where it stays, and in the host's row until something else happens there."""
+        """Show that `host` waits for `what`: above the table, and in the host's row until its next event."""
         if (row := self.rows.get(host)) and row.state in ("running", "waiting"):
             row.text = f"waits for {what}"
         self.note(f"{datetime.now().astimezone():%H:%M:%S}  {host}: waits for {one_line(what)}")
 
     def end(self) -> None:
-        """Afterwards the table stands as it was last, and the cursor is back; a terminal that has gone is no reason to fail."""
+        """Afterwards the table has its last state, and the cursor is visible. A closed terminal is no error."""
         with suppress(Exception):
             self.live.stop()
 
     def watch(self, event: Event) -> None:
-        """Take `event` in; the screen follows by itself."""
+        """Update the host's row. The screen is refreshed by itself."""
         row = self.rows.get(event.host)
         if row is None or event.what not in _STATES:
             return

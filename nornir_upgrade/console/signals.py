@@ -1,4 +1,4 @@
-"""Interrupt: the first Ctrl-C lets running steps finish, the second stops at once. SIGTERM and SIGHUP likewise."""
+"""Signals: the first Ctrl-C lets running steps finish, the second stops at once. SIGTERM and SIGHUP do the same."""
 
 import os
 import signal
@@ -14,28 +14,27 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(slots=True)
 class Heard:
-    """The signal that came first; 0 while none did."""
+    """The first signal; `number` is 0 before it."""
 
     number: int = 0
 
     @property
     def exit_code(self) -> int:
-        """The exit code of who was stopped by it: 130 for Ctrl-C, 143 for the others."""
+        """The exit code of a program that it stopped: 130 for Ctrl-C, 143 for the others."""
         return exit_code(self.number)
 
 
 def exit_code(number: int) -> int:
-    """130 for SIGINT, 143 for SIGTERM; SIGHUP counts as SIGTERM: whoever sent it wants us gone."""
+    """130 for SIGINT, 143 for SIGTERM. SIGHUP counts as SIGTERM: both ask the program to end."""
     return 130 if number == signal.SIGINT else 143
 
 
 @contextmanager
-def listening(first: Callable[[], None], second: Callable[[int], None]) -> Iterator[Heard]:
-    """Within the block, the first signal calls `first`, the next one `second` with the exit code that is due.
+def on_signals(first: Callable[[], None], second: Callable[[int], None]) -> Iterator[Heard]:
+    """Within the block, the first signal calls `first`, and the next one calls `second` with the exit code.
 
-    Both are called in a thread of their own: a handler in Python comes late where the main thread waits for a lock, and
-    may come while it holds one. Signals that are ignored (as under nohup) stay so. Outside of the main thread, where no
-    handler can be set, nothing is heard.
+    Both are called in a separate thread: a Python handler is late while the main thread waits for a lock, and may run while it
+    holds one. Ignored signals (as under nohup) stay ignored. Outside the main thread no handler can be set, and no signal is seen.
     """
     heard = Heard()
     if threading.current_thread() is not threading.main_thread():
@@ -62,7 +61,7 @@ def listening(first: Callable[[], None], second: Callable[[int], None]) -> Itera
 
 
 def _listen(reader: int, heard: Heard, first: Callable[[], None], second: Callable[[int], None]) -> None:
-    """Each byte is the number of a signal (signal.set_wakeup_fd); 0 ends the listening."""
+    """Each byte is the number of a signal (signal.set_wakeup_fd); 0 ends the thread."""
     while number := os.read(reader, 1)[0]:
         if number in SIGNALS and not heard.number:
             heard.number = number
@@ -72,8 +71,8 @@ def _listen(reader: int, heard: Heard, first: Callable[[], None], second: Callab
 
 
 @contextmanager
-def leaving() -> Iterator[None]:
-    """Within the block, SIGTERM and SIGHUP leave the program in an orderly way, with exit code 143."""
+def exit_on_signals() -> Iterator[None]:
+    """Within the block, SIGTERM and SIGHUP raise `SystemExit` with exit code 143."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(exit_code(number))

@@ -1,4 +1,4 @@
-"""Streams: standard input, output and error as a program finds them, which may be closed, full, or a pipe that nobody reads."""
+"""Streams: standard input, output and error, each of which may be closed, full, or a pipe without a reader."""
 
 import os
 import sys
@@ -12,15 +12,15 @@ _NAMES = ("stdin", "stdout", "stderr")
 
 
 class OutputLost(InvalidInput):
-    """What was to be said could not be written to standard output."""
+    """A result could not be written to standard output."""
 
     reference = "output-lost"
 
 
-def complete() -> None:
-    """Afterwards there are all three: one that was closed is empty, or takes what nobody wants.
+def replace_closed() -> None:
+    """Afterwards all three streams are open: a closed one is connected to /dev/null.
 
-    No file that is opened later gets its number, into which somebody's last words might then be written (open(2): the lowest).
+    Otherwise a file opened later would get its number (open(2): the lowest free one), and messages would be written into that file.
     """
     for number, name in enumerate(_NAMES):
         if getattr(sys, name) is None:
@@ -29,25 +29,25 @@ def complete() -> None:
 
 
 def colourful() -> bool:
-    """Whether colour is wanted at all (https://no-color.org); a pipe gets none in any case."""
+    """Whether the environment allows colour (https://no-color.org). A pipe never gets colour."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def say(text: str, *, colour: bool | None = None) -> None:
-    """Tell on stderr. What cannot be told there is no reason for any work to end."""
+    """Write `text` to stderr. A failed write is ignored: it must not end any work."""
     with suppress(OSError):
         click.echo(text, err=True, color=colour)
 
 
 def put(text: str, *, colour: bool | None = None, end: bool = True) -> None:
-    """Write to stdout. Raises `OutputLost`, and `BrokenPipeError` where its reader has gone."""
+    """Write `text` to stdout. Raises `OutputLost`, and `BrokenPipeError` if its reader has closed the pipe."""
     try:
         click.echo(text, color=colour, nl=end)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise lost(error) from None
+        raise output_lost(error) from None
 
 
 def put_bytes(data: bytes) -> None:
@@ -58,16 +58,16 @@ def put_bytes(data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise lost(error) from None
+        raise output_lost(error) from None
 
 
-def lost(error: OSError) -> OutputLost:
-    """The failure that `error` of a write to stdout is; afterwards nothing more is written there."""
-    abandon()
-    return OutputLost(f"standard output: {error.strerror}", hint="what was to be said there is lost")
+def output_lost(error: OSError) -> OutputLost:
+    """The failure for the `error` of a write to stdout. Afterwards nothing more is written there."""
+    close_stdout()
+    return OutputLost(f"standard output: {error.strerror}", hint="the rest of the output is lost")
 
 
-def abandon() -> None:
-    """Afterwards nothing is written to stdout any more, not even what is still on its way there when Python ends."""
+def close_stdout() -> None:
+    """Afterwards nothing is written to stdout any more, not even the buffered rest when Python ends."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

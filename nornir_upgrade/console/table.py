@@ -1,4 +1,4 @@
-"""TODO"""
+"""Table: rows as aligned columns of text."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from .text import printable
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table as text: cells on one line each, aligned, two spaces between columns; numbers to the right."""
+    """A table as text. Each row is one line, columns are two spaces apart, and integers are aligned to the right."""
     cells = [[printable(str(cell)).replace("\n", " ") for cell in row] for row in rows]
     widths = [max(len(row[number]) for row in [head, *cells]) for number in range(len(head))]
     numeric = [all(isinstance(row[number], int) for row in rows) for number in range(len(head))]

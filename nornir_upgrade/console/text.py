@@ -1,4 +1,4 @@
-"""Words from hosts, fit to be shown: secrets masked, control characters made visible."""
+"""Text: strings from hosts prepared for display. Secrets are masked, control characters are made visible."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def printable(text: str) -> str:
-    """`text` as it may go to a terminal: masked, and no control character but line feed and tab has an effect there."""
+    """`text` safe for a terminal: secrets are masked, and control characters except line feed and tab are escaped."""
     return "".join(_visible(char) for char in masked(text))
 
 
@@ -19,18 +19,18 @@ def one_line(text: str, limit: int = 0) -> str:
 
 
 def moment(at: str) -> str:
-    """A moment of the journal or of facts (UTC, ISO 8601) for people."""
+    """A moment of the journal or of facts (UTC, ISO 8601) as `YYYY-MM-DD HH:MM:SS UTC`; '' for ''."""
     return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
 
 
 def cause(error: str, host: str) -> str:
-    """A failure of the journal without its reference and the host, where both are told beside it."""
+    """A failure of the journal without its reference and the host, for a line that names both already."""
     reference, colon, rest = error.partition(": ")
     return rest.removeprefix(f"{host}: ") if colon and reference.replace("-", "").isalpha() else error
 
 
 def in_bytes(size: float) -> str:
-    """A size for people: three digits or so, and a unit."""
+    """A size in bytes for people: one decimal and a decimal unit, as `3.2 MB`."""
     unit = 0
     while size >= 1000 and unit < len(_UNITS) - 1:
         size, unit = size / 1000, unit + 1

@@ -1,4 +1,4 @@
-"""Examination: a fleet asked what the preflight judges, facts, what they do not hold, and what would be done. Only reads."""
+"""Examination: a fleet's facts, soundings and previews, and the findings of the preflight about them. Only reads."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +16,8 @@ from nornir_upgrade.finding import Finding
 from nornir_upgrade.planner import upgrade
 from nornir_upgrade.planner.repository_switch import Texts, files
 from nornir_upgrade.planner.selection import clouds, database_host, members, parts
-from nornir_upgrade.preflight import findings as preflight
 from nornir_upgrade.preflight import unreachable
-from nornir_upgrade.preflight.findings import Soundings, in_order
+from nornir_upgrade.preflight.findings import Soundings, findings, in_order
 from nornir_upgrade.preflight.host import of_sources
 from nornir_upgrade.preflight.probe import databases
 from nornir_upgrade.runner.session import ask_all
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Previews = dict[str, dict[str, Transaction]]
-Tell = Callable[[str], None]
+Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found. `previews` is None where findings kept us from asking for them. `texts`: source files to be rewritten."""
+    """An examined fleet. `previews` is None if a finding blocked them. `texts`: the source files that a scenario rewrites."""
 
     facts: dict[str, HostFacts]
     soundings: Soundings
@@ -43,55 +42,54 @@ class Examined:
     texts: Texts
 
 
-def examine(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | None = None) -> Examined:
-    """Everything about the fleet that a plan wants to know; `state` is where the controller keeps what it is told.
+def examine(fleet: "NornirFleet", scenario: Scenario, note: Note, state: Path | None = None) -> Examined:
+    """All that a plan needs from the fleet. `state` is the directory of the controller's own state.
 
     Raises `Unreachable`, and what previews refuse.
     """
-    return _Examination(fleet, scenario, tell, state).whole()
+    return _Examination(fleet, scenario, note, state).whole()
 
 
-def look(fleet: "NornirFleet", scenario: Scenario, tell: Tell, state: Path | None = None) -> Examined:
-    """As `examine`, and what hosts fail in are findings among the others."""
-    return _Examination(fleet, scenario, tell, state, forgiving=True).whole()
+def examine_forgiving(fleet: "NornirFleet", scenario: Scenario, note: Note, state: Path | None = None) -> Examined:
+    """As `examine`, but a host that fails is a finding among the others."""
+    return _Examination(fleet, scenario, note, state, forgiving=True).whole()
 
 
-def sound(
+def take_soundings(
     fleet: "NornirFleet", scenario: Scenario, facts: Mapping[str, HostFacts], state: Path | None = None
 ) -> tuple[Soundings, tuple[Finding, ...]]:
-    """What facts do not hold, of the hosts that there are facts of, and the findings that hosts failed in."""
+    """The soundings of the hosts in `facts`, and a finding for each host that failed."""
     examination = _Examination(fleet, scenario, lambda _: None, state, forgiving=True)
-    return examination.soundings(facts), tuple(examination.found)
+    return examination.soundings(facts), tuple(examination.failures)
 
 
 @dataclass(slots=True)
 class _Examination:
-    """One examination under way. Failures of hosts are raised, or, where it is `forgiving`, findings."""
+    """One examination. The failure of a host is raised; if `forgiving`, it becomes one of `failures`."""
 
     fleet: "NornirFleet"
     scenario: Scenario
-    tell: Tell
+    note: Note
     state: Path | None
     forgiving: bool = False
-    found: list[Finding] = field(default_factory=list)
+    failures: list[Finding] = field(default_factory=list)
 
     def whole(self) -> Examined:
-        names = self._concerned()
-        self.tell(f"Gathering facts from {len(names)} hosts")
+        names = self._concerned_hosts()
+        self.note(f"Gathering facts from {len(names)} hosts")
         facts = self._ask(names, gather)
         soundings = self.soundings(facts)
         early = self._findings(facts, None, soundings)
-        if any(one.word == "blocking" and one.key not in unreachable.LOST for one in early):
+        if any(finding.word == "blocking" and finding.key not in unreachable.LOST for finding in early):
             return Examined(facts, soundings, early, None, {})
         previews = self._previews(facts, texts := self._texts(facts))
-        findings = self._findings(facts, previews, soundings, texts)
-        return Examined(facts, soundings, findings, previews, texts)
+        return Examined(facts, soundings, self._findings(facts, previews, soundings, texts), previews, texts)
 
-    def _concerned(self) -> tuple[str, ...]:
-        """The hosts in scope that a stage of the scenario is about, or whose databases it dumps."""
+    def _concerned_hosts(self) -> tuple[str, ...]:
+        """The selected hosts that are in a stage of the scenario, or whose databases it dumps."""
         groups = [group for stage in self.scenario.stages for group in stage.groups]
-        meant = members((*groups, *self.scenario.database_groups), self.fleet.inventory)
-        return tuple(name for name in self.fleet.names if name in meant)
+        concerned = members((*groups, *self.scenario.database_groups), self.fleet.inventory)
+        return tuple(name for name in self.fleet.names if name in concerned)
 
     def soundings(self, facts: Mapping[str, HostFacts]) -> Soundings:
         hosts, defaults = self.fleet.inventory, self.scenario.defaults_file
@@ -105,22 +103,22 @@ class _Examination:
         return Soundings(self._ask(tuple(facts), ask), _room(self.state) if self.state else None)
 
     def _texts(self, facts: Mapping[str, HostFacts]) -> Texts:
-        """The source files whose suites the scenario changes, of the hosts that have a part in it."""
+        """The source files whose suites the scenario changes, for each host that a stage selects."""
         inventory = self.fleet.inventory
-        due = {one.host for stage in self.scenario.stages for one in parts(stage, inventory, facts)}
-        families = {one.family for one in self.scenario.repositories if one.rewrites}
-        paths = {name: files(self.scenario, facts[name]) for name in due if facts[name].os.family in families}
+        selected = {part.host for stage in self.scenario.stages for part in parts(stage, inventory, facts)}
+        families = {repositories.family for repositories in self.scenario.repositories if repositories.rewrites}
+        paths = {name: files(self.scenario, facts[name]) for name in selected if facts[name].os.family in families}
 
         def ask(host: Host) -> dict[str, str]:
-            found = host.read_many(paths[host.name]) if paths[host.name] else {}
-            return {path: _text(host.name, path, data) for path, data in found.items()}
+            contents = host.read_many(paths[host.name]) if paths[host.name] else {}
+            return {path: _text(host.name, path, data) for path, data in contents.items()}
 
         return self._ask(tuple(name for name in facts if name in paths), ask)
 
     def _previews(self, facts: dict[str, HostFacts], texts: Texts) -> Previews:
         requests = upgrade.requests(self.scenario, self.fleet.inventory, facts, texts)
         if requests:
-            self.tell(f"Asking {len(requests)} package managers what they would do")
+            self.note(f"Asking {len(requests)} package managers what they would do")
 
         def ask(host: Host) -> dict[str, Transaction]:
             request = requests[host.name]
@@ -135,38 +133,38 @@ class _Examination:
         soundings: Soundings,
         texts: Texts | None = None,
     ) -> tuple[Finding, ...]:
-        """Without all hosts, what is said of the fleet as a whole would be wrong."""
-        found = list(preflight.findings(self.scenario, self.fleet.inventory, facts, previews, soundings))
-        found += of_sources(self.scenario, facts, texts or {})
-        whole = facts.keys() == set(self._concerned())
-        return in_order([*self.found, *(one for one in found if one.host or whole)])
+        """Findings about the fleet as a whole are left out unless all hosts have answered: they could be wrong."""
+        preflight = list(findings(self.scenario, self.fleet.inventory, facts, previews, soundings))
+        preflight += of_sources(self.scenario, facts, texts or {})
+        whole = facts.keys() == set(self._concerned_hosts())
+        return in_order([*self.failures, *(finding for finding in preflight if finding.host or whole)])
 
     def _ask(
         self, names: Sequence[str], question: Callable[[Host], T], facts: Mapping[str, HostFacts] | None = None
     ) -> dict[str, T]:
         if not self.forgiving:
             return ask_all(self.fleet, names, question)
-        found: dict[str, T] = {}
+        answers: dict[str, T] = {}
         for name, answer in (self.fleet.each(names, question) if names else {}).items():
             if not isinstance(answer, Exception):
-                found[name] = answer
+                answers[name] = answer
             else:
-                self.found.append(_finding(name, answer, facts))
-        return found
+                self.failures.append(_finding(name, answer, facts))
+        return answers
 
 
 def _finding(host: str, failure: Exception, facts: Mapping[str, HostFacts] | None) -> Finding:
-    """Raises `failure` where it is no finding."""
+    """Raises `failure` if no finding describes it."""
     if isinstance(failure, Unreachable | HostUnreadable | DiskFull):
         return unreachable.of_lost(host, failure)
-    found = unreachable.of_preview(facts[host], failure) if facts and isinstance(failure, Failure) else None
-    if not found:
+    finding = unreachable.of_preview(facts[host], failure) if facts and isinstance(failure, Failure) else None
+    if not finding:
         raise failure
-    return found
+    return finding
 
 
 def _text(host: str, path: str, data: bytes) -> str:
-    """Raises `InvalidInput` where the file is no UTF-8, as all that a plan holds must be."""
+    """Raises `InvalidInput` if the file is not UTF-8: every text in a plan is."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -174,9 +172,9 @@ def _text(host: str, path: str, data: bytes) -> str:
 
 
 def _room(directory: Path) -> Room:
-    """What is free where `directory` is, or will be."""
-    there = next(path for path in (directory, *directory.parents) if path.exists())
-    found = os.statvfs(there)
-    mount = next(path for path in (there, *there.parents) if path.is_mount() or path == path.parent)
-    inodes = found.f_favail if found.f_files else None
-    return Room(str(directory), str(mount), found.f_bavail * found.f_frsize, inodes)
+    """The free bytes and inodes of the file system that holds `directory`, or will hold it."""
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    stat = os.statvfs(existing)
+    mount = next(path for path in (existing, *existing.parents) if path.is_mount() or path == path.parent)
+    inodes = stat.f_favail if stat.f_files else None
+    return Room(str(directory), str(mount), stat.f_bavail * stat.f_frsize, inodes)

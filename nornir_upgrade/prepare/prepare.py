@@ -1,4 +1,4 @@
-"""Preparation: from a scenario and a fleet to a plan, with what the preflight found on the way. Only reads."""
+"""Preparation: a scenario's plan for a fleet, with the findings of the preflight. Only reads."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from nornir_upgrade.finding import Finding
 from nornir_upgrade.planner import upgrade
 from nornir_upgrade.scenario.model import Scenario
 
-from .gather import Examined, examine, look
+from .gather import Examined, examine, examine_forgiving
 
 if TYPE_CHECKING:
     from nornir_upgrade.core.inventory.fleet import NornirFleet
@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a scenario means for a fleet as it is. `plan` is None while a finding blocks."""
+    """A plan, made of a scenario or saved, with the facts and findings behind it. `plan` is None while a finding blocks.
 
-    scenario: Scenario
+    `scenario` is None for a saved plan whose scenario no longer exists.
+    """
+
+    scenario: Scenario | None
     facts: dict[str, HostFacts]
     findings: tuple[Finding, ...]
     plan: Plan | None
 
     def allowed(self) -> Plan:
-        """The plan. Raises `Blocked` naming every finding that stands in its way."""
+        """The plan. Raises `Blocked` naming every blocking finding."""
         if self.plan is None:
             raise Blocked(
                 "the preflight found what must be mended first\n" + findings_in_text(blocking(self.findings)),
@@ -40,49 +43,50 @@ class Prepared:
 
 
 def prepare(
-    fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
+    fleet: "NornirFleet", scenario: Scenario, note: Callable[[str], None], state: Path | None = None
 ) -> Prepared:
-    """Gather facts, look for what stands in the way, ask each host's package manager what it would do, and plan.
+    """Gather facts, run the preflight, ask each host's package manager for a preview, and plan.
 
-    `state` is the directory of the controller's own state. Raises `Unreachable`, and whatever previews and planner refuse.
+    `state` is the directory of the controller's own state. Raises `Unreachable`, and what previews and the planner refuse.
     """
-    return _prepared(fleet, scenario, examine(fleet, scenario, tell, state))
+    return _prepared(fleet, scenario, examine(fleet, scenario, note, state))
 
 
-def check(
-    fleet: "NornirFleet", scenario: Scenario, tell: Callable[[str], None], state: Path | None = None
-) -> tuple[Finding, ...]:
-    """What `prepare` finds, and what it is refused as well. Raises what the planner refuses."""
-    return _prepared(fleet, scenario, look(fleet, scenario, tell, state)).findings
+def prepare_forgiving(
+    fleet: "NornirFleet", scenario: Scenario, note: Callable[[str], None], state: Path | None = None
+) -> Prepared:
+    """As `prepare`, but a host that fails is a finding among the others. Raises what the planner refuses."""
+    return _prepared(fleet, scenario, examine_forgiving(fleet, scenario, note, state))
 
 
-def _prepared(fleet: "NornirFleet", scenario: Scenario, found: Examined) -> Prepared:
-    if found.previews is None or blocking(found.findings):
-        return Prepared(scenario, found.facts, found.findings, None)
-    plan = upgrade.plan_upgrade(scenario, fleet.inventory, found.facts, found.previews, found.texts)
-    return Prepared(scenario, found.facts, found.findings, plan)
+def _prepared(fleet: "NornirFleet", scenario: Scenario, examined: Examined) -> Prepared:
+    if examined.previews is None or blocking(examined.findings):
+        return Prepared(scenario, examined.facts, examined.findings, None)
+    plan = upgrade.plan_upgrade(scenario, fleet.inventory, examined.facts, examined.previews, examined.texts)
+    return Prepared(scenario, examined.facts, examined.findings, plan)
 
 
 def blocking(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those that must be mended before anything is touched."""
-    return tuple(one for one in findings if one.word == "blocking")
+    """The findings that must be resolved before a run."""
+    return tuple(finding for finding in findings if finding.word == "blocking")
 
 
 def advisory(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those that one may go past."""
-    return tuple(one for one in findings if one.word == "advisory")
+    """The findings that may be accepted."""
+    return tuple(finding for finding in findings if finding.word == "advisory")
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """How many of each severity there are."""
-    waived = sum(1 for one in findings if one.waived)
+    """The number of findings of each severity."""
+    waived = sum(1 for finding in findings if finding.waived)
     counts = f"{len(blocking(findings))} blocking, {len(advisory(findings))} advisory"
     return f"{counts}, {waived} waived" if waived else counts
 
 
 def findings_in_text(findings: Iterable[Finding]) -> str:
-    """Findings as people read them, a paragraph each."""
+    """Findings for people, a paragraph each."""
     return "\n".join(
-        f"{one.word}: {one.host or 'fleet'}: {printable(one.text)} [{one.key}]\n{indent(printable(one.remedy), ' ' * 4)}"
-        for one in findings
+        f"{finding.word}: {finding.host or 'fleet'}: {printable(finding.text)} [{finding.key}]\n"
+        f"{indent(printable(finding.remedy), ' ' * 4)}"
+        for finding in findings
     )

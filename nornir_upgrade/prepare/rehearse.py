@@ -1,7 +1,7 @@
-"""Rehearsing: the package transactions of a plan, carried out on a throw-away layer of each host before the host is touched.
+"""Rehearsal: the package transactions of a plan, run on a throw-away layer of each host before the host is changed.
 
-The steps are the plan's own, and so are the commands that they run: a layer is used as the host itself. Only repositories and packages
-are rehearsed: no service runs there, no database, and no configuration of the plan is written.
+A layer takes the place of its host: the steps and commands are those of the plan. Only repositories and packages are rehearsed.
+On a layer no service and no database runs, and the plan's configuration is not written.
 """
 
 import os
@@ -37,7 +37,7 @@ _WITHOUT = "or leave --rehearse out"
 
 @dataclass(frozen=True, slots=True)
 class HostRehearsal:
-    """What is rehearsed on a host: `steps` in the plan's order, and `back` whether they are undone afterwards; `why` not, else."""
+    """The `steps` to rehearse on a host, in the plan's order. With `back` they are undone afterwards; else `why` says why not."""
 
     steps: tuple[Step, ...]
     back: bool = True
@@ -50,7 +50,7 @@ class HostRehearsal:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What came of it on a host: how many packages changed, or what stands against the plan."""
+    """The result on a host: the number of changed `packages`, or a `finding` that blocks the plan."""
 
     host: str
     packages: int = 0
@@ -62,52 +62,56 @@ class Rehearsal:
         if self.finding:
             return f"{self.host}: {self.finding.text}"
         ways = " forward and back" if self.back else ""
-        told = f"{self.host}: rehearsed: {self.packages} packages{ways}, 0 problems"
-        return told + (f"; {self.why}" if self.why else "")
+        result = f"{self.host}: rehearsed: {self.packages} packages{ways}, 0 problems"
+        return result + (f"; {self.why}" if self.why else "")
 
 
-def parts(plan: Plan, forward_only: Mapping[str, str] | None = None) -> dict[str, HostRehearsal]:
-    """What is to be rehearsed, by host: every host whose packages `plan` changes. `forward_only`: on which hosts the way back is not
-    rehearsed, and why."""
+def host_rehearsals(plan: Plan, forward_only: Mapping[str, str] | None = None) -> dict[str, HostRehearsal]:
+    """The rehearsal of every host whose packages `plan` changes.
+
+    `forward_only`: the hosts on which the way back is not rehearsed, with the reason.
+    """
     steps: dict[str, list[Step]] = {}
     for _, host, step in plan.steps():
         if isinstance(step, SetRepository | SetPackages):
             steps.setdefault(host, []).append(step)
-    only = forward_only or {}
-    changing = {host: found for host, found in steps.items() if any(isinstance(one, SetPackages) for one in found)}
-    return {host: HostRehearsal(tuple(found), host not in only, only.get(host, "")) for host, found in changing.items()}
+    reasons = forward_only or {}
+    return {
+        host: HostRehearsal(tuple(its), host not in reasons, reasons.get(host, ""))
+        for host, its in steps.items()
+        if any(isinstance(step, SetPackages) for step in its)
+    }
 
 
 def without_way_back(proofs: Iterable[Reversibility], *, keeping: bool = True) -> dict[str, str]:
-    """On which hosts the way back is not rehearsed, and why. `keeping`: what it needs of old packages was kept by now."""
-    found = {
-        one.host: "the way back was not rehearsed: there is none" for one in proofs if one.verdict == "no way back"
-    }
+    """The hosts on which the way back is not rehearsed, with the reason. `keeping`: the old packages that it needs are kept."""
+    none = "the way back was not rehearsed: there is none"
+    reasons = {proof.host: none for proof in proofs if proof.verdict == "no way back"}
     if not keeping:
         later = "the way back was not rehearsed: a run keeps old packages for it first"
-        found |= {one.host: later for one in proofs if one.to_keep}
-    return found
+        reasons |= {proof.host: later for proof in proofs if proof.to_keep}
+    return reasons
 
 
 def rehearse_or_refuse(
     fleet: "NornirFleet", plan: Plan, store: Store, screen: Screen, *, forward_only: Mapping[str, str] | None = None
 ) -> None:
-    """Returns when every host whose packages `plan` changes has rehearsed it, and tells of each. Nothing of it is left on a host.
+    """Afterwards every host whose packages `plan` changes has rehearsed it, and each result is on stderr. No layer is left.
 
-    Raises `Blocked` naming what was found, `Unreachable`, and `SystemExit` for a signal.
+    Raises `Blocked` naming every finding, `Unreachable`, and `SystemExit` for a signal.
     """
-    due = parts(plan, forward_only)
-    found = rehearse(fleet, due, store, screen) if due else ()
-    for one in found:
-        if not one.finding:
-            screen.note(str(one))
-    _refuse_problems(found)
+    due = host_rehearsals(plan, forward_only)
+    results = rehearse(fleet, due, store, screen) if due else ()
+    for result in results:
+        if not result.finding:
+            screen.note(str(result))
+    _refuse_findings(results)
 
 
 def rehearse(
     fleet: "NornirFleet", due: Mapping[str, HostRehearsal], store: Store, screen: Screen
 ) -> tuple[Rehearsal, ...]:
-    """What the rehearsal on each host came to. The first signal ends all of them, the second this process."""
+    """The result of each host in `due`. The first signal ends all rehearsals, the second ends this process."""
     screen.note(
         f"Rehearsing on throw-away layers of {len(due)} hosts: packages only; no service or database runs there"
     )
@@ -115,27 +119,29 @@ def rehearse(
 
     def stop() -> None:
         stopping.set()
-        screen.warn("Stopping the rehearsal: its layers are removed. Once more leaves them to end by themselves.")
+        screen.warn(
+            "Stopping the rehearsal and removing its layers. A second signal leaves the layers to end by themselves."
+        )
         fleet.each(names, layer.clear)
 
-    with signals.listening(stop, os._exit) as heard:
+    with signals.on_signals(stop, os._exit) as heard:
         answers = fleet.each(names, lambda host: _Stage(due[host.name], store, stopping).rehearse(host))
     if heard.number:
         raise SystemExit(heard.exit_code)
-    return tuple(_answered(answer) for answer in answers.values())
+    return tuple(_result(answer) for answer in answers.values())
 
 
-def _refuse_problems(found: Iterable[Rehearsal]) -> None:
+def _refuse_findings(results: Iterable[Rehearsal]) -> None:
     lines = [
-        f"{one.word}: {one.host}: {printable(one.text)} [{one.key}]\n    {printable(one.remedy)}"
-        for one in (rehearsal.finding for rehearsal in found)
-        if one
+        f"{finding.word}: {finding.host}: {printable(finding.text)} [{finding.key}]\n    {printable(finding.remedy)}"
+        for finding in (result.finding for result in results)
+        if finding
     ]
     if lines:
         raise Blocked("the rehearsal found what must be mended first\n" + "\n".join(lines), hint="nothing was changed")
 
 
-def _answered(answer: Rehearsal | Exception) -> Rehearsal:
+def _result(answer: Rehearsal | Exception) -> Rehearsal:
     if isinstance(answer, Exception):
         raise answer
     return answer
@@ -143,9 +149,9 @@ def _answered(answer: Rehearsal | Exception) -> Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """One host's part, rehearsed until it is done or `stopping` is set."""
+    """The rehearsal of one host. It ends early if `stopping` is set."""
 
-    part: HostRehearsal
+    due: HostRehearsal
     store: Store
     stopping: threading.Event
 
@@ -155,52 +161,50 @@ class _Stage:
         self._family.quieten(host)
         try:
             ground = layer.survey(host)
-            need = _need(self.part, ground, self._present(host))
+            need = _bytes_needed(self.due, ground, self._present(host))
             places = layer_plan.roomy(ground.places, need)
             if not places:
                 return _impossible(host, _too_little(ground, need))
             with layer.opened(host, ground, places) as stage:
-                return self._carried_out(stage)
+                return self._run_steps(stage)
         except InvalidInput as refusal:
             return _impossible(host, refusal.message)
 
-    def _carried_out(self, stage: Layer) -> Rehearsal:
-        """There, and back. The first step that fails ends it."""
+    def _run_steps(self, stage: Layer) -> Rehearsal:
+        """The result of the steps, forward and back. The first step that fails ends it."""
         before, audit = self._present(stage), self._family.audit(stage)
         way = "forward"
         try:
-            undo = [self._done(step, stage) for step in self.part.steps]
+            undo = [self._apply(step, stage) for step in self.due.steps]
             changed = _differing(before, self._present(stage))
-            if self.part.back:
+            if self.due.back:
                 way = "back"
-                for was in reversed(undo):
-                    if was:
-                        self._done(was, stage)
-                _compare(before, self._present(stage))
-            _whole(audit, self._family.audit(stage))
+                for step in filter(None, reversed(undo)):
+                    self._apply(step, stage)
+                _refuse_differing(before, self._present(stage))
+            _refuse_broken(audit, self._family.audit(stage))
         except (Unreachable, TimedOut):
             raise
         except Failure as failure:
             return _failed(stage, way, failure)
-        return Rehearsal(stage.name, len(changed), self.part.back, self.part.why)
+        return Rehearsal(stage.name, len(changed), self.due.back, self.due.why)
 
-    def _done(self, step: Step, stage: Layer) -> Step | None:
-        """What undoes `step`, which was done as the engine would. What is downloaded comes over the network; maintainer scripts have
-        none."""
+    def _apply(self, step: Step, stage: Layer) -> Step | None:
+        """The undo of `step`. Afterwards `step` is applied as by the engine; only downloads have a network, maintainer scripts not."""
         if self.stopping.is_set():
             raise InvalidInput("the rehearsal was interrupted")
-        undo = step.observe(stage, self.store)
+        before = step.observe(stage, self.store)
         if isinstance(step, SetPackages):
             prefetch(stage.online(), self.store, step.family, step.want, downgrade=step.downgrade)
             with cut_off(stage, step.family):
                 step.apply(stage, self.store)
         else:
             step.apply(stage.online(), self.store)
-        return undo
+        return before
 
     @property
     def _family(self) -> Family:
-        return family_of(self.part.family)
+        return family_of(self.due.family)
 
     def _present(self, host: Host) -> tuple[Package, ...]:
         manager = self._family.manager
@@ -208,28 +212,28 @@ class _Stage:
 
 
 def _too_little(ground: Ground, need: int) -> str:
-    most = max(ground.places, key=lambda one: one.free)
-    return f"too little room: by estimate {in_bytes(need)} are needed, {most} has {in_bytes(most.free)} free"
+    largest = max(ground.places, key=lambda place: place.free)
+    return f"too little room: by estimate {in_bytes(need)} are needed, {largest} has {in_bytes(largest.free)} free"
 
 
-def _need(part: HostRehearsal, ground: Ground, present: Sequence[Package]) -> int:
-    named = {(one.name, one.arch) for step in part.steps if isinstance(step, SetPackages) for one in step.want}
-    there = {(one.name, one.arch) for one in present if one.unpacked}
-    return layer_plan.needed(named & there, len(named - there), ground.sizes)
+def _bytes_needed(due: HostRehearsal, ground: Ground, present: Sequence[Package]) -> int:
+    wanted = {(want.name, want.arch) for step in due.steps if isinstance(step, SetPackages) for want in step.want}
+    unpacked = {(package.name, package.arch) for package in present if package.unpacked}
+    return layer_plan.needed(wanted & unpacked, len(wanted - unpacked), ground.sizes)
 
 
-def _compare(before: Sequence[Package], after: Sequence[Package]) -> None:
-    if left := _differing(before, after):
-        raise StateDiffers(f"afterwards these packages are not as before: {some(left)}")
+def _refuse_differing(before: Sequence[Package], after: Sequence[Package]) -> None:
+    if differing := _differing(before, after):
+        raise StateDiffers(f"afterwards these packages are not as before: {some(differing)}")
 
 
-def _whole(before: str, after: str) -> None:
+def _refuse_broken(before: str, after: str) -> None:
     if after and after != before:
         raise StateDiffers(f"afterwards packages are not whole: {after}")
 
 
 def _differing(before: Sequence[Package], after: Sequence[Package]) -> list[str]:
-    """The packages that are not in both alike."""
+    """The packages that differ between `before` and `after`."""
     then, now = by_key(before), by_key(after)
     return sorted(str(key) for key in then.keys() | now.keys() if then.get(key) != now.get(key))
 

@@ -1,4 +1,4 @@
-"""Proving: the questions of the proof put to the hosts. Changes nothing anywhere."""
+"""Proof of the way back: the questions of `planner.reversibility`, put to the hosts. Changes nothing."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -22,44 +22,46 @@ def prove(
     plan: Plan,
     facts: Mapping[str, HostFacts],
     escrow: Escrow,
-    tell: Callable[[str], None],
+    note: Callable[[str], None],
     *,
     keeping: bool,
 ) -> tuple[Reversibility, ...]:
-    """The verdict on every host whose packages `plan` changes. One round trip a host. `keeping`: the run keeps what is to be had
-    before it changes anything.
+    """The proof for every host whose packages `plan` changes, in one round trip a host.
 
-    Raises `Unreachable`, and `Unobtainable` where a host cannot fetch an index.
+    `keeping`: before its first change the run keeps the old packages that can be obtained.
+    Raises `Unreachable`, and `Unobtainable` if a host cannot fetch an index.
     """
     asked = questions(plan, facts)
     if asked:
-        tell(f"Asking {len(asked)} package managers for the way back")
+        note(f"Asking {len(asked)} package managers for the way back")
 
     def ask(host: Host) -> Rehearsed:
-        one = asked[host.name]
-        return rehearse(host, one.family, one.repositories, one.present, one.after, one.want)
+        question = asked[host.name]
+        return rehearse(host, question.family, question.repositories, question.present, question.after, question.want)
 
-    said = ask_all(fleet, tuple(asked), ask)
-    due = {file for name, one in asked.items() for file in unoffered(one, said[name])}
-    kept = _kept(fleet, escrow, due) if due else {}
-    obtainable = _obtainable(facts) if keeping and due else frozenset()
-    return tuple(judge(name, one, said[name], kept, obtainable) for name, one in asked.items())
+    answers = ask_all(fleet, tuple(asked), ask)
+    files = {file for name, question in asked.items() for file in unoffered(question, answers[name])}
+    kept = _kept(fleet, escrow, files) if files else {}
+    obtainable = _obtainable(facts) if keeping and files else frozenset()
+    return tuple(judge(name, question, answers[name], kept, obtainable) for name, question in asked.items())
 
 
 def _kept(fleet: "NornirFleet", escrow: Escrow, files: Iterable[PackageFile]) -> dict[PackageFile, Kept]:
-    """What is kept of `files` undamaged: here, or on a host."""
-    found = {file: kept for file in files if (kept := escrow.find(file))}
-    away = {
-        kept.digest for file, kept in found.items() if escrow.holders.of(kept.digest) and not escrow.has_whole(file)
+    """Those of `files` that are kept undamaged, on the controller or on a host."""
+    kept_files = {file: kept for file in files if (kept := escrow.find(file))}
+    on_hosts = {
+        kept.digest
+        for file, kept in kept_files.items()
+        if escrow.holders.of(kept.digest) and not escrow.has_whole(file)
     }
-    there = set().union(*whole(fleet, fleet.names, escrow, away).values()) if away else set()
-    return {file: kept for file, kept in found.items() if kept.digest in there or escrow.has_whole(file)}
+    undamaged = set().union(*whole(fleet, fleet.names, escrow, on_hosts).values()) if on_hosts else set()
+    return {file: kept for file, kept in kept_files.items() if kept.digest in undamaged or escrow.has_whole(file)}
 
 
 def _obtainable(facts: Mapping[str, HostFacts]) -> frozenset[PackageFile]:
-    """What is wholly installed somewhere can be had: at worst its file is made anew there."""
+    """The files of all installed packages. If a file can be fetched nowhere, a host rebuilds it from the installed package."""
     return frozenset(
         file
-        for one in facts.values()
-        for file in files_of(one.os.family, (package for package in one.packages if not package.interrupted))
+        for host in facts.values()
+        for file in files_of(host.os.family, (package for package in host.packages if not package.interrupted))
     )

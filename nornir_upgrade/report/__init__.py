@@ -1,4 +1,4 @@
-"""report: a plan or a run as people read it. Pure.
+"""report: a plan or a run in the form for people. Pure.
 
 In: plans, runs, facts. Out: text, tables, one HTML page.
 `runner` and the command lines import it.

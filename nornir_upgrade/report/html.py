@@ -1,4 +1,4 @@
-"""Report: a run as one HTML page that needs no other file, for people who were not there. Pure."""
+"""HTML report: a run as one page that needs no other file, for people who did not watch the run. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from nornir_upgrade.console.text import moment, one_line, printable
 from nornir_upgrade.core.run import Event, Run, StepPosition
 from nornir_upgrade.core.step import Step
 
-from .packages import named, packages_of
+from .packages import count_changes, packages_of
 from .prior_state import before_in_text
-from .summary import Recap, aim, recap
+from .summary import Recap, origin_in_words, recap_of
 
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """One step in words: what was wanted, what was there before, how it ended, and how many seconds it took (None: unknown)."""
+    """One step in words: its `want`, the state before, the result, and its seconds (None: unknown)."""
 
     host: str
     wanted: str
@@ -30,7 +30,7 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """One gate: what had to hold, and whether it did in the end."""
+    """One gate: its condition, and whether it held in the end."""
 
     host: str
     wanted: str
@@ -50,7 +50,7 @@ class WaveRows:
 
 
 def render(run: Run, config: Path, runs: Iterable[Run] = ()) -> str:
-    """The page. Everything that came from hosts is escaped, and passwords in it are masked."""
+    """The page. Text from hosts is escaped, and passwords in it are masked."""
     environment = Environment(
         loader=PackageLoader("nornir_upgrade.report", "templates"),
         autoescape=True,
@@ -60,24 +60,24 @@ def render(run: Run, config: Path, runs: Iterable[Run] = ()) -> str:
     )
     environment.filters["duration"] = duration
     environment.filters["moment"] = moment
-    found = recap(run, config, runs)
-    page = environment.get_template("report.html.j2")
+    recap = recap_of(run, config, runs)
+    template = environment.get_template("report.html.j2")
     packages = packages_of(run)
-    return page.render(
-        run=found,
-        waves=rows(run),
-        seconds=_length(found),
-        comment=one_line(found.comment),
+    return template.render(
+        run=recap,
+        waves=wave_rows(run),
+        seconds=_length(recap),
+        comment=one_line(recap.comment),
         packages=packages,
-        aim=aim(found),
-        counts=named(packages),
+        origin=origin_in_words(recap),
+        counts=count_changes(packages),
     )
 
 
-def rows(run: Run) -> tuple[WaveRows, ...]:
-    """Every wave of the plan, whether it was reached or not."""
-    summary = recap(run, Path()).waves
-    found = []
+def wave_rows(run: Run) -> tuple[WaveRows, ...]:
+    """Every wave of the plan, started or not."""
+    recaps = recap_of(run, Path()).waves
+    waves = []
     for number, wave in enumerate(run.plan.waves):
         steps = tuple(
             _step(run, StepPosition(number, work.host, index), step)
@@ -85,15 +85,15 @@ def rows(run: Run) -> tuple[WaveRows, ...]:
             for index, step in enumerate(work.steps)
         )
         gates = tuple(_gate(run, number, work.host, gate) for work in wave.gates for gate in work.steps)
-        state = summary[number].state
+        state = recaps[number].state
         if run.status == "undone" and state != "waiting":
             state = "undone"
-        found.append(WaveRows(wave.name, state, summary[number].done, steps, tuple(filter(None, gates))))
-    return tuple(found)
+        waves.append(WaveRows(wave.name, state, recaps[number].done, steps, tuple(filter(None, gates))))
+    return tuple(waves)
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 03 min`; '' for None."""
+    """Seconds for people: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 03 min`; '' for None."""
     if seconds is None:
         return ""
     if seconds < 10:
@@ -124,7 +124,7 @@ def _step(run: Run, place: StepPosition, step: Step) -> StepRow:
 
 
 def _before(run: Run, place: StepPosition, step: Step) -> str:
-    """What was true before, in words."""
+    """The state before the step, in words; '' for a capture, and for a step that was not started."""
     before = run.started.get(place)
     if before is None or step.capture:
         return ""
@@ -132,7 +132,7 @@ def _before(run: Run, place: StepPosition, step: Step) -> str:
 
 
 def _gate(run: Run, number: int, host: str, gate: Step) -> GateRow | None:
-    """The last verdict on a gate; None where it was never asked."""
+    """The last verdict on a gate; None if it was never checked."""
     verdicts: list[Event] = [
         e
         for e in run.events
@@ -145,15 +145,15 @@ def _gate(run: Run, number: int, host: str, gate: Step) -> GateRow | None:
 
 
 def _seconds(events: list[Event]) -> float | None:
-    """From the last beginning to the last end: what an interruption lay between is no work."""
-    begun = [event.at for event in events if event.what == "step_started"]
-    if not begun:
+    """The seconds from the last start to the last end. The time before a resume is not counted."""
+    started = [event.at for event in events if event.what == "step_started"]
+    if not started:
         return None
-    return _between(begun[-1], events[-1].at)
+    return _between(started[-1], events[-1].at)
 
 
-def _length(found: Recap) -> float | None:
-    return _between(found.opened, found.ended) if found.ended else None
+def _length(recap: Recap) -> float | None:
+    return _between(recap.opened, recap.ended) if recap.ended else None
 
 
 def _between(begin: str, end: str) -> float:

@@ -1,4 +1,4 @@
-"""What a run did to packages, for its report: every package with its versions, hosts that share a list told of once. Pure."""
+"""Packages: the changes of a run to packages, for its report. Hosts with the same list share it. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _LEFT = "its configuration"
 
 @dataclass(frozen=True, slots=True)
 class PackageRow:
-    """One package: its versions before and after, `not installed` where it was or is not, and what was done."""
+    """One package: its versions before and after (`not installed` if it is absent), and the kind of change."""
 
     name: str
     arch: str
@@ -24,7 +24,7 @@ class PackageRow:
 
 @dataclass(frozen=True, slots=True)
 class PackageRows:
-    """The packages of hosts that share the list. `done`: all steps that change them came to their end."""
+    """The packages of hosts that share the list. `done`: all steps that change them are done."""
 
     hosts: tuple[str, ...]
     rows: tuple[PackageRow, ...]
@@ -32,7 +32,7 @@ class PackageRows:
 
 
 def packages_of(run: Run) -> tuple[PackageRows, ...]:
-    """Every package whose version or presence the steps that were begun changed, or were to change."""
+    """Every package whose version or presence differs before and after the started steps, which may have failed."""
     lists: dict[tuple[tuple[PackageRow, ...], bool], list[str]] = {}
     for host in run.plan.hosts:
         places = [place for place in run.started if place.host == host and isinstance(run.step_at(place), SetPackages)]
@@ -43,18 +43,18 @@ def packages_of(run: Run) -> tuple[PackageRows, ...]:
 
 
 def _rows(run: Run, places: Iterable[StepPosition]) -> tuple[PackageRow, ...]:
-    """The packages of one host: the first step that touches one says what it was, the last one what it is."""
+    """The packages of one host. The first step with a package has its old version, the last step its new version."""
     old: dict[tuple[str, str], PackageWant] = {}
     new: dict[tuple[str, str], PackageWant] = {}
     for place in places:
         step, before = run.step_at(place), run.started[place]
-        for one in before.want if isinstance(before, SetPackages) else ():
-            old.setdefault((one.name, one.arch), one)
-        for one in step.want if isinstance(step, SetPackages) else ():
-            new[one.name, one.arch] = one
+        for want in before.want if isinstance(before, SetPackages) else ():
+            old.setdefault((want.name, want.arch), want)
+        for want in step.want if isinstance(step, SetPackages) else ():
+            new[want.name, want.arch] = want
     family = next((step.family for place in places if isinstance(step := run.step_at(place), SetPackages)), "deb")
-    found = (_row(key, old.get(key), new.get(key), family) for key in sorted(old.keys() | new.keys()))
-    return tuple(row for row in found if row.old != row.new)
+    rows = (_row(key, old.get(key), new.get(key), family) for key in sorted(old.keys() | new.keys()))
+    return tuple(row for row in rows if row.old != row.new)
 
 
 def _row(key: tuple[str, str], old: PackageWant | None, new: PackageWant | None, family: str) -> PackageRow:
@@ -62,10 +62,10 @@ def _row(key: tuple[str, str], old: PackageWant | None, new: PackageWant | None,
     return PackageRow(*key, before, after, _what(before, after, new, family))
 
 
-def _state(one: PackageWant | None) -> str:
-    if one is None or one.goal == "absent":
+def _state(want: PackageWant | None) -> str:
+    if want is None or want.goal == "absent":
         return _ABSENT
-    return one.version if one.goal == "installed" else _LEFT
+    return want.version if want.goal == "installed" else _LEFT
 
 
 def _what(before: str, after: str, new: PackageWant | None, family: str) -> str:
@@ -74,10 +74,10 @@ def _what(before: str, after: str, new: PackageWant | None, family: str) -> str:
     return "installed" if before in (_ABSENT, _LEFT) else "changed"
 
 
-def named(groups: Iterable[PackageRows]) -> Mapping[str, int]:
-    """How many packages of each kind of change there are, over all hosts."""
-    count: dict[str, int] = {}
+def count_changes(groups: Iterable[PackageRows]) -> Mapping[str, int]:
+    """The number of packages of each kind of change, over all hosts."""
+    counts: dict[str, int] = {}
     for group in groups:
         for row in group.rows:
-            count[row.what] = count.get(row.what, 0) + len(group.hosts)
-    return count
+            counts[row.what] = counts.get(row.what, 0) + len(group.hosts)
+    return counts

@@ -1,4 +1,4 @@
-"""A plan as people read it: a summary first, then wave by wave what will be true, hosts that share it together. Pure."""
+"""Plan text: a plan for people. First a summary, then each wave with its steps; hosts with the same steps share them. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,14 +24,16 @@ from nornir_upgrade.steps.state import CaptureState
 _HOSTS_SHOWN = 8
 _NO_RETURN = "!"
 _OF_WAVES = {preparation_wave.NAME: (preparation_wave.OUTAGE, preparation_wave.WAY_BACK)}
-"""The words for waves that are no stage's."""
+"""Outage and way back of waves that belong to no stage."""
 _OPEN_UNTIL = "as long as the run is in the journal, and what it needs from escrow is kept"
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the summary counts. `families`: the hosts of each family. Packages are counted on each host; `databases` are dumped,
-    and `migrated` after that."""
+    """The numbers of the summary. `families`: hosts of each family. A package counts once for each host.
+
+    `databases` counts those dumped, `migrated` those migrated after that.
+    """
 
     hosts: int
     families: Mapping[str, int]
@@ -45,7 +47,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class StepOutline:
-    """A step in words. `symbol`: `+` comes, `-` goes, `~` changes, a blank where nothing does, `!` at a point of no return."""
+    """A step in words. `symbol`: `+` adds, `-` removes, `~` changes, a blank changes nothing, `!` is a point of no return."""
 
     symbol: str
     kind: str
@@ -55,8 +57,8 @@ class StepOutline:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """Hosts for which a wave means the same, with their steps, and in words what must be true before the next wave."""
+class HostGroup:
+    """Hosts with the same `steps` in a wave, and their `gates` in words: the conditions for the next wave."""
 
     hosts: tuple[str, ...]
     steps: tuple[StepOutline, ...]
@@ -65,17 +67,17 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class WaveOutline:
-    """A wave. `outage` and `way_back` are the stage's words for it, if it is of one."""
+    """A wave. `outage` and `way_back` are the texts of its stage, '' for a wave without one."""
 
     name: str
     outage: str
     way_back: str
-    groups: tuple[Shared, ...]
+    groups: tuple[HostGroup, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """Hosts with the same way back. `kept` (`bytes` in all) and `to_keep` are the package files that it needs from escrow, in words."""
+    """Hosts with the same way back. It needs the package files `kept` in escrow (`bytes` in all), and those still `to_keep`."""
 
     hosts: tuple[str, ...]
     verdict: Verdict
@@ -88,7 +90,7 @@ class WayBack:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A plan in words and numbers; through the codec it is the document of `-o json`. `open_until` is how long the ways back are."""
+    """A plan in words and numbers; the codec makes the document of `-o json` of it. `open_until`: how long the ways back exist."""
 
     direction: str
     origin: str
@@ -98,27 +100,29 @@ class Outline:
     open_until: str = ""
 
 
-def outline(
+def outline_of(
     plan: Plan, facts: Mapping[str, HostFacts], scenario: Scenario | None = None, proofs: Iterable[Reversibility] = ()
 ) -> Outline:
-    """`plan` in words. `facts`, of when it was made, tell old versions from new ones; `scenario` what is out meanwhile; `proofs` the
-    way back."""
+    """`plan` in words. Old versions are those of `facts`, outages those of `scenario`, and ways back those of `proofs`.
+
+    `facts` are those that the plan was made of.
+    """
     waves = tuple(_wave(wave, facts, scenario) for wave in plan.waves)
     ways = _ways_back(proofs)
     return Outline(plan.direction, plan.origin, _totals(plan, waves, facts), waves, ways, _OPEN_UNTIL if ways else "")
 
 
-def summary(found: Outline) -> str:
-    """One line: how many of what."""
-    if not found.waves:
+def summary(outline: Outline) -> str:
+    """The totals in one line."""
+    if not outline.waves:
         return "Plan: nothing to do."
-    totals = found.totals
+    totals = outline.totals
     families = ", ".join(f"{count} {family}" for family, count in totals.families.items())
     parts = [
         families if len(totals.families) > 1 else "",
         f"{totals.upgrade} packages to upgrade, {totals.install} to install, {totals.remove} to remove",
         f"{totals.databases} databases dumped, {totals.migrated} migrated" if totals.databases else "",
-        f"{len(found.waves)} waves",
+        f"{len(outline.waves)} waves",
         f"{totals.points_of_no_return} POINTS OF NO RETURN"
         if totals.points_of_no_return
         else "every step can be undone",
@@ -126,22 +130,22 @@ def summary(found: Outline) -> str:
     return f"Plan: {totals.hosts} hosts: " + "; ".join(part for part in parts if part)
 
 
-def text(found: Outline, full: bool = False) -> str:
-    """The plan to be read. `full`: every host by itself, every package on a line of its own, every gate."""
-    lines = [summary(found)]
-    told: dict[tuple[str, tuple[StepOutline, ...]], str] = {}
-    for number, wave in enumerate(found.waves, 1):
-        lines += ["", f"wave {number}/{len(found.waves)}  {printable(wave.name)}"]
+def plan_in_text(outline: Outline, full: bool = False) -> str:
+    """The plan as text. With `full`, every host, package and gate has its own lines."""
+    lines = [summary(outline)]
+    shown: dict[tuple[str, tuple[StepOutline, ...]], str] = {}
+    for number, wave in enumerate(outline.waves, 1):
+        lines += ["", f"wave {number}/{len(outline.waves)}  {printable(wave.name)}"]
         stage = wave.name.replace(":", " ").partition(" ")[0]
-        if wave.outage and not any(key[0] == stage for key in told):
+        if wave.outage and not any(key[0] == stage for key in shown):
             lines += [f"    outage:   {printable(wave.outage)}", f"    way back: {printable(wave.way_back)}"]
         for group in wave.groups if not full else _each(wave.groups):
-            same = told.setdefault((stage, group.steps), group.hosts[0])
+            same = shown.setdefault((stage, group.steps), group.hosts[0])
             if same in group.hosts or full:
                 lines += _group(group, full)
             else:
                 lines.append(f"  {_hosts(group.hosts, full)}: the same as {same}")
-    return "\n".join((*lines, *_way_back_in_text(found, full)))
+    return "\n".join((*lines, *_way_back_in_text(outline, full)))
 
 
 # ---------------------------------------------------------------------- Plan -> Outline
@@ -154,7 +158,7 @@ def _wave(wave: Wave, facts: Mapping[str, HostFacts], scenario: Scenario | None)
     for work in wave.work:
         steps = tuple(_step(step, facts.get(work.host)) for step in work.steps)
         shared.setdefault((steps, gates.get(work.host, ())), []).append(work.host)
-    groups = tuple(Shared(tuple(hosts), steps, checks) for (steps, checks), hosts in shared.items())
+    groups = tuple(HostGroup(tuple(hosts), steps, checks) for (steps, checks), hosts in shared.items())
     outage, way_back = (stage.outage, stage.way_back) if stage else _OF_WAVES.get(wave.name, ("", ""))
     return WaveOutline(wave.name, outage, way_back, groups)
 
@@ -203,21 +207,21 @@ def _totals(plan: Plan, waves: Iterable[WaveOutline], facts: Mapping[str, HostFa
 
 
 def _ways_back(proofs: Iterable[Reversibility]) -> tuple[WayBack, ...]:
-    """Those that are the same together, what cannot go back first."""
+    """Hosts with the same proof share a way back. Hosts without a way back are first."""
     shared: dict[Reversibility, list[str]] = {}
-    for one in proofs:
-        shared.setdefault(replace(one, host=""), []).append(one.host)
+    for proof in proofs:
+        shared.setdefault(replace(proof, host=""), []).append(proof.host)
     ways = (
         WayBack(
             tuple(hosts),
-            one.verdict,
-            one.changes,
-            tuple(map(str, one.kept)),
-            tuple(map(str, one.to_keep)),
-            one.bytes,
-            one.reasons,
+            proof.verdict,
+            proof.changes,
+            tuple(map(str, proof.kept)),
+            tuple(map(str, proof.to_keep)),
+            proof.bytes,
+            proof.reasons,
         )
-        for one, hosts in shared.items()
+        for proof, hosts in shared.items()
     )
     return tuple(sorted(ways, key=lambda way: way.verdict))
 
@@ -225,31 +229,31 @@ def _ways_back(proofs: Iterable[Reversibility]) -> tuple[WayBack, ...]:
 # ---------------------------------------------------------------------- Outline -> text
 
 
-def _way_back_in_text(found: Outline, full: bool) -> Iterator[str]:
-    if not found.ways_back:
+def _way_back_in_text(outline: Outline, full: bool) -> Iterator[str]:
+    if not outline.ways_back:
         return
-    yield from ("", f"way back  (open {found.open_until})")
+    yield from ("", f"way back  (open {outline.open_until})")
     alike: dict[tuple[object, ...], list[WayBack]] = {}
-    for way in found.ways_back:
+    for way in outline.ways_back:
         alike.setdefault((way.verdict, way.reasons, way.kept, way.to_keep), []).append(way)
     for ways in alike.values():
-        one = ways[0]
+        first = ways[0]
         hosts = _hosts([host for way in ways for host in way.hosts], full)
-        yield f"  {hosts}: {one.verdict.upper() if one.reasons else one.verdict}"
-        yield from (f"    {printable(reason.text)}" for reason in one.reasons)
-        if one.kept:
-            yield f"    in escrow, {in_bytes(one.bytes)}: {', '.join(one.kept)}"
-        if one.to_keep:
-            yield f"    kept by the run before it changes anything: {', '.join(one.to_keep)}"
+        yield f"  {hosts}: {first.verdict.upper() if first.reasons else first.verdict}"
+        yield from (f"    {printable(reason.text)}" for reason in first.reasons)
+        if first.kept:
+            yield f"    in escrow, {in_bytes(first.bytes)}: {', '.join(first.kept)}"
+        if first.to_keep:
+            yield f"    kept by the run before it changes anything: {', '.join(first.to_keep)}"
 
 
-def _each(groups: Iterable[Shared]) -> Iterator[Shared]:
+def _each(groups: Iterable[HostGroup]) -> Iterator[HostGroup]:
     for group in groups:
         for host in group.hosts:
-            yield Shared((host,), group.steps, group.gates)
+            yield HostGroup((host,), group.steps, group.gates)
 
 
-def _group(group: Shared, full: bool) -> Iterator[str]:
+def _group(group: HostGroup, full: bool) -> Iterator[str]:
     yield f"  {_hosts(group.hosts, full)}"
     for step in group.steps:
         if step.changes:
@@ -266,11 +270,11 @@ def _group(group: Shared, full: bool) -> Iterator[str]:
 
 
 def _packages(changes: Sequence[PackageChange], full: bool) -> Iterator[str]:
-    """Packages that go from the same version to the same version stand together."""
-    together: dict[tuple[str, str], list[str]] = {}
+    """Packages with the same old and new version share a line, unless `full`."""
+    grouped: dict[tuple[str, str], list[str]] = {}
     for change in changes:
-        together.setdefault((change.old, change.new), []).append(change.name)
-    for (old, new), names in together.items():
+        grouped.setdefault((change.old, change.new), []).append(change.name)
+    for (old, new), names in grouped.items():
         symbol = "~" if old and new else "+" if new else "-"
         versions = f"{old} -> {new}" if old and new else old or new
         listed = names if full else [", ".join(names)]

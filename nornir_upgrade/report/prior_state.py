@@ -1,4 +1,4 @@
-"""What was true before a step, in words of its own: a step says what it wants, which reads like an order."""
+"""Prior state: the state before a step, in words. The description of a step itself reads like an order."""
 
 from nornir_upgrade.console.text import printable
 from nornir_upgrade.core.packaging.model import PackageWant
@@ -11,7 +11,7 @@ from nornir_upgrade.steps.services import ServiceWant, SetServices
 
 
 def before_in_text(before: Step) -> str:
-    """The state that `before` wants."""
+    """The state that `before` wants, in words."""
     match before:
         case SetPackages():
             return _packages(before.want)
@@ -28,11 +28,11 @@ def before_in_text(before: Step) -> str:
 
 
 def _packages(want: tuple[PackageWant, ...]) -> str:
-    there = sum(one.goal == "installed" for one in want)
-    return f"{there} packages in their old versions, {len(want) - there} not installed: see Packages"
+    installed = sum(package.goal == "installed" for package in want)
+    return f"{installed} packages in their old versions, {len(want) - installed} not installed: see Packages"
 
 
-def _service(one: ServiceWant) -> str:
+def _service(service: ServiceWant) -> str:
     words = {True: ("running", "enabled"), False: ("stopped", "disabled"), None: ("", "")}
-    said = [word for word in (words[one.active][0], words[one.enabled][1]) if word]
-    return f"{one.name} {' and '.join(said)}".strip()
+    states = [word for word in (words[service.active][0], words[service.enabled][1]) if word]
+    return f"{service.name} {' and '.join(states)}".strip()

@@ -1,4 +1,4 @@
-"""Recap: how a run stands, host by host, and the exact commands that go on from there and back. Pure."""
+"""Summary: the recap of a run, host by host, and the exact commands that continue or undo it. Pure."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ _NO_ANSWER = ("unreachable:", "connection-lost:")
 
 @dataclass(frozen=True, slots=True)
 class HostRecap:
-    """One host's steps and gates by how they ended.
+    """The numbers of one host's steps and gates, by result.
 
-    `ok` held already, or only looked; `changed` the host; `failed` and `unreachable` are failures that still stand;
-    `skipped` was never begun; `undone` was taken back by a later run.
+    `ok` held already, or only read; `changed` changed the host; `failed` and `unreachable` are failures not resolved since;
+    `skipped` were never started; `undone` were undone by a later run.
     """
 
     host: str
@@ -32,7 +32,7 @@ class HostRecap:
 
 @dataclass(frozen=True, slots=True)
 class NextCommands:
-    """The exact commands that go on from where a run stands, and that go back; '' where there is none."""
+    """The exact commands that continue a run (`go_on`) and that undo it (`go_back`); '' if there is none."""
 
     go_on: str = ""
     go_back: str = ""
@@ -40,7 +40,7 @@ class NextCommands:
 
 @dataclass(frozen=True, slots=True)
 class WaveRecap:
-    """One wave: `done` of its `steps` steps are; `state` is `done`, `begun` or `waiting`."""
+    """One wave: `done` of its `steps` steps are done. `state` is `done`, `begun` or `waiting`."""
 
     name: str
     state: str
@@ -50,7 +50,7 @@ class WaveRecap:
 
 @dataclass(frozen=True, slots=True)
 class FailureRecap:
-    """A failure that still stands; `step` is the step or gate in words, '' where it came before any. Secrets are masked."""
+    """A failure not resolved since. `step` is the step or gate in words, '' for a failure before any step. Secrets are masked."""
 
     host: str
     wave: str
@@ -60,12 +60,12 @@ class FailureRecap:
 
 @dataclass(frozen=True, slots=True)
 class Recap:
-    """A run at a glance. `opened` and `ended` are UTC, ISO 8601; `ending` is the last end in a word, '' while it runs (or died).
+    """A run at a glance.
 
-    `author` opened it; `verdict` is what was found at its end, and `remedy` what to do where that is not as it should be.
-
-    `undone_by` is the run that took it back, `not_reached` are the hosts on which nothing was begun and nothing failed. No resume gets
-    past `drifted` hosts. `at_work` is the controller that is at it now.
+    `opened` and `ended` are UTC, ISO 8601. `ending` is the last end in a word, '' while the run is executed, or after a crash.
+    `author` opened the run. `verdict` is the result of the comparison at its end, `remedy` the advice if something differs.
+    `undone_by` is the run that has undone it. `not_reached` are the hosts on which no step was started and none failed.
+    `drifted` hosts make every resume fail. `at_work` is the controller that executes the run now.
     """
 
     run: str
@@ -90,11 +90,11 @@ class Recap:
     at_work: str = ""
 
 
-def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
-    """How `run` stands; `runs` are all runs, among which those that undo it are found."""
+def recap_of(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
+    """The recap of `run`. `runs` are all runs; those that undo `run` are among them."""
     ended = next((event for event in reversed(run.events) if event.what == "run_ended"), None)
     if ended and any(event.seq > ended.seq and event.what != "run_undone" for event in run.events):
-        ended = None  # it was resumed, and goes on
+        ended = None  # it was resumed since
     return Recap(
         run=run.id,
         direction=run.plan.direction,
@@ -113,22 +113,22 @@ def recap(run: Run, config: Path, runs: Iterable[Run] = ()) -> Recap:
         hosts=tuple(_host(run, host) for host in run.plan.hosts),
         failures=tuple(_failure(run, event) for event in sorted(run.failures, key=lambda event: event.seq)),
         not_reached=_not_reached(run),
-        ways=ways_out(run, config, runs),
+        ways=next_commands(run, config, runs),
         drifted=drifted(run),
     )
 
 
 def _remedy(run: Run, config: Path) -> str:
-    look = quote(["rollback", "diff", run.plan.origin, *_where(config)])
-    return f"see what differs: {look}; mend it by hand, or go back once more: {_anew(run, config)}"
+    diff = quote(["rollback", "diff", run.plan.origin, *_config_flag(config)])
+    return f"see what differs: {diff}; mend it by hand, or go back once more: {_rollback_again(run, config)}"
 
 
-def _anew(run: Run, config: Path) -> str:
-    """The command that goes back to the same snapshot from what is true by then."""
-    return quote(["rollback", "apply", "--snapshot", run.plan.origin, *_where(config)])
+def _rollback_again(run: Run, config: Path) -> str:
+    """The command that goes back to the same snapshot from the state of that time."""
+    return quote(["rollback", "apply", "--snapshot", run.plan.origin, *_config_flag(config)])
 
 
-def _where(config: Path) -> list[str]:
+def _config_flag(config: Path) -> list[str]:
     return [] if config == Path(DEFAULT_CONFIG) else ["-c", str(config)]
 
 
@@ -151,43 +151,43 @@ def _not_reached(run: Run) -> tuple[str, ...]:
     return tuple(host for host in run.plan.hosts if host not in begun)
 
 
-def aim(run: Recap) -> str:
-    """What the run is of or leads to, in words that tell a snapshot's id from a run's."""
+def origin_in_words(recap: Recap) -> str:
+    """The scenario of the run, the run that it undoes, or the snapshot that it leads to; the ids of the latter two are named so."""
     words = {"forward": "", "unwind": "run ", "rollback": "to snapshot "}
-    return f"{words.get(run.direction, '')}{run.origin}"
+    return f"{words.get(recap.direction, '')}{recap.origin}"
 
 
 def unfinished(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """The runs that are in the way of a new one, oldest first."""
+    """The open runs, oldest first. They block a new run."""
     return tuple(run for run in runs if run.status == "open")
 
 
 def drifted(run: Run) -> tuple[str, ...]:
-    """The hosts that are no longer in the state that the plan was made for: going on ends there again."""
+    """The hosts whose packages have changed since the plan was made. A resume fails on them again."""
     return tuple(dict.fromkeys(event.host for event in run.failures if event.error.startswith(_DRIFT)))
 
 
 def undoing(run: Run, runs: Iterable[Run]) -> Run | None:
-    """The latest open run that takes `run` back, and has begun to."""
-    children = [one for one in runs if one.parent == run.id and one.status == "open" and one.started]
+    """The latest open run that undoes `run` and has started a step; None if there is none."""
+    children = [child for child in runs if child.parent == run.id and child.status == "open" and child.started]
     return children[-1] if children else None
 
 
-def ways_out(run: Run, config: Path, runs: Iterable[Run] = ()) -> NextCommands:
-    """What to type next. A run that is being undone, and an undoing, can only go on in that direction.
+def next_commands(run: Run, config: Path, runs: Iterable[Run] = ()) -> NextCommands:
+    """The commands to type next. A run that is being undone, and its undoing, can only continue in that direction.
 
-    A way back to a snapshot can be begun anew as well, which closes the one that was cut off.
+    A way back to a snapshot can also be started again, which closes the interrupted one.
     """
     if run.status != "open":
         return NextCommands()
     child = undoing(run, runs)
     forward = run.plan.direction == "forward" and child is None
-    consent = _passing(run) if forward else ()
+    consent = _hosts_to_consent(run) if forward else ()
     go_on = "" if forward and drifted(run) else _command("resume", child or run, config, consent)
     if forward:
-        return NextCommands(go_on, _command("unwind", run, config, _passed(run)))
+        return NextCommands(go_on, _command("unwind", run, config, _hosts_without_way_back(run)))
     back = child or run
-    return NextCommands(go_on, _anew(back, config) if back.plan.direction == "rollback" else "")
+    return NextCommands(go_on, _rollback_again(back, config) if back.plan.direction == "rollback" else "")
 
 
 def _host(run: Run, host: str) -> HostRecap:
@@ -199,23 +199,23 @@ def _host(run: Run, host: str) -> HostRecap:
         for index in range(len(work.steps))
     }
     done = places & run.done
-    standing = [event for event in run.failures if event.host == host]
-    silent = sum(event.error.startswith(_NO_ANSWER) for event in standing)
+    failures = [event for event in run.failures if event.host == host]
+    unreachable = sum(event.error.startswith(_NO_ANSWER) for event in failures)
     undone = len(places & run.started.keys()) if run.status == "undone" else 0
     changed = 0 if undone else sum(_changes(run, place) for place in done)
     return HostRecap(
         host,
         ok=0 if undone else len(done) - changed + _gates_passed(run, host),
         changed=changed,
-        failed=len(standing) - silent,
-        unreachable=silent,
-        skipped=len(places - run.started.keys() - {_place(event) for event in standing}),
+        failed=len(failures) - unreachable,
+        unreachable=unreachable,
+        skipped=len(places - run.started.keys() - {_place(event) for event in failures}),
         undone=undone,
     )
 
 
 def _changes(run: Run, place: StepPosition) -> bool:
-    """A capture only looks; a step whose present state was what it wants changed nothing."""
+    """Whether the step changed its host. A capture only reads; a step changes nothing if its `want` held before."""
     step = run.step_at(place)
     return not step.capture and run.started.get(place) != step
 
@@ -228,8 +228,8 @@ def _place(event: Event) -> StepPosition:
     return StepPosition(event.wave, event.host, event.index)
 
 
-def _passing(run: Run) -> tuple[str, ...]:
-    """The hosts on which points of no return are still to be passed: going on needs consent for them."""
+def _hosts_to_consent(run: Run) -> tuple[str, ...]:
+    """The hosts with points of no return ahead. To continue, the run needs consent for them."""
     hosts = {}
     for number, wave in enumerate(run.plan.waves):
         for work in wave.work:
@@ -239,8 +239,8 @@ def _passing(run: Run) -> tuple[str, ...]:
     return tuple(hosts)
 
 
-def _passed(run: Run) -> tuple[str, ...]:
-    """The hosts on which something was begun that has no way back: going back leaves it as it is, with consent."""
+def _hosts_without_way_back(run: Run) -> tuple[str, ...]:
+    """The hosts on which a step without way back was started. With consent, the undoing leaves that step as it is."""
     captures, hosts = run.captures, {}
     for place, before in run.started.items():
         step = run.step_at(place)
@@ -251,7 +251,7 @@ def _passed(run: Run) -> tuple[str, ...]:
 
 
 def _command(verb: str, run: Run, config: Path, consent: Collection[str]) -> str:
-    argv = ["nornir-upgrade", verb, run.id, *_where(config)]
+    argv = ["nornir-upgrade", verb, run.id, *_config_flag(config)]
     for host in consent:
         argv += ["--accept-no-way-back", host]
     return quote(argv)

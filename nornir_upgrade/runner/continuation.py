@@ -1,4 +1,7 @@
-"""Joined: what another program of this distribution does with a run of its own kind. It says so by an entry point."""
+"""Continuation: the function with which another program of this distribution continues runs of its own direction.
+
+The program registers it as an entry point.
+"""
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -10,13 +13,13 @@ from nornir_upgrade.core.run import Run
 from .session import Session
 
 GROUP = "nornir_upgrade.going_on"
-GoOn = Callable[[Session, Run, Flags, Screen], int]
-"""Carries out what is left of a run, tells how it stands, and returns the exit code."""
+Continuation = Callable[[Session, Run, Flags, Screen], int]
+"""Executes the remaining steps of a run, prints its recap, and returns the exit code."""
 
 
-def going_on(run: Run) -> GoOn | None:
-    """What goes on with a run of this direction; `None` where nobody said that they do."""
-    for one in entry_points(group=GROUP, name=run.plan.direction):
-        found: GoOn = one.load()
-        return found
+def continuation(run: Run) -> Continuation | None:
+    """The continuation of runs of this direction; None if no program registered one."""
+    for entry_point in entry_points(group=GROUP, name=run.plan.direction):
+        continue_run: Continuation = entry_point.load()
+        return continue_run
     return None

@@ -1,4 +1,4 @@
-"""Execution: a run carried out before the eyes of a person or a script, and how it ended. For both command lines."""
+"""Execution: a run executed with progress on stderr, and its result on stdout. For both command lines."""
 
 import os
 import sys
@@ -16,37 +16,38 @@ from nornir_upgrade.core.facts.gather import package_digest
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run, unwind
-from nornir_upgrade.report.summary import Recap, recap
-from nornir_upgrade.report.summary_text import recap_in_text, ways_in_text
+from nornir_upgrade.report.summary import Recap, recap_of
+from nornir_upgrade.report.summary_text import commands_in_text, recap_in_text
 
 from .keep import mend_copies
 from .session import Session
-from .spare_data import Spared, spared
+from .spare_data import SparedData, spare_data
 
 _SECONDS_TO_JOURNAL = 5.0
 _STOPPING = (
-    "Stopping: no further step is begun. The steps that are under way end first, and the run can be resumed or unwound.\n"
-    "Ctrl-C once more stops at once: what runs on the hosts then runs on there, and is found again by resume."
+    "Stopping: no further step is started. Running steps end first; then the run can be resumed or unwound.\n"
+    "A second Ctrl-C stops at once: jobs continue to run on the hosts, and `resume` follows them."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How carrying out a run ended; `signal_code` is the exit code due to a signal, 0 without one."""
+    """The end of an execution. `signal_code` is the exit code due to a signal, 0 without one."""
 
     outcome: Outcome
     signal_code: int = 0
 
 
-def carry_out(
+def execute_run(
     session: Session, run: Run, policy: Policy, screen: Screen, judge: Callable[[], Verdict] | None = None
 ) -> Ended:
-    """Execute what is left of `run`, with progress on stderr; the first signal stops it after the steps that are under way.
+    """Execute the remaining steps of `run`, with progress on stderr.
 
-    A second signal journals what was interrupted and ends this process. `judge` is as `execute` has it.
+    The first signal stops the run after the running steps. The second journals the interrupted steps and ends this process.
+    `judge` is passed to `engine.execute`.
     """
     mend_copies(session, run.plan)
-    with progress.following(session.journal, run, screen) as follower:
+    with progress.progress(session.journal, run, screen) as follower:
 
         def first() -> None:
             policy.stopping.set()
@@ -57,7 +58,7 @@ def carry_out(
             follower.end()
             _stop_at_once(session, run.id, screen, code)
 
-        with signals.listening(first, second) as heard:
+        with signals.on_signals(first, second) as heard:
             outcome = _execute(session, run, policy, screen, judge)
     return Ended(outcome, heard.exit_code if heard.number and not outcome.succeeded else 0)
 
@@ -65,75 +66,75 @@ def carry_out(
 def _execute(
     session: Session, run: Run, policy: Policy, screen: Screen, judge: Callable[[], Verdict] | None
 ) -> Outcome:
-    """As the engine does; where that ends in no orderly way, the ways on and back are told all the same."""
+    """As the engine. If it raises, the next commands are shown all the same."""
     try:
         return execute(run, session.fleet, session.journal, session.store, policy, package_digest, judge)
     except Exception:
         with suppress(Exception):
-            screen.warn(ways_in_text(_found(session, run.id)))
+            screen.warn(commands_in_text(_recap(session, run.id)))
         raise
 
 
 def go_forward(session: Session, run: Run, policy: Policy, screen: Screen, *, or_unwind: bool = False) -> int:
-    """Carry `run` out, undo it if it failed and `or_unwind`, tell how it stands; returns the exit code."""
-    with ways_told(session, run.id, screen):
+    """Execute `run`, and undo it if it failed and `or_unwind`. Its recap is on stdout. Returns the exit code."""
+    with show_commands_on_interrupt(session, run.id, screen):
         return _go_forward(session, run, policy, screen, or_unwind)
 
 
 @contextmanager
-def ways_told(session: Session, name: str, screen: Screen) -> Iterator[None]:
-    """Where the block is interrupted, the ways on and back of the run `name` are told: also after its last step has ended."""
+def show_commands_on_interrupt(session: Session, name: str, screen: Screen) -> Iterator[None]:
+    """If the block is interrupted, the next commands of the run `name` are shown, also after its last step has ended."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
         with suppress(Exception):
-            if ways := ways_in_text(_found(session, name)):
-                screen.warn(ways)
+            if commands := commands_in_text(_recap(session, name)):
+                screen.warn(commands)
         raise
 
 
 def _go_forward(session: Session, run: Run, policy: Policy, screen: Screen, or_unwind: bool) -> int:
-    ended = carry_out(session, run, policy, screen)
+    ended = execute_run(session, run, policy, screen)
     if ended.outcome.succeeded:
         return _conclude(session, run.id, screen, 0)
     if ended.signal_code or not (or_unwind and ended.outcome.failed):
         return _conclude(session, run.id, screen, ended.signal_code or RunStopped.exit_code)
     screen.note(f"Run {run.id} failed. Undoing it.")
     try:
-        planned = plan_undoing(session, run.id)
+        spared = plan_undoing(session, run.id)
     except Irreversible as error:
         screen.warn(f"It cannot be undone: {error.message}")
         return _conclude(session, run.id, screen, RunStopped.exit_code)
-    for line in planned.lines:
+    for line in spared.lines:
         screen.warn(line)
-    undoing = open_undoing(session.journal, run.id, planned.plan)
-    back = carry_out(session, undoing, Policy(max_fail=0), screen)
-    if back.outcome.succeeded:
+    undoing = open_undoing(session.journal, run.id, spared.plan)
+    undone = execute_run(session, undoing, Policy(max_fail=0), screen)
+    if undone.outcome.succeeded:
         mark_undone(session.journal, undoing)
-    done = Unwound.exit_code if back.outcome.succeeded else UndoFailed.exit_code
-    return _conclude(session, run.id, screen, back.signal_code or done, undoing.id)
+    exit_code = Unwound.exit_code if undone.outcome.succeeded else UndoFailed.exit_code
+    return _conclude(session, run.id, screen, undone.signal_code or exit_code, undoing.id)
 
 
 def go_back(session: Session, undoing: Run, screen: Screen) -> int:
-    """Carry out a run that takes another back, on every host whatever fails on one; returns the exit code.
+    """Execute a run that undoes another. A host that fails does not stop the others. Returns the exit code.
 
-    One that leads to a snapshot is not compared with it here, so that it never counts as good.
+    A run that leads to a snapshot never counts as good here, because nothing compares it with the snapshot.
     """
-    with ways_told(session, undoing.id, screen):
+    with show_commands_on_interrupt(session, undoing.id, screen):
         return _go_back(session, undoing, screen)
 
 
 def _go_back(session: Session, undoing: Run, screen: Screen) -> int:
-    ended = carry_out(session, undoing, Policy(max_fail=0), screen, _unseen if _compares(undoing) else None)
+    ended = execute_run(session, undoing, Policy(max_fail=0), screen, _unseen if _compares(undoing) else None)
     good = ended.outcome.succeeded and not _compares(undoing)
     if good:
         mark_undone(session.journal, undoing)
-    done = 0 if good else UndoFailed.exit_code
-    return _conclude(session, undoing.id, screen, ended.signal_code or done)
+    exit_code = 0 if good else UndoFailed.exit_code
+    return _conclude(session, undoing.id, screen, ended.signal_code or exit_code)
 
 
 def _compares(run: Run) -> bool:
-    """Whether it is one of those whose end is held against a snapshot, which only `rollback` can."""
+    """Whether the end of `run` must be compared with a snapshot, which only `rollback` can do."""
     return run.plan.direction == "rollback"
 
 
@@ -141,53 +142,53 @@ def _unseen() -> Verdict:
     return Verdict(False, "not compared with the snapshot")
 
 
-def plan_undoing(session: Session, run: str, consent: frozenset[str] = frozenset()) -> Spared:
-    """What undoes `run`, and keeps the data of what it takes away. Raises `Irreversible`."""
-    return spared(session.fleet, unwind(session.journal.run(run), consent=consent))
+def plan_undoing(session: Session, run: str, consent: frozenset[str] = frozenset()) -> SparedData:
+    """The plan that undoes `run`, and keeps the data of the packages that it removes. Raises `Irreversible`."""
+    return spare_data(session.fleet, unwind(session.journal.run(run), consent=consent))
 
 
 def open_undoing(journal: Journal, run: str, plan: Plan, comment: str = "") -> Run:
-    """Afterwards the run that undoes `run` by `plan` is open, not begun."""
+    """The opened run of `plan`, which undoes the run `run`. No step is started."""
     return journal.open_run(plan, parent=run, comment=comment)
 
 
 def mark_undone(journal: Journal, run: Run) -> None:
-    """Afterwards the run that `run` took back counts as undone."""
+    """Afterwards the run that `run` has undone counts as undone."""
     if run.parent and journal.run(run.parent).status != "undone":
         journal.append(run.parent, "run_undone", text=run.id)
 
 
 def _conclude(session: Session, name: str, screen: Screen, code: int, undoing: str = "") -> int:
-    """Print how the run stands: the recap is the result; the ways on and back go to stderr, where nobody can miss them."""
-    found = [_found(session, one) for one in (name, undoing) if one]
-    document = codec.to_builtins(found[0]) | {"exit_code": code}
+    """Print the recap of the run as the result, and the next commands on stderr. Returns `code`."""
+    recaps = [_recap(session, run) for run in (name, undoing) if run]
+    document = codec.to_builtins(recaps[0]) | {"exit_code": code}
     if undoing:
-        document["undoing"] = codec.to_builtins(found[1])
+        document["undoing"] = codec.to_builtins(recaps[1])
     try:
-        screen.result(document, "\n\n".join(recap_in_text(one) for one in found), code=code)
+        screen.result(document, "\n\n".join(recap_in_text(recap) for recap in recaps), code=code)
     finally:
-        if code and (ways := ways_in_text(found[0])):
-            screen.warn(ways)
+        if code and (commands := commands_in_text(recaps[0])):
+            screen.warn(commands)
     return code
 
 
-def _found(session: Session, name: str) -> Recap:
-    return recap(session.journal.run(name), session.settings.given, session.journal.runs())
+def _recap(session: Session, name: str) -> Recap:
+    return recap_of(session.journal.run(name), session.settings.given, session.journal.runs())
 
 
 def _stop_at_once(session: Session, run: str, screen: Screen, code: int) -> None:
-    """Journal what was interrupted, as far as that can be done in seconds, and end this process, whatever its threads do."""
+    """Journal the interrupted steps within seconds, and end this process without waiting for its threads."""
 
-    def last_words() -> None:
+    def journal_and_report() -> None:
         _journal_interruption(session.journal, run)
-        found = _found(session, run)
-        screen.warn("Stopped at once. What runs on the hosts runs on there; going on follows it.")
-        screen.warn(ways_in_text(found))
+        recap = _recap(session, run)
+        screen.warn("Stopped at once. Jobs continue to run on the hosts; `resume` follows them.")
+        screen.warn(commands_in_text(recap))
         sys.stdout.flush()
 
-    speaker = threading.Thread(target=last_words, daemon=True)
-    speaker.start()
-    speaker.join(_SECONDS_TO_JOURNAL)
+    reporter = threading.Thread(target=journal_and_report, daemon=True)
+    reporter.start()
+    reporter.join(_SECONDS_TO_JOURNAL)
     os._exit(code)
 
 

@@ -1,4 +1,4 @@
-"""Needs: the package files that a way back would install again. Pure."""
+"""Required files: the package files that a way back would install again, and the captures of runs. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,51 +19,51 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.state import RestoreState
 
-Needs = Mapping[str, tuple[PackageFile, ...]]
+RequiredFiles = Mapping[str, tuple[PackageFile, ...]]
 """Host -> package files."""
 
 
-def needs(plan: Plan, facts: Mapping[str, HostFacts]) -> Needs:
-    """For every host, the files of what is installed there now and `plan` changes or removes."""
-    found: dict[str, dict[PackageFile, None]] = {}
+def required_files(plan: Plan, facts: Mapping[str, HostFacts]) -> RequiredFiles:
+    """For every host, the files of its installed packages that `plan` changes or removes."""
+    required: dict[str, dict[PackageFile, None]] = {}
     for _, host, step in plan.steps():
         if isinstance(step, SetPackages) and host in facts:
             changed = files_of(facts[host].os.family, _changed(step, facts[host].packages))
-            found.setdefault(host, {}).update(dict.fromkeys(changed))
-    return {host: tuple(sorted(files)) for host, files in found.items()}
+            required.setdefault(host, {}).update(dict.fromkeys(changed))
+    return {host: tuple(sorted(files)) for host, files in required.items()}
 
 
-def downgraded(plan: Plan) -> Needs:
+def downgraded_files(plan: Plan) -> RequiredFiles:
     """For every host, the files of old versions that `plan` installs there."""
-    found: dict[str, dict[PackageFile, None]] = {}
+    required: dict[str, dict[PackageFile, None]] = {}
     for _, host, step in plan.steps():
         if isinstance(step, SetPackages) and step.downgrade:
             files = (
-                PackageFile(step.family, one.name, one.arch, one.version)
-                for one in step.want
-                if one.goal == "installed"
+                PackageFile(step.family, want.name, want.arch, want.version)
+                for want in step.want
+                if want.goal == "installed"
             )
-            found.setdefault(host, {}).update(dict.fromkeys(files))
-    return {host: tuple(files) for host, files in found.items()}
+            required.setdefault(host, {}).update(dict.fromkeys(files))
+    return {host: tuple(files) for host, files in required.items()}
 
 
-def lost(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> Needs:
-    """For every host that both know, the files of what was installed then and is not now."""
-    found = {}
+def lost_files(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> RequiredFiles:
+    """For every host in both `then` and `now`, the files of the package versions that were installed only then."""
+    lost = {}
     for host in sorted(then.keys() & now.keys()):
-        present = {(one.key, one.version) for one in now[host].packages if one.unpacked}
-        gone = [one for one in then[host].packages if (one.key, one.version) not in present]
-        found[host] = files_of(then[host].os.family, gone)
-    return found
+        present = {(package.key, package.version) for package in now[host].packages if package.unpacked}
+        gone = [package for package in then[host].packages if (package.key, package.version) not in present]
+        lost[host] = files_of(then[host].os.family, gone)
+    return lost
 
 
-def installed(facts: Mapping[str, HostFacts], patterns: Sequence[str] = ()) -> Needs:
-    """For every host, the files of what is installed and matches one of `patterns` (globs); of all where there are none."""
+def installed_files(facts: Mapping[str, HostFacts], patterns: Sequence[str] = ()) -> RequiredFiles:
+    """For every host, the files of its packages that match one of `patterns` (globs); without patterns, of all packages."""
 
-    def asked(name: str) -> bool:
+    def matches(name: str) -> bool:
         return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
-    return {host: files_of(one.os.family, [p for p in one.packages if asked(p.name)]) for host, one in facts.items()}
+    return {host: files_of(one.os.family, [p for p in one.packages if matches(p.name)]) for host, one in facts.items()}
 
 
 def families(facts: Mapping[str, HostFacts]) -> dict[str, Family]:
@@ -72,18 +72,19 @@ def families(facts: Mapping[str, HostFacts]) -> dict[str, Family]:
 
 
 def _changed(step: SetPackages, present: tuple[Package, ...]) -> tuple[Package, ...]:
-    leave, named = set(), by_name(present)
+    """The packages in `present` whose version `step` changes or removes."""
+    changed, packages = set(), by_name(present)
     for want in step.want:
-        stays = want.version if want.goal == "installed" else ""
-        namesakes = named.get(want.name, ())
+        version = want.version if want.goal == "installed" else ""
+        namesakes = packages.get(want.name, ())
         key = standing_for(want, namesakes) or want.key
-        leave |= {one for one in namesakes if one.key == key and one.version != stays}
-    return tuple(one for one in present if one in leave)
+        changed |= {package for package in namesakes if package.key == key and package.version != version}
+    return tuple(package for package in present if package in changed)
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Something that a run captured, as an object: what it is of, on which host. `what` is configuration, dump or repository."""
+    """An object that a run captured on `host`, of the path or database `name`. `what`: configuration, dump or repository."""
 
     run: str
     host: str
@@ -93,32 +94,32 @@ class Capture:
 
 
 def captures(runs: Iterable[Run]) -> tuple[Capture, ...]:
-    """All that runs captured, oldest first."""
+    """All captures of `runs`, oldest first."""
     return tuple(
-        Capture(run.id, place.host, *told)
+        Capture(run.id, place.host, *captured)
         for run in runs
         for place, before in run.started.items()
         if before is not None
-        for told in _captured(before)
+        for captured in _captured(before)
     )
 
 
 def captured_files(run: Run, host: str) -> dict[str, FileState]:
-    """Every file, directory and link of `host` that `run` captured, by path; of one captured twice what it was first.
+    """Every file, directory and link of `host` that `run` captured, by path. Of one captured twice, the first state.
 
-    What a run noted at its end is no capture, nor is what it left alone.
+    Files that the run recorded at its end are no captures, and neither are files that it left alone.
     """
-    found: dict[str, FileState] = {}
+    states: dict[str, FileState] = {}
     for place, before in run.started.items():
         if place.host != host:
             continue
         if isinstance(before, RestoreFiles) or (isinstance(before, RestoreState) and before.part != "end"):
             for entry in before.entries:
                 if not left_alone(entry):
-                    found.setdefault(entry.path, entry)
+                    states.setdefault(entry.path, entry)
         elif isinstance(before, SetRepository) and before.digest:
-            found.setdefault(before.path, FileState(before.path, "file", digest=before.digest))
-    return dict(sorted(found.items()))
+            states.setdefault(before.path, FileState(before.path, "file", digest=before.digest))
+    return dict(sorted(states.items()))
 
 
 def _captured(before: Step) -> Iterable[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""Readiness: whether what is left of a run can be gone on with, and gone back from; looked at before anything more is touched."""
+"""Resume check: before a run continues, its hosts must answer, and the data kept for its way back must be undamaged."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -22,34 +22,35 @@ if TYPE_CHECKING:
 
 
 def refuse_unready(session: Session, run: Run, consent: Collection[str], max_fail: int, screen: Screen) -> None:
-    """Returns where the hosts that `run` still has work for answer, and all that its way back takes from here is kept and whole.
+    """Returns if the remaining hosts of `run` answer, and the data kept for its way back are undamaged.
 
-    What was lost of old packages is kept again as far as it is to be had. Raises `RunStopped` where so many hosts do not answer
-    that the run would stop for them, and `Blocked` naming what was lost of every host that has not consented, then or now. The packages
-    of hosts that do not answer are not looked at. Nothing is changed on a host, but that damaged indexes are fetched again.
+    Lost old packages are fetched into escrow again. Damaged indexes are fetched again on the hosts; nothing else is changed there.
+    Packages of hosts that do not answer are not checked.
+    Raises `RunStopped` if so many hosts do not answer that the run would stop for them.
+    Raises `Blocked` naming the lost data of every host without consent, given now or before.
     """
     silent = _silent(session.fleet, run.plan.hosts)
-    _refuse_silent({name: silent[name] for name in ahead(run) if name in silent}, max_fail)
-    _mend_indexes(session.fleet, [name for name in ahead(run) if name not in silent], screen)
+    _refuse_silent({name: silent[name] for name in remaining_hosts(run) if name in silent}, max_fail)
+    _mend_indexes(session.fleet, [name for name in remaining_hosts(run) if name not in silent], screen)
     agreed = run.consent | frozenset(consent)
-    _refuse_lost(captures((run,)), session.store, agreed)
+    _refuse_damaged(captures((run,)), session.store, agreed)
     before = {name: facts for name, facts in _facts_before(session.journal, run).items() if name not in silent}
     keep_old_packages(session, run.plan, before, agreed, screen)
 
 
-def ahead(run: Run) -> tuple[str, ...]:
-    """The hosts that a step of `run` is still to be done on."""
-    left = (
+def remaining_hosts(run: Run) -> tuple[str, ...]:
+    """The hosts on which a step of `run` is not done."""
+    remaining = (
         work.host
         for number, wave in enumerate(run.plan.waves)
         for work in wave.work
         if any(StepPosition(number, work.host, index) not in run.done for index in range(len(work.steps)))
     )
-    return tuple(dict.fromkeys(left))
+    return tuple(dict.fromkeys(remaining))
 
 
 def _silent(fleet: "NornirFleet", hosts: Sequence[str]) -> dict[str, Unreachable]:
-    """The hosts that do not answer."""
+    """Those of `hosts` that do not answer."""
 
     def knock(host: Host) -> None:
         host.run(("true",))
@@ -64,30 +65,34 @@ def _mend_indexes(fleet: "NornirFleet", names: Sequence[str], screen: Screen) ->
             screen.note(f"{name}: {len(files)} damaged indexes were fetched again: {', '.join(files)}")
 
 
-def _refuse_silent(lost: Mapping[str, Unreachable], max_fail: int) -> None:
-    if len(lost) >= max_fail:
-        remedies = dict.fromkeys(failure.hint for failure in lost.values() if failure.hint)
-        ways = f"see to {', '.join(lost)}, and resume again; or let them fail, with --max-fail {len(lost) + 1}"
+def _refuse_silent(silent: Mapping[str, Unreachable], max_fail: int) -> None:
+    if len(silent) >= max_fail:
+        remedies = dict.fromkeys(failure.hint for failure in silent.values() if failure.hint)
+        ways = f"see to {', '.join(silent)}, and resume again; or let them fail, with --max-fail {len(silent) + 1}"
         raise RunStopped(
-            "nothing more was changed: " + "\n".join(failure.message for failure in lost.values()),
+            "nothing more was changed: " + "\n".join(failure.message for failure in silent.values()),
             hint="\n  ".join([*remedies, ways]),
         )
 
 
-def _refuse_lost(made: Iterable[Capture], store: Store, agreed: Collection[str]) -> None:
-    """A capture cannot be made again: what it is of has changed since."""
-    lost = {one: said for one in made if one.host not in agreed and (said := store.damaged(one.digest))}
-    if lost:
-        flags = " ".join(f"--accept-no-way-back {host}" for host in dict.fromkeys(one.host for one in lost))
+def _refuse_damaged(captures: Iterable[Capture], store: Store, agreed: Collection[str]) -> None:
+    """A capture cannot be made again: its file or database has changed since."""
+    damaged = {
+        capture: damage
+        for capture in captures
+        if capture.host not in agreed and (damage := store.damaged(capture.digest))
+    }
+    if damaged:
+        flags = " ".join(f"--accept-no-way-back {host}" for host in dict.fromkeys(one.host for one in damaged))
         raise Blocked(
-            "\n".join(f"{one.host}: no way back: {one.what} {one.name}: {said}" for one, said in lost.items()),
-            hint=f"put a copy of it back (rollback escrow verify tells when all is whole); go on all the same with {flags}",
+            "\n".join(f"{one.host}: no way back: {one.what} {one.name}: {damage}" for one, damage in damaged.items()),
+            hint="put a copy of it back (rollback escrow verify checks the escrow); "
+            f"or continue without a way back: {flags}",
         )
 
 
 def _facts_before(journal: Journal, run: Run) -> dict[str, HostFacts]:
-    """The facts of the hosts before `run`; none where it was cut off before they were kept, and so before it touched anything."""
-    kept = next((document for _, of, _, document in journal.snapshot_rows() if of == run.id), "[]")
-    return {
-        one.host: one for one in codec.loads(kept, tuple[HostFacts, ...], source=f"the snapshot before run {run.id}")
-    }
+    """The facts of the hosts before `run`, by host. A run interrupted before its snapshot was kept has none, and changed nothing."""
+    document = next((document for _, of, _, document in journal.snapshot_rows() if of == run.id), "[]")
+    snapshot = codec.loads(document, tuple[HostFacts, ...], source=f"the snapshot before run {run.id}")
+    return {facts.host: facts for facts in snapshot}

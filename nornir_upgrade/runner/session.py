@@ -1,4 +1,4 @@
-"""Controller: fleet, journal and store in one hand, and what is asked of them before the first touch. For both command lines."""
+"""Session: fleet, journal and store of one controller; the questions to all hosts; and the refusals before a run starts."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +28,8 @@ from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Fleet, Host
-from nornir_upgrade.report.summary import unfinished, ways_out
+from nornir_upgrade.report.summary import next_commands, unfinished
+from nornir_upgrade.steps import registry as registry
 from nornir_upgrade.steps.databases import DumpDatabase
 
 if TYPE_CHECKING:  # nornir and netmiko take longer to import than most verbs need to run
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a verb that changes hosts works with. `journal` is owned by this process."""
+    """All that a verb needs to change hosts. This process owns `journal`."""
 
     settings: Settings
     fleet: "NornirFleet"
@@ -48,8 +49,8 @@ class Session:
 
 
 @contextmanager
-def at_work(config: Path, command: str, *, limit: str = "", workers: int = 0) -> Iterator[Session]:
-    """A controller, until the block ends. Raises `InvalidInput`, `UnknownName` (an empty limit), `JournalLocked`."""
+def open_session(config: Path, command: str, *, limit: str = "", workers: int = 0) -> Iterator[Session]:
+    """A session, until the block ends. Raises `InvalidInput`, `UnknownName` (an empty limit), `JournalLocked`."""
     chosen = settings.read(config)
     settings.make_private(chosen.state)
     with _loaded(chosen, limit, workers) as fleet, owned(chosen.journal, command) as journal:
@@ -57,15 +58,15 @@ def at_work(config: Path, command: str, *, limit: str = "", workers: int = 0) ->
 
 
 @contextmanager
-def looking(config: Path, *, limit: str = "", workers: int = 0) -> "Iterator[NornirFleet]":
-    """The fleet, for verbs that change nothing: the journal stays free."""
+def open_fleet(config: Path, *, limit: str = "", workers: int = 0) -> "Iterator[NornirFleet]":
+    """The fleet, for verbs that change nothing. The journal is not locked."""
     with _loaded(settings.read(config), limit, workers) as fleet:
         yield fleet
 
 
 @contextmanager
-def reading(config: Path) -> Iterator[Journal]:
-    """The journal, to be read, whoever owns it."""
+def open_journal(config: Path) -> Iterator[Journal]:
+    """The journal for reading. Another process may own it."""
     chosen = settings.read(config)
     settings.make_private(chosen.state)
     journal = Journal(chosen.journal)
@@ -78,53 +79,50 @@ def reading(config: Path) -> Iterator[Journal]:
 def gather_all(
     fleet: "NornirFleet", databases: Mapping[str, Sequence[str]] | None = None, names: Sequence[str] | None = None
 ) -> dict[str, HostFacts]:
-    """The facts of the hosts `names`, or of all of the fleet, by name; `databases` names those whose content counts, by host.
+    """The facts of the hosts `names` (None: the whole fleet), by name. `databases`: by host, those whose content is a fact.
 
     Raises as `ask_all`.
     """
-    wanted = databases or {}
     hosts = fleet.names if names is None else names
-    return ask_all(fleet, hosts, lambda host: gather(host, wanted.get(host.name, ())))
+    return ask_all(fleet, hosts, lambda host: gather(host, (databases or {}).get(host.name, ())))
 
 
 def databases_of(fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
-    """The databases that the inventory names (`databases` among a host's data), by host. Raises `InvalidInput`."""
-    found = {}
+    """The databases in the inventory (key `databases` of a host's data), by host. Raises `InvalidInput`."""
+    databases = {}
     for host in fleet.hosts:
         names = host.data.get("databases") or ()
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
             raise InvalidInput(f"host {host.name}: databases must be a list of names, not {names!r}")
-        found[host.name] = tuple(names)
-    return found
+        databases[host.name] = tuple(names)
+    return databases
 
 
 def databases_before(plan: Plan, fleet: "NornirFleet") -> dict[str, tuple[str, ...]]:
-    """The databases whose content belongs to the snapshot before `plan`, by host: the inventory's, and those that it dumps."""
-    found = {host: dict.fromkeys(names) for host, names in databases_of(fleet).items()}
+    """The databases whose content belongs to the snapshot before `plan`, by host: those of the inventory, and those dumped."""
+    databases = {host: dict.fromkeys(names) for host, names in databases_of(fleet).items()}
     for _, host, step in plan.steps():
         if isinstance(step, DumpDatabase):
-            found.setdefault(host, {})[step.database] = None
-    return {host: tuple(names) for host, names in found.items()}
+            databases.setdefault(host, {})[step.database] = None
+    return {host: tuple(names) for host, names in databases.items()}
 
 
 def ask_all(fleet: Fleet, names: Sequence[str], question: Callable[[Host], T]) -> dict[str, T]:
-    """What each named host answers to `question`, which changes nothing there.
-
-    Raises as `refuse_lost`; else the failures of the hosts that failed as the first one did.
-    """
-    found, lost = ask_each(fleet, names, question)
+    """The answer of each host in `names` to `question`, which changes nothing there. Raises as `refuse_lost` and `ask_each`."""
+    answers, lost = ask_each(fleet, names, question)
     refuse_lost(lost)
-    return found
+    return answers
 
 
 def ask_each(
     fleet: Fleet, names: Sequence[str], question: Callable[[Host], T]
 ) -> tuple[dict[str, T], dict[str, Failure]]:
-    """What each named host answers to `question`, and the failures of those that are not reached or that say what cannot be read.
+    """The answers to `question` of the hosts in `names`, and the failures of lost hosts.
 
-    A disk that is full counts as that. Raises any other failure, with what each host says that failed in the same.
+    A host is lost if it cannot be reached, if its answer cannot be read, or if its disk is full.
+    If none is lost, raises the first other failure, with the messages of all hosts that failed in the same way.
     """
-    found: dict[str, T] = {}
+    answers: dict[str, T] = {}
     lost: dict[str, Failure] = {}
     others: list[Exception] = []
     for name, answer in (fleet.each(names, question) if names else {}).items():
@@ -133,23 +131,25 @@ def ask_each(
         elif isinstance(answer, Exception):
             others.append(answer)
         else:
-            found[name] = answer
+            answers[name] = answer
     if others and not lost:
-        raise _together(others)
-    return found, lost
+        raise _joined(others)
+    return answers, lost
 
 
-def _together(failures: Sequence[Exception]) -> Exception:
-    """The first of them, which says what all of its kind say: no host's failure hides another's."""
+def _joined(failures: Sequence[Exception]) -> Exception:
+    """The first failure, with the messages of all failures of its type: no host's failure hides another's."""
     first = failures[0]
     if isinstance(first, Failure):
-        alike = [one.message for one in failures if isinstance(one, Failure) and type(one) is type(first)]
-        first.message = "\n".join(dict.fromkeys(alike))
+        messages = [
+            failure.message for failure in failures if isinstance(failure, Failure) and type(failure) is type(first)
+        ]
+        first.message = "\n".join(dict.fromkeys(messages))
     return first
 
 
 def refuse_lost(lost: Mapping[str, Failure]) -> None:
-    """Returns where `lost` is empty. Raises `Unreachable` naming all of these hosts where one was not reached, else `Blocked`."""
+    """Raises a failure naming all hosts in `lost`: `Unreachable` if one was not reached, else `Blocked`."""
     if not lost:
         return
     unreached = [name for name, failure in lost.items() if isinstance(failure, Unreachable)]
@@ -164,41 +164,40 @@ def refuse_lost(lost: Mapping[str, Failure]) -> None:
 
 
 def keep_snapshot(journal: Journal, facts: Mapping[str, HostFacts], run: Run) -> None:
-    """Afterwards the facts are the snapshot before `run`: a JSON list of HostFacts, sorted by host."""
+    """Afterwards the journal holds `facts` as the snapshot before `run`: a JSON list of HostFacts, sorted by host."""
     journal.keep_snapshot(codec.dumps(tuple(facts[name] for name in sorted(facts))), run=run.id)
 
 
 def refuse_unfinished(journal: Journal, config: Path) -> None:
-    """Raises `UnfinishedRun`, naming the ways out, while a run stands open."""
+    """Raises `UnfinishedRun`, with the next commands, while a run is open."""
     runs = journal.runs()
     if not (open_runs := unfinished(runs)):
         return
     run = open_runs[-1]
-    ways = ways_out(run, config, runs)
-    commands = [f"go on with:  {ways.go_on}"] * bool(ways.go_on) + [f"go back with: {ways.go_back}"] * bool(
-        ways.go_back
-    )
-    raise UnfinishedRun(f"run {run.id} ({run.plan.origin}) is unfinished, and in the way", hint="\n  ".join(commands))
+    commands = next_commands(run, config, runs)
+    lines = [f"go on with:  {commands.go_on}"] if commands.go_on else []
+    lines += [f"go back with: {commands.go_back}"] if commands.go_back else []
+    raise UnfinishedRun(f"run {run.id} ({run.plan.origin}) is unfinished, and in the way", hint="\n  ".join(lines))
 
 
-def concerned(plan: Plan) -> tuple[str, ...]:
-    """The hosts that `plan` touches, or that its gates look at."""
-    gated = (one.host for wave in plan.waves for one in wave.gates)
+def concerned_hosts(plan: Plan) -> tuple[str, ...]:
+    """The hosts of the steps and gates of `plan`."""
+    gated = (work.host for wave in plan.waves for work in wave.gates)
     return tuple(dict.fromkeys((*plan.hosts, *gated)))
 
 
-def refuse_strangers(plan: Plan, names: Collection[str]) -> None:
-    """Raises `UnknownName` where the plan is about a host that the inventory does not hold."""
+def refuse_unknown_hosts(plan: Plan, names: Collection[str]) -> None:
+    """Raises `UnknownName` for a host of `plan` that is not in `names`, those of the inventory."""
     for wave in plan.waves:
-        if strangers := sorted(wave.concerned.difference(names)):
-            raise UnknownName("host", strangers[0], sorted(names))
+        if unknown := sorted(wave.concerned.difference(names)):
+            raise UnknownName("host", unknown[0], sorted(names))
 
 
-def refuse_unknown(config: Path, consent: Sequence[str], limit: str = "") -> None:
-    """Raises `UnknownName` where somebody consents for a host that the inventory does not hold, or where `limit` means none."""
+def refuse_unknown_names(config: Path, consent: Sequence[str], limit: str = "") -> None:
+    """Raises `UnknownName` for a host in `consent` that the inventory lacks, and for a `limit` that selects no host."""
     if not consent and not limit:
         return
-    with looking(config, limit=limit) as fleet:
+    with open_fleet(config, limit=limit) as fleet:
         known = [host.name for host in fleet.inventory]
     for name in consent:
         if name not in known:
@@ -206,7 +205,7 @@ def refuse_unknown(config: Path, consent: Sequence[str], limit: str = "") -> Non
 
 
 def refuse_drift(plan: Plan, facts: Mapping[str, HostFacts]) -> None:
-    """Raises `Drift` naming every host, of those that there are facts of, that changed since the plan was made."""
+    """Raises `Drift` naming every host in `facts` whose packages have changed since the plan was made."""
     assumed: dict[str, str] = {}
     for wave in plan.waves:
         for work in wave.work:
@@ -224,7 +223,7 @@ def refuse_drift(plan: Plan, facts: Mapping[str, HostFacts]) -> None:
 
 
 def refuse_irreversible(plan: Plan, consent: frozenset[str]) -> None:
-    """Raises `Irreversible` naming every point of no return of `plan` that `consent` (hosts) does not cover."""
+    """Raises `Irreversible` naming every point of no return of `plan` on a host that is not in `consent`."""
     ahead = [point for point in plan.points_of_no_return if point[0] not in consent]
     if ahead:
         hosts = dict.fromkeys(host for host, _, _ in ahead)

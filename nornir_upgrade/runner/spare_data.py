@@ -1,4 +1,4 @@
-"""Sparing: an undoing leaves the data of packages that it takes away. What would be purged with data is removed, and no more."""
+"""Spared data: an undoing keeps the data of the packages that it removes. A package with data is removed, not purged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,19 +10,19 @@ from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.steps.packages import SetPackages
 
-_UNKNOWN = "its host did not say whether it has any"
+_UNKNOWN = "unknown: the host did not answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Spared:
-    """A plan, and of which packages it keeps the data: host -> package -> where these are."""
+class SparedData:
+    """A plan, and the data that it keeps: host -> package -> paths."""
 
     plan: Plan
     data: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What it keeps, a line a host."""
+        """The packages whose data it keeps, a line a host."""
         return tuple(
             f"{host}: kept with their data: "
             + "; ".join(f"{name} ({', '.join(paths)})" for name, paths in each.items())
@@ -31,63 +31,70 @@ class Spared:
 
     @property
     def purged(self) -> tuple[str, ...]:
-        """Every package that it purges, a line a host; rpm knows no such difference."""
-        goes: dict[str, dict[str, None]] = {}
+        """The packages that it purges, a line a host. rpm does not distinguish purging from removing: its hosts have no line."""
+        purged: dict[str, dict[str, None]] = {}
         for _, host, step in self.plan.steps():
             if isinstance(step, SetPackages) and step.family == "deb":
-                goes.setdefault(host, {}).update((one.name, None) for one in step.want if one.goal == "absent")
-        return tuple(f"{host}: purged: {', '.join(names)}" for host, names in goes.items() if names)
+                purged.setdefault(host, {}).update((want.name, None) for want in step.want if want.goal == "absent")
+        return tuple(f"{host}: purged: {', '.join(names)}" for host, names in purged.items() if names)
 
 
-def spared(fleet: Fleet, plan: Plan) -> Spared:
-    """`plan` such that it purges no package that has data. Looks at the hosts, and changes nothing there.
+def spare_data(fleet: Fleet, plan: Plan) -> SparedData:
+    """`plan`, changed such that it purges no package with data. Reads the hosts, and changes nothing there.
 
-    dpkg removes such a package and keeps its configuration. rpm's scriptlets know no such difference: there the package stays. Of a
-    host that does not answer every package counts as one with data.
+    dpkg removes such a package and keeps its configuration. rpm's scriptlets do not know the difference: there the package stays.
+    If a host does not answer, each of its packages counts as one with data.
     """
-    going: dict[str, dict[PackageName, str]] = {}
-    for _, host, step in plan.steps():
-        if isinstance(step, SetPackages):
-            keys = {one.key: step.family for one in step.want if one.goal == "absent"}
-            going.setdefault(host, {}).update(keys)
-    going = {host: keys for host, keys in going.items() if keys}
-    if not going:
-        return Spared(plan)
+    removed = _removed(plan)
+    if not removed:
+        return SparedData(plan)
 
     def ask(host: Host) -> dict[PackageName, tuple[str, ...]]:
-        keys = going[host.name]
+        keys = removed[host.name]
         return {key: own.data for key, own in belongings(host, next(iter(keys.values())), keys).items() if own.data}
 
-    answers = fleet.each(tuple(going), ask)
+    answers = fleet.each(tuple(removed), ask)
     data = {
-        host: answer if not isinstance(answer, Exception) else _unknown(going[host]) for host, answer in answers.items()
+        host: answer if not isinstance(answer, Exception) else _unknown(removed[host])
+        for host, answer in answers.items()
     }
-    data = {host: found for host, found in data.items() if found}
-    named = {host: {key.name: paths for key, paths in found.items()} for host, found in data.items()}
-    return Spared(_without(plan, data), named)
+    data = {host: paths for host, paths in data.items() if paths}
+    named = {host: {key.name: its for key, its in paths.items()} for host, paths in data.items()}
+    return SparedData(_sparing(plan, data), named)
+
+
+def _removed(plan: Plan) -> dict[str, dict[PackageName, str]]:
+    """Host -> package -> family, of the packages that `plan` removes. Hosts without any are left out."""
+    removed: dict[str, dict[PackageName, str]] = {}
+    for _, host, step in plan.steps():
+        if isinstance(step, SetPackages):
+            keys = {want.key: step.family for want in step.want if want.goal == "absent"}
+            removed.setdefault(host, {}).update(keys)
+    return {host: keys for host, keys in removed.items() if keys}
 
 
 def _unknown(keys: Mapping[PackageName, str]) -> dict[PackageName, tuple[str, ...]]:
     return {key: (_UNKNOWN,) for key, family in keys.items() if family == "deb"}
 
 
-def _without(plan: Plan, data: Mapping[str, Mapping[PackageName, tuple[str, ...]]]) -> Plan:
-    def work(one: Work) -> Work:
-        keys = data.get(one.host, {})
-        return replace(one, steps=tuple(_spare(step, keys) for step in one.steps)) if keys else one
+def _sparing(plan: Plan, data: Mapping[str, Mapping[PackageName, tuple[str, ...]]]) -> Plan:
+    def spare(work: Work) -> Work:
+        keys = data.get(work.host, {})
+        return replace(work, steps=tuple(_sparing_step(step, keys) for step in work.steps)) if keys else work
 
-    return replace(plan, waves=tuple(replace(wave, work=tuple(map(work, wave.work))) for wave in plan.waves))
+    return replace(plan, waves=tuple(replace(wave, work=tuple(map(spare, wave.work))) for wave in plan.waves))
 
 
-def _spare(step: Step, keys: Mapping[PackageName, tuple[str, ...]]) -> Step:
+def _sparing_step(step: Step, keys: Mapping[PackageName, tuple[str, ...]]) -> Step:
     if not isinstance(step, SetPackages):
         return step
     if step.family == "rpm":
-        return replace(step, want=tuple(one for one in step.want if one.goal != "absent" or one.key not in keys))
+        return replace(step, want=tuple(want for want in step.want if want.goal != "absent" or want.key not in keys))
     return replace(
-        step, want=tuple(_kept(one) if one.goal == "absent" and one.key in keys else one for one in step.want)
+        step,
+        want=tuple(_not_purged(want) if want.goal == "absent" and want.key in keys else want for want in step.want),
     )
 
 
-def _kept(one: PackageWant) -> PackageWant:
-    return replace(one, goal="config-files")
+def _not_purged(want: PackageWant) -> PackageWant:
+    return replace(want, goal="config-files")

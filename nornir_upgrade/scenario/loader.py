@@ -1,4 +1,4 @@
-"""Where scenarios are found: those that are shipped, those beside config.yaml, and any file; with the settings given for them."""
+"""Loader: scenarios that are shipped, beside config.yaml, or in any file; with the settings given for them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from .parser import parse
 
 
 def names(directory: Path | None = None) -> tuple[str, ...]:
-    """The scenarios that can be named: shipped ones, and those in `directory`; sorted."""
+    """The names of all scenarios, shipped ones and those in `directory`, sorted."""
     shipped = (entry.name for entry in resources.files("nornir_upgrade.scenarios").iterdir())
     local = (path.name for path in directory.glob("*.yaml")) if directory and directory.is_dir() else ()
     return tuple(sorted({name.removesuffix(".yaml") for name in (*shipped, *local) if name.endswith(".yaml")}))
@@ -22,38 +22,39 @@ def names(directory: Path | None = None) -> tuple[str, ...]:
 def load(
     name: str, settings: Mapping[str, str] | None = None, directory: Path | None = None, serial: str = ""
 ) -> Scenario:
-    """The scenario called `name`, or in the file `name` where that is a path (ends in .yaml or .yml, or has a slash).
+    """The scenario `name`. A name with a slash or the suffix .yaml or .yml is the path of a file.
 
-    One in `directory` goes before a shipped one of the same name. `settings` replace defaults, `serial` the sizes of batches.
-    Raises `UnknownName` listing what exists (scenarios, settings), `InvalidInput` naming file, line and key.
+    A scenario in `directory` has precedence over a shipped one of the same name. `settings` replace defaults, `serial` replaces
+    the sizes of batches.
+    Raises `UnknownName` listing the existing scenarios or settings, and `InvalidInput` naming file, line and key.
     """
     with _source(name, directory) as path:
         return parse(yaml.read(path, _shown(path)), settings or {}, serial)
 
 
 def load_all(directory: Path | None = None) -> tuple[list[Scenario], dict[str, InvalidInput]]:
-    """All scenarios that can be named, and what is wrong with the files that are none, by name."""
-    found: list[Scenario] = []
-    wrong: dict[str, InvalidInput] = {}
+    """All valid scenarios, and the refusals of the invalid ones by name."""
+    scenarios: list[Scenario] = []
+    refusals: dict[str, InvalidInput] = {}
     for name in names(directory):
         try:
-            found.append(load(name, directory=directory))
+            scenarios.append(load(name, directory=directory))
         except InvalidInput as refusal:
-            wrong[name] = refusal
-    return found, wrong
+            refusals[name] = refusal
+    return scenarios, refusals
 
 
-def pairs(given: Iterable[str]) -> dict[str, str]:
-    """The settings that `--set KEY=VALUE` gave. Raises `InvalidInput` where one is no KEY=VALUE, or given twice."""
-    found: dict[str, str] = {}
-    for one in given:
-        key, equals, value = one.partition("=")
+def assigned_settings(assignments: Iterable[str]) -> dict[str, str]:
+    """The settings of `--set KEY=VALUE`. Raises `InvalidInput` if one is not KEY=VALUE, or given twice."""
+    settings: dict[str, str] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
         if not equals or not key:
-            raise InvalidInput(f"--set {one!r}: not KEY=VALUE")
-        if key in found:
+            raise InvalidInput(f"--set {assignment!r}: not KEY=VALUE")
+        if key in settings:
             raise InvalidInput(f"--set {key} is given twice")
-        found[key] = value
-    return found
+        settings[key] = value
+    return settings
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def _source(name: str, directory: Path | None) -> Iterator[Path]:
 
 
 def _shown(path: Path) -> str:
-    """A path below the current directory as one would type it, any other by its name alone when it is a shipped one."""
+    """The path for messages: relative below the working directory, `scenarios/NAME.yaml` for a shipped scenario."""
     if path.is_relative_to(Path(__file__).parents[1]):
         return f"scenarios/{path.name}"
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,7 +1,6 @@
 """Scenario: an upgrade as data.
 
-A scenario says what there is (services, repositories) and in which order (stages); which hosts and packages that means is
-found out from inventory and facts.
+A scenario describes services, repositories, and the order of stages. Inventory and facts decide which hosts and packages these are.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ WAY_BACK = "the old packages in one transaction, and the captured configuration"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A knob of the scenario, with the value that counts this time."""
+    """A setting of the scenario: its value in this run, and its explanation `text`."""
 
     name: str
     value: str
@@ -30,8 +29,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryFile:
-    """A file of sources.list(5), or of repositories after dnf.conf(5). `text` is None where only its path matters, since it is
-    to go."""
+    """A file of sources.list(5), or of repositories after dnf.conf(5). `text` is None for a file to be removed."""
 
     path: str
     text: str | None = None
@@ -39,7 +37,7 @@ class RepositoryFile:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """apt's source files at `path`, a glob, in which `suites` (old, new) are replaced: with one `*` each, or none."""
+    """apt's source files at `path`, a glob. Their `suites` (old, new) are replaced; both have one `*`, or none."""
 
     path: str
     suites: tuple[tuple[str, str], ...]
@@ -47,8 +45,10 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Repositories:
-    """How the repositories of the hosts of `family` change: the file `old` is removed, `new` is added, `rewrites` change others in
-    place. With `old` and `new` at one path, that file is replaced."""
+    """The change of repositories on hosts of `family`: `old` is removed, `new` is added, and `rewrites` edit other files in place.
+
+    With `old` and `new` at one path, that file is replaced.
+    """
 
     family: Name
     old: RepositoryFile | None = None
@@ -62,17 +62,18 @@ class Repositories:
 
     @property
     def change(self) -> bool:
-        """Whether anything changes at all."""
+        """Whether any repository changes."""
         return bool(self.old or self.new or self.rewrites)
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueService:
-    """A service by its unit's name in the new release, and what tells that it works.
+    """A service, by the name of its unit in the new release, and the check that it works.
 
-    `was`: its name in the old release, where that was another. `package`: its package, which on hosts that have none of that
-    name is called as the unit is. `port` 0: none is asked. `path`: what is asked for over HTTP on that port ('': nothing); the
-    answer has `status` and contains `says`, where `{version}` is the version of the package. `timeout`: the seconds until it does.
+    `was`: its name in the old release, '' if that is the same. `package`: the name of its package. On hosts without such a
+    package, the package has the name of the unit. `port`: the TCP port to check, 0 for none. `path`: the path to request over
+    HTTP on that port, '' for none. The answer must have `status` and contain `says`, in which `{version}` is the package's version.
+    `timeout`: the seconds to wait for that.
     """
 
     name: str
@@ -91,13 +92,13 @@ class CatalogueService:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The names that its package may have, the one that is told first."""
+        """The names that its package may have; that of the scenario is first."""
         return (self.package, *self.names) if self.package else self.names
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """In the INI file at `path`, `option` of `section` is to be `value`; `None`: not set."""
+    """The wanted `value` of `option` in `section` of the INI file at `path`; None: not set."""
 
     path: str
     section: str
@@ -107,12 +108,13 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What goes from one release to the next together.
+    """Packages and services that are upgraded together.
 
-    It is for the hosts of `groups` on which a package matches `packages`; `*` among these is a full upgrade. `only_from`: new
-    versions are taken from these origins alone (none: from all). With a `database`, its hosts go in step: stopped everywhere,
-    dumped, and migrated once by `sync` on the first host of each cloud. Without, each host goes by itself, in batches (`serial`).
-    A stage with `after` closes what these stages opened: it waits until every host of theirs is on the new release.
+    The stage selects the hosts of `groups` on which a package matches `packages`. A `*` among these is a full upgrade.
+    `only_from`: the only origins of new versions; empty allows all.
+    With a `database`, all hosts are upgraded in step. Their services are stopped; the database is dumped, and migrated once by
+    `sync` on the first host of each cloud. Without a database, each host is upgraded by itself, in batches (`serial`).
+    A stage with `after` waits until every host of these stages is on the new release.
     """
 
     name: str
@@ -131,24 +133,26 @@ class Stage:
 
     @property
     def everything(self) -> bool:
-        """Whether it means every package: new ones may come, and old ones go, as the package manager sees fit."""
+        """Whether the stage upgrades every package. The package manager may then install and remove packages."""
         return "*" in self.packages
 
     def origins(self, family: str) -> tuple[Origin, ...]:
-        """Those that its packages may come from on hosts of this family."""
-        return tuple(one for one in self.only_from if one.family == family)
+        """The allowed origins on hosts of this family."""
+        return tuple(origin for origin in self.only_from if origin.family == family)
 
     def is_for(self, family: str) -> bool:
-        """Whether it has packages for hosts of this family."""
+        """Whether the stage has packages for hosts of this family."""
         return not self.only_from or bool(self.origins(family))
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """An upgrade of a fleet. `repositories`: one a family; without any, each host has those that it has. `renames`: what is called
-    OLD in package names becomes NEW, or, where both have a `*` for the rest of it, the whole name. `quorums`: groups of which a
-    majority must stay, in each cloud. `database_groups`: where databases are. `defaults_file`: the MariaDB client's option file there.
-    `waive`: keys of findings that are known, and not in the way."""
+    """An upgrade of a fleet.
+
+    `repositories`: one for each family; if empty, hosts keep their repositories. `renames` (old, new): part of package names, or,
+    with a `*` in both, whole names. `quorums`: groups of which a majority must stay up in each cloud. `database_groups`: groups of
+    the database hosts. `defaults_file`: the MariaDB client's option file there. `waive`: keys of findings that do not block.
+    """
 
     name: str
     summary: str
@@ -165,23 +169,23 @@ class Scenario:
 
     @property
     def families(self) -> tuple[Name, ...]:
-        """The families of hosts that it is about."""
-        return tuple(one.family for one in self.repositories) or FAMILIES
+        """The families of hosts that it upgrades."""
+        return tuple(repositories.family for repositories in self.repositories) or FAMILIES
 
     def repositories_of(self, family: str) -> Repositories:
-        """How the repositories of hosts of this family change. Raises `InvalidInput` where the scenario is not about them."""
-        for one in self.repositories or map(Repositories, FAMILIES):
-            if one.family == family:
-                return one
+        """The change of repositories on hosts of this family. Raises `InvalidInput` for a family without repositories."""
+        for repositories in self.repositories or map(Repositories, FAMILIES):
+            if repositories.family == family:
+                return repositories
         raise InvalidInput(f"{self.name} names no repositories for {family} hosts")
 
     def stage_of(self, wave: str) -> Stage | None:
-        """The stage that the wave of this name belongs to: wave names begin with their stage's."""
+        """The stage of the wave with this name, None for others. The name of a wave begins with that of its stage."""
         word = wave.replace(":", " ").partition(" ")[0]
         return next((stage for stage in self.stages if stage.name == word), None)
 
     def renamed(self, name: str) -> str:
-        """What the package `name` would be called in the new release, where it was renamed; '' where it keeps its name."""
+        """The name of the package `name` in the new release; '' if it is not renamed."""
         for old, new in self.renames:
             head, star, tail = old.partition("*")
             if star and len(name) >= len(head + tail) and name.startswith(head) and name.endswith(tail):

@@ -1,4 +1,4 @@
-"""A scenario's YAML, read: `parse` makes a `Scenario` of a document. Every error names file, line and key."""
+"""Parser: makes a `Scenario` of a YAML document. Every error names file, line and key."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ TOP = (
     ("format", "name", "stages"),
     ("summary", "settings", "repositories", "renames", "quorums", "databases", "services", "waive"),
 )
-"""Keys that a scenario must have, and those that it may have. So the others."""
+"""The required keys of a scenario, and the optional ones. The constants below have the same form."""
 SETTING = (("default",), ("text",))
 DATABASES = (("groups",), ("defaults_file",))
 SERVICE = ((), ("was", "package", "port", "path", "status", "says", "timeout"))
@@ -67,7 +67,7 @@ _ONE_BY_ONE = "1"
 
 
 def parse(top: Node, given: Mapping[str, str], serial: str = "") -> Scenario:
-    """The scenario that a document says, with the settings `given`; `serial` goes before what its stages say. Raises as `load`."""
+    """The scenario of a document, with the settings `given`. `serial` replaces that of the stages. Raises as `loader.load`."""
     keys = top.fields(*TOP, example=_EXAMPLE)
     if keys["format"].text() != FORMAT:
         raise keys["format"].fail(f"is {keys['format'].value}, and {FORMAT} is what this version reads")
@@ -95,7 +95,7 @@ def parse(top: Node, given: Mapping[str, str], serial: str = "") -> Scenario:
 
 
 def _rolled(stage: Stage, serial: str) -> Stage:
-    """The stage in batches of the sizes `serial`, where that is given. One that goes one by one stays so. Raises `InvalidInput`."""
+    """The stage with batches of the sizes `serial`, unless that is ''. A stage of one host at a time is not changed."""
     if not serial or stage.serial == _ONE_BY_ONE:
         return stage
     batches.sizes(serial)
@@ -108,36 +108,36 @@ def _settings(node: Node | None, given: Mapping[str, str], serial: str) -> tuple
     for name in given:
         if name not in declared:
             raise UnknownName("setting", name, sorted(declared))
-    found = []
+    settings = []
     for name, entry in declared.items():
         fields = entry.fields(*SETTING, example="{default: bookworm, text: the old release}")
         default = fields["default"].text(_PRINTABLE, what="one line of text")
         value = given.get(name, default)
         if not value.isprintable():
             raise InvalidInput(f"--set {name}: must be one line of printable text, not {value!r}")
-        found.append(Setting(name, value, fields["text"].text() if "text" in fields else ""))
-    return tuple(found)
+        settings.append(Setting(name, value, fields["text"].text() if "text" in fields else ""))
+    return tuple(settings)
 
 
 def _renames(node: Node | None) -> tuple[tuple[str, str], ...]:
-    """Raises `InvalidInput` where one of the names has a `*` and the other has none, or has two."""
-    found = node.items() if node else {}
+    """Raises `InvalidInput` unless both names have one `*`, or none."""
+    entries = node.items() if node else {}
     renames = tuple(
-        (old, new.text(r"[A-Za-z0-9_+.*-]+", what="part of a package's name")) for old, new in found.items()
+        (old, new.text(r"[A-Za-z0-9_+.*-]+", what="part of a package's name")) for old, new in entries.items()
     )
     for old, new in renames:
         if not old.count("*") == new.count("*") <= 1:
-            raise found[old].fail(f"{old!r} and {new!r} must have one * each, or none")
+            raise entries[old].fail(f"{old!r} and {new!r} must have one * each, or none")
     return renames
 
 
 def _waived(node: Node | None) -> tuple[str, ...]:
-    """Raises `InvalidInput` where a key is none of a finding, or of one that nothing goes past."""
+    """Raises `InvalidInput` for a key that no finding has, and for one that cannot be waived."""
     keys = []
     for element in node.elements() if node else ():
         key = element.text()
         if key in STRICT:
-            raise element.fail(f"{key!r} cannot be waived: without it being mended nothing can be done")
+            raise element.fail(f"{key!r} cannot be waived: it must be mended before anything can be done")
         if key not in WAIVABLE:
             raise element.fail(f"there is no finding {key!r}", hint=yaml.nearest(key, WAIVABLE))
         keys.append(key)
@@ -145,7 +145,7 @@ def _waived(node: Node | None) -> tuple[str, ...]:
 
 
 def _service(name: str, node: Node) -> CatalogueService:
-    """Raises `InvalidInput` where a key is unknown, or the name is none of a unit."""
+    """Raises `InvalidInput` for an unknown key, and for a name that no unit can have."""
     fields = node.fields(*SERVICE, example="nginx: {port: 80, path: /, timeout: 90}")
     if not _matches(_UNIT, name):
         raise node.fail(f"{name!r} is no name of a service")
@@ -166,15 +166,15 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def _stages(node: Node, services: Mapping[str, CatalogueService]) -> tuple[Stage, ...]:
-    found: dict[str, Stage] = {}
+    stages: dict[str, Stage] = {}
     for element in node.elements():
-        stage = _stage(element, services, tuple(found))
-        if stage.name in found:
+        stage = _stage(element, services, tuple(stages))
+        if stage.name in stages:
             raise element.items()["name"].fail(f"there is a stage {stage.name!r} before this one")
-        found[stage.name] = stage
-    if not found:
+        stages[stage.name] = stage
+    if not stages:
         raise node.fail("there must be a stage")
-    return tuple(found.values())
+    return tuple(stages.values())
 
 
 def _stage(node: Node, services: Mapping[str, CatalogueService], before: Sequence[str]) -> Stage:
@@ -183,47 +183,50 @@ def _stage(node: Node, services: Mapping[str, CatalogueService], before: Sequenc
     def texts(key: str, pattern: str = "", what: str = "text") -> tuple[str, ...]:
         return fields[key].texts(pattern, what=what) if key in fields else ()
 
+    def elements(key: str) -> tuple[Node, ...]:
+        return fields[key].elements() if key in fields else ()
+
     stage = Stage(
         name=fields["name"].text(_WORD, what="a word of small letters, digits and hyphens"),
         groups=texts("groups", _GROUP, "the name of a group") if "groups" in fields else (EVERY,),
         packages=texts("packages", _PATTERN, "a name or glob of packages"),
-        services=tuple(
-            _known(one, services) for one in (fields["services"].elements() if "services" in fields else ())
-        ),
+        services=tuple(_known(element, services) for element in elements("services")),
         configuration=texts("configuration", _ABSOLUTE, "an absolute path"),
-        edits=tuple(_edit(one) for one in (fields["edits"].elements() if "edits" in fields else ())),
+        edits=tuple(map(_edit, elements("edits"))),
         database=fields["database"].text(_DATABASE, what="the name of a database") if "database" in fields else "",
-        sync=tuple(one.text(what="a word of a command") for one in fields["sync"].elements())
-        if "sync" in fields
-        else (),
+        sync=tuple(element.text(what="a word of a command") for element in elements("sync")),
         serial=_serial(fields["serial"]) if "serial" in fields else SERIAL,
-        after=tuple(_earlier(one, before) for one in (fields["after"].elements() if "after" in fields else ())),
+        after=tuple(_earlier(element, before) for element in elements("after")),
         outage=fields["outage"].text() if "outage" in fields else OUTAGE,
         way_back=fields["way_back"].text() if "way_back" in fields else WAY_BACK,
         only_from=_origins(fields["only_from"]) if "only_from" in fields else (),
     )
+    _refuse_incomplete(stage, node)
+    return stage
+
+
+def _refuse_incomplete(stage: Stage, node: Node) -> None:
     if bool(stage.database) != bool(stage.sync):
         raise node.fail("a database and the command that migrates it (sync) belong together")
     if bool(stage.packages) == bool(stage.after):
         hint = 'packages: ["*"] is every package'
         raise node.fail("a stage has packages, or it comes after other stages, and not both", hint=hint)
-    return stage
 
 
 def _origins(node: Node) -> tuple[Origin, ...]:
-    """One, or a list of them. Raises `InvalidInput` where one is of both families, and where dnf could not be asked for all."""
+    """One origin, or a list of them. Raises `InvalidInput` for an origin of both families, and if one dnf call cannot allow all."""
     nodes = node.elements() if isinstance(node.value, Sequence) and not isinstance(node.value, str) else (node,)
-    found = tuple(_origin(one) for one in nodes)
-    if not found:
+    origins = tuple(_origin(one) for one in nodes)
+    if not origins:
         raise node.fail("names no origin", hint=f"for example: {_ORIGIN_EXAMPLE}")
-    if not _one_question([one for one in found if one.family == "rpm"]):
+    if not _one_question([origin for origin in origins if origin.family == "rpm"]):
         raise node.fail("dnf is asked for repositories or for advisories, or for both in one entry")
-    return found
+    return origins
 
 
 def _one_question(origins: Sequence[Origin]) -> bool:
-    """Whether one call of dnf can allow any of these: its options for repositories and for advisories hold together."""
-    kinds = {(bool(one.repository), bool(one.advisory)) for one in origins}
+    """Whether one call of dnf can allow any of `origins`. Its options for repositories and for advisories apply together."""
+    kinds = {(bool(origin.repository), bool(origin.advisory)) for origin in origins}
     return len(origins) < 2 or (len(kinds) == 1 and (True, True) not in kinds)
 
 

@@ -1,4 +1,4 @@
-"""The repositories of a scenario's YAML, read: files that come and go, and suites that change in place."""
+"""Repositories: the part of a scenario's YAML about repository files to add or remove, and suites to replace in place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _SUITE = r"[A-Za-z0-9*][A-Za-z0-9*_./-]*"
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a family's files of repositories are called, and where a password is held that they need."""
+    """A family's repository files: the pattern of their paths, the same in words, and the place for a `secret` that they need."""
 
     path: str
     what: str
@@ -47,32 +47,32 @@ _REWRITTEN = r"/etc/apt/sources\.list[A-Za-z0-9_./*?-]*"
 
 
 def repositories(node: Node) -> tuple[Repositories, ...]:
-    """Those of each family; what stands without one is of apt. Raises `InvalidInput` as `Node`."""
-    found = node.items()
-    if found.keys() & set(KEYS):
+    """The repositories of each family; without the key of a family, they are apt's. Raises `InvalidInput` as `Node`."""
+    entries = node.items()
+    if entries.keys() & set(KEYS):
         return (_of_family("deb", node),)
-    if not found:
+    if not entries:
         hint = f"{yaml.nearest('', _FAMILIES)}; for example: {EXAMPLE}"
         raise node.fail("must hold old and new, or these for each family", hint=hint)
-    chosen = node.fields((), tuple(_FAMILIES), example=EXAMPLE)
-    return tuple(_of_family(family, chosen[family]) for family in _FAMILIES if family in chosen)
+    families = node.fields((), tuple(_FAMILIES), example=EXAMPLE)
+    return tuple(_of_family(family, families[family]) for family in _FAMILIES if family in families)
 
 
 def _of_family(family: Name, node: Node) -> Repositories:
-    """Raises `InvalidInput` where what is asked for is of another family."""
+    """Raises `InvalidInput` for keys and paths that the family does not allow."""
     fields = node.fields((), KEYS, example=EXAMPLE)
     if "rewrite" in fields and family != "deb":
         raise fields["rewrite"].fail("suites are apt's; name an old and a new file")
     old = _old(family, fields["old"]) if "old" in fields else None
     new = _new(family, fields["new"]) if "new" in fields else None
-    found = Repositories(family, old, new, _rewrites(fields.get("rewrite")))
-    if new and new.path == _MAIN and not found.in_place:
+    change = Repositories(family, old, new, _rewrites(fields.get("rewrite")))
+    if new and new.path == _MAIN and not change.in_place:
         hint = f"{_MAIN} can be replaced: name it as the old file as well"
         raise fields["new"].fail("must be a file in /etc/apt/sources.list.d", hint=hint)
-    if found.in_place and family != "deb":
+    if change.in_place and family != "deb":
         hint = "two files may not name one repository at the same time, and the old one is kept until all is done"
         raise fields["new"].fail("must be another file than the old one", hint=hint)
-    return found
+    return change
 
 
 def _old(family: Name, node: Node) -> RepositoryFile:
@@ -92,15 +92,15 @@ def _rewrites(node: Node | None) -> tuple[Rewrite, ...]:
 
 
 def _rewrite(node: Node) -> Rewrite:
-    """Raises `InvalidInput` where a new suite is an old one as well: done twice, it would be another."""
+    """Raises `InvalidInput` if a new suite is an old one as well: a second rewrite would replace it again."""
     fields = node.fields(REWRITE, example=_REWRITE_EXAMPLE)
-    named = fields["suites"].items()
-    suites = tuple((one.expanded(old), one.text(_SUITE, what="the name of a suite")) for old, one in named.items())
-    for (old, new), one in zip(suites, named.values(), strict=True):
+    nodes = fields["suites"].items()
+    suites = tuple((new.expanded(old), new.text(_SUITE, what="the name of a suite")) for old, new in nodes.items())
+    for (old, new), entry in zip(suites, nodes.values(), strict=True):
         if not old.count("*") == new.count("*") <= 1:
-            raise one.fail(f"{old!r} and {new!r} must have one * each, or none")
+            raise entry.fail(f"{old!r} and {new!r} must have one * each, or none")
         if any(fnmatchcase(new, other) for other, _ in suites):
-            raise one.fail(f"{new!r} is an old suite as well")
+            raise entry.fail(f"{new!r} is an old suite as well")
     if not suites:
         raise fields["suites"].fail("names no suite", hint=f"for example: {_REWRITE_EXAMPLE}")
     what = "a path of apt's source files, or a glob of them"
@@ -108,6 +108,6 @@ def _rewrite(node: Node) -> Rewrite:
 
 
 def refuse_secret(node: Node, text: str, *, hint: str) -> None:
-    """Plans are kept and shown word for word: raises `InvalidInput` where a password would be in them."""
+    """Raises `InvalidInput` if `text` holds a password: plans are stored and shown verbatim."""
     if masked(text) != text:
-        raise node.fail("holds a password, which would stand in plans, the journal and reports", hint=hint)
+        raise node.fail("holds a password, which would be in plans, the journal and reports", hint=hint)

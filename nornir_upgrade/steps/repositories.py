@@ -10,9 +10,9 @@ from typing import Literal
 from nornir_upgrade.core import waiting
 from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked, StateDiffers
 from nornir_upgrade.core.escrow.escrow import Escrow
+from nornir_upgrade.core.packaging import lock
 from nornir_upgrade.core.packaging.deb import transaction
 from nornir_upgrade.core.packaging.dnf import failure as dnf_failure
-from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.rpm import repo_file
 from nornir_upgrade.core.step import Step, absolute
 from nornir_upgrade.core.store import Store
@@ -146,10 +146,10 @@ def _fetch(host: Host, update: Update, path: str) -> None:
     Raises `CommandFailed` if an index cannot be fetched or its signature is wrong, `PackageManagerLocked` if another
     process holds the lock of the indexes too long.
     """
-    deadline = time.monotonic() + LOCK_WAIT
+    deadline = time.monotonic() + lock.LOCK_WAIT
     while (result := host.run(update.argv, timeout=_UPDATE_LIMIT, check=False)).status != 0:
         failure = update.failure(host.name, result, f"{update.words} for {path}")
         if not isinstance(failure, PackageManagerLocked) or time.monotonic() > deadline:
             raise failure
-        waiting.say(host.name, f"the lock of the indexes: {failure.message}, at most {LOCK_WAIT} s")
+        waiting.say(host.name, f"the lock of the indexes: {failure.message}, at most {lock.LOCK_WAIT} s")
         time.sleep(_PAUSE)

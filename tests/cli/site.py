@@ -133,9 +133,9 @@ class Site:
 
     def call(self, *argv: str, **more: Any) -> Result:
         """The command line in this process; standard input is no terminal."""
-        from nornir_upgrade.cli.main import door
+        from nornir_upgrade.cli.main import app
 
-        return CliRunner().invoke(door, argv, prog_name="nornir-upgrade", **more)
+        return CliRunner().invoke(app, argv, prog_name="nornir-upgrade", **more)
 
     def json(self, *argv: str, code: int = 0) -> Any:
         """What the command line prints with `-o json`; its exit code must be `code`."""

@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nornir_upgrade.cli.main import door
+from nornir_upgrade.cli.main import app
 from nornir_upgrade.config import settings
 from nornir_upgrade.console import exit_codes
 from nornir_upgrade.core import errors
@@ -24,7 +24,7 @@ from tests.cli.site import ROOT, Pause, Site
 from tests.core.toys import Note, plan_of
 
 
-def verbs(group: click.Group = door, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def verbs(group: click.Group = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every verb there is, as one types it."""
     for name, command in group.commands.items():
         yield (*path, name)
@@ -34,7 +34,7 @@ def verbs(group: click.Group = door, path: tuple[str, ...] = ()) -> Iterator[tup
 
 @pytest.mark.parametrize("verb", list(verbs()), ids=" ".join)
 def test_every_verb_has_help_with_examples(verb: tuple[str, ...]) -> None:
-    result = CliRunner().invoke(door, [*verb, "--help"])
+    result = CliRunner().invoke(app, [*verb, "--help"])
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 8
     if verb != ("lab",):
@@ -44,11 +44,11 @@ def test_every_verb_has_help_with_examples(verb: tuple[str, ...]) -> None:
 
 def test_the_verbs_are_those_promised() -> None:
     promised = {"scenarios", "check", "plan", "run", "resume", "unwind", "status", "history", "report", "lab"}
-    assert set(door.commands) == promised
+    assert set(app.commands) == promised
 
 
 def test_help_lists_every_exit_code() -> None:
-    output = CliRunner().invoke(door, ["--help"]).output
+    output = CliRunner().invoke(app, ["--help"]).output
     codes = {str(one.exit_code) for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Failure)}
     assert codes <= {line.split()[0] for line in output.split("Exit codes:")[1].splitlines() if line.strip()}
 
@@ -394,7 +394,7 @@ def test_quotes_are_no_remedy_for_a_word_that_is_none_of_those_known(site: Site)
         (("run", "full-upgrade", "--limit", "web9"), "there is no host 'web9'"),
         (("resume", "--accept-no-way-back", "web9"), "there is no host 'web9'"),
         (("unwind", "--accept-no-way-back", "web9"), "there is no host 'web9'"),
-        (("run", "full-upgrade"), "say --yes"),
+        (("run", "full-upgrade"), "use --yes"),
     ],
 )
 def test_a_wrong_value_is_told_before_somebody_would_be_asked(site: Site, argv: tuple[str, ...], said: str) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from nornir_upgrade.console.options import Flags
 from nornir_upgrade.console.output import Screen
-from nornir_upgrade.console.progress import Table, following, in_words
+from nornir_upgrade.console.progress import Table, in_words, progress
 from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import masked, one_line, printable
 from nornir_upgrade.core import waiting
@@ -91,7 +91,7 @@ def test_a_watcher_that_breaks_does_not_break_the_run(tmp_path: Path, monkeypatc
         raise BrokenPipeError
 
     monkeypatch.setattr(Screen, "warn", broken)
-    with following(journal, run, Screen(Flags(verbose=2))):
+    with progress(journal, run, Screen(Flags(verbose=2))):
         journal.append(run.id, "run_ended", text="succeeded")
     assert journal.run(run.id).status == "succeeded"
     assert journal.watchers == []
@@ -117,7 +117,7 @@ def test_a_gate_that_failed_is_told_once() -> None:
 def test_verbosity(tmp_path: Path, capsys: pytest.CaptureFixture[str], verbose: int, lines: int) -> None:
     journal = Journal(tmp_path / "journal.db")
     run = journal.open_run(plan_of({"a": [Note("/srv/x", "new")]}))
-    with following(journal, run, Screen(Flags(verbose=verbose))):
+    with progress(journal, run, Screen(Flags(verbose=verbose))):
         journal.append(run.id, "step_started", wave=0, host="a", index=0, text="x")
         journal.append(run.id, "step_done", wave=0, host="a", index=0, text="x")
     assert len(capsys.readouterr().err.splitlines()) == lines
@@ -170,7 +170,7 @@ def test_a_host_that_waits_says_so_in_its_row_until_it_goes_on(
 
 def test_what_waits_is_told_while_a_run_is_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     journal = Journal(tmp_path / "journal.db")
-    with following(journal, run_on("ctl1"), Screen(Flags())):
+    with progress(journal, run_on("ctl1"), Screen(Flags())):
         waiting.say("ctl1", "apt-get (pid 123)")
         waiting.say("ctl1", "apt-get (pid 123)")
     waiting.say("ctl1", "nobody listens")

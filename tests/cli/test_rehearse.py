@@ -8,7 +8,7 @@ from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.finding import Finding
 from nornir_upgrade.planner.reversibility import Reversibility
 from nornir_upgrade.prepare import rehearse
-from nornir_upgrade.prepare.rehearse import HostRehearsal, Rehearsal, parts, without_way_back
+from nornir_upgrade.prepare.rehearse import HostRehearsal, Rehearsal, host_rehearsals, without_way_back
 from nornir_upgrade.steps.files import CaptureFiles
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
@@ -24,7 +24,7 @@ def test_hosts_whose_packages_change_rehearse_packages_and_repositories_in_order
     capture = CaptureFiles(("/etc/less",), "configuration")
     first = Wave("one", (Work("a", (SOURCE, capture, PACKAGES)), Work("b", (SOURCE,))))
     second = Wave("two", (Work("a", (SetRepository("/etc/apt/sources.list.d/old.list"),)),))
-    found = parts(Plan("forward", "test", (first, second)), {"a": "there is none"})
+    found = host_rehearsals(Plan("forward", "test", (first, second)), {"a": "there is none"})
     assert found == {
         "a": HostRehearsal(
             (SOURCE, PACKAGES, SetRepository("/etc/apt/sources.list.d/old.list")), False, "there is none"

@@ -9,9 +9,9 @@ from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.run import Event, Run
 from nornir_upgrade.report.html import render
-from nornir_upgrade.report.packages import PackageRow, named, packages_of
+from nornir_upgrade.report.packages import PackageRow, count_changes, packages_of
 from nornir_upgrade.report.prior_state import before_in_text
-from nornir_upgrade.report.summary import recap
+from nornir_upgrade.report.summary import recap_of
 from nornir_upgrade.steps.downloads import DownloadPackages
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.services import ServiceWant, SetServices
@@ -53,7 +53,7 @@ def test_every_package_is_in_the_page_with_its_versions_and_hosts_share_a_list()
     assert group.hosts == ("web1", "web2") and group.done and len(group.rows) == 40
     assert PackageRow("package-7", "all", "not installed", "2.0", "installed") in group.rows
     assert PackageRow("package-8", "all", "1.0", "2.0", "changed") in group.rows
-    assert named([group]) == {"changed": 78, "installed": 2}
+    assert count_changes([group]) == {"changed": 78, "installed": 2}
     page = render(run(), Path("config.yaml"))
     assert all(f"<td>{name}<span" in page for name in NAMES)
     assert "web1, web2<span" in page and "78 changed" in page
@@ -71,7 +71,7 @@ def test_who_opened_it_is_on_the_page_and_the_run_lasts_until_its_own_end() -> N
     ended = run(begun, event("run_ended", 10, text="succeeded"), event("run_undone", 50, text="other"))
     page = render(ended, Path("config.yaml"))
     assert "eve on ops1: x" in page and "<dd>10 s</dd>" in page
-    assert recap(ended, Path("config.yaml")).author == "eve on ops1: x"
+    assert recap_of(ended, Path("config.yaml")).author == "eve on ops1: x"
     assert '<span class="state undone">undone</span><span class="soft">2 of' in page and ">begun<" not in page
 
 

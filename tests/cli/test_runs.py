@@ -206,13 +206,13 @@ def test_the_second_signal_stops_at_once_and_journals_what_was_interrupted(site:
 def test_who_interrupts_after_the_last_step_is_told_how_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second Ctrl-C comes when it comes: steps may have ended already, and nobody listens for signals any more."""
 
-    carry_out = execute.carry_out
+    execute_run = execute.execute_run
 
     def interrupted(*argv: Any) -> None:
-        carry_out(*argv)
+        execute_run(*argv)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execute, "carry_out", interrupted)
+    monkeypatch.setattr(execute, "execute_run", interrupted)
     result = site.call("run", site.write(failing()), "--yes")
     assert result.exit_code == 130
     run = site.json("status")["run"]
@@ -388,5 +388,7 @@ def test_after_drift_no_resume_is_offered(site: Site) -> None:
     told = site.json("status")
     assert told["ways"] == {"go_on": "", "go_back": f"nornir-upgrade unwind {run.id}"} and told["drifted"] == ["b"]
     shown = site.call("status").stdout
-    assert "no resume gets past b" in shown and f"unwind {run.id}" in shown and "nornir-upgrade resume" not in shown
+    assert (
+        "no resume: b changed since" in shown and f"unwind {run.id}" in shown and "nornir-upgrade resume" not in shown
+    )
     assert "unwind" in site.call("run", "plan.json", "--yes").stderr

@@ -67,4 +67,4 @@ def test_help_that_nobody_reads_ends_as_other_programs_do(tmp_path: Path, asked:
 def test_nobody_is_asked_through_a_closed_standard_input(tmp_path: Path) -> None:
     site = Site(tmp_path)
     code, _, told = shell(site, f"run {site.write(PLAN)} <&-")
-    assert code == 2 and "say --yes" in told and site.notes("a") == {}
+    assert code == 2 and "use --yes" in told and site.notes("a") == {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nornir_upgrade.console.counter import tally
+from nornir_upgrade.console.counter import counter
 from nornir_upgrade.console.options import Flags
 from nornir_upgrade.console.output import Screen
 
@@ -21,7 +21,7 @@ def screen(**flags: bool) -> Screen:
 def told(screen: Screen, seconds: float) -> None:
     """Ten pieces of work, each of which takes so long."""
     clock = Clock()
-    with tally(screen, "ways back", clock=clock) as progress:
+    with counter(screen, "ways back", clock=clock) as progress:
         for done in range(1, 11):
             clock.now += seconds
             progress(done, 10)

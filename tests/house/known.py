@@ -18,7 +18,7 @@ from netmiko.base_connection import BaseConnection
 import nornir_upgrade
 import rollback
 from nornir_upgrade import finding
-from nornir_upgrade.cli.main import door as forward
+from nornir_upgrade.cli.main import app as forward
 from nornir_upgrade.config import settings
 from nornir_upgrade.console import exit_codes
 from nornir_upgrade.core import step

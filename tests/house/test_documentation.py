@@ -257,7 +257,7 @@ def test_the_documentation_is_true(check: Check) -> None:
     assert not wrong, "\n" + "\n".join(wrong)
 
 
-A_FLAG = "| `--force` | do not ask about advisory findings; blocking ones always block |"
+A_FLAG = "| `--force` | accept advisory findings without asking; blocking ones always block |"
 PLANTED: tuple[tuple[Check, str, str, str, tuple[str, ...]], ...] = (
     (wide_lines, "README.md", "", "word " * 25, ("125 columns",)),
     (wide_cells, "README.md", "", f"| a | {'word ' * 25}|", ("a cell of 124",)),

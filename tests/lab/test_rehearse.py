@@ -19,7 +19,7 @@ from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab.lab import Lab
-from nornir_upgrade.prepare.rehearse import Rehearsal, parts, rehearse
+from nornir_upgrade.prepare.rehearse import Rehearsal, host_rehearsals, rehearse
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from tests.conftest import connect
@@ -99,7 +99,7 @@ class Bench:
         want = tuple(PackageWant(name, "all", version, "installed") for name in names)
         steps = (SetRepository(SOURCE, "deb [trusted=yes] file:/srv/shop ./\n"), SetPackages(want))
         plan = Plan("forward", "shop", (Wave("one", (Work("h1", steps),)),))
-        (found,) = rehearse(OneHost(self.host), parts(plan), Store(tmp_path / "store"), Screen(Flags()))  # type: ignore[arg-type]
+        (found,) = rehearse(OneHost(self.host), host_rehearsals(plan), Store(tmp_path / "store"), Screen(Flags()))  # type: ignore[arg-type]
         return found
 
 

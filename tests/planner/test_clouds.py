@@ -40,7 +40,7 @@ def steps(plan: Plan, *, host: str = "", of: type[S] = Step) -> Iterator[tuple[i
 @pytest.mark.parametrize("full", [False, True])
 def test_the_plan_of_seven_hosts_reads_as_it_did(full: bool) -> None:
     world = mixed()
-    told = plan_text.text(plan_text.outline(world.plan(), world.facts, loader.load(SHIPPED)), full)
+    told = plan_text.plan_in_text(plan_text.outline_of(world.plan(), world.facts, loader.load(SHIPPED)), full)
     assert told + "\n" == (GOLDEN / f"mixed{'-full' * full}.txt").read_text()
 
 

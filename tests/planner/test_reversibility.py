@@ -177,13 +177,13 @@ def test_the_plan_tells_of_the_ways_back_those_that_are_alike_together() -> None
         "cmp1", "reversible from escrow", (CHANGE,), (FILE,), (replace(FILE, name="other"),), 2048
     )
     proofs = (from_escrow, lost, replace(from_escrow, host="cmp2"), Reversibility("ctl1", "reversible", (CHANGE,)))
-    shown = plan_text.outline(world.plan(), world.facts, loader.load(SHIPPED), proofs)
+    shown = plan_text.outline_of(world.plan(), world.facts, loader.load(SHIPPED), proofs)
     assert [(way.hosts, way.verdict) for way in shown.ways_back] == [
         (("net1",), "no way back"),
         (("ctl1",), "reversible"),
         (("cmp1", "cmp2"), "reversible from escrow"),
     ]
-    told = plan_text.text(shown).partition("\nway back  ")[2].splitlines()
+    told = plan_text.plan_in_text(shown).partition("\nway back  ")[2].splitlines()
     assert told[0].startswith("(open as long as the run is in the journal")
     assert (
         told[1:3] == ["  net1: NO WAY BACK", "    tool:all 1: gone"]

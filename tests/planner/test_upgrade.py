@@ -46,7 +46,7 @@ def steps(plan: Plan, *, host: str = "") -> Iterator[tuple[int, str, Step]]:
 @pytest.mark.parametrize("full", [False, True])
 def test_the_labs_plan_reads_as_it_did(full: bool) -> None:
     world = lab()
-    told = plan_text.text(plan_text.outline(world.plan(), world.facts, loader.load(SHIPPED)), full)
+    told = plan_text.plan_in_text(plan_text.outline_of(world.plan(), world.facts, loader.load(SHIPPED)), full)
     assert told + "\n" == (GOLDEN / f"lab{'-full' * full}.txt").read_text()
 
 

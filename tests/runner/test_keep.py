@@ -129,7 +129,9 @@ def test_before_the_way_back_copies_are_mended_by_what_other_hosts_keep(tmp_path
     bench = Bench(tmp_path, one, keep="host")
     bench.fleet.hosts = {"cmp1": one, "cmp2": two}
     files = {"cmp1": (NOVA,), "cmp2": (NOVA,)}
-    keeping.fetch(bench.session, dict.fromkeys(files, "deb"), files, Screen(Flags(config=Path("config.yaml"))), "kept")
+    keeping.fetch_files(
+        bench.session, dict.fromkeys(files, "deb"), files, Screen(Flags(config=Path("config.yaml"))), "kept"
+    )
     (digest,) = one.copies()
     one.damage(digest)
     back = SetPackages((PackageWant("nova", "all", "1", "installed"),), downgrade=True)

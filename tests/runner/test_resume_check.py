@@ -17,7 +17,7 @@ from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState
-from nornir_upgrade.runner.resume_check import ahead, refuse_unready
+from nornir_upgrade.runner.resume_check import refuse_unready, remaining_hosts
 from nornir_upgrade.runner.session import Session, keep_snapshot
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
@@ -108,7 +108,7 @@ def test_a_capture_that_was_damaged_blocks(tmp_path: Path) -> None:
 
 def test_hosts_ahead_that_do_not_answer_are_told_before_anything_is_done(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    assert ahead(bench.run) == ("cmp1", "cmp2")
+    assert remaining_hosts(bench.run) == ("cmp1", "cmp2")
     bench.hosts["cmp2"].lost = Unreachable("cmp2: no route")
     with pytest.raises(RunStopped, match="nothing more was changed: cmp2: no route") as caught:
         bench.go_on()
@@ -122,7 +122,7 @@ def test_a_host_that_has_nothing_ahead_need_not_answer(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.journal.append(bench.id, "step_done", wave=0, host="cmp1", index=1)
     bench.hosts["cmp1"].lost = Unreachable("cmp1: no route")
-    assert ahead(bench.run) == ("cmp2",)
+    assert remaining_hosts(bench.run) == ("cmp2",)
     bench.go_on()
 
 

@@ -9,7 +9,7 @@ from nornir_upgrade.core.errors import Unreachable
 from nornir_upgrade.core.facts.belongings import Belongings
 from nornir_upgrade.core.packaging.model import PackageName, PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
-from nornir_upgrade.runner.spare_data import Spared, spared
+from nornir_upgrade.runner.spare_data import SparedData, spare_data
 from nornir_upgrade.steps.packages import SetPackages
 
 
@@ -42,7 +42,7 @@ def rich(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nornir_upgrade.runner.spare_data.belongings", lambda host, family, keys: own)
 
 
-def goals(found: Spared, host: str = "web1") -> dict[str, str]:
+def goals(found: SparedData, host: str = "web1") -> dict[str, str]:
     return {
         one.name: one.goal
         for _, name, step in found.plan.steps()
@@ -53,24 +53,24 @@ def goals(found: Spared, host: str = "web1") -> dict[str, str]:
 
 @pytest.mark.usefixtures("rich")
 def test_what_has_data_is_removed_and_not_purged() -> None:
-    found = spared(Asked(), undoing())
+    found = spare_data(Asked(), undoing())
     assert goals(found) == {"app": "installed", "db": "config-files", "lib": "absent"}
     assert found.lines == ("web1: kept with their data: db (/var/lib/db)",) and found.purged == ("web1: purged: lib",)
 
 
 @pytest.mark.usefixtures("rich")
 def test_rpm_knows_no_such_difference_so_that_it_stays() -> None:
-    found = spared(Asked(), undoing("rpm"))
+    found = spare_data(Asked(), undoing("rpm"))
     assert goals(found) == {"app": "installed", "lib": "absent"} and not found.purged
 
 
 @pytest.mark.usefixtures("rich")
 def test_of_a_host_that_is_silent_every_package_counts_as_one_with_data() -> None:
-    found = spared(Asked(), undoing("deb", "web1", "lost"))
+    found = spare_data(Asked(), undoing("deb", "web1", "lost"))
     assert goals(found, "lost") == {"app": "installed", "db": "config-files", "lib": "config-files"}
     assert any("lost" in line and "did not say" in line for line in found.lines)
 
 
 def test_where_nothing_is_purged_no_host_is_asked() -> None:
     plan = Plan("unwind", "run", ())
-    assert spared(None, plan) == Spared(plan)  # type: ignore[arg-type]
+    assert spare_data(None, plan) == SparedData(plan)  # type: ignore[arg-type]

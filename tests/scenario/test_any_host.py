@@ -15,8 +15,8 @@ from nornir_upgrade.planner import upgrade
 from nornir_upgrade.planner.repository_switch import beside, has_both
 from nornir_upgrade.preflight.host import of_sources
 from nornir_upgrade.scenario import loader
-from nornir_upgrade.scenario import text as scenario_text
 from nornir_upgrade.scenario.model import SERIAL
+from nornir_upgrade.scenario.text import scenario_in_text
 from nornir_upgrade.steps.gates import HttpStatus, PortOpen, ServiceActive, ServicesKept
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
@@ -132,7 +132,7 @@ def test_the_shortest_scenario(tmp_path: Path) -> None:
     found = loader.load(written(tmp_path, SMALL))
     (stage,) = found.stages
     assert (stage.groups, stage.serial, found.repositories, found.families) == (("all",), SERIAL, (), ("deb", "rpm"))
-    assert stage.outage and stage.way_back and "repositories" not in scenario_text.in_text(found)
+    assert stage.outage and stage.way_back and "repositories" not in scenario_in_text(found)
     assert lab().plan(written(tmp_path, SMALL)).waves
 
 
@@ -207,7 +207,7 @@ repositories:
         (path, True, digest),
         (beside(path), False, ""),
     ]
-    told = scenario_text.in_text(loader.load(file))
+    told = scenario_in_text(loader.load(file))
     assert f"{path} is replaced" in told and "removed" not in told
     with pytest.raises(InvalidInput, match=r"repositories\.rpm\.new: must be another file"):
         loader.load(

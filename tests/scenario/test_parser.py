@@ -93,7 +93,7 @@ def test_a_local_one_goes_before_a_shipped_one(tmp_path: Path) -> None:
 
 def test_settings_replace_defaults(tmp_path: Path) -> None:
     put(tmp_path)
-    found = loader.load("small", loader.pairs(["new=juno", "serial=2,50%"]), tmp_path)
+    found = loader.load("small", loader.assigned_settings(["new=juno", "serial=2,50%"]), tmp_path)
     assert found.repositories[0].new.path.endswith("/juno.list")
     assert [(one.name, one.value) for one in found.settings] == [("new", "juno"), ("serial", "2,50%")]
 
@@ -170,7 +170,7 @@ def test_what_does_not_exist_is_answered_with_what_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", [["new"], ["=x"], ["new=a", "new=b"]])
 def test_settings_that_are_none(given: list[str]) -> None:
     with pytest.raises(InvalidInput, match="--set"):
-        loader.pairs(given)
+        loader.assigned_settings(given)
 
 
 def test_a_setting_holds_one_line(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_setting_holds_one_line(tmp_path: Path) -> None:
         ("    sync: [keystone-manage, db_sync]\n", "", "line 13: stages[0]: a database and the command", ""),
         ('    packages: [keystone, "python-*"]\n', "", "line 13: stages[0]: a stage has packages", ""),
         ('"python-*"]', '"-oDebug=1"]', "line 15: stages[0].packages[1]: must be a name or glob", ""),
-        ('"python-*"]', "keystone]", "line 15: stages[0].packages[1]: 'keystone' stands here twice", ""),
+        ('"python-*"]', "keystone]", "line 15: stages[0].packages[1]: 'keystone' is listed twice", ""),
         ("[control]\n    packages", "control\n    packages", "line 14: stages[0].groups: must be a list", ""),
         ("{file: /etc/a.conf", "{file: /etc/../a.conf", "line 24: stages[1].edits[0].file: must be an absolute", ""),
         (

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.packaging import lock
 from nornir_upgrade.core.packaging.family import Name, family_of
-from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.model import PackageWant, differences
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
@@ -35,7 +35,7 @@ def prefetch(host: Host, store: Store, family: Name, want: Sequence[PackageWant]
         return
     due = want if downgrade else ()
     with supplied(host, store, family, due, present) as delivered:
-        change = of.manager.change(want, present, downgrade=downgrade, wait=LOCK_WAIT)
+        change = of.manager.change(want, present, downgrade=downgrade, wait=lock.LOCK_WAIT)
         argv = fetching(family, delivered.known_to_all(change)[0])
         host.forget(JOB)
         result = host.job(JOB, (argv,))

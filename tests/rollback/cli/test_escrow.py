@@ -18,7 +18,7 @@ from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store, digest_of
 from nornir_upgrade.runner import session
-from nornir_upgrade.runner.required_files import captures, installed, lost, needs
+from nornir_upgrade.runner.required_files import captures, installed_files, lost_files, required_files
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.escrow.prune import restorable, unreferenced
 from rollback.snapshot import SnapshotEntry
@@ -136,7 +136,7 @@ def test_what_keeps_the_kept_is_told_of_undone_runs_and_of_a_snapshot_taken_for_
     site.journal.append(run.id, "run_undone", text="other")
     told = site.call("escrow", "prune").stdout
     assert f"needed for a way back to snapshot {taken} (before the maintenance), which was taken for itself" in told
-    assert "1 runs are undone; a way back still reads them" in told
+    assert "1 runs are undone; a way back to an earlier state still reads them" in told
 
 
 def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_path: Path) -> None:
@@ -338,11 +338,16 @@ def test_needs_are_what_changes_or_goes_and_nothing_else() -> None:
         PackageWant("new", "all", "2", "installed"),
     )
     made = builders.plan(("one", {"ctl1": [SetPackages(want)], "away": [SetPackages(want)]}))
-    assert [file.name for file in needs(made, facts)["ctl1"]] == ["change", "purge", "remove"]
-    assert needs(made, facts).keys() == {"ctl1"}
-    assert {file.name for file in installed(facts, ["*e", "gone"])["ctl1"]} == {"change", "remove", "purge", "same"}
+    assert [file.name for file in required_files(made, facts)["ctl1"]] == ["change", "purge", "remove"]
+    assert required_files(made, facts).keys() == {"ctl1"}
+    assert {file.name for file in installed_files(facts, ["*e", "gone"])["ctl1"]} == {
+        "change",
+        "remove",
+        "purge",
+        "same",
+    }
     now = {"ctl1": builders.facts("ctl1", [builders.package("change", "2"), builders.package("stay", "1")])}
-    assert {file.name for file in lost(facts, now)["ctl1"]} == {"change", "remove", "purge", "same"}
+    assert {file.name for file in lost_files(facts, now)["ctl1"]} == {"change", "remove", "purge", "same"}
 
 
 @pytest.mark.parametrize(

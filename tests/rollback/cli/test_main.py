@@ -14,7 +14,7 @@ import pytest
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.facts.compare import AREAS
 from nornir_upgrade.report.html import render
-from nornir_upgrade.report.summary import recap
+from nornir_upgrade.report.summary import recap_of
 from nornir_upgrade.report.summary_text import recap_in_text
 from nornir_upgrade.runner import execute
 from nornir_upgrade.steps.gates import ServicesKept
@@ -47,7 +47,7 @@ def test_apply_tells_every_removal_and_every_caution_before_it_asks(site: Site) 
     told = result.stderr
     for removed in ("neutron-server", "python-neutron", "python-neutronclient", "python-oslo.messaging"):
         assert f"purge {removed} " in told
-    assert "Caution: ctl1: what was written to database nova since" in told
+    assert "Caution: ctl1: data written to database nova since" in told
     assert told.index("Caution") < told.index("stop services", told.index("Caution"))
 
 
@@ -58,7 +58,7 @@ def test_apply_closes_the_runs_that_were_open(site: Site) -> None:
     assert failed.status == "open"
     result = site.call("apply", "--restore-db", "--yes", "-o", "json")
     document, told = json.loads(result.stdout), result.stderr
-    caution = f"Caution: run {failed.id} (forward to icehouse) is open, and will be taken back, too"
+    caution = f"Caution: run {failed.id} (forward to icehouse) is open, and will be taken back too"
     assert told.index(caution) < told.index("wave")
     assert site.journal.run(failed.id).status == "undone"
     last = site.journal.run("last")
@@ -137,9 +137,9 @@ def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch
             site.fleet.hosts["cmp1"].state.packages["less"].selection = "hold"
             return judge()
 
-        return execute.carry_out(*rest, meddled)
+        return execute.execute_run(*rest, meddled)
 
-    monkeypatch.setattr(apply, "carry_out", meddle)
+    monkeypatch.setattr(apply, "execute_run", meddle)
     result = site.call("apply", "--restore-db", "--yes", "-o", "json", code=5)
     document = json.loads(result.stdout)
     assert "run ended: differs" in result.stderr and "run ended: succeeded" not in result.stderr
@@ -147,7 +147,7 @@ def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch
     assert site.journal.run(cut.id).status == "open"
 
     # What was found is kept: whoever asks later hears the same, and what to do.
-    kept = recap(site.journal.run("last"), Path("config.yaml"))
+    kept = recap_of(site.journal.run("last"), Path("config.yaml"))
     assert kept.status == kept.ending == "differs" and "1 differ" in kept.verdict and "less" in kept.verdict
     assert f"rollback apply --snapshot {kept.origin}" in kept.remedy
     assert kept.verdict in recap_in_text(kept) and kept.remedy in recap_in_text(kept)
@@ -300,4 +300,4 @@ def test_a_wrong_value_is_told_before_somebody_would_be_asked(site: Site) -> Non
     site.go_forward()
     result = site.call("apply", "--accept-no-way-back", "web9", code=10)
     assert "there is no host 'web9'" in result.stderr and "--yes" not in result.stderr
-    assert "say --yes" in site.call("apply", code=2).stderr
+    assert "use --yes" in site.call("apply", code=2).stderr

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from nornir_upgrade.cli.main import door
+from nornir_upgrade.cli.main import app
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.runner import continuation
@@ -18,7 +18,7 @@ from tests.rollback.conftest import Site
 
 def forward(*argv: str, code: int = 0) -> Result:
     """The other program, on the same hosts."""
-    result = CliRunner().invoke(door, argv, prog_name="nornir-upgrade")
+    result = CliRunner().invoke(app, argv, prog_name="nornir-upgrade")
     assert result.exit_code == code, result.output
     return result
 
@@ -133,7 +133,7 @@ def test_unwind_refuses_an_open_way_back_and_says_what_to_do(site: Site) -> None
     run = cut_off(site)
     there = site.present
     told = forward("unwind", "--yes", code=10).stderr
-    assert "cannot be undone: nobody kept the packages" in told
+    assert "cannot be undone: the packages that it removes are in no escrow" in told
     assert f"nornir-upgrade resume {run.id}" in told and f"rollback apply --snapshot {run.plan.origin}" in told
     assert site.present == there and site.journal.run(run.id).status == "open"
 
@@ -159,12 +159,12 @@ def test_a_new_way_back_tells_what_becomes_of_the_open_one(site: Site) -> None:
 
 def test_who_interrupts_the_end_of_a_way_back_is_told_how_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*argv: Any) -> None:
-        carry_out(*argv)
+        execute_run(*argv)
         raise KeyboardInterrupt
 
     site.go_forward()
-    run, carry_out = cut_off(site), back.carry_out
+    run, execute_run = cut_off(site), back.execute_run
     site.fleet.hosts["cmp1"].faults.hook = raises_on("systemctl stop", lambda: CommandFailed("cmp1", "stop", 1, ""))
-    monkeypatch.setattr(back, "carry_out", interrupted)
+    monkeypatch.setattr(back, "execute_run", interrupted)
     told = forward("resume", "--yes", code=130).stderr
     assert f"nornir-upgrade resume {run.id}" in told and "rollback apply --snapshot" in told
