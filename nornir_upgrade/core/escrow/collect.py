@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
-from nornir_upgrade.core.packaging.deb.file_source import AptFileSource
-from nornir_upgrade.core.packaging.dnf.file_source import DnfFileSource
 from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, parse_held
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile, Source
+from nornir_upgrade.core.packaging.package_file import PackageFile, Source
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.transport.disk import full
 from nornir_upgrade.core.transport.host import Fleet, Host
 
@@ -23,7 +22,6 @@ from .escrow import Escrow, Kept
 
 T = TypeVar("T")
 JOB = "escrow"
-DEPOTS: Mapping[Family, FileSource] = {"deb": AptFileSource(), "rpm": DnfFileSource()}
 _LOOK_LIMIT = (
     600.0  # seconds; apt-cache takes 0.1 s for a thousand packages, a dnf that has to fetch its indexes far more
 )
@@ -73,21 +71,21 @@ def silent(_: CollectProgress) -> None:
 
 def collect(
     fleet: Fleet,
-    families: Mapping[str, Family],
+    managers: Mapping[str, str],
     needs: Mapping[str, Collection[PackageFile]],
     escrow: Escrow,
     progress: Callable[[CollectProgress], None] = silent,
 ) -> Collected:
     """Afterwards the escrow has what `needs` (host -> package files) names, but for what `missing` says of the result.
 
-    `families` are the hosts that may be asked. Nothing is installed or removed anywhere, and nothing of ours stays on a host.
+    `managers` (by host) are the hosts that may be asked. Nothing is installed or removed anywhere, and nothing of ours stays on a host.
     What is in escrow already, and whole, is not fetched again. A full disk, here or on a host, ends it, and what came before is kept.
     """
     due = {file for file in set().union(*needs.values()) if not escrow.has_whole(file)}
-    work = _Collection(fleet, families, escrow, due, progress)
+    work = _Collection(fleet, managers, escrow, due, progress)
     owners = {host: set(files) & due for host, files in needs.items()}
     work.from_depots({host: files for host, files in owners.items() if files})
-    others = {host: work.due_of(family) - owners.get(host, set()) for host, family in families.items()}
+    others = {host: work.due_of(manager) - owners.get(host, set()) for host, manager in managers.items()}
     work.from_depots({host: files for host, files in others.items() if files})
     work.rebuilt(owners)
     return work.result()
@@ -98,7 +96,7 @@ class _Collection:
     """One collection under way; `due` shrinks as files are kept."""
 
     fleet: Fleet
-    families: Mapping[str, Family]
+    managers: Mapping[str, str]
     escrow: Escrow
     due: set[PackageFile]
     tell: Callable[[CollectProgress], None]
@@ -109,8 +107,9 @@ class _Collection:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun: float = field(default_factory=time.monotonic)
 
-    def due_of(self, family: Family) -> set[PackageFile]:
-        return {file for file in self.due if file.family == family}
+    def due_of(self, manager: str) -> set[PackageFile]:
+        format = family_of(manager).format.name
+        return {file for file in self.due if file.family == format}
 
     def from_depots(self, asked: Mapping[str, set[PackageFile]]) -> None:
         """Ask these hosts what they can give of these files, and fetch each from one of them; from the next where one fails."""
@@ -155,7 +154,7 @@ class _Collection:
         return found
 
     def _look(self, host: Host, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
-        return look(host, self.families[host.name], files)
+        return look(host, self.managers[host.name], files)
 
     def _fetch(self, host: Host, files: Sequence[PackageFile], offers: Mapping[PackageFile, FileOffer]) -> None:
         for file in files:
@@ -163,7 +162,7 @@ class _Collection:
                 self._take(host, file, cached, "cache")
         if not (rest := [file for file in files if offers[file].cached is None]):
             return
-        depot = DEPOTS[self.families[host.name]]
+        depot = source_of(self.managers[host.name])
         said, stands = _done(host, depot.download(rest, sum(offers[file].size for file in rest)))
         try:
             for file in rest:
@@ -178,7 +177,7 @@ class _Collection:
             _clear(host)
 
     def _rebuild(self, host: Host, files: Sequence[PackageFile]) -> None:
-        depot = DEPOTS[self.families[host.name]]
+        depot = source_of(self.managers[host.name])
         for file in files:
             said, stands = _done(host, depot.rebuild(file))
             try:
@@ -218,9 +217,14 @@ class _Collection:
         )
 
 
-def look(host: Host, family: Family, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
+def source_of(manager: str) -> FileSource:
+    """How hosts with this package manager give files."""
+    return family_of(manager).files
+
+
+def look(host: Host, manager: str, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
     """What `host` can give of `files`, by its cache and its repositories. Reads only."""
-    depot = DEPOTS[family]
+    depot = source_of(manager)
     argv, stdin = depot.look(files)
     return depot.parse_look(host.run(argv, stdin=stdin, timeout=_LOOK_LIMIT).text, files)
 

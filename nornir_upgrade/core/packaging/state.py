@@ -30,9 +30,8 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """All of it. `family` is `deb` or `rpm`, `arch` the package manager's native architecture."""
+    """All of it. `arch` is the package manager's native architecture."""
 
-    family: str
     arch: str
     packages: tuple[Package, ...]
     conffiles: tuple[Conffile, ...]
