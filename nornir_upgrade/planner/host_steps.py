@@ -38,7 +38,7 @@ def _leaves(unit: Unit, one: Service, going: Set[str]) -> bool:
 
 def capture(stage: Stage, task: HostWork) -> Steps:
     """Its state beside packages, where these change, with the configuration that the stage names."""
-    return (CaptureState(_state(stage, task), stage.configuration, task.family),) if task.want else ()
+    return (CaptureState(_state(stage, task), stage.configuration, manager=task.manager),) if task.want else ()
 
 
 def _state(stage: Stage, task: HostWork) -> str:
@@ -51,7 +51,7 @@ def note(work: Work) -> Steps:
     captured = [step for step in work.steps if isinstance(step, CaptureState)]
     configuration = dict.fromkeys(root for step in captured for root in step.configuration)
     last = f"state of {work.host} at the end"
-    return (CaptureState(last, tuple(configuration), captured[0].family, end=True),) if captured else ()
+    return (CaptureState(last, tuple(configuration), end=True, manager=captured[0].manager),) if captured else ()
 
 
 def change(stage: Stage, task: HostWork) -> Steps:
@@ -62,7 +62,7 @@ def change(stage: Stage, task: HostWork) -> Steps:
     coming = task.switch.coming if task.first else {}
     switch = (SetRepository(path, text) for path, text in coming.items())
     captured = _state(stage, task)
-    packages = SetPackages(task.want, keep_stopped=stopped, configuration=captured, family=task.family)
+    packages = SetPackages(task.want, keep_stopped=stopped, configuration=captured, manager=task.manager)
     return (*switch, packages)
 
 
@@ -92,7 +92,7 @@ def verify(task: HostWork) -> Steps:
     if not task.want:
         return tuple(gates)
     kept = (ServicesKept(task.running),) if task.running else ()
-    return (*gates, *kept, AuditClean(family=task.family))
+    return (*gates, *kept, AuditClean(manager=task.manager))
 
 
 def _gates(service: CatalogueService, task: HostWork) -> Iterator[Step]:

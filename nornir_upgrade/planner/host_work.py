@@ -6,9 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from nornir_upgrade.core.errors import NoSolution
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.family import Name
 from nornir_upgrade.core.packaging.model import (
-    Goal,
     Package,
     PackageChange,
     PackageWant,
@@ -16,6 +14,7 @@ from nornir_upgrade.core.packaging.model import (
     by_name,
     standing_for,
 )
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.scenario.model import Scenario, Stage
 
 from .repository_switch import Switch, Texts, has_both, switch
@@ -23,9 +22,6 @@ from .selection import HostSelection, Member, Unit, awaited, clouds, parts, unit
 
 Previews = Mapping[str, Mapping[str, Transaction]]
 """What each host's own package manager would do: host -> stage -> transaction."""
-
-_REMOVED: Mapping[str, Goal] = {"deb": "config-files", "rpm": "absent"}
-"""What is left of a package that goes: dpkg keeps its conffiles, and purging may delete data for good; rpm knows no such state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class HostWork:
     """
 
     host: str
-    family: Name
+    manager: str
     units: tuple[Unit, ...]
     want: tuple[PackageWant, ...]
     first: bool
@@ -111,10 +107,10 @@ def _task(
     versions |= {name: version for (name, _), version in seen.items()}
     versions |= {wanted.name: wanted.version for wanted in want}
     affected = _affected(scenario, one, want, facts)
-    family = scenario.repositories_of(facts.os.family).family
+    scenario.repositories_of(facts.os.family)  # refuses hosts that the scenario is not about
     return HostWork(
         one.host,
-        family,
+        facts.os.manager,
         affected,
         want,
         bool(want) and not seen,
@@ -148,7 +144,7 @@ def _wants(
     wants = [
         _want(change, asked, named.get(change.name, ()), former.get(change.name, ()))
         if change.new
-        else _removed(change, named.get(change.name, ()), facts.os.family)
+        else _removed(change, named.get(change.name, ()), facts.os.manager)
         for change in changes
     ]
     return tuple(sorted((*wants, *_beside(changes, unpacked)), key=lambda one: (one.name, one.arch)))
@@ -162,10 +158,18 @@ def _former(unpacked: Iterable[Package], scenario: Scenario) -> dict[str, list[P
     return found
 
 
-def _removed(change: PackageChange, namesakes: Sequence[Package], family: str) -> PackageWant:
-    """Its version is told where the package stands in others too."""
+def _removed(change: PackageChange, namesakes: Sequence[Package], manager: str) -> PackageWant:
+    """A removed package keeps its configuration where the manager knows such a state: purging may delete data for good.
+
+    Its version is named where the package is installed in others too.
+    """
     several = sum((one.name, one.arch) == (change.name, change.arch) for one in namesakes) > 1
-    return PackageWant(change.name, change.arch, change.old if several else "", _REMOVED[family])
+    return PackageWant(
+        change.name,
+        change.arch,
+        change.old if several else "",
+        "config-files" if family_of(manager).format.purges else "absent",
+    )
 
 
 def _beside(changes: Iterable[PackageChange], unpacked: Iterable[Package]) -> Iterator[PackageWant]:

@@ -39,7 +39,7 @@ def _downloads(steps: Sequence[Step]) -> Iterator[DownloadPackages]:
     if any(one.goal == "installed" for one in want):
         files = [step for step in steps if isinstance(step, SetRepository) and not step.replaces]
         new = tuple(NewRepository(file.path, file.text) for file in files if file.text)
-        yield DownloadPackages(tuple(want), new, family=transactions[0].family)
+        yield DownloadPackages(tuple(want), new, manager=transactions[0].manager)
 
 
 def _trials(steps: Sequence[Step]) -> tuple[DatabaseDumps, ...]:

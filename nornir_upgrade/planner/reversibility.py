@@ -16,7 +16,8 @@ from nornir_upgrade.core.packaging.model import (
     implied,
     standing_for,
 )
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile
+from nornir_upgrade.core.packaging.package_file import PackageFile
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.packaging.rehearsal import Rehearsed
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.steps.packages import SetPackages, as_they_are, surprises
@@ -32,7 +33,7 @@ class WayBackQuestion:
     """What a host's package manager is asked: `want` of the packages `after` the plan, with the files `repositories`
     (path -> text) among its sources."""
 
-    family: Family
+    manager: str
     repositories: Mapping[str, str]
     present: tuple[Package, ...]
     after: tuple[Package, ...]
@@ -48,7 +49,8 @@ class WayBackQuestion:
         """The files that the way back installs."""
         there = {(one.key, one.version) for one in self.after if one.unpacked}
         coming = (one for one in self.want if one.goal == "installed" and (one.key, one.version) not in there)
-        return frozenset(PackageFile(self.family, one.name, one.arch, one.version) for one in coming)
+        format = family_of(self.manager).format.name
+        return frozenset(PackageFile(format, one.name, one.arch, one.version) for one in coming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,8 @@ def questions(plan: Plan, facts: Mapping[str, HostFacts]) -> dict[str, WayBackQu
 
 
 def _question(facts: HostFacts, want: Sequence[PackageWant], files: Mapping[str, str]) -> WayBackQuestion:
-    family: Family = "rpm" if facts.os.family == "rpm" else "deb"
     return WayBackQuestion(
-        family, files, facts.packages, after(facts.packages, want), as_they_are(want, facts.packages)
+        facts.os.manager, files, facts.packages, after(facts.packages, want), as_they_are(want, facts.packages)
     )
 
 

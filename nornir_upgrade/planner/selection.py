@@ -85,8 +85,8 @@ def units(services: Iterable[CatalogueService], facts: HostFacts) -> tuple[Unit,
 
 def part(stage: Stage, facts: HostFacts) -> HostSelection | None:
     """The host's part in `stage`; None where it has no package of it, or (a stage without packages) no service, and where the
-    stage takes packages of the other family alone."""
-    if not stage.is_for(facts.os.family):
+    stage takes packages of other managers alone."""
+    if not stage.is_for(facts.os.manager):
         return None
     there = units(stage.services, facts)
     matching = sorted(

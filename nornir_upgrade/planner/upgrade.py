@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from nornir_upgrade.core import batches as waves
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.family import Name
 from nornir_upgrade.core.packaging.model import digest_of_packages
-from nornir_upgrade.core.packaging.origins import options, preferences
 from nornir_upgrade.core.packaging.preview import EVERYTHING
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.scenario.model import Scenario, Stage
 from nornir_upgrade.steps.commands import RunCommand
@@ -36,7 +35,7 @@ class Request:
     (path -> text). A name that the new release may have changed is followed by `>` and the new one. `narrow`: what keeps a stage
     to its origins, in the manager's own words."""
 
-    family: Name
+    manager: str
     repositories: Mapping[str, str]
     packages: Mapping[str, tuple[str, ...]]
     narrow: Mapping[str, str] = field(default_factory=dict)
@@ -62,10 +61,9 @@ def requests(
 def _request(
     scenario: Scenario, facts: HostFacts, texts: Mapping[str, str], packages: Mapping[str, tuple[str, ...]]
 ) -> Request:
-    family = scenario.repositories_of(facts.os.family).family
     stages = (stage for stage in scenario.stages if stage.name in packages and stage.only_from)
     narrow = {stage.name: _narrow(stage, facts) for stage in stages}
-    return Request(family, switch(scenario, facts, texts).coming, packages, narrow)
+    return Request(facts.os.manager, switch(scenario, facts, texts).coming, packages, narrow)
 
 
 def _word(scenario: Scenario, name: str) -> str:
@@ -75,8 +73,8 @@ def _word(scenario: Scenario, name: str) -> str:
 
 def _narrow(stage: Stage, facts: HostFacts) -> str:
     """What keeps the host's package manager to the origins of the stage."""
-    origins = stage.origins(facts.os.family)
-    return preferences(origins, facts.repositories) if facts.os.family == "deb" else options(origins)
+    manager = facts.os.manager
+    return family_of(manager).origins.narrow(stage.origins(manager), facts.repositories)
 
 
 def plan_upgrade(
@@ -161,7 +159,7 @@ def _keeper(
 def _packages(stage: Stage, tasks: Sequence[HostWork], which: str) -> Phase:
     work = {task.host: (*change(stage, task), *edits(stage, task)) for task in tasks}
     return Phase(
-        f"packages{which}", work, {task.host: (AuditClean(family=task.family),) for task in tasks if task.want}
+        f"packages{which}", work, {task.host: (AuditClean(manager=task.manager),) for task in tasks if task.want}
     )
 
 

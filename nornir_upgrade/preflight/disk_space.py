@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.facts.probe import DUMPS, Probe, Room
 from nornir_upgrade.core.packaging.model import PackageChange, PackageName, Transaction
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.transport.disk import RESERVE
 from nornir_upgrade.finding import Finding
-
-from .remedies import REMEDIES
 
 _PACKED = 4  # a package is seldom smaller than this part of what it unpacks to
 _INODES, _INODES_SAFE = 1000, 10_000  # dpkg and rpm keep a package's old files beside its new ones until it is unpacked
 _INODES_EACH, _INODES_EACH_SAFE = 10, 100
 _HEXADECIMAL = 2  # digits that a dump takes for a byte of a blob (mariadb-dump(1), --hex-blob)
 _DUMPS = 2  # that the controller keeps of a database, where rows are written between the one on trial and the one that counts
-_CACHES = {"deb": "/var/cache/apt/archives", "rpm": "/var/cache/dnf"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def on_host(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) ->
             together.setdefault(mounts[need.path].mount, []).append(need)
     for mount, needs in together.items():
         room = mounts[needs[0].path]
-        clean = f"on the host: {REMEDIES[facts.os.family].clean}; {_find(mount)}"
+        clean = f"on the host: {family_of(facts.os.manager).remedies.clean}; {_find(mount)}"
         yield from _too_small(found.host, room, needs, clean)
         yield from _too_few(found.host, room, len(changes))
 
@@ -78,7 +76,7 @@ def _needs(facts: HostFacts, found: Probe, changes: Sequence[PackageChange], dum
     old = {(one.name, one.arch): _size(found, one) for one in changes if one.old}
     went = sum(old.values())
     comes = went + sum(1 for one in changes if not one.old) * went // max(len(old), 1)
-    yield _Need("download", _CACHES[facts.os.family], comes // _PACKED, comes)
+    yield _Need("download", family_of(facts.os.manager).cache.DIRECTORY, comes // _PACKED, comes)
     yield _Need("unpack", "/usr", max(old.values(), default=0), comes)
     yield _Need("escrow", DUMPS, went // _PACKED, went)
     yield _Need("dump", DUMPS, dump, _HEXADECIMAL * dump)

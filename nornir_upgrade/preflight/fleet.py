@@ -1,4 +1,4 @@
-"""Findings about the fleet as a whole: its groups, families and clouds, and what a limit leaves out. Pure."""
+"""Findings about the fleet as a whole: its groups, package formats and clouds, and what a limit leaves out. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -31,7 +31,7 @@ def groups(scenario: Scenario, hosts: Sequence[Member]) -> Iterable[Finding]:
 
 
 def strangers(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
-    """Hosts of a family that the scenario is not about."""
+    """Hosts of a format of packages that the scenario is not about."""
     meant = {name for stage in scenario.stages for name in members(stage.groups, hosts)}
     for family in dict.fromkeys(its.os.family for its in facts.values()):
         strange = [name for name, its in facts.items() if its.os.family == family and name in meant]

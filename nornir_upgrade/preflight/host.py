@@ -5,21 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb import suites
 from nornir_upgrade.core.packaging.model import PackageChange, Transaction
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.transport.odd_names import odd
 from nornir_upgrade.finding import Finding, some
 from nornir_upgrade.planner.repository_switch import Texts, has_both
 from nornir_upgrade.planner.selection import HostSelection, Member, matches, members, parts
 from nornir_upgrade.scenario.model import Rewrite, Scenario, Stage
 
-from .remedies import REMEDIES
-
 
 def of_changes(
     scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, previews: Mapping[str, Transaction]
 ) -> Iterable[Finding]:
-    remedies, held = REMEDIES[facts.os.family], {package.name for package in facts.packages if package.hold}
+    remedies, held = family_of(facts.os.manager).remedies, {package.name for package in facts.packages if package.hold}
     changes = {stage: previews[stage.name].changes for stage in scenario.stages if stage.name in previews}
     new = {change.name for made in changes.values() for change in made if change.new}
     for stage, made in changes.items():
@@ -87,7 +85,7 @@ def _is_lost(scenario: Scenario, change: PackageChange, new: set[str]) -> bool:
 def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange, because: Mapping[str, str]) -> Finding:
     """`because`: which new package cannot be together with it, by name."""
     text = f"{change.name} {change.old} would be removed, and nothing takes its place"
-    remedy = REMEDIES[facts.os.family].try_out
+    remedy = family_of(facts.os.manager).remedies.try_out
     if excluder := because.get(change.name):
         new = excluder.partition(" ")[0]
         text += f": {excluder} conflicts with it"
@@ -137,7 +135,7 @@ def _at_the_start(scenario: Scenario, facts: HostFacts) -> bool:
 
 def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, *, busy: bool = False) -> Iterable[Finding]:
     """`busy`: somebody changes packages there, so that what is not wholly installed is not yet so."""
-    remedies = REMEDIES[facts.os.family]
+    remedies = family_of(facts.os.manager).remedies
     if (broken := interrupted(facts)) and not busy:
         text = f"not wholly installed: {some(broken)}"
         yield Finding("package-broken", facts.host, "blocking", text, remedies.mend)
@@ -179,14 +177,15 @@ def of_sources(scenario: Scenario, facts: Mapping[str, HostFacts], texts: Texts)
     """A host whose source files name none of the suites, neither old nor new, would only be upgraded within its release."""
     for name, own in texts.items():
         rewrites = scenario.repositories_of(facts[name].os.family).rewrites
-        if not any(_concerns(one, path, text) for one in rewrites for path, text in own.items()):
+        if not any(_concerns(facts[name], one, path, text) for one in rewrites for path, text in own.items()):
             wanted = some(sorted({old for one in rewrites for old, _ in one.suites}))
             text = f"none of its source files names a suite of the old release, or of the new one: {wanted}"
             remedy = "on the host: apt-cache policy; leave it out with --limit, or set the codenames of its releases"
             yield Finding("suite-missing", name, "blocking", text, remedy)
 
 
-def _concerns(one: Rewrite, path: str, text: str) -> bool:
+def _concerns(facts: HostFacts, one: Rewrite, path: str, text: str) -> bool:
     """Whether the file names an old suite, or, rewritten before, a new one."""
     back = tuple((new, old) for old, new in one.suites)
-    return any(suites.rewrite(path, text, renames) for renames in (one.suites, back))
+    kind = family_of(facts.os.manager).repositories
+    return any(kind.rewrite(path, text, renames) for renames in (one.suites, back))

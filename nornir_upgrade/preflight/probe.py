@@ -6,6 +6,7 @@ from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.facts.probe import Probe, Worker
 from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.model import PackageChange
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.state.places import AT_ONCE, BOUND
 from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.finding import LISTED, Finding, some
@@ -13,7 +14,6 @@ from nornir_upgrade.planner.selection import Member, database_host, parts
 from nornir_upgrade.scenario.model import Scenario
 
 from .host import interrupted
-from .remedies import REMEDIES
 
 _SKEW = 5.0  # seconds that nobody minds
 _TOO_FAR = 300.0  # seconds past which Kerberos, signed indexes and logs no longer agree (krb5.conf(5), clockskew)
@@ -32,13 +32,22 @@ def of_host(facts: HostFacts, found: Probe | None) -> Iterable[Finding]:
         yield Finding("reboot-pending", found.host, "advisory", text, "on the host, before: systemctl reboot")
     if found.unchecked:
         text = f"takes packages whose signatures nobody checks, from: {some(found.unchecked)}"
-        yield Finding("repository-unsigned", found.host, "advisory", text, f"on the host: {_checking(facts)}")
+        yield Finding(
+            "repository-unsigned",
+            found.host,
+            "advisory",
+            text,
+            f"on the host: {family_of(facts.os.manager).remedies.checking}",
+        )
     yield from _state(found)
 
 
 def of_changes(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
     """What is in the way of these changes of packages, or should be known of them."""
-    remedies, names = REMEDIES[facts.os.family], {change.name for change in changes if change.old and change.new}
+    remedies, names = (
+        family_of(facts.os.manager).remedies,
+        {change.name for change in changes if change.old and change.new},
+    )
     owners = {one.path: one.package for one in facts.conffiles}
     if edited := [path for path in found.edited if owners.get(path) in names]:
         text = f"was edited there, and stays as it is when its package changes: {some(edited)}"
@@ -145,12 +154,6 @@ def _told(workers: Sequence[Worker]) -> str:
 
 def _watch(workers: Sequence[Worker]) -> str:
     return f"on the host: ps -fp {','.join(str(one.pid) for one in workers)}"
-
-
-def _checking(facts: HostFacts) -> str:
-    if facts.os.family == "rpm":
-        return "set gpgcheck=1 there, and gpgkey to the repository's key"
-    return "take trusted=yes and allow-insecure=yes out there, and name the key with signed-by"
 
 
 def _names(gone: Iterable[tuple[str, str]]) -> list[str]:

@@ -4,9 +4,8 @@ import re
 
 from nornir_upgrade.core.errors import DiskFull, Failure, NoSolution, Unobtainable, Unreachable
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.finding import Finding, some
-
-from .remedies import REMEDIES
 
 UNREACHED = {
     "unreachable": "host-unreachable",
@@ -25,7 +24,6 @@ _REPOSITORIES = (
     ("repository-unsigned", re.compile(r"not signed|NO_PUBKEY|BADSIG|EXPKEYSIG|GPG|signatures?\b")),
     ("repository-unreachable", re.compile(r"")),
 )
-_PINS = "/etc/apt/preferences"
 _OF_REPOSITORIES = "with the new repositories"
 
 
@@ -49,7 +47,7 @@ def of_unreached(host: str, failure: Unreachable) -> Finding:
 
 def of_preview(facts: HostFacts, failure: Failure) -> Finding | None:
     """A host whose package manager could not say what it would do; None where that is no finding."""
-    remedies = REMEDIES[facts.os.family]
+    remedies = family_of(facts.os.manager).remedies
     if isinstance(failure, NoSolution):
         remedy = "; ".join(filter(None, (failure.hint or remedies.try_out, _in_the_way(facts))))
         return Finding("no-solution", facts.host, "blocking", failure.message, remedy)
@@ -66,6 +64,7 @@ def of_preview(facts: HostFacts, failure: Failure) -> Finding | None:
 def _in_the_way(facts: HostFacts) -> str:
     """The holds and the files of pins that the host has; '' where there are none."""
     held = sorted({package.name for package in facts.packages if package.hold})
-    pins = [source.path for source in facts.sources if source.path.startswith(_PINS)]
+    at = family_of(facts.os.manager).repositories.pins
+    pins = [source.path for source in facts.sources if at and source.path.startswith(at)]
     told = (("held there", held), ("pins in", pins))
     return "; ".join(f"{words}: {some(names)}" for words, names in told if names)

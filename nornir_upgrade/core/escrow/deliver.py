@@ -133,7 +133,7 @@ def _due(manager: str, want: Iterable[PackageWant], present: Iterable[Package]) 
 
 
 def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile], manager: str) -> Delivered:
-    """Afterwards `files` are on `host`, which has this `manager`, each with the digest that it has in escrow, and no other package files beside them.
+    """Afterwards `files` are on `host`, which has this `manager`, each with its digest in escrow, and no others beside them.
 
     What stands there already is not sent again, nor what the host holds an undamaged copy of. Raises `Unobtainable` where the escrow
     does not hold one, `DigestMismatch` where it is damaged, `InvalidInput` for files of another format than the manager's.

@@ -33,7 +33,8 @@ def share(
 ) -> Collected:
     """Afterwards what `needs` (host -> package files) names is kept at `place`, but for what the result says.
 
-    `managers` (by host) are the hosts that may be asked. With `both`, a host without room goes `without` copies; with `host` it has failed.
+    `managers` (by host) are the hosts that may be asked. With `both`, a host without room goes
+    `without` copies; with `host` it has failed.
     """
     if place == "host":
         return _on_hosts(fleet, managers, needs, escrow, progress)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.family import Family
 from nornir_upgrade.core.packaging.model import Package, Repository, digest_of_packages
-from nornir_upgrade.core.packaging.registry import families, family_of, manager_of, probing_order
+from nornir_upgrade.core.packaging.registry import families, family_of, probing_order, settle
 from nornir_upgrade.core.packaging.state import Conffile as Conffile
 from nornir_upgrade.core.packaging.state import Packaged
 from nornir_upgrade.core.packaging.state import SourceFile as SourceFile
@@ -117,8 +117,7 @@ class OperatingSystem:
     manager: str = ""
 
     def __post_init__(self) -> None:
-        if not self.manager:
-            object.__setattr__(self, "manager", manager_of(self.family))
+        settle(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,9 @@ class ProbePart(Protocol):
 
 
 class BelongingsPart(Protocol):
-    """What packages name. `NAMED` prints the parts `named` and `owned`; `OWNED` sets `$owned` to all paths of packages below `$bases`."""
+    """What packages name. `NAMED` prints the parts `named` and `owned`.
+
+    `OWNED` sets `$owned` to all paths of packages below `$bases`."""
 
     NAMED: str
     OWNED: str

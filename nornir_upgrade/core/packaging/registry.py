@@ -71,5 +71,16 @@ def manager_of(format: str) -> str:
     return next(family.name for family in families() if family.format.name == name)
 
 
+def settle(value: object) -> None:
+    """Afterwards `family` (a format) and `manager` of a frozen dataclass agree, for its `__post_init__`.
+
+    The manager decides. What was written before managers had names has the format alone: its first manager is meant.
+    Raises `InvalidInput` for names that are none.
+    """
+    manager = getattr(value, "manager") or manager_of(getattr(value, "family"))  # noqa: B009
+    object.__setattr__(value, "manager", manager)
+    object.__setattr__(value, "family", family_of(manager).format.name)
+
+
 register(APT)
 register(DNF4)

@@ -38,8 +38,8 @@ def rehearse(
     after: Sequence[Package],
     want: Sequence[PackageWant],
 ) -> Rehearsed:
-    """What `host` with the package `manager`, whose packages are `present`, says of the way from `after` to `want` with the files `repositories` (path -> text)
-    among its sources.
+    """What the `manager` of `host`, whose packages are `present`, prints for the way from `after` to `want`, with the files
+    `repositories` (path -> text) among its sources.
 
     Raises `Unobtainable` where an index cannot be fetched.
     """

@@ -182,7 +182,7 @@ def parse_package(line: str) -> Package | None:
 
     The hosts of a fleet have most lines in common: each is read once.
     """
-    fields: tuple[str, ...] = line.split("\t")
+    fields = line.split("\t")
     if len(fields) != 6:
         raise InvalidInput(f"{len(fields)} fields instead of 6: {line!r}")
     name, arch, version, selection, error, state = fields

@@ -1,7 +1,8 @@
 """How apt is made to fetch package files, and to take files that lie on the host: fixed scripts.
 
-What it will install later comes from repositories that the host does not have yet. apt knows these by a private copy of its sources and indexes (`preview_deb`), so that nobody else on the host sees them;
-the files go where apt looks for them later: into its own cache (apt.conf(5), Dir::Cache::archives).
+What it will install later comes from repositories that the host does not have yet. apt knows these by a private copy of its sources
+and indexes (`preview`), so that nobody else on the host sees them; the files go where apt looks for them later: into its own cache
+(apt.conf(5), Dir::Cache::archives).
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ DOWNLOAD = f"""\
 apt-get -q -c "$root/apt.conf" update || short $?
 apt-get -c "$root/apt.conf" -o Dir::Cache::archives="$cache" "$@" || short $?
 """
-"""Arguments as those of `preview_deb.HOME`, then what apt-get is told."""
+"""Arguments as those of `preview.HOME`, then what apt-get is told."""
 
 
 def words(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:

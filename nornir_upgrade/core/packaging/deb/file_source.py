@@ -151,7 +151,7 @@ def _field(line: str) -> tuple[str, str]:
 
 def _cached(line: str, cache: str) -> tuple[tuple[str, ...], Held]:
     """The file's name and whose it is, by what stands in it; and the file."""
-    fields: tuple[str, ...] = line.split("\t")
+    fields = line.split("\t")
     return (fields[0], *fields[4:]), held_of(fields[:4], cache)
 
 

@@ -19,7 +19,7 @@ _OFF = ("no", "false", "without", "off", "disable", "0")  # apt's StringToBool
 
 
 # apt-get(8), indextargets: an index of which nobody knows whether it still holds must not be taken for one that does.
-_FORGET = """\
+FORGET = """\
 apt-get -o Dir::Etc::sourcelist="$1" -o Dir::Etc::sourceparts=- indextargets --format '$(FILENAME)' 'Identifier: Packages' |
   xargs -r -d '\\n' rm -f --
 """
@@ -49,7 +49,7 @@ class AptRepositoryFiles:
         return Update(argv, "apt-get update")
 
     def forget(self, host: Host, path: str) -> None:
-        host.run(("sh", "-c", _FORGET, "sh", path))
+        host.run(("sh", "-c", FORGET, "sh", path))
 
     def rewrite(self, path: str, text: str, renames: Renames) -> Rewritten | None:
         return rewrite(path, text, renames)
@@ -100,7 +100,7 @@ def _stanzas(text: str, renames: Renames) -> Iterator[Rewritten]:
 
 def _stanza(lines: Sequence[str], renames: Renames) -> Rewritten:
     """One paragraph; a disabled one stays as it is."""
-    fields: tuple[str, ...] = tuple(_fields(lines))
+    fields = tuple(_fields(lines))
     values = {name.lower(): _words(lines[start:end]) for name, start, end in fields}
     old = values.get("suites", [])
     new = [renamed(one, renames) for one in old]

@@ -1,10 +1,11 @@
 """How dnf is made to fetch package files, and to take files that lie on the host: fixed scripts.
 
-What it will install later comes from repositories that the host does not have yet. dnf knows these by private copies (`preview_rpm`), so that nobody else on the host sees them; the files go where dnf looks
-for them later, since it names the directory of a repository in its cache after nothing but its name and address. `keepcache`: what was
-only downloaded is otherwise written down, and deleted by the next transaction, whatever that installs (dnf.conf(5); dnf/persistor.py,
-tempfiles.json). A key that the repository names and that rpm does not know yet is imported, as the transaction itself would: a
-signature that is not good is found now. Run for real with dnf 4.14.
+What it will install later comes from repositories that the host does not have yet. dnf knows these by private copies (`preview`),
+so that nobody else on the host sees them; the files go where dnf looks for them later, since it names the directory of a repository
+in its cache after nothing but its name and address. `keepcache`: what was only downloaded is otherwise written down, and deleted by
+the next transaction, whatever that installs (dnf.conf(5); dnf/persistor.py, tempfiles.json). A key that the repository names and
+that rpm does not know yet is imported, as the transaction itself would: a signature that is not good is found now. Run for real
+with dnf 4.14.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ option=$1; shift
 printf '%s' "$@" |
   dnf -y --setopt=keepcache=True --downloadonly ${{option:+"$option"}} history replay /dev/stdin || short $?
 """
-"""Arguments as those of `preview_rpm.HOME`, then an option or '', and a transaction as data, in pieces."""
+"""Arguments as those of `preview.HOME`, then an option or '', and a transaction as data, in pieces."""
 
 
 def words(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
