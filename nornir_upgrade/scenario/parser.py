@@ -233,7 +233,8 @@ def _origin(node: Node) -> Origin:
         for key, one in fields.items()
     }
     if not values or not any(values.keys() <= set(family.origins.fields) for family in families()):
-        raise node.fail("holds words of apt, or words of dnf", hint=f"for example: {_ORIGIN_EXAMPLE}")
+        allowed = ", or ".join(f"words of {family.remedies.tool}" for family in families())
+        raise node.fail(f"holds {allowed}", hint=f"for example: {_ORIGIN_EXAMPLE}")
     return Origin(**values)
 
 

@@ -20,9 +20,6 @@ _REWRITE_EXAMPLE = '{path: "/etc/apt/sources.list*", suites: {bookworm: trixie, 
 _SUITE = r"[A-Za-z0-9*][A-Za-z0-9*_./-]*"
 
 
-_REWRITTEN = r"/etc/apt/sources\.list[A-Za-z0-9_./*?-]*"
-
-
 def repositories(node: Node) -> tuple[Repositories, ...]:
     """Those of each format; keys without a format are of the first one. Raises `InvalidInput` as `Node`."""
     found, names = node.items(), tuple(format.name for format in formats())
@@ -39,11 +36,11 @@ def _of_format(format: str, node: Node) -> Repositories:
     """Raises `InvalidInput` where managers of this format do not have what is asked for."""
     kind = _files(format)
     fields = node.fields((), KEYS, example=EXAMPLE)
-    if "rewrite" in fields and not kind.in_place:
+    if "rewrite" in fields and not kind.rewritable:
         raise fields["rewrite"].fail("suites are apt's; name an old and a new file")
     old = _old(kind, fields["old"]) if "old" in fields else None
     new = _new(kind, fields["new"]) if "new" in fields else None
-    found = Repositories(format, old, new, _rewrites(fields.get("rewrite")))
+    found = Repositories(format, old, new, _rewrites(kind, fields.get("rewrite")))
     if new and new.path == kind.main and not found.in_place:
         hint = f"{kind.main} can be replaced: name it as the old file as well"
         raise fields["new"].fail(f"must be a file in {kind.directory}", hint=hint)
@@ -68,11 +65,11 @@ def _new(kind: RepositoryFiles, node: Node) -> RepositoryFile:
     return RepositoryFile(fields["path"].text(kind.path, what=kind.what), text)
 
 
-def _rewrites(node: Node | None) -> tuple[Rewrite, ...]:
-    return tuple(_rewrite(one) for one in node.elements()) if node else ()
+def _rewrites(kind: RepositoryFiles, node: Node | None) -> tuple[Rewrite, ...]:
+    return tuple(_rewrite(kind, one) for one in node.elements()) if node else ()
 
 
-def _rewrite(node: Node) -> Rewrite:
+def _rewrite(kind: RepositoryFiles, node: Node) -> Rewrite:
     """Raises `InvalidInput` where a new suite is an old one as well: done twice, it would be another."""
     fields = node.fields(REWRITE, example=_REWRITE_EXAMPLE)
     named = fields["suites"].items()
@@ -84,8 +81,7 @@ def _rewrite(node: Node) -> Rewrite:
             raise one.fail(f"{new!r} is an old suite as well")
     if not suites:
         raise fields["suites"].fail("names no suite", hint=f"for example: {_REWRITE_EXAMPLE}")
-    what = "a path of apt's source files, or a glob of them"
-    return Rewrite(fields["path"].text(_REWRITTEN, what=what), suites)
+    return Rewrite(fields["path"].text(kind.rewritable, what=kind.rewritable_what), suites)
 
 
 def refuse_secret(node: Node, text: str, *, hint: str) -> None:

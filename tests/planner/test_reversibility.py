@@ -39,7 +39,7 @@ from tests.planner.world import SHIPPED, lab
 OLD_SOURCE = "/etc/apt/sources.list.d/cloud-havana.list"
 FILE = PackageFile("deb", "tool", "all", "1")
 QUESTION = WayBackQuestion(
-    "deb",
+    "apt",
     {},
     (Package("tool", "all", "1", "installed", "install", auto=False),),
     (Package("tool", "all", "2", "installed", "install", auto=False),),

@@ -210,7 +210,8 @@ class RepositoryFiles(Protocol):
     - `path`: what a scenario may name, `what` in words; `place`: what a step may write, `place_words` in words.
     - `secret`: where a password is kept that a repository needs.
     - `directory`: where a file of ours is added; `main` the one file elsewhere, '' where there is none; `endings` of those read.
-    - `in_place`: whether a file may be replaced by one of the same path, and its suites rewritten; else `refusal` says why not.
+    - `in_place`: whether a file may be replaced by one of the same path; else `refusal` says why not.
+    - `rewritable`: paths, or globs of them, of files whose suites may be rewritten, `rewritable_what` in words; '' where none may.
     - `pins`: how paths begin of files that give repositories priorities; '' where there are none.
     """
 
@@ -224,6 +225,8 @@ class RepositoryFiles(Protocol):
     endings: tuple[str, ...]
     in_place: bool
     refusal: str
+    rewritable: str
+    rewritable_what: str
     pins: str
 
     def update(self, path: str, data: bytes) -> Update | None:

@@ -20,10 +20,12 @@ _FAMILIES: dict[str, Family] = {}
 def register(family: Family) -> None:
     """Afterwards `family_of` returns it, and hosts are probed for it before the managers that were registered earlier.
 
-    Raises `InvalidInput` where another manager has its name.
+    Raises `InvalidInput` where another manager or format has the name.
     """
-    if _FAMILIES.get(family.name, family) is not family:
+    if family.name in _FAMILIES:
         raise InvalidInput(f"there is a manager {family.name} already")
+    if any(format.name == family.format.name and format != family.format for format in formats()):
+        raise InvalidInput(f"there is another format {family.format.name} already")
     _FAMILIES[family.name] = family
     formats_known.add(family.format)
 

@@ -32,7 +32,7 @@ class KeptPlace:
     path: str
     area: Area
     why: str
-    format: Literal["", "deb", "rpm"] = ""
+    format: str = ""
     restored: bool = True
     records: Records = ""
 

@@ -26,7 +26,7 @@ from rollback.packaging.rpm import query as enquiry_rpm
 CASES = Path(__file__).parents[2] / "cases" / "rehearsal"
 PARSED = {
     "facts": gather.script(),
-    "digest": gather.DIGEST,
+    "digest": gather.digest_script(),
     "inspection deb": probe.script("apt"),
     "inspection rpm": probe.script("dnf4"),
     "preview deb": preview.SCRIPT,

@@ -38,6 +38,8 @@ class AptRepositoryFiles:
     endings: tuple[str, ...] = (".list", ".sources")
     in_place = True
     refusal = ""
+    rewritable = r"/etc/apt/sources\.list[A-Za-z0-9_./*?-]*"
+    rewritable_what = "a path of apt's source files, or a glob of them"
     pins = "/etc/apt/preferences"
 
     def update(self, path: str, data: bytes) -> Update | None:

@@ -18,6 +18,8 @@ class DnfRepositoryFiles:
     endings: tuple[str, ...] = (".repo",)
     in_place = False
     refusal = "two files may not name one repository at the same time, and the old one is kept until all is done"
+    rewritable = ""
+    rewritable_what = ""
     pins = ""
 
     def update(self, path: str, data: bytes) -> Update | None:
