@@ -34,7 +34,7 @@ from nornir_upgrade.steps.repositories import SetRepository
 from tests.fake import hosts
 from tests.fake.fleet import FakeFleet
 from tests.fake.host import FakeHost
-from tests.planner.world import SHIPPED, lab
+from tests.fake.world import SHIPPED, lab
 
 OLD_SOURCE = "/etc/apt/sources.list.d/cloud-havana.list"
 FILE = PackageFile("deb", "tool", "all", "1")

@@ -23,7 +23,7 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import SetServices
 from nornir_upgrade.steps.state import CaptureState
-from tests.planner.world import World, lab, mixed
+from tests.fake.world import World, lab, mixed
 
 ORDINARY = ("full-upgrade", "release-upgrade", "security-updates")
 LIST = "/etc/apt/sources.list"

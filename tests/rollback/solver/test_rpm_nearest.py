@@ -14,7 +14,7 @@ from rollback.packaging.protection import DNF, DnfConf
 from rollback.plan.expected import foretell
 from rollback.solver.exact import exact
 from rollback.solver.nearest import Nearest
-from tests.rollback.factory import facts
+from tests.builders import facts
 from tests.rollback.rpmworlds import NATIVE, control_of, made
 from tests.rollback.worlds import installed
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from nornir_upgrade.core.transport.jobs import commands_text
 from nornir_upgrade.core.version import nevra
 from nornir_upgrade.planner import reversibility
 from nornir_upgrade.steps.packages import as_they_are, surprises
+from tests import builders
 
 CASES = Path(__file__).parents[3] / "cases" / "dnf"
 DNF = dnf4.Dnf()
@@ -39,8 +41,7 @@ def want(name: str, version: str = "", *, auto: bool = False, hold: bool = False
     return PackageWant(name, arch, version, "installed" if version else "absent", auto, hold)
 
 
-def package(name: str, version: str, arch: str = "noarch", *, hold: bool = False) -> Package:
-    return Package(name, arch, version, "installed", "hold" if hold else "install", False)
+package = partial(builders.package, arch="noarch")
 
 
 def back() -> tuple[PackageWant, ...]:
