@@ -155,7 +155,7 @@ class _Stage:
             return _impossible(host, "its connection carries no commands into a layer")
         self._family.transactions.wait_for_lock(host)
         try:
-            ground = layer.survey(host)
+            ground = layer.survey(host, self._family.probe.BYTES)
             need = _need(self.part, ground, self._present(host))
             places = layer_plan.roomy(ground.places, need)
             if not places:

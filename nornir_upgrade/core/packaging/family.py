@@ -39,8 +39,12 @@ class FactsPart(Protocol):
 
 
 class ProbePart(Protocol):
-    """What the preflight asks beyond facts. `SCRIPT` prints `PARTS` and the common ones; each function reads one of them."""
+    """What the preflight asks beyond facts. `SCRIPT` prints `PARTS` and the common ones; each function reads one of them.
 
+    `BYTES` is shell text that prints name, architecture and bytes of each installed package, parted by tabs.
+    """
+
+    BYTES: str
     SCRIPT: str
     PARTS: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""Depot: what a host can give of package files, and the seam behind which the two families stand (`debdepot`, `rpmdepot`)."""
+"""File source: what a host can give of package files. Types, and one parser; each manager has its own source (`Family.files`)."""
 
 import re
 from collections.abc import Mapping, Sequence

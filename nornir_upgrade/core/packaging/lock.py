@@ -1,4 +1,4 @@
-"""TODO"""
+"""Lock: who changes packages on a host, and how long it is waited for. Shell pieces that each manager fills in."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Packages as a host holds them and as we want them, and the seam behind which dpkg/apt and rpm/dnf stand."""
+"""Packages as a host has them and as we want them, and the type of what makes a manager's commands. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -131,7 +131,7 @@ T = TypeVar("T", Package, PackageWant)
 
 
 class PackageManager(Protocol):
-    """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `apt.py`; rpm/dnf: `dnf.py`.
+    """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `deb.apt`; rpm/dnf: `dnf.dnf4`.
 
     `present` is what `parse_query` gave: what a package's name alone does not say is looked up there.
     """

@@ -27,6 +27,8 @@ grep -lsE '^[^#]*(trusted|allow-insecure)=yes|^(Trusted|Allow-Insecure): *yes' /
 mark unchecked 0
 """
 
+BYTES = r"dpkg-query -W -f '${Package}\t${Architecture}\t${Installed-Size}000\n'"
+
 # What packages name. A package a line on stdin: `name`, tab, architecture. `%` stands before each line of a script, so that no
 # line is another's.
 NAMED = """\

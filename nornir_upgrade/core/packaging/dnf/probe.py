@@ -47,6 +47,8 @@ stat -c %Y /proc/1; mark booted $?
 rpm -q --qf '%{{INSTALLTIME}} %{{NAME}}\\n' {_CORE}; mark replaced 0
 """
 
+BYTES = r"rpm -qa --qf '%{NAME}\t%{ARCH}\t%{SIZE}\n'"
+
 # What packages name. A package a line on stdin: `name`, tab, architecture. `%` stands before each line of a script, so that no
 # line is another's.
 NAMED = """\
