@@ -26,7 +26,7 @@ _BESIDE = "nornir-upgrade-"
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """`coming`: files (path -> text) that are added before the first package. `closing`: what ends it once all packages are done."""
+    """`coming`: files (path -> text) that are added before the first package. `closing`: steps after the last package."""
 
     coming: Mapping[str, str] = field(default_factory=dict)
     closing: tuple[SetRepository, ...] = ()
@@ -73,7 +73,7 @@ def _in_place(kind: RepositoryFiles, path: str, new: Rewritten, there: Mapping[s
 
 
 def has_both(scenario: Scenario, facts: HostFacts) -> bool:
-    """Whether the host has both repositories: it was taken to the new release, and that was not brought to its end."""
+    """Whether the host has the old and the new repositories: an earlier upgrade did not remove the old ones."""
     if facts.os.family not in scenario.families:
         return False
     its = scenario.repositories_of(facts.os.family)
@@ -89,7 +89,7 @@ def _kind(facts: HostFacts) -> RepositoryFiles:
 
 
 def beside(kind: RepositoryFiles, path: str) -> str:
-    """Where the new entries of a source file stand until it is rewritten itself."""
+    """The file that has the new entries of a source file until that file is rewritten."""
     place = PurePosixPath(path)
     own = place.name if str(place.parent) == kind.directory else f"main-{place.name}"
     return f"{kind.directory}/{_BESIDE}{own}"
@@ -108,7 +108,7 @@ def _rewritten(
 
 
 def _is_read(kind: RepositoryFiles, path: str) -> bool:
-    """Whether the manager reads the file; our own file beside another is none of the host's."""
+    """Whether the manager reads the file, and the file is not one of ours."""
     name = PurePosixPath(path).name
     return name.endswith(kind.endings) and not name.startswith(_BESIDE)
 

@@ -1,4 +1,4 @@
-"""Findings about room on disks: for what is downloaded, unpacked, dumped, and kept for the way back, by mount point. Pure.
+"""Findings about disk space, by mount point: for downloads, unpacking, dumps, and files kept for the way back. Pure.
 
 All needs are estimates, and the texts say so. How large new packages are is not known before they are there: they are taken to be as
 large as those whose place they take. With less than `least`, the room that nothing can go without, a finding blocks; with less than
@@ -25,7 +25,7 @@ _DUMPS = 2  # that the controller keeps of a database, where rows are written be
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """Bytes for a purpose, where `path` is."""
+    """Bytes that a purpose needs on the file system of `path`."""
 
     purpose: str
     path: str
@@ -34,7 +34,7 @@ class _Need:
 
 
 def on_host(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
-    """Disks that are too small for these changes, and for a dump of the largest database."""
+    """Disks that are too small for these changes, or for a dump of the largest database."""
     dump = max(found.databases.values(), default=0)
     mounts = {room.path: room for room in found.rooms}
     if DUMPS in mounts and dump > mounts[DUMPS].free:

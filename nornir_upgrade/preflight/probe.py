@@ -1,4 +1,4 @@
-"""Findings about what was seen when a host was looked at more closely. Pure."""
+"""Findings from the probe of each host. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,11 +18,11 @@ from .host import interrupted
 _SKEW = 5.0  # seconds that nobody minds
 _TOO_FAR = 300.0  # seconds past which Kerberos, signed indexes and logs no longer agree (krb5.conf(5), clockskew)
 _ITSELF = ("unattended-upgr", "do-release-upgr", "dnf-automatic", "yum-cron")
-"""Tools that nobody asked for what they do now, and that go on to do it."""
+"""Tools that upgrade packages by themselves."""
 
 
 def of_host(facts: HostFacts, found: Probe | None) -> Iterable[Finding]:
-    """What is known before anything is previewed; nothing of a host that was not looked at."""
+    """Findings that need no preview; none of a host without a probe."""
     if not found:
         return
     yield from _clock(found)
@@ -43,7 +43,7 @@ def of_host(facts: HostFacts, found: Probe | None) -> Iterable[Finding]:
 
 
 def of_changes(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
-    """What is in the way of these changes of packages, or should be known of them."""
+    """Findings about these changes of packages."""
     remedies, names = (
         family_of(facts.os.manager).remedies,
         {change.name for change in changes if change.old and change.new},
@@ -63,14 +63,14 @@ def of_changes(facts: HostFacts, found: Probe, changes: Sequence[PackageChange])
 
 
 def _comparing(paths: Sequence[str], beside: str) -> Iterable[str]:
-    """A command a line, for so many as a text names."""
+    """One command a line, for as many paths as a finding names."""
     yield from (f"diff {quote([path, f'{path}{beside}'])}" for path in paths[:LISTED])
     if len(paths) > LISTED:
         yield f"and so for {len(paths) - LISTED} more"
 
 
 def _state(found: Probe) -> Iterable[Finding]:
-    """What no capture takes, or would not hold."""
+    """Files that are too large for a capture, and captures that are too large."""
     by_size = sorted(found.large, key=lambda one: -one[1])
     if by_size:
         named = some([f"{path} ({size >> 20} MiB)" for path, size in by_size])
@@ -91,7 +91,7 @@ def _state(found: Probe) -> Iterable[Finding]:
 def of_databases(
     scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], inspections: Mapping[str, Probe]
 ) -> Iterable[Finding]:
-    """The databases of a cloud with these `hosts`, as far as stages will dump them."""
+    """Findings about the databases of a cloud with these `hosts` that stages will dump."""
     wanted = databases(scenario, hosts, facts)
     found = inspections.get(database_host(scenario, hosts))
     if not found or not wanted:
@@ -127,7 +127,7 @@ def busy(found: Probe | None) -> bool:
 
 
 def _at_work(facts: HostFacts, found: Probe) -> Iterable[Finding]:
-    """A script whose package manager runs belongs to it; one without was left when that was killed."""
+    """Processes that change packages. A script without its package manager was left by one that was killed."""
     by_kind = {kind: [one for one in found.at_work if one.doing == kind] for kind in ("lock", "script", "tool")}
     holders, scripts, tools = by_kind.values()
     pids = {one.pid for one in holders}

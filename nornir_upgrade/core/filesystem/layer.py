@@ -222,7 +222,10 @@ class Layer(RemoteHost):
 
 
 def survey(host: Host, sizes: str) -> Ground:
-    """What a layer of `host` would be made of. Reads only. Raises `InvalidInput` where there can be none."""
+    """What a layer of `host` would be made of. Reads only. `sizes` is `ProbePart.BYTES` of its package manager.
+
+    Raises `InvalidInput` where there can be none.
+    """
     boundary = new_boundary()
     sections = split(host.run(("sh", "-c", _LOOK, "sh", boundary, sizes)).text, boundary)
     found = mounts.parse(sections["mounts"].succeeded().text)

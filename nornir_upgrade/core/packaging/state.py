@@ -2,12 +2,41 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from nornir_upgrade.core.transport.sections import Section
 
 from .model import Package, Repository
 
+Area = Literal[
+    "etc",
+    "accounts",
+    "alternatives",
+    "diversions",
+    "statoverrides",
+    "debconf",
+    "registries",
+    "units",
+    "certificates",
+    "dpkg",
+    "clusters",
+    "boot",
+]
+Records = Literal["", "colon", "path", "stanza"]
+"""`colon`: lines whose name ends at the first colon; `path`: lines that end with an absolute path; `stanza`: `Name:` begins each."""
+
 _DIGEST = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<path>/.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlace:
+    """A file or a tree. One of a format of packages (`Format.places`) exists on hosts of that format alone."""
+
+    path: str
+    area: Area
+    why: str
+    restored: bool = True
+    records: Records = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from nornir_upgrade.core.packaging.arrangement import Arrangement, Simulation
 from nornir_upgrade.core.packaging.family import Family, Remedies
 from nornir_upgrade.core.packaging.format import Format
 from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.state import KeptPlace
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.version import deb, evr
 
@@ -27,6 +28,38 @@ def _check_version(_: str, version: str) -> str:
     return evr.check_version(version)
 
 
+_PLACES = (
+    KeptPlace("/root/.profile", "etc", "base-files' script writes root's start files; no conffile"),
+    KeptPlace("/root/.bashrc", "etc", "base-files' script writes root's start files; no conffile"),
+    KeptPlace("/etc/ssl/certs", "certificates", "the trusted roots, as update-ca-certificates(8) links them"),
+    KeptPlace("/etc/ca-certificates.conf", "certificates", "which roots are trusted; no conffile"),
+    KeptPlace("/usr/local/share/ca-certificates", "certificates", "an administrator's own roots", restored=False),
+    KeptPlace("/var/lib/dpkg/alternatives", "alternatives", "update-alternatives(1) keeps its choices here"),
+    # To divert is to move a file: the list alone, put back, would name files that are elsewhere.
+    KeptPlace("/var/lib/dpkg/diversions", "diversions", "dpkg-divert(1) keeps its list here", restored=False),
+    KeptPlace(
+        "/var/lib/dpkg/statoverride", "statoverrides", "dpkg-statoverride(1) keeps its list here", records="path"
+    ),
+    KeptPlace("/var/cache/debconf/config.dat", "debconf", "the answers that scripts ask for", records="stanza"),
+    KeptPlace("/var/cache/debconf/passwords.dat", "debconf", "the secret answers", records="stanza"),
+    KeptPlace("/var/cache/debconf/templates.dat", "debconf", "the questions that the answers are to", records="stanza"),
+    KeptPlace("/var/lib/ucf/hashfile", "registries", "ucf(1): what it last installed in /etc", records="path"),
+    KeptPlace("/var/lib/ucf/registry", "registries", "ucf(1): which package a file in /etc is of", records="path"),
+    KeptPlace("/var/lib/ucf/cache", "registries", "ucf(1): the texts that it last installed"),
+    KeptPlace("/var/lib/systemd/deb-systemd-helper-enabled", "registries", "which units a script enabled once"),
+    KeptPlace("/var/lib/systemd/deb-systemd-helper-masked", "registries", "which units a script masked"),
+    KeptPlace("/var/lib/systemd/deb-systemd-user-helper-enabled", "registries", "the same of users' units"),
+    KeptPlace("/var/lib/systemd/deb-systemd-user-helper-masked", "registries", "the same of users' units"),
+    KeptPlace("/var/lib/pam", "registries", "pam-auth-update(8): what it wrote to /etc/pam.d"),
+    KeptPlace("/var/lib/shells.state", "registries", "update-shells(8): which shells it put into /etc/shells"),
+    KeptPlace("/var/lib/sgml-base", "registries", "update-catalog(8): the catalogs below /etc/sgml"),
+    KeptPlace("/var/lib/xml-core", "registries", "update-xmlcatalog(8): the catalogs below /etc/xml"),
+    KeptPlace("/var/lib/emacsen-common", "registries", "which add-on packages were set up"),
+    KeptPlace("/var/lib/dictionaries-common", "registries", "which dictionaries were set up, and the default"),
+    KeptPlace("/var/lib/dpkg/arch", "dpkg", "the foreign architectures", restored=False),
+    KeptPlace("/var/lib/dpkg/triggers/File", "dpkg", "dpkg writes it when packages come and go", restored=False),
+)
+
 DEB = Format(
     name="deb",
     flavour="deb",
@@ -38,6 +71,7 @@ DEB = Format(
     purges=True,
     several=False,
     any_arch="all",
+    places=_PLACES,
     judgement="rollback.packaging.deb.judgement:DEB",
 )
 
