@@ -117,7 +117,11 @@ class OperatingSystem:
     manager: str = ""
 
     def __post_init__(self) -> None:
+        """Raises `InvalidInput` where the manager has another format."""
+        format = self.family
         settle(self)
+        if self.family != format:
+            raise InvalidInput(f"{self.manager} has {self.family} packages, not {format}")
 
 
 @dataclass(frozen=True, slots=True)
