@@ -1,7 +1,7 @@
-"""Collecting: the package files that hosts need, into escrow, each once for the whole fleet, from wherever it can be had.
+"""Collecting: package files that hosts need are fetched into escrow, each once for the whole fleet.
 
-In this order: out of the cache or through the repositories of a host that needs it, the same of any other host of its family, at
-last rebuilt where it is installed. Every file is kept as soon as it came: who is cut off goes on where it ended.
+Sources, in this order: cache or repositories of a host that needs the file, those of any other host of its format, and last
+rebuilding from the installed package. Each file is kept as soon as it is fetched: an interrupted collection continues there.
 """
 
 import threading
@@ -29,7 +29,7 @@ _LOOK_LIMIT = (
 
 @dataclass(frozen=True, slots=True)
 class CollectProgress:
-    """How far it has come. `left` is seconds, at the speed until now; None while nothing can be said."""
+    """The progress of a collection. `left`: estimated seconds at the speed until now; None while there is no estimate."""
 
     files: int
     of_files: int
@@ -66,7 +66,7 @@ class Collected:
 
 
 def silent(_: CollectProgress) -> None:
-    """Tells nobody."""
+    """Reports nothing."""
 
 
 def collect(
@@ -112,7 +112,7 @@ class _Collection:
         return {file for file in self.due if file.family == format}
 
     def from_depots(self, asked: Mapping[str, set[PackageFile]]) -> None:
-        """Ask these hosts what they can give of these files, and fetch each from one of them; from the next where one fails."""
+        """Ask these hosts for these files, and fetch each file from one of them; where that fails, from the next."""
         offers = self._each({host: sorted(files & self.due) for host, files in asked.items()}, self._look)
         for offered in offers.values():
             self.sizes |= {file: offer.size for file, offer in offered.items() if offer.size}
@@ -122,7 +122,7 @@ class _Collection:
                 offers[host] = {file: offer for file, offer in offers[host].items() if file not in files}
 
     def rebuilt(self, owners: Mapping[str, set[PackageFile]]) -> None:
-        """Have what is left made anew on a host that has it installed; on the next where one fails."""
+        """Have each remaining file rebuilt on a host that has it installed; where that fails, on the next."""
         left = {host: {file: FileOffer(offered=True) for file in files} for host, files in owners.items()}
         while errands := errands_of(left, self.due):
             self._each(errands, self._rebuild)
@@ -138,7 +138,7 @@ class _Collection:
     def _each(
         self, asked: Mapping[str, Sequence[PackageFile]], act: Callable[[Host, Sequence[PackageFile]], T]
     ) -> dict[str, T]:
-        """What came of `act` on each host that did not fail. Once a disk is full nobody is asked any more."""
+        """The result of `act` on each host that did not fail. Once a disk is full, no further host is asked."""
         full = any(isinstance(failure, DiskFull) for failure in self.failures.values())
         names = [] if full else [host for host, files in asked.items() if files and host not in self.failures]
         answers = self.fleet.each(names, lambda host: act(host, asked[host.name])) if names else {}
@@ -189,7 +189,7 @@ class _Collection:
                 _clear(host)
 
     def _take(self, host: Host, file: PackageFile, held: Held, source: Source) -> None:
-        """Afterwards the file that stands on the host is in escrow, or it is said why not."""
+        """Afterwards the file on the host is in escrow, or the reason why not is recorded."""
         try:
             digest = self.escrow.store.fill(lambda sink: host.download(held.path, sink), expected=held.digest)
         except (DigestMismatch, CommandFailed) as failure:
@@ -232,7 +232,7 @@ def look(host: Host, manager: str, files: Sequence[PackageFile]) -> dict[Package
 def errands_of(
     offers: Mapping[str, Mapping[PackageFile, FileOffer]], due: Iterable[PackageFile]
 ) -> dict[str, list[PackageFile]]:
-    """From which host which file is fetched, each once: from a cache before a repository, and else so that hosts have alike to do."""
+    """The host that each file is fetched from: a cache before a repository, then so that all hosts have similar work."""
     load: dict[str, int] = dict.fromkeys(offers, 0)
     errands: dict[str, list[PackageFile]] = {}
     most = {file: max((given[file].size for given in offers.values() if file in given), default=0) for file in due}
@@ -246,7 +246,7 @@ def errands_of(
 
 
 def _done(host: Host, argv: Sequence[str]) -> tuple[str, dict[str, Held]]:
-    """The job `argv`, ended: the last words of it, and what stands on the host since. Raises `DiskFull`."""
+    """The finished job `argv`: its last line, and the files on the host since. Raises `DiskFull`."""
     host.follow(JOB)  # of a controller that is no more
     host.forget(JOB)
     result = host.job(JOB, (argv,))
@@ -258,6 +258,6 @@ def _done(host: Host, argv: Sequence[str]) -> tuple[str, dict[str, Held]]:
 
 
 def _clear(host: Host) -> None:
-    """Afterwards nothing of ours is left on the host."""
+    """Afterwards no gathered file is left on the host."""
     host.run(("rm", "-rf", "--", GATHERED))
     host.forget(JOB)

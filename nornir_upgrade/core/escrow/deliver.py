@@ -41,14 +41,14 @@ _WITHDRAW = ("rm", "-rf", "--", DELIVERED)
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What stands on a host: `options` have its package manager know of it."""
+    """The files delivered to a host, and the `options` with which its package manager takes them."""
 
     manager: str
     paths: tuple[str, ...]
     options: tuple[str, ...]
 
     def known_to(self, argv: Sequence[str]) -> tuple[str, ...]:
-        """`argv`, which has its package manager take the delivered files for versions that can be had.
+        """`argv`, with options that offer the delivered files to its package manager.
 
         Raises `InvalidInput` where it does not call it.
         """
@@ -61,13 +61,13 @@ class Delivered:
         return (*argv[:at], *self.options, *argv[at:])
 
     def known_to_all(self, commands: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-        """`commands`, of which those that are transactions know of the files; marks and locks are of what is there."""
+        """`commands`, with these options in those that are transactions; marks and locks need no files."""
         word = family_of(self.manager).delivery.transaction_word
         return tuple(self.known_to(one) if word in one else tuple(one) for one in commands)
 
     @property
     def withdrawal(self) -> tuple[tuple[str, ...], ...]:
-        """The last of a job's commands: afterwards nothing of what was delivered is on the host."""
+        """The last command of a job, which removes the delivered files."""
         return (_WITHDRAW,) if self.paths else ()
 
 
@@ -81,7 +81,7 @@ def supplied(
     *,
     everything: bool = False,
 ) -> Iterator[Delivered]:
-    """As `supply`, for a block that ends with a job which has the `withdrawal` at its end; where that fails, it is withdrawn too."""
+    """As `supply`, for a block that ends with a job whose last command is the `withdrawal`. Where it fails, the files are removed."""
     delivered = supply(host, store, manager, want, present, everything=everything)
     try:
         yield delivered
@@ -121,7 +121,7 @@ def keeps(store: Store, manager: str, want: Iterable[PackageWant], present: Iter
 
 
 def unfetched(failure: CommandFailed) -> bool:
-    """Whether a transaction died of what repositories did not give, before it began: in the words of any package manager."""
+    """Whether a transaction failed before it began, since a repository did not give a file: in the words of any manager."""
     return any(family.delivery.unfetched in failure.output for family in families())
 
 
@@ -153,12 +153,12 @@ def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile], manager: s
 
 
 def withdraw(host: Host) -> None:
-    """Afterwards nothing of what was delivered is on the host."""
+    """Afterwards no delivered file is on the host."""
     host.run(_WITHDRAW)
 
 
 def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
-    """What stands in the directory, by path, with its digest: afterwards `kept` at most, for dnf is offered whatever is in it."""
+    """The files in the directory, by path, with digests. Others than `kept` are removed: dnf is offered every file there."""
     host.run(("install", "-d", "-m", "0700", "--", DELIVERED))
     found = {state.path: state.digest for state in host.tree((DELIVERED,)) if state.kind == "file"}
     for path in found:
@@ -168,7 +168,7 @@ def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
 
 
 def _lent(host: Host, places: Mapping[str, str]) -> frozenset[str]:
-    """The paths at which there stands now what should, of the host's own copies."""
+    """The paths that now have the right file, from the host's own copies."""
     if not places:
         return frozenset()
     host_copies.lend(host, places)

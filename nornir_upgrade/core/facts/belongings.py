@@ -84,7 +84,7 @@ def look_script(manager: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a package names: `scripts` by kind; the `paths` of its file list below the bases and /etc, and those of its `units`;
+    """Names in a package: `scripts` by kind; the `paths` of its file list below the bases and /etc, and those of its `units`;
     `users`: lines of sysusers.d(5).
     """
 
@@ -206,7 +206,7 @@ def _owners(owned: Section) -> dict[str, set[str]]:
 
 
 def _uppermost(paths: Iterable[str]) -> Iterator[str]:
-    """Those of the paths that are below none of the others."""
+    """The paths that are below none of the others."""
     last = ""
     for path in sorted(paths, key=lambda path: f"{path}/"):
         if not last or not path.startswith(f"{last}/"):
@@ -227,7 +227,7 @@ def _registry(path: str) -> bool:
 
 
 def _held(places: Places, found: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    """Where data are, in words: the directory, or of a user the first file."""
+    """The places of data, in words: a directory, or the first file of a user."""
     yield from (one for one in places.directories if ("place", one) in found)
     own = (found["user", one] for one in places.users if ("user", one) in found)
     yield from (path for path in own if not _below(path, places))

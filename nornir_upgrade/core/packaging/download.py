@@ -22,12 +22,12 @@ def names_of(manager: str, want: Iterable[PackageWant], present: Iterable[Packag
 
 
 def cached(host: Host, manager: str, names: Collection[str]) -> frozenset[str]:
-    """Those of `names` that stand in the cache. Reads only."""
+    """The files of `names` that are in the cache. Reads only."""
     return frozenset(_tell(host, family_of(manager).cache.LIST, names).text.splitlines()) if names else frozenset()
 
 
 def drop(host: Host, manager: str, names: Collection[str]) -> None:
-    """Afterwards none of `names` stands in the cache, nor a part of it."""
+    """Afterwards none of `names` is in the cache, whole or in part."""
     if names:
         _tell(host, family_of(manager).cache.DROP, names)
 

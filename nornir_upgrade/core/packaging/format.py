@@ -1,4 +1,4 @@
-"""Formats of packages (deb, rpm), as values: grammar of names and versions, names of files, and what is left of a removed package.
+"""Formats of packages (deb, rpm), as values: grammar of names and versions, names of files, and what removal leaves.
 
 A host's manager has one format. Two managers may share one, as dnf 4 and zypper do.
 """
@@ -59,7 +59,7 @@ def add(format: Format) -> None:
 
 
 def remove(format: Format) -> None:
-    """Afterwards `format_of` knows it no longer. For `registry.forget`."""
+    """Afterwards `format_of` knows it no longer. For `registry.registered`."""
     _KNOWN.pop(format.name, None)
 
 

@@ -12,7 +12,7 @@ Check = Literal["index", "signature", "name"]
 
 
 DELIVERED = "/var/lib/nornir-upgrade/escrow"
-"""Where package files stand on a host; root's alone."""
+"""The directory of delivered package files on a host; readable by root alone."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

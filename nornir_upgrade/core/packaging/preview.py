@@ -1,4 +1,4 @@
-"""What a host's own package manager would do with other repositories, found out on the host without changing it."""
+"""Preview: what a host's own package manager would do with other repositories. The host does not change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from .model import Package, Transaction
 from .registry import family_of
 
 EVERYTHING = ("*",)
-"""The request for every package of the host at its candidate, with what they need and without what is in their way."""
+"""The request for every package of the host at its candidate: new packages may be installed, and conflicting ones removed."""
 
 _TIMEOUT = 600.0  # seconds: indexes are fetched
 
@@ -68,7 +68,7 @@ def _read(
 
 
 def _told_why(made: Transaction, excluders: Mapping[str, Sequence[str]]) -> Transaction:
-    """`made`, with the packages because of which others go."""
+    """`made`, with the new packages that conflict with removed ones."""
     gone = [change.name for change in made.changes if not change.new and change.name in excluders]
     return replace(made, excluders=tuple((name, ", ".join(excluders[name])) for name in gone))
 
@@ -89,7 +89,7 @@ def _failure(host: Host, section: Section, command: str, family: Family) -> Fail
 
 
 def _checked(request: Sequence[str], family: Family) -> Sequence[str]:
-    """Raises `InvalidInput` for what is no name or version, which a package manager might read as another order."""
+    """Raises `InvalidInput` for what is no name or version: a package manager might read it as an option."""
     if tuple(request) == EVERYTHING:
         return request
     return [">".join(family.preview.word(*name.partition("=")) for name in word.split(">", 1)) for word in request]

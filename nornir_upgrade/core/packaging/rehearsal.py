@@ -1,4 +1,4 @@
-"""The way back rehearsed: a host's own package manager is asked for it against the state in which the way forward will leave the host.
+"""Rehearsal of the way back: a host's package manager simulates it from the state that the plan will leave.
 
 Nothing on the host changes: it all goes on in a private directory there, in one round trip.
 """
@@ -80,7 +80,7 @@ def _read(host: Host, family: Family, result: Result, boundary: str, after: Sequ
 
 
 def _given(stage: RehearsalPart, present: Sequence[Package], after: Sequence[Package]) -> Iterable[Sequence[str]]:
-    """What makes `after` of `present`, and which versions must come back."""
+    """The changes from `present` to `after`, and the versions that the way back installs."""
     now, then = {_unpacked(one): one for one in present}, {_unpacked(one): one for one in after}
     left = {one.key for one in after if not one.unpacked}
     come = {one.key for key, one in then.items() if key not in now}
@@ -99,7 +99,7 @@ def _unpacked(one: Package) -> tuple[str, str, str, bool]:
 
 
 def _differing(after: Iterable[Package], made: Iterable[Package]) -> list[str]:
-    """What the state that was made up, and the one that it was to be, do not have in common."""
+    """The packages in which the simulated state differs from the planned one."""
     ours, theirs = ({_unpacked(one) for one in ones if one.unpacked} for ones in (after, made))
     return sorted(f"{name}:{arch} {version}" for name, arch, version, _ in ours ^ theirs)
 

@@ -1,4 +1,4 @@
-"""What of a host's truth its package manager decides: packages, their configuration files, and where packages come from."""
+"""State that a package manager decides: packages, their configuration files, repositories, and places of scripts. Types."""
 
 import re
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """All of it. `arch` is the package manager's native architecture."""
+    """All of it on one host. `arch` is the package manager's native architecture."""
 
     arch: str
     packages: tuple[Package, ...]
