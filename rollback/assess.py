@@ -158,7 +158,7 @@ def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> 
     new = {host: _newcomers(snapshot.of(host), facts) for host, facts in now.items()}
 
     def ask(host: Host) -> Estate:
-        return belongings(host, flavour_of(now[host.name]), new[host.name])
+        return belongings(host, now[host.name].os.manager, new[host.name])
 
     estates: dict[str, Estate] = {host: {} for host in now}
     return estates | ask_all(fleet, [host for host, keys in new.items() if keys], ask)

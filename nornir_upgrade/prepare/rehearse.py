@@ -14,11 +14,12 @@ from nornir_upgrade.console import signals
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.text import in_bytes, printable
 from nornir_upgrade.core.errors import Blocked, Failure, InvalidInput, StateDiffers, TimedOut, Unreachable
-from nornir_upgrade.core.escrow.prefetch import cut_off, prefetch
+from nornir_upgrade.core.escrow.prefetch import prefetch
 from nornir_upgrade.core.filesystem import layer, layer_plan
 from nornir_upgrade.core.filesystem.layer import Ground, Layer
-from nornir_upgrade.core.packaging.family import Family, family_of
+from nornir_upgrade.core.packaging.family import Family
 from nornir_upgrade.core.packaging.model import Package, by_key
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
@@ -44,8 +45,8 @@ class HostRehearsal:
     why: str = ""
 
     @property
-    def family(self) -> str:
-        return next(step.family for step in self.steps if isinstance(step, SetPackages))
+    def manager(self) -> str:
+        return next(step.manager for step in self.steps if isinstance(step, SetPackages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,9 @@ class _Stage:
     def rehearse(self, host: Host) -> Rehearsal:
         if not isinstance(host, RemoteHost):
             return _impossible(host, "its connection carries no commands into a layer")
-        self._family.quieten(host)
+        self._family.transactions.wait_for_lock(host)
         try:
-            ground = layer.survey(host)
+            ground = layer.survey(host, self._family.probe.BYTES)
             need = _bytes_needed(self.due, ground, self._present(host))
             places = layer_plan.roomy(ground.places, need)
             if not places:
@@ -172,7 +173,7 @@ class _Stage:
 
     def _run_steps(self, stage: Layer) -> Rehearsal:
         """The result of the steps, forward and back. The first step that fails ends it."""
-        before, audit = self._present(stage), self._family.audit(stage)
+        before, audit = self._present(stage), self._family.transactions.audit(stage)
         way = "forward"
         try:
             undo = [self._apply(step, stage) for step in self.due.steps]
@@ -182,7 +183,7 @@ class _Stage:
                 for step in filter(None, reversed(undo)):
                     self._apply(step, stage)
                 _refuse_differing(before, self._present(stage))
-            _refuse_broken(audit, self._family.audit(stage))
+            _refuse_broken(audit, self._family.transactions.audit(stage))
         except (Unreachable, TimedOut):
             raise
         except Failure as failure:
@@ -195,8 +196,8 @@ class _Stage:
             raise InvalidInput("the rehearsal was interrupted")
         before = step.observe(stage, self.store)
         if isinstance(step, SetPackages):
-            prefetch(stage.online(), self.store, step.family, step.want, downgrade=step.downgrade)
-            with cut_off(stage, step.family):
+            prefetch(stage.online(), self.store, step.manager, step.want, downgrade=step.downgrade)
+            with family_of(step.manager).delivery.offline(stage):
                 step.apply(stage, self.store)
         else:
             step.apply(stage.online(), self.store)
@@ -204,11 +205,10 @@ class _Stage:
 
     @property
     def _family(self) -> Family:
-        return family_of(self.due.family)
+        return family_of(self.due.manager)
 
     def _present(self, host: Host) -> tuple[Package, ...]:
-        manager = self._family.manager
-        return manager.parse_query(host.run(manager.query()).text)
+        return self._family.present(host)
 
 
 def _too_little(ground: Ground, need: int) -> str:

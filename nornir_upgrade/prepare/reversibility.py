@@ -37,7 +37,7 @@ def prove(
 
     def ask(host: Host) -> Rehearsed:
         question = asked[host.name]
-        return rehearse(host, question.family, question.repositories, question.present, question.after, question.want)
+        return rehearse(host, question.manager, question.repositories, question.present, question.after, question.want)
 
     answers = ask_all(fleet, tuple(asked), ask)
     files = {file for name, question in asked.items() for file in unoffered(question, answers[name])}

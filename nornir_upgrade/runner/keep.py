@@ -11,10 +11,9 @@ from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.escrow.fleet_copies import mend
 from nornir_upgrade.core.escrow.share import share
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.package_file import Family
 from nornir_upgrade.core.plan import Plan
 
-from .required_files import RequiredFiles, downgraded_files, families, required_files
+from .required_files import RequiredFiles, downgraded_files, managers, required_files
 from .session import Session
 
 
@@ -29,7 +28,7 @@ def keep_old_packages(
     if session.settings.keep == "none":
         return
     required = required_files(plan, facts)
-    collected = fetch_files(session, families(facts), required, screen, "Kept for the way back")
+    collected = fetch_files(session, managers(facts), required, screen, "Kept for the way back")
     for failure in collected.failures.values():
         if isinstance(failure, DiskFull | Unreachable):
             raise failure
@@ -41,7 +40,7 @@ def keep_old_packages(
 
 
 def fetch_files(
-    session: Session, families: Mapping[str, Family], required: RequiredFiles, screen: Screen, what: str
+    session: Session, managers: Mapping[str, str], required: RequiredFiles, screen: Screen, what: str
 ) -> Collected:
     """The result of fetching `required` to the place of the setting `keep`; with `none`, to the controller.
 
@@ -54,7 +53,7 @@ def fetch_files(
             count(*progress_in_text(progress))
 
         escrow = Escrow.beside(session.store)
-        return share(session.fleet, families, required, escrow, "controller" if keep == "none" else keep, show)
+        return share(session.fleet, managers, required, escrow, "controller" if keep == "none" else keep, show)
 
 
 def mend_copies(session: Session, plan: Plan) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from nornir_upgrade.core.facts.belongings import belongings
 from nornir_upgrade.core.packaging.model import PackageName, PackageWant
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.plan import Plan, Work
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.transport.host import Fleet, Host
@@ -34,7 +35,7 @@ class SparedData:
         """The packages that it purges, a line a host. rpm does not distinguish purging from removing: its hosts have no line."""
         purged: dict[str, dict[str, None]] = {}
         for _, host, step in self.plan.steps():
-            if isinstance(step, SetPackages) and step.family == "deb":
+            if isinstance(step, SetPackages) and _purges(step.manager):
                 purged.setdefault(host, {}).update((want.name, None) for want in step.want if want.goal == "absent")
         return tuple(f"{host}: purged: {', '.join(names)}" for host, names in purged.items() if names)
 
@@ -74,7 +75,11 @@ def _removed(plan: Plan) -> dict[str, dict[PackageName, str]]:
 
 
 def _unknown(keys: Mapping[PackageName, str]) -> dict[PackageName, tuple[str, ...]]:
-    return {key: (_UNKNOWN,) for key, family in keys.items() if family == "deb"}
+    return {key: (_UNKNOWN,) for key, manager in keys.items() if _purges(manager)}
+
+
+def _purges(manager: str) -> bool:
+    return family_of(manager).format.purges
 
 
 def _sparing(plan: Plan, data: Mapping[str, Mapping[PackageName, tuple[str, ...]]]) -> Plan:
@@ -88,7 +93,7 @@ def _sparing(plan: Plan, data: Mapping[str, Mapping[PackageName, tuple[str, ...]
 def _sparing_step(step: Step, keys: Mapping[PackageName, tuple[str, ...]]) -> Step:
     if not isinstance(step, SetPackages):
         return step
-    if step.family == "rpm":
+    if not _purges(step.manager):
         return replace(step, want=tuple(want for want in step.want if want.goal != "absent" or want.key not in keys))
     return replace(
         step,

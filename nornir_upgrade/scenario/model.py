@@ -4,13 +4,11 @@ A scenario describes services, repositories, and the order of stages. Inventory 
 """
 
 from dataclasses import dataclass
-from typing import get_args
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.family import Name
 from nornir_upgrade.core.packaging.origins import Origin
+from nornir_upgrade.core.packaging.registry import family_of, formats
 
-FAMILIES: tuple[Name, ...] = get_args(Name)
 EVERY = "all"
 """The group of every host."""
 SERIAL = "1,10%,100%"
@@ -45,12 +43,11 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Repositories:
-    """The change of repositories on hosts of `family`: `old` is removed, `new` is added, and `rewrites` edit other files in place.
-
-    With `old` and `new` at one path, that file is replaced.
+    """The change of repositories on hosts of `family`, a package format: `old` is removed, `new` is added, and `rewrites` edit other
+    files in place. With `old` and `new` at one path, that file is replaced.
     """
 
-    family: Name
+    family: str
     old: RepositoryFile | None = None
     new: RepositoryFile | None = None
     rewrites: tuple[Rewrite, ...] = ()
@@ -136,13 +133,13 @@ class Stage:
         """Whether the stage upgrades every package. The package manager may then install and remove packages."""
         return "*" in self.packages
 
-    def origins(self, family: str) -> tuple[Origin, ...]:
-        """The allowed origins on hosts of this family."""
-        return tuple(origin for origin in self.only_from if origin.family == family)
+    def origins(self, manager: str) -> tuple[Origin, ...]:
+        """The allowed origins on hosts with this package manager."""
+        return tuple(origin for origin in self.only_from if origin.within(family_of(manager).origins.fields))
 
-    def is_for(self, family: str) -> bool:
-        """Whether the stage has packages for hosts of this family."""
-        return not self.only_from or bool(self.origins(family))
+    def is_for(self, manager: str) -> bool:
+        """Whether the stage has packages for hosts with this package manager."""
+        return not self.only_from or bool(self.origins(manager))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +165,13 @@ class Scenario:
     waive: tuple[str, ...] = ()
 
     @property
-    def families(self) -> tuple[Name, ...]:
-        """The families of hosts that it upgrades."""
-        return tuple(repositories.family for repositories in self.repositories) or FAMILIES
+    def families(self) -> tuple[str, ...]:
+        """The package formats of the hosts that it upgrades."""
+        return tuple(change.family for change in self.repositories) or tuple(format.name for format in formats())
 
     def repositories_of(self, family: str) -> Repositories:
-        """The change of repositories on hosts of this family. Raises `InvalidInput` for a family without repositories."""
-        for repositories in self.repositories or map(Repositories, FAMILIES):
+        """The change of repositories on hosts of this format. Raises `InvalidInput` for a format without repositories."""
+        for repositories in self.repositories or map(Repositories, self.families):
             if repositories.family == family:
                 return repositories
         raise InvalidInput(f"{self.name} names no repositories for {family} hosts")

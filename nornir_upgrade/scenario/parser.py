@@ -10,6 +10,7 @@ from nornir_upgrade.config.yaml import Node
 from nornir_upgrade.core import batches
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
 from nornir_upgrade.core.packaging.origins import Origin
+from nornir_upgrade.core.packaging.registry import families
 from nornir_upgrade.finding import STRICT, WAIVABLE
 
 from .model import EVERY, OUTAGE, SERIAL, WAY_BACK, CatalogueService, Edit, Scenario, Setting, Stage
@@ -214,20 +215,16 @@ def _refuse_incomplete(stage: Stage, node: Node) -> None:
 
 
 def _origins(node: Node) -> tuple[Origin, ...]:
-    """One origin, or a list of them. Raises `InvalidInput` for an origin of both families, and if one dnf call cannot allow all."""
+    """One origin, or a list of them. Raises `InvalidInput` for an origin with words of two managers, and if one call of a manager
+    cannot allow all."""
     nodes = node.elements() if isinstance(node.value, Sequence) and not isinstance(node.value, str) else (node,)
     origins = tuple(_origin(one) for one in nodes)
     if not origins:
         raise node.fail("names no origin", hint=f"for example: {_ORIGIN_EXAMPLE}")
-    if not _one_question([origin for origin in origins if origin.family == "rpm"]):
-        raise node.fail("dnf is asked for repositories or for advisories, or for both in one entry")
+    for words in (family.origins for family in families()):
+        if refusal := words.refusal([origin for origin in origins if origin.within(words.fields)]):
+            raise node.fail(refusal)
     return origins
-
-
-def _one_question(origins: Sequence[Origin]) -> bool:
-    """Whether one call of dnf can allow any of `origins`. Its options for repositories and for advisories apply together."""
-    kinds = {(bool(origin.repository), bool(origin.advisory)) for origin in origins}
-    return len(origins) < 2 or (len(kinds) == 1 and (True, True) not in kinds)
 
 
 def _origin(node: Node) -> Origin:
@@ -238,8 +235,9 @@ def _origin(node: Node) -> Origin:
         else one.text(_ORIGIN, what="a word or glob without commas and quotes")
         for key, one in fields.items()
     }
-    if not values or {"repository", "advisory"} & values.keys() not in (set(), set(values)):
-        raise node.fail("holds words of apt, or words of dnf", hint=f"for example: {_ORIGIN_EXAMPLE}")
+    if not values or not any(values.keys() <= set(family.origins.fields) for family in families()):
+        allowed = ", or ".join(f"words of {family.remedies.tool}" for family in families())
+        raise node.fail(f"holds {allowed}", hint=f"for example: {_ORIGIN_EXAMPLE}")
     return Origin(**values)
 
 

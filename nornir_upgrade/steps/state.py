@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from nornir_upgrade.core.packaging.family import Name
+from nornir_upgrade.core.packaging.registry import family_of, settle
 from nornir_upgrade.core.state import reload
 from nornir_upgrade.core.state.capture import (
     ROOTS,
@@ -41,13 +41,17 @@ class CaptureState(Step, kind="capture_state"):
 
     name: str
     configuration: tuple[str, ...] = ()
-    family: Name = "deb"
+    family: str = "deb"
     end: bool = False
+    manager: str = ""
     kind: Literal["capture_state"] = "capture_state"
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     def observe(self, host: Host, store: Store) -> Step:
         entries = capture_state(host, store, self.configuration, self.end)
-        return RestoreState(entries, self.configuration, "end" if self.end else "whole", family=self.family)
+        return RestoreState(entries, self.configuration, "end" if self.end else "whole", manager=self.manager)
 
     def apply(self, host: Host, store: Store) -> None:
         """Does nothing: `observe` made the capture."""
@@ -79,7 +83,7 @@ class RestoreState(Step, kind="restore_state"):
     entries: tuple[FileState, ...]
     configuration: tuple[str, ...] = ()
     part: Part = "whole"
-    family: Name = "deb"
+    family: str = "deb"
     only: tuple[str, ...] | None = None
     spared: tuple[str, ...] = ()
     since: tuple[FileState, ...] = ()
@@ -89,7 +93,11 @@ class RestoreState(Step, kind="restore_state"):
     before: str = ""
     met: tuple[FileState, ...] = ()
     seen: tuple[FileState, ...] = ()
+    manager: str = ""
     kind: Literal["restore_state"] = "restore_state"
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     @property
     def kept(self) -> tuple[FileState, ...]:
@@ -124,13 +132,13 @@ class RestoreState(Step, kind="restore_state"):
 
     def observe(self, host: Host, store: Store) -> Step:
         entries = capture_state(host, store, self.configuration, self.part == "end")
-        return RestoreState(entries, self.configuration, "end" if self.part == "end" else "whole", self.family)
+        return RestoreState(entries, self.configuration, "end" if self.part == "end" else "whole", manager=self.manager)
 
     def apply(self, host: Host, store: Store) -> None:
         if self.part == "end":
             return
         if self.part == "whole":
-            reload.finish(host, self.family)
+            family_of(self.manager).configuration.finish(host)
         states = surveyed(host, self.configuration)
         alone = paths_left_alone((*states, *self.entries))
         present = _by_path(state for state in states if state.path not in alone)
@@ -156,7 +164,7 @@ class RestoreState(Step, kind="restore_state"):
             elif place.path in wanted:
                 now, then = host.read(place.path), store.get(wanted[place.path].digest)
                 write_file(host, present[place.path], added(now, then, place.records), now)
-        for path in reload.conffiles(host, self.family):
+        for path in family_of(self.manager).configuration.conffiles(host):
             if path in present and (self._stands_aside(present[path]) or (path not in wanted and self._touches(path))):
                 host.place(FileState(path, "absent"))
         configured = below(outside(self.configuration))

@@ -11,7 +11,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.deb.dependencies import fields_of
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from rollback.packaging.candidate import ESCROW, Candidate, Control
 from rollback.packaging.deb.status import control_of
 from rollback.packaging.rpm.header import control_of_file
@@ -43,10 +43,9 @@ def elsewhere(escrow: Escrow, files: Collection[PackageFile]) -> frozenset[str]:
 
 def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:
     """The files of what `then` was there, if only by its configuration, and is not whole at that version `now`."""
-    family: Family = "rpm" if now.os.family == "rpm" else "deb"
     whole = {(one.key, one.version) for one in now.packages if one.state == "installed" and not one.broken}
     gone = (one for one in then.packages if one.version and (one.key, one.version) not in whole)
-    return frozenset(PackageFile(family, one.name, one.arch, one.version) for one in gone)
+    return frozenset(PackageFile(now.os.family, one.name, one.arch, one.version) for one in gone)
 
 
 def _candidate(kept: Kept, opened: BinaryIO) -> Candidate:

@@ -174,7 +174,7 @@ already are not fetched again. Exit 21: a file cannot be had."""
 def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, snapshot: str) -> int:
     """Fetch package files of the hosts into escrow. Installs and removes nothing on the hosts."""
     from nornir_upgrade.runner import keep
-    from nornir_upgrade.runner.required_files import families
+    from nornir_upgrade.runner.required_files import managers
     from nornir_upgrade.runner.session import gather_all, open_session
 
     if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
@@ -183,7 +183,7 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     with open_session(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as session:
         facts = gather_all(session.fleet)
         wanted = _wanted(session, facts, patterns, plan, run, snapshot)
-        collected = keep.fetch_files(session, families(facts), wanted, screen, "fetched")
+        collected = keep.fetch_files(session, managers(facts), wanted, screen, "fetched")
     return _conclude(screen, collected, sum(len(files) for files in wanted.values()))
 
 

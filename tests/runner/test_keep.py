@@ -45,7 +45,7 @@ FACTS = {
 
 @pytest.fixture(autouse=True)
 def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot(), "rpm": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
 
 
 class NamedFleet(StubFleet):
@@ -130,7 +130,7 @@ def test_before_the_way_back_copies_are_mended_by_what_other_hosts_keep(tmp_path
     bench.fleet.hosts = {"cmp1": one, "cmp2": two}
     files = {"cmp1": (NOVA,), "cmp2": (NOVA,)}
     keeping.fetch_files(
-        bench.session, dict.fromkeys(files, "deb"), files, Screen(Flags(config=Path("config.yaml"))), "kept"
+        bench.session, dict.fromkeys(files, "apt"), files, Screen(Flags(config=Path("config.yaml"))), "kept"
     )
     (digest,) = one.copies()
     one.damage(digest)

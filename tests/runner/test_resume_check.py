@@ -31,7 +31,7 @@ PLAN = builders.plan(("one", {"cmp1": [CaptureFiles(("/etc/nova",), "nova"), CHA
 
 @pytest.fixture(autouse=True)
 def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot(), "rpm": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
 
 
 class Bench:

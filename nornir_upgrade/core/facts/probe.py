@@ -10,9 +10,8 @@ from typing import Literal
 
 from nornir_upgrade.core.database.mariadb import MARIADB
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb import probe
-from nornir_upgrade.core.packaging.dnf import probe as inspection_rpm
 from nornir_upgrade.core.packaging.model import PackageName
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.state.places import AT_ONCE, LEFT, roots
 from nornir_upgrade.core.transport.disk import refuse_full
 from nornir_upgrade.core.transport.host import Host
@@ -21,14 +20,12 @@ from nornir_upgrade.core.transport.sections import APART, SHELL, Section, new_bo
 from nornir_upgrade.core.transport.unreadable import unreadable
 
 Doing = Literal["lock", "script", "tool"]
-Name = Literal["deb", "rpm"]
 
 DUMPS = "/var/lib/nornir-upgrade"
 """Where dumps, and files for escrow, stand until they are fetched."""
 
 _FIRST = "inspection 1"
 _TIMEOUT = 300.0  # seconds: what was edited is found out by reading all configuration
-_HALVES = {"deb": probe, "rpm": inspection_rpm}
 
 # A directory that is not there yet will be made in the nearest one above it that is. df(1): `-` where a file system counts no inodes.
 _HEAD = f"""\
@@ -78,11 +75,10 @@ mark end 0
 """
 
 
-def _script(half: str) -> str:
-    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}{MARIADB.size_script}{_STATE}"
-
-
-SCRIPTS: Mapping[str, str] = {name: _script(half.SCRIPT) for name, half in _HALVES.items()}
+def script(manager: str) -> str:
+    """The fixed script for hosts with this package manager."""
+    packages = family_of(manager).probe.SCRIPT
+    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{packages}{_TAIL}{MARIADB.size_script}{_STATE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,30 +127,30 @@ class Probe:
     captured: int = 0
 
 
-def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_file: str = "") -> Probe:
-    """What there is to be known of `host`, of a family of hosts, and of the `databases` on it. Changes nothing.
+def inspect(host: Host, manager: str, databases: Sequence[str] = (), defaults_file: str = "") -> Probe:
+    """What there is to be known of `host`, with its package `manager`, and of the `databases` on it. Changes nothing.
 
     Raises `HostUnreadable` where its answer is not what was asked, and `InvalidInput` for a name that is none.
     """
     query = MARIADB.size_query(databases)
     asked = time()
     result = host.run(
-        ("sh", "-c", SCRIPTS[family], "sh", new_boundary(), defaults_file, query), timeout=_TIMEOUT, check=False
+        ("sh", "-c", script(manager), "sh", new_boundary(), defaults_file, query), timeout=_TIMEOUT, check=False
     )
     try:
-        return parse(written_out(result.text), host.name, family, asked, time())
+        return parse(written_out(result.text), host.name, manager, asked, time())
     except InvalidInput as refusal:
         refuse_full(host.name, result.status or 1, result.errors)
         raise unreadable(host.name, "what the preflight asks", refusal, result.errors) from None
 
 
-def parse(text: str, host: str, family: str, asked: float, answered: float) -> Probe:
+def parse(text: str, host: str, manager: str, asked: float, answered: float) -> Probe:
     """What the script's output tells; it was asked and had answered at these times of the controller's clock. Raises `InvalidInput`."""
     first, _, _ = text.partition("\n")
     if not first.startswith(f"{_FIRST} ==="):
         raise InvalidInput(f"line 1: no inspection of this version: {first[:80]!r}")
     sections = split(text, first.removeprefix(f"{_FIRST} "))
-    half = _HALVES[family]
+    half = family_of(manager).probe
     if missing := [name for name in (*_PARTS, *half.PARTS) if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
     databases, refused = MARIADB.parse_sizes(sections["databases"])

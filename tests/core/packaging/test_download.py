@@ -22,11 +22,11 @@ package = partial(builders.package, "nova")
 
 
 def test_files_are_due_of_what_is_not_there_in_that_version() -> None:
-    assert names_of("deb", (NOVA, GONE), ()) == ("nova_1%3a2-1_all.deb",)
-    assert names_of("deb", (NOVA, GONE), (package("1:1-1"),)) == ("nova_1%3a2-1_all.deb",)
-    assert names_of("deb", (NOVA, GONE), (package("1:2-1", "config-files"),)) == ("nova_1%3a2-1_all.deb",)
-    assert names_of("deb", (NOVA, GONE), (package("1:2-1"),)) == ()
-    assert names_of("rpm", (PackageWant("nova", "noarch", "1:2-1.el7", "installed"),), ()) == (
+    assert names_of("apt", (NOVA, GONE), ()) == ("nova_1%3a2-1_all.deb",)
+    assert names_of("apt", (NOVA, GONE), (package("1:1-1"),)) == ("nova_1%3a2-1_all.deb",)
+    assert names_of("apt", (NOVA, GONE), (package("1:2-1", "config-files"),)) == ("nova_1%3a2-1_all.deb",)
+    assert names_of("apt", (NOVA, GONE), (package("1:2-1"),)) == ()
+    assert names_of("dnf4", (PackageWant("nova", "noarch", "1:2-1.el7", "installed"),), ()) == (
         "nova-2-1.el7.noarch.rpm",
     )
 

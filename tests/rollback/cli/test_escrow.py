@@ -285,7 +285,7 @@ def fetching(site: Site, monkeypatch: pytest.MonkeyPatch) -> StubHost:
             """Nothing is open."""
 
     monkeypatch.setattr(session, "gather_all", gathered)
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
     monkeypatch.setattr(
         "tests.rollback.conftest.NamedFleet.each", lambda _self, *rest: Fleet({"cmp1": host}).each(*rest)
     )
