@@ -10,7 +10,7 @@ from debian.debfile import DebFile
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb.dependencies import fields_of
+from nornir_upgrade.core.packaging.deb.stanzas import fields_of
 from nornir_upgrade.core.packaging.package_file import Family, PackageFile
 from rollback.packaging.candidate import ESCROW, Candidate, Control
 from rollback.packaging.deb.status import control_of

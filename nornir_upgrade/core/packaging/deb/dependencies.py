@@ -1,4 +1,4 @@
-"""What packages demand of each other: stanzas of an index or of dpkg's status, and their relations. Pure.
+"""Demands of Debian packages on each other: the relation fields of a stanza. Pure.
 
 Relations are those of Debian Policy chapter 7; of these, dpkg and apt hold a host to Pre-Depends, Depends, Breaks and
 Conflicts. Recommends, Suggests, Enhances and Replaces do not decide whether a set of packages can stand together.
@@ -35,7 +35,6 @@ _RELATION = re.compile(
     r"(?:\s*\(\s*(?P<op><<|<=|=|>=|>>|<|>)\s*(?P<version>[A-Za-z0-9][^\s()]*)\s*\))?",
     re.ASCII,
 )
-_GOES_ON = re.compile(r"\n[ \t]+")
 _OLD_OPERATORS = {"<": "<=", ">": ">="}  # deprecated, and not what they look like: Policy 7.1
 _MULTI_ARCH = ("no", "same", "foreign", "allowed")
 
@@ -145,11 +144,3 @@ def _relation(text: str, place: str) -> Relation:
         raise InvalidInput(f"{place}: {text!r} is no relation", hint="Debian Policy 7.1")
     operator = match["op"] or ""
     return Relation(match["name"], match["arch"] or "", _OLD_OPERATORS.get(operator, operator), match["version"] or "")  # type: ignore[arg-type]
-
-
-def fields_of(stanza: str) -> Iterator[tuple[str, str]]:
-    """The fields of a stanza (deb822(5)), in its order; lines that go on are joined by a blank."""
-    for line in _GOES_ON.sub(" ", stanza).split("\n"):
-        name, colon, value = line.partition(":")
-        if colon:
-            yield name, value.strip()
