@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.deb import policy_source
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
 from rollback.packaging.policy import PolicyPackage, Version, VersionSource, VersionTable
 from rollback.packaging.text import Note, Text
@@ -24,8 +25,6 @@ _VERSION = re.compile(
     re.ASCII,
 )
 _SOURCE = re.compile(r"\s*(?P<priority>-?[0-9]{1,5}) (?P<raw>(?:/|[a-z][a-z0-9+.-]*:).*)", re.ASCII)
-# The address of a CD holds blanks in brackets. A flat repository has no suite, apt before 1.0 names no architecture.
-_ADDRESS = re.compile(r"(?P<uri>(?:\[[^\]]*\]|\S)+)(?P<rest>.*)")
 _SAYS = re.compile(r"(?P<level>[WNE]|WARNING): ?(?P<text>.*)")
 
 
@@ -41,16 +40,8 @@ def source(priority: int | None, raw: str) -> VersionSource | None:
     """The source that `raw` describes; None where it stops after the address. Raises `InvalidInput` for anything else."""
     if raw.endswith("/status") and raw.startswith("/"):
         return VersionSource(priority, None, None, None, "status", raw)
-    if raw.startswith("/"):
-        return VersionSource(priority, raw, None, None, "archive", raw)
-    match = _ADDRESS.fullmatch(raw)
-    words = match["rest"].split() if match else []
-    if match and not words:
-        return None
-    if not match or words[-1].lower() != "packages" or len(words) > 3:
-        raise InvalidInput(f"{raw!r} is no source of packages")
-    suite, arch = (*words[:-1], None, None)[:2]
-    return VersionSource(priority, match["uri"], suite, check_arch(arch) if arch else None, "archive", raw)
+    index = policy_source.read(raw)
+    return index and VersionSource(priority, index.uri, index.suite or None, index.arch or None, "archive", raw)
 
 
 @dataclass(slots=True)

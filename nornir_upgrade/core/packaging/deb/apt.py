@@ -23,6 +23,7 @@ from nornir_upgrade.core.packaging.model import (
 from nornir_upgrade.core.transport.sections import Section
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version, found
 
+from . import policy_source
 from .transition import Act, Action, Transition
 
 # Words that dpkg prints for a package (dpkg-query(1), db:Status-*).
@@ -83,8 +84,7 @@ _CONF = re.compile(r"Conf (?P<name>[^\s:]+)(?::\S+)? \((?P<new>\S+) .*\[(?P<arch
 _REMV = re.compile(r"(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>[^\s\]]+))? \[(?P<old>[^\]]*)\].*")
 
 # apt-cache(8) policy.
-_INDEX = re.compile(r" *(?P<priority>-?[0-9]+) (?P<uri>\S+:\S+) (?P<dist>\S+) (?:(?P<arch>\S+) )?Packages")
-_LOCAL = re.compile(r" *-?[0-9]+ /\S+")
+_INDEX = re.compile(r" *(?P<priority>-?[0-9]+) (?P<source>(?:/|\S+:).*)")
 _RELEASE = re.compile(r" +release (?P<fields>.*)")
 
 
@@ -276,14 +276,25 @@ def parse_policy(section: Section) -> tuple[Repository, ...]:
         if not inside:
             continue
         if match := _INDEX.fullmatch(line):
-            dist, _, component = match["dist"].rpartition("/")
-            found.append(Repository(int(match["priority"]), match["uri"], dist, component, match["arch"] or ""))
+            found += _repository(section, offset, int(match["priority"]), match["source"])
         elif match := _RELEASE.fullmatch(line):
             if found and line.strip() != "release a=now":
                 found[-1] = _released(found[-1], match["fields"])
-        elif not (_LOCAL.fullmatch(line) or line.startswith("     origin ")):
+        elif not line.startswith("     origin "):
             raise section.fail(f"not understood: {line!r}", offset)
     return tuple(sorted(found, key=lambda one: (one.uri, one.suite, one.component, one.arch)))
+
+
+def _repository(section: Section, offset: int, priority: int, text: str) -> tuple[Repository, ...]:
+    """None for a file of the host. A flat repository has no component: its suite is its place below the address."""
+    try:
+        source = policy_source.read(text)
+    except InvalidInput as refusal:
+        raise section.fail(refusal.message, offset) from None
+    if source is None or not (source.local or source.suite):
+        raise section.fail(f"not understood: {text!r}", offset)
+    suite, _, component = source.suite.rpartition("/")
+    return () if source.local else (Repository(priority, source.uri, suite, component, source.arch),)
 
 
 def _released(repository: Repository, fields: str) -> Repository:
