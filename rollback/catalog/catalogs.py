@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 
+from nornir_upgrade.core.errands import errands
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.runner.session import ask_all
@@ -51,22 +52,17 @@ def _bring(
     part: Callable[[Index], str],
 ) -> None:
     """Afterwards that part of every index is on the shelf."""
-    errands = _errands(answers, shelf.digests, part)
-    fetched = ask_all(fleet, tuple(errands), lambda host: fetch(host, wanted[host.name], errands[host.name]))
+    asked = _errands(answers, shelf.digests, part)
+    fetched = ask_all(fleet, tuple(asked), lambda host: fetch(host, wanted[host.name], asked[host.name]))
     for files in fetched.values():
         shelf.put(files)
 
 
-def _errands(answers: Mapping[str, Reply], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, set[str]]:
-    """From which host which file is fetched: the one that has most of them first."""
-    there = {host: {part(index) for index in answer.indexes} - {""} for host, answer in answers.items()}
-    missing = set().union(*there.values()) - set(have)
-    found: dict[str, set[str]] = {}
-    for host in sorted(there, key=lambda one: -len(there[one])):
-        if due := missing & there[host]:
-            found[host] = due
-            missing -= due
-    return found
+def _errands(replies: Mapping[str, Reply], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, list[str]]:
+    """From which host which file is fetched. Few hosts are asked, for each fetches its indexes anew: first those that have most."""
+    there = {host: {part(index) for index in reply.indexes} - {""} for host, reply in replies.items()}
+    able = {host: dict.fromkeys(files, -len(files)) for host, files in there.items()}
+    return errands(able, set().union(*there.values()) - set(have), spread=False)
 
 
 def _unlisted(reader: Reader, answers: Mapping[str, Reply]) -> frozenset[str]:

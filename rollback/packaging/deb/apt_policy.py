@@ -41,7 +41,9 @@ def source(priority: int | None, raw: str) -> VersionSource | None:
     if raw.endswith("/status") and raw.startswith("/"):
         return VersionSource(priority, None, None, None, "status", raw)
     index = policy_source.read(raw)
-    return index and VersionSource(priority, index.uri, index.suite or None, index.arch or None, "archive", raw)
+    if index is None:
+        return None
+    return VersionSource(priority, index.uri, index.suite or None, index.arch or None, "archive", raw)
 
 
 @dataclass(slots=True)
