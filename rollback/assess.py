@@ -26,7 +26,6 @@ from rollback.catalog.indexes import Shelf
 from rollback.foreign.changes import Others, others
 from rollback.foreign.marks import marked
 from rollback.foreign.removal import Estate, Parting, parted, strangers
-from rollback.manifest.identity import flavour_of
 from rollback.manifest.model import Manifest
 from rollback.packaging.candidate import Catalog, catalog
 from rollback.plan.expected import foretell
@@ -113,7 +112,7 @@ def assess(
     def wanted(host: str) -> Wanted:
         names = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
         kept = any(map(escrow.find, old[host]))
-        return Wanted(old_sources(runs, host, store), frozenset(names), flavour_of(now[host]), kept)
+        return Wanted(old_sources(runs, host, store), frozenset(names), now[host].os.family, kept)
 
     escrow, old = Escrow.beside(store), {host: due(snapshot.of(host), now[host]) for host in changed}
     offered = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
@@ -142,7 +141,7 @@ def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> 
     new = {host: _newcomers(snapshot.of(host), facts) for host, facts in now.items()}
 
     def ask(host: Host) -> Estate:
-        return belongings(host, flavour_of(now[host.name]), new[host.name])
+        return belongings(host, now[host.name].os.family, new[host.name])
 
     found: dict[str, Estate] = {host: {} for host in now}
     return found | ask_all(fleet, [host for host, keys in new.items() if keys], ask)

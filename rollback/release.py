@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb import apt
 from nornir_upgrade.core.packaging.model import Package
 from nornir_upgrade.core.transport.host import Fleet
 from rollback.catalog.catalogs import stock
 from rollback.catalog.host_query import Wanted
 from rollback.catalog.indexes import Shelf
-from rollback.manifest.identity import flavour_of
 from rollback.offline.consistency import Checked, checked_way
 from rollback.offline.offers import collect
 from rollback.offline.target import Target
@@ -25,9 +23,9 @@ def ways(fleet: Fleet, names: Sequence[str], aim: Target, shelf: Shelf) -> dict[
     Raises `UnknownName` where no repository of a host goes by the name of the release, and as `facts_of`.
     """
     now = facts_of(fleet, names, {})
-    wanted = {host: Wanted({}, frozenset(_names(facts, aim)), flavour_of(facts)) for host, facts in now.items()}
+    wanted = {host: Wanted({}, frozenset(_names(facts, aim)), facts.os.family) for host, facts in now.items()}
     catalogs = stock(fleet, wanted, shelf)
-    return {host: (_way(facts, catalogs[host], aim), _native(facts)) for host, facts in now.items()}
+    return {host: (_way(facts, catalogs[host], aim), facts.os.arch) for host, facts in now.items()}
 
 
 def _names(facts: HostFacts, aim: Target) -> Iterator[str]:
@@ -37,7 +35,7 @@ def _names(facts: HostFacts, aim: Target) -> Iterator[str]:
 
 
 def _way(facts: HostFacts, found: Catalog, aim: Target) -> Checked:
-    offers = collect(_offers(found), flavour_of(facts), _native(facts))
+    offers = collect(_offers(found), facts.os.family, facts.os.arch)
     return checked_way(facts.host, _listing(facts), offers, aim, found.present)
 
 
@@ -48,15 +46,10 @@ def _offers(found: Catalog) -> Iterator[Offer]:
 
 
 def _listing(facts: HostFacts) -> Listing:
-    return Listing(facts.host, flavour_of(facts), tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
+    return Listing(facts.host, facts.os.family, tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
 
 
 def _listed(one: Package) -> Listed:
     settled = one.state in ("installed", "triggers-awaited", "triggers-pending") and not one.broken
     trouble = "" if settled else f"{one.state}{', must be reinstalled' * one.broken}"
     return Listed(0, one.name, one.arch, one.version, one.hold, trouble=trouble, auto=one.auto)
-
-
-def _native(facts: HostFacts) -> str:
-    found = apt.native(facts.packages) if flavour_of(facts) == "deb" else ""
-    return found or facts.os.arch

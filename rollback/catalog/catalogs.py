@@ -1,6 +1,6 @@
 """What every host of a fleet could have. Each host is asked once; an index that is not on the shelf is fetched from one that has it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from nornir_upgrade.core.errands import errands
@@ -9,7 +9,7 @@ from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.runner.session import ask_all
 from rollback.packaging.candidate import Catalog, catalog
 from rollback.packaging.protection import DnfConf
-from rollback.packaging.rpm import index as index_rpm
+from rollback.packaging.registry import judgement_of
 
 from .host_query import Wanted, ask, fetch
 from .indexes import Reader, Shelf
@@ -67,10 +67,20 @@ def _errands(replies: Mapping[str, Reply], have: Iterable[str], part: Callable[[
 
 def _unlisted(reader: Reader, answers: Mapping[str, Reply]) -> frozenset[str]:
     """The paths of which only lists of files can tell who offers them."""
-    hosts = [answer for answer in answers.values() if any(index.family == "rpm" for index in answer.indexes)]
-    indexes = {index.digest: index for answer in hosts for index in answer.indexes}
+    hosts: dict[str, list[Reply]] = {}
+    for answer in answers.values():
+        for family in {index.family for index in answer.indexes}:
+            hosts.setdefault(family, []).append(answer)
+    return frozenset().union(*(_unlisted_of(family, reader, some) for family, some in sorted(hosts.items())))
+
+
+def _unlisted_of(family: str, reader: Reader, answers: Sequence[Reply]) -> frozenset[str]:
+    lists = judgement_of(family).file_lists
+    if lists is None:
+        return frozenset()
+    indexes = {index.digest: index for answer in answers for index in answer.indexes}
     offered = (one.control for index in indexes.values() for one in reader.candidates(index))
-    return index_rpm.unlisted({*offered, *(control for answer in hosts for control in answer.present.values())})
+    return lists.unlisted({*offered, *(control for answer in answers for control in answer.present.values())})
 
 
 def _with_lists(answers: Mapping[str, Reply]) -> tuple[Index, ...]:

@@ -10,7 +10,7 @@ from nornir_upgrade.console.output import Screen
 
 from .offline import Texts, from_texts, texts
 from .options import FOUND, MISSING, PARTING, TARGET, parting, policy, target
-from .output import by_host
+from .output import COMMANDS, by_host
 from .release import from_release
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _CONFIG, _OUTPUT, *_TALK = GENERAL
 _FORM = click.option(
     "-o",
     "--output",
-    type=click.Choice(["text", "apt", "dnf", "json"]),
+    type=click.Choice(["text", *COMMANDS, "json"]),
     default="text",
     show_default=True,
     help="text: name=version a line, name- for a removal; apt, dnf: one command a host.",
@@ -138,13 +138,12 @@ def _documents(found: "Assessment") -> dict[str, Any]:
 
 
 def _words(found: "Assessment", form: str) -> str:
-    from rollback.manifest.commands import apt_command, dnf_command
+    from rollback.manifest.commands import of_host
     from rollback.manifest.model import lines
 
-    commands = {"apt": apt_command, "dnf": dnf_command}
     return by_host(
         {
-            host: commands[form](manifest, found.now[host]) if form in commands else lines(manifest)
+            host: of_host(manifest, form, found.now[host]) if form in COMMANDS else lines(manifest)
             for host, manifest in found.manifests.items()
         }
     )

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from rollback.packaging.text import Note
 
 FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
-# What dpkg calls the machines that the kernel names otherwise (dpkg-architecture(1)).
-_DEBIAN = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "armv7l": "armhf", "ppc64le": "ppc64el"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +109,7 @@ def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> No
     from rollback.manifest.model import document
 
     screen = Screen(flags)
-    native = given.arch or _DEBIAN.get(platform.machine(), platform.machine())
-    checked = _manifest(screen, given, native)
+    checked, native = _manifest(screen, given)
     manifest = checked.manifest
     refuse_unmatched((manifest,), given.only)
     if out is not None:
@@ -127,12 +124,14 @@ def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> No
     judge(screen, (checked,))
 
 
-def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
+def _manifest(screen: Screen, given: Texts) -> "tuple[Checked, str]":
+    """The way back, and the machine's native architecture."""
     from nornir_upgrade.core.errors import InvalidInput
-    from nornir_upgrade.core.version import evr, nevra
+    from nornir_upgrade.core.packaging.format import format_of
     from rollback.offline.consistency import checked_way
     from rollback.offline.offers import collect, installed_versions
     from rollback.offline.target import Target, completed, contradictions, rename
+    from rollback.packaging.registry import judgement_of
 
     assert given.installed is not None
     if not given.release and given.target is None:
@@ -141,7 +140,7 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
         raise click.UsageError("what can be had? give --policy FILE or --index FILE")
     listing = _listing(screen, given.installed)
     if given.arch:
-        (evr.check_arch if listing.family == "deb" else nevra.check_arch)(given.arch)
+        format_of(listing.family).check_arch(given.arch)
     target = _listing(screen, given.target) if given.target else None
     if target and target.family != listing.family:
         raise InvalidInput(
@@ -153,8 +152,7 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
             hint="name the release too: --release NAME",
         )
     policies = [read_policy(screen, path) for path in given.policy]
-    if listing.family == "rpm":
-        native = given.arch or platform.machine()
+    native = given.arch or judgement_of(listing.family).machine(platform.machine())
     offers = collect(_offered(listing, policies, given.index), listing.family, native)
     known = [each for one in policies for each in installed_versions(one)]
     for text in contradictions(listing, known, native):
@@ -165,7 +163,7 @@ def _manifest(screen: Screen, given: Texts, native: str) -> "Checked":
         tuple(rename(one) for one in given.rename),
         given.only,
     )
-    return checked_way(given.installed.stem, completed(listing, known, offers), offers, aim)
+    return checked_way(given.installed.stem, completed(listing, known, offers), offers, aim), native
 
 
 def _offered(listing: "Listing", policies: Iterable["VersionTable"], indexes: Iterable[Path]) -> Iterator["Offer"]:

@@ -9,14 +9,15 @@ if TYPE_CHECKING:
     from rollback.manifest.model import Manifest
     from rollback.offline.consistency import Checked
 
+COMMANDS = ("apt", "dnf")
+"""The forms of -o that are commands, each named after its tool."""
+
 
 def words(manifest: "Manifest", native: str, form: str) -> tuple[str, ...]:
     """The changes in the form that -o asks for."""
     from rollback.manifest import commands
 
-    if form == "dnf":
-        return commands.dnf(manifest)
-    return commands.apt(manifest, native) if form == "apt" else commands.words(manifest, native)
+    return commands.of_list(manifest, form, native) if form in COMMANDS else commands.words(manifest, native)
 
 
 def by_host(words: Mapping[str, Iterable[str]]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import one_line
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.steps.packages import SetPackages
@@ -45,7 +46,7 @@ def _words(step: Step) -> str:
     """The step in a line. How many packages change: above it stands what becomes of each."""
     if not isinstance(step, SetPackages):
         return one_line(step.describe(), 100)
-    away = "purged" if step.family == "deb" else "removed"
+    away = "purged" if format_of(step.family).purges else "removed"
     verbs = {"installed": "installed or changed", "config-files": "removed", "absent": away}
     count = Counter(verbs[one.goal] for one in step.want)
     return "packages: " + ", ".join(f"{count[verb]} {verb}" for verb in dict.fromkeys(verbs.values()) if count[verb])
@@ -65,6 +66,6 @@ def _block(names: Iterable[str], entries: Iterable[str]) -> str:
 
 def _change(change: Change, family: str) -> str:
     if change.action == "remove":
-        verb = "remove" if change.target or family == "rpm" else "purge"
+        verb = "remove" if change.target or not format_of(family).purges else "purge"
         return f"{verb} {change.name} {change.installed or '(its configuration)'}"
     return f"{change.action} {change.target_name} {change.installed or '-'} -> {change.target}"

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.packaging.model import Package, PackageName
 from rollback.manifest.model import STAYS, Change, Manifest, Problem
 from rollback.packaging.candidate import Candidate, Catalog, Control, catalog
-from rollback.packaging.family import DEMANDS
 from rollback.packaging.listing import Listing
+from rollback.packaging.registry import judgement_of
 from rollback.solver.nearest import Nearest
 
 from .offers import Offers
@@ -58,8 +59,9 @@ class _World:
 
     def __init__(self, manifest: Manifest, offers: Offers, present: Mapping[_Key, Control]) -> None:
         self.native, self.family = offers.native, offers.family
-        demands = DEMANDS[offers.family]
-        self._tool, self._any_arch = demands.tool, demands.any_arch
+        judgement = judgement_of(offers.family)
+        demands = judgement.demands
+        self._tool, self._any_arch = judgement.tool, format_of(offers.family).any_arch
         described = {
             (one.name, one.arch or offers.native, one.version): one
             for each in offers.by_name.values()

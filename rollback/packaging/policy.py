@@ -1,4 +1,4 @@
-"""TODO"""
+"""Version table: the versions of packages that a tool lists, with who offers them. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -47,8 +47,8 @@ class PolicyPackage:
 
 @dataclass(frozen=True, slots=True)
 class VersionTable:
-    """What a file says can be had, in its order, and the lines of it that say something else."""
+    """What a file says can be had, in its order, and the lines of it that say something else. `family` is the name of the format."""
 
-    family: Literal["deb", "rpm"]
+    family: str
     packages: tuple[PolicyPackage, ...]
     notes: tuple[Note, ...] = ()

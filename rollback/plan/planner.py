@@ -19,10 +19,8 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 from nornir_upgrade.steps.state import CaptureState
-from rollback.manifest.identity import flavour_of
 from rollback.manifest.model import Manifest
 from rollback.manifest.transaction import leftovers, of_others, wants
-from rollback.packaging.listing import Family
 from rollback.snapshot import Snapshot
 
 from .expected import foretell
@@ -52,7 +50,7 @@ def plan_rollback(
         _host(snapshot.of(name), now[name], manifests[name], trail(runs, name, consent=consent))
         for name in _in_order(runs, now)
     )
-    families = {name: flavour_of(facts) for name, facts in now.items()}
+    families = {name: facts.os.family for name, facts in now.items()}
     waves = [
         Wave("stop services", _work(hosts, lambda host: host.stop())),
         Wave(
@@ -149,7 +147,7 @@ class _Host:
                 self.services,
                 downgrade=True,
                 configuration=self._capture,
-                family=flavour_of(self.now),
+                family=self.now.os.family,
                 theirs=of_others(self.manifest, want),
             )
             for want in wanted
@@ -247,7 +245,7 @@ def _sharing(hosts: Sequence[_Host], clouds: Mapping[str, str]) -> tuple[tuple[s
     )
 
 
-def _with_audit(wave: Wave, families: Mapping[str, Family]) -> Wave:
+def _with_audit(wave: Wave, families: Mapping[str, str]) -> Wave:
     return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(family=families[host]),)) for host in wave.hosts))
 
 

@@ -49,7 +49,7 @@ def _end(found: Scene, key: PackageName, version: str, offered: Catalog) -> Pack
         return Package(key.name, key.arch, version, "installed", "hold" if base.hold else "install", base.auto)
     if base is None or then is None or (outside and now is None):
         return now if outside and now is not None and not now.unpacked else None
-    if found.encoding.flavour == "rpm":
+    if not found.purges:
         return None
     if not outside and then.state == "config-files" and account(then, now, key, offered).action != "unobtainable":
         return then

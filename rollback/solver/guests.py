@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.packaging.model import Package, PackageName
 from rollback.foreign.packages import NOBODYS, Foreign, newcomers, staying
 from rollback.manifest.model import STAYS, Change, Manifest
@@ -64,7 +65,7 @@ def marked(manifest: Manifest, found: Guests, foreign: Foreign, now: HostFacts) 
             return one
         stays = one.action in STAYS
         why = foreign.why(package) if stays or not one.why else f"{one.why}; {foreign.why(package)}"
-        left = one.target or (one.installed if not stays and manifest.family == "deb" else "")
+        left = one.target or (one.installed if not stays and format_of(manifest.family).purges else "")
         return replace(one, foreign=(one.name, one.arch, package.version) in foreign.packages, why=why, target=left)
 
     return replace(manifest, changes=tuple(map(change, manifest.changes)))

@@ -6,7 +6,7 @@ No option here ever weakens apt's checks of signatures.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -142,20 +142,28 @@ class Apt:
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool
     ) -> Iterable[str]:
         now = {package.key: package for package in present}
-        yield from (*OPTIONS, *PLAIN)
-        if downgrade:
-            yield "--allow-downgrades"
-        if any(one.key in now and now[one.key].hold for one in want):
-            yield "--allow-change-held-packages"
+        held = any(one.key in now and now[one.key].hold for one in want)
         # A broken package at its wanted version is installed anew only with this option, which is for every package that is named.
-        if again := any(one.key in now and now[one.key].broken and one.version == now[one.key].version for one in want):
-            yield "--reinstall"
-        yield from ("install", "--")
+        again = any(one.key in now and now[one.key].broken and one.version == now[one.key].version for one in want)
+        words = self._words(want, now, again=again)
+        return install(words, downgrade=downgrade, held=held, again=again, plain=PLAIN)
+
+    def _words(self, want: Sequence[PackageWant], now: Mapping[PackageName, Package], *, again: bool) -> Iterator[str]:
         for one in want:
             if one.goal == "installed" and not (again and _settled(one, now.get(one.key))):
                 yield f"{_word(one)}={check_version(one.version)}"
             elif one.goal != "installed" and one.key in now and now[one.key].unpacked:
                 yield f"{_word(one)}-"
+
+
+def install(
+    words: Iterable[str], *, downgrade: bool, held: bool, again: bool = False, plain: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """What apt-get is told behind its name, so that it installs and removes what `words` name. `held`: though some are on hold;
+    `again`: and installs anew what is at its version already. `plain`: more options, which guard against settings of the host.
+    """
+    flags = (("--allow-downgrades", downgrade), ("--allow-change-held-packages", held), ("--reinstall", again))
+    return (*OPTIONS, *plain, *(flag for flag, given in flags if given), "install", "--", *words)
 
 
 def parse_packages(lines: Sequence[str]) -> tuple[Package, ...]:
