@@ -74,10 +74,10 @@ def _fleet(directory: Path, lab: Lab, chosen: Sequence[Target]) -> Fleet:
     fleet = load(inventory(directory, lab, chosen))
     try:
         before, begin = _sent(lab, chosen), time.monotonic()
-        found = collect(fleet, dict.fromkeys(needs, "deb"), needs, escrow)
+        found = collect(fleet, dict.fromkeys(needs, "apt"), needs, escrow)
         wall, after = time.monotonic() - begin, _sent(lab, chosen)
         found.require()
-        if collect(fleet, dict.fromkeys(needs, "deb"), needs, escrow).kept:
+        if collect(fleet, dict.fromkeys(needs, "apt"), needs, escrow).kept:
             raise Failed("what was in escrow was fetched again")
     finally:
         fleet.close()

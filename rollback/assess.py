@@ -141,7 +141,7 @@ def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> 
     new = {host: _newcomers(snapshot.of(host), facts) for host, facts in now.items()}
 
     def ask(host: Host) -> Estate:
-        return belongings(host, now[host.name].os.family, new[host.name])
+        return belongings(host, now[host.name].os.manager, new[host.name])
 
     found: dict[str, Estate] = {host: {} for host in now}
     return found | ask_all(fleet, [host for host, keys in new.items() if keys], ask)

@@ -1,4 +1,4 @@
-"""Phases: what the hosts of a stage do in step, each phase done everywhere before the next. Together they make its waves."""
+"""Phases: work that the hosts of a stage do together. Every host ends a phase before any host begins the next one."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ Steps = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Steps by host, in the order of hosts, and the gates after them; `label` says in a word what is done. `together`: only where
-    every host of the cloud came through the phases before."""
+    """Steps by host, in the order of hosts, and the gates after them. `label` names the work in one word.
+
+    `together`: the phase begins only after every host of the cloud has ended the phases before."""
 
     label: str
     work: Mapping[str, Steps]
@@ -25,7 +26,7 @@ class Phase:
         return frozenset(host for host, steps in self.work.items() if steps)
 
     def then(self, later: "Phase") -> "Phase":
-        """Both as one phase, each host's steps one after the other. Gates that both have are asked once."""
+        """Both phases as one: each host does its steps one after the other. Gates of both are asked once."""
         return Phase(
             ", ".join(filter(None, (self.label, later.label))),
             {host: self.work.get(host, ()) + later.work.get(host, ()) for host in {**self.work, **later.work}},

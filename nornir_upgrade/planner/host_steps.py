@@ -19,8 +19,10 @@ from .selection import Unit
 
 
 def stop(scenario: Scenario, task: HostWork) -> Steps:
-    """Its services, by whichever name they run. A unit whose package goes under its old name starts at boot no more, which is
-    said here so that it can be undone: rpm's scriptlets (%systemd_preun) would disable it as well, and tell nobody."""
+    """Its services, under whichever name they run.
+
+    A unit whose package is removed under its old name is disabled here, so that this can be undone. A scriptlet of the
+    package (%systemd_preun of rpm) would disable it too, and report nothing."""
     going = {scenario.renamed(one.name) for one in task.want if one.goal != "installed"}
     want = tuple(
         ServiceWant(one.name, active=False, enabled=False if _leaves(unit, one, going) else None)
@@ -31,14 +33,14 @@ def stop(scenario: Scenario, task: HostWork) -> Steps:
 
 
 def _leaves(unit: Unit, one: Service, going: Set[str]) -> bool:
-    """Whether the enabled unit `one` goes with its package; `going`: the new names of packages that go."""
+    """Whether the enabled unit `one` is removed with its package; `going`: the new names of removed packages."""
     old = one.name == unit.service.was and one.enabled == "enabled"
     return old and not going.isdisjoint(unit.service.packages)
 
 
 def capture(stage: Stage, task: HostWork) -> Steps:
-    """Its state beside packages, where these change, with the configuration that the stage names."""
-    return (CaptureState(_state(stage, task), stage.configuration, task.family),) if task.want else ()
+    """The state of the host beside packages, with the configuration that the stage names; nothing where no package changes."""
+    return (CaptureState(_state(stage, task), stage.configuration, manager=task.manager),) if task.want else ()
 
 
 def _state(stage: Stage, task: HostWork) -> str:
@@ -47,56 +49,56 @@ def _state(stage: Stage, task: HostWork) -> str:
 
 
 def note(work: Work) -> Steps:
-    """What the run leaves of what it captured on a host."""
+    """A second capture at the end of the run, of the same places."""
     captured = [step for step in work.steps if isinstance(step, CaptureState)]
     configuration = dict.fromkeys(root for step in captured for root in step.configuration)
     last = f"state of {work.host} at the end"
-    return (CaptureState(last, tuple(configuration), captured[0].family, end=True),) if captured else ()
+    return (CaptureState(last, tuple(configuration), end=True, manager=captured[0].manager),) if captured else ()
 
 
 def change(stage: Stage, task: HostWork) -> Steps:
-    """The new repositories, before the first packages, and these in one transaction."""
+    """The new repositories, where these are its first packages, then the packages in one transaction."""
     if not task.want:
         return ()
     stopped = tuple(dict.fromkeys(name for unit in task.units for name in unit.service.names))
     coming = task.switch.coming if task.first else {}
     switch = (SetRepository(path, text) for path, text in coming.items())
     captured = _state(stage, task)
-    packages = SetPackages(task.want, keep_stopped=stopped, configuration=captured, family=task.family)
+    packages = SetPackages(task.want, keep_stopped=stopped, configuration=captured, manager=task.manager)
     return (*switch, packages)
 
 
 def edits(stage: Stage, task: HostWork) -> Steps:
-    """Files are edited where a service reads them, once its packages have brought them."""
+    """Edits of files, after the packages that installed them; nothing where the host has no service that reads them."""
     if not task.units or not (task.want or stage.after):
         return ()
     return tuple(SetOption(edit.path, edit.section, edit.option, edit.value) for edit in stage.edits)
 
 
 def start(task: HostWork) -> Steps:
-    """Its services under their new names."""
+    """The services start under their new names."""
     want = tuple(_as_before(unit) for unit in task.units)
     return (SetServices(want),) if want else ()
 
 
 def _as_before(unit: Unit) -> ServiceWant:
-    """Under its new name a service runs if it ran, and starts at boot if it did: maintainer scripts enable what they install."""
+    """The service as it was, under its new name: running or not, enabled or not. Maintainer scripts would enable it."""
     return ServiceWant(unit.service.name, unit.active, unit.enabled if unit.changes_name else None)
 
 
 def verify(task: HostWork) -> Steps:
-    """What must hold afterwards of the services that ran, and of the packages."""
+    """The gates after the packages: services that ran work again, and no package is half installed."""
     gates: list[Step] = []
     for unit in (unit for unit in task.units if unit.active):
         gates += _gates(unit.service, task)
     if not task.want:
         return tuple(gates)
     kept = (ServicesKept(task.running),) if task.running else ()
-    return (*gates, *kept, AuditClean(family=task.family))
+    return (*gates, *kept, AuditClean(manager=task.manager))
 
 
 def _gates(service: CatalogueService, task: HostWork) -> Iterator[Step]:
-    """What tells that a service works; each waits as long as it takes to start."""
+    """The gates of one service. Each waits as long as the service may take to start."""
     wait = float(service.timeout)
     yield ServiceActive(service.name, wait)
     if service.port:

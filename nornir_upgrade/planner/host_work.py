@@ -1,14 +1,13 @@
-"""Tasks: what each host has to do in a stage, with its packages pinned. Pure: from scenario, facts and what each host's package
-manager would do."""
+"""Host work: what each host has to do in a stage, with its packages pinned to versions. Pure.
+
+It follows from the scenario, the facts, and what each host's package manager would do."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nornir_upgrade.core.errors import NoSolution
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.family import Name
 from nornir_upgrade.core.packaging.model import (
-    Goal,
     Package,
     PackageChange,
     PackageWant,
@@ -16,6 +15,7 @@ from nornir_upgrade.core.packaging.model import (
     by_name,
     standing_for,
 )
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.scenario.model import Scenario, Stage
 
 from .repository_switch import Switch, Texts, has_both, switch
@@ -24,20 +24,17 @@ from .selection import HostSelection, Member, Unit, awaited, clouds, parts, unit
 Previews = Mapping[str, Mapping[str, Transaction]]
 """What each host's own package manager would do: host -> stage -> transaction."""
 
-_REMOVED: Mapping[str, Goal] = {"deb": "config-files", "rpm": "absent"}
-"""What is left of a package that goes: dpkg keeps its conffiles, and purging may delete data for good; rpm knows no such state."""
-
 
 @dataclass(frozen=True, slots=True)
 class HostWork:
-    """One host's work in a stage. `want` is empty where its packages are as they should be. `first`: its first packages step.
+    """One host's work in a stage. `want` is empty where no package changes. `first`: no earlier stage changes packages there.
 
     `versions`: what each package has when the stage is done, by name. `switch`: how its repositories change. `running`: services
     of no catalogue that run. `former`: by service, its packages under the names of the old release.
     """
 
     host: str
-    family: Name
+    manager: str
     units: tuple[Unit, ...]
     want: tuple[PackageWant, ...]
     first: bool
@@ -62,7 +59,7 @@ def drafts(
     previews: Previews,
     texts: Texts,
 ) -> Iterator[Draft]:
-    """The stages that have something to do, in order. A package that one stage's transaction draws in is done in that stage."""
+    """The stages that have work, in order. A package belongs to the first stage whose transaction changes it."""
     switches = {name: switch(scenario, facts[name], texts.get(name, {})) for name in previews}
     planned: dict[str, dict[tuple[str, str], str]] = {}
     for stage in scenario.stages:
@@ -87,7 +84,7 @@ def _due(
     facts: Mapping[str, HostFacts],
     begun: Container[str],
 ) -> tuple[str, ...]:
-    """Which hosts of a cloud, those in `near`, have something to do; who shares a database goes along with any other."""
+    """The hosts of the cloud `near` that have work. Where one host of a shared database has, all of them take part."""
     names = {host.name for host in near}
     here = [task for task in tasks if task.host in names]
     if stage.after:
@@ -104,17 +101,17 @@ def _task(
     transaction: Transaction,
     seen: Mapping[tuple[str, str], str],
 ) -> HostWork:
-    """The task of a host on which the changes `seen`, (name, architecture) -> version, are made by earlier stages."""
+    """The work of a host. Earlier stages make the changes `seen`: (name, architecture) -> version."""
     changes = _new(transaction.changes, seen, f"{one.host}: {stage.name}")
     want = _wants(changes, one.packages, facts, scenario)
     versions = {package.name: package.version for package in facts.packages}
     versions |= {name: version for (name, _), version in seen.items()}
     versions |= {wanted.name: wanted.version for wanted in want}
     affected = _affected(scenario, one, want, facts)
-    family = scenario.repositories_of(facts.os.family).family
+    scenario.repositories_of(facts.os.family)  # refuses hosts that the scenario is not about
     return HostWork(
         one.host,
-        family,
+        facts.os.manager,
         affected,
         want,
         bool(want) and not seen,
@@ -125,7 +122,7 @@ def _task(
 
 
 def _new(changes: Iterable[PackageChange], seen: Mapping[tuple[str, str], str], where: str) -> list[PackageChange]:
-    """Those changes that no earlier stage makes."""
+    """The changes that no earlier stage makes. Raises `NoSolution` where an earlier one wants another version."""
     found = []
     for change in changes:
         before = seen.get((change.name, change.arch))
@@ -142,13 +139,13 @@ def _new(changes: Iterable[PackageChange], seen: Mapping[tuple[str, str], str], 
 def _wants(
     changes: Sequence[PackageChange], asked: Sequence[str], facts: HostFacts, scenario: Scenario
 ) -> tuple[PackageWant, ...]:
-    """Every package of the transaction, pinned, and what stays beside it in another version."""
+    """Every package of the transaction at its version, and the other versions that stay installed beside it."""
     unpacked = [package for package in facts.packages if package.unpacked]
     named, former = by_name(unpacked), _former(unpacked, scenario)
     wants = [
         _want(change, asked, named.get(change.name, ()), former.get(change.name, ()))
         if change.new
-        else _removed(change, named.get(change.name, ()), facts.os.family)
+        else _removed(change, named.get(change.name, ()), facts.os.manager)
         for change in changes
     ]
     return tuple(sorted((*wants, *_beside(changes, unpacked)), key=lambda one: (one.name, one.arch)))
@@ -162,14 +159,22 @@ def _former(unpacked: Iterable[Package], scenario: Scenario) -> dict[str, list[P
     return found
 
 
-def _removed(change: PackageChange, namesakes: Sequence[Package], family: str) -> PackageWant:
-    """Its version is told where the package stands in others too."""
+def _removed(change: PackageChange, namesakes: Sequence[Package], manager: str) -> PackageWant:
+    """A removed package keeps its configuration where the manager knows such a state: purging may delete data for good.
+
+    Its version is named where the package is installed in others too.
+    """
     several = sum((one.name, one.arch) == (change.name, change.arch) for one in namesakes) > 1
-    return PackageWant(change.name, change.arch, change.old if several else "", _REMOVED[family])
+    return PackageWant(
+        change.name,
+        change.arch,
+        change.old if several else "",
+        "config-files" if family_of(manager).format.purges else "absent",
+    )
 
 
 def _beside(changes: Iterable[PackageChange], unpacked: Iterable[Package]) -> Iterator[PackageWant]:
-    """Versions that a new one takes no place of, as with kernels of rpm: they stay as they are."""
+    """Installed versions that stay beside a new one, as with kernels of rpm."""
     added = {(change.name, change.arch) for change in changes if change.new and not change.old}
     gone = {(change.name, change.arch, change.old) for change in changes if not change.new}
     for one in unpacked:
@@ -180,8 +185,8 @@ def _beside(changes: Iterable[PackageChange], unpacked: Iterable[Package]) -> It
 def _want(
     change: PackageChange, asked: Sequence[str], namesakes: Sequence[Package], former: Sequence[Package]
 ) -> PackageWant:
-    """A package that is there keeps its marks, one under a new name takes over the mark, and any other new one is automatic
-    unless it was asked for."""
+    """An installed package keeps its marks. A renamed package takes over the mark of the old one. Any other new package is
+    automatic, unless the stage names it."""
     want = PackageWant(change.name, change.arch, change.new, "installed", auto=change.name not in asked)
     by_key = {package.key: package for package in namesakes}
     if same := standing_for(want, namesakes):
@@ -194,7 +199,7 @@ def _want(
 def _affected(
     scenario: Scenario, one: HostSelection, want: Sequence[PackageWant], facts: HostFacts
 ) -> tuple[Unit, ...]:
-    """The stage's services on the host, and any other whose package the transaction changes as well."""
+    """The stage's services on the host, and the services of other packages that the transaction changes."""
     changed = {wanted.name for wanted in want}
     own = {unit.service for unit in one.units}
     drawn = [service for service in scenario.services if service not in own and changed.intersection(service.packages)]
@@ -202,11 +207,11 @@ def _affected(
 
 
 def _former_names(scenario: Scenario, unit: Unit, facts: HostFacts) -> tuple[str, ...]:
-    """The packages of the host that are called as one of the service's in the new release."""
+    """The packages of the host whose new name is that of a package of the service."""
     return tuple(one.name for one in facts.packages if scenario.renamed(one.name) in unit.service.packages)
 
 
 def _running(scenario: Scenario, facts: HostFacts) -> tuple[str, ...]:
-    """The services that run and that the scenario does not know: nobody else would look at them afterwards."""
+    """The running services that the scenario does not know: only a gate over all of them checks these afterwards."""
     known = {name for service in scenario.services for name in service.names}
     return tuple(one.name for one in facts.services if one.active and one.name not in known)

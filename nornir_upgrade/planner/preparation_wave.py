@@ -1,4 +1,4 @@
-"""Beforehand: all that can fail without touching a service, on every host of a plan, before the first service stops. Pure."""
+"""Preparation: work that can fail without touching a service. Every host of a plan does it before the first service stops. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -31,7 +31,7 @@ def beforehand(waves: Sequence[Wave]) -> Iterator[Wave]:
 
 
 def _downloads(steps: Sequence[Step]) -> Iterator[DownloadPackages]:
-    """All packages of a host at once: what its transactions lead to together."""
+    """One download for all transactions of a host."""
     transactions = [step for step in steps if isinstance(step, SetPackages)]
     want = sorted(
         (one for step in transactions for one in step.want), key=lambda one: (one.name, one.arch, one.version)
@@ -39,7 +39,7 @@ def _downloads(steps: Sequence[Step]) -> Iterator[DownloadPackages]:
     if any(one.goal == "installed" for one in want):
         files = [step for step in steps if isinstance(step, SetRepository) and not step.replaces]
         new = tuple(NewRepository(file.path, file.text) for file in files if file.text)
-        yield DownloadPackages(tuple(want), new, family=transactions[0].family)
+        yield DownloadPackages(tuple(want), new, manager=transactions[0].manager)
 
 
 def _trials(steps: Sequence[Step]) -> tuple[DatabaseDumps, ...]:

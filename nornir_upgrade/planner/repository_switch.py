@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb import suites
+from nornir_upgrade.core.packaging.family import RepositoryFiles, Rewritten
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.redaction import masked
 from nornir_upgrade.scenario.model import Repositories, RepositoryFile, Scenario
 from nornir_upgrade.steps.repositories import SetRepository
@@ -20,14 +21,12 @@ from nornir_upgrade.steps.repositories import SetRepository
 Texts = Mapping[str, Mapping[str, str]]
 """The source files that are to be rewritten: host -> path -> text."""
 
-_PARTS = "/etc/apt/sources.list.d"
-_READ = (".list", ".sources")  # sources.list(5)
 _BESIDE = "nornir-upgrade-"
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """`coming`: files (path -> text) that are added before the first package. `closing`: what ends it once all packages are done."""
+    """`coming`: files (path -> text) that are added before the first package. `closing`: steps after the last package."""
 
     coming: Mapping[str, str] = field(default_factory=dict)
     closing: tuple[SetRepository, ...] = ()
@@ -39,7 +38,7 @@ def files(scenario: Scenario, facts: HostFacts) -> tuple[str, ...]:
     return tuple(
         source.path
         for source in facts.sources
-        if _is_read(source.path) and any(fnmatchcase(source.path, one.path) for one in rewrites)
+        if _is_read(_kind(facts), source.path) and any(fnmatchcase(source.path, one.path) for one in rewrites)
     )
 
 
@@ -48,32 +47,33 @@ def switch(scenario: Scenario, facts: HostFacts, texts: Mapping[str, str]) -> Sw
 
     Raises `InvalidInput` where the scenario is not about such hosts, and where a password would stand in the plan.
     """
-    its = scenario.repositories_of(facts.os.family)
+    its, kind = scenario.repositories_of(facts.os.family), _kind(facts)
     there = {source.path: source.digest for source in facts.sources}
-    parts = [_files(its, there), *(_in_place(path, one, there) for path, one in _rewritten(its, facts.host, texts))]
+    rewritten = _rewritten(kind, its, facts.host, texts)
+    parts = [_files(kind, its, there), *(_in_place(kind, path, one, there) for path, one in rewritten)]
     coming = {path: text for part in parts for path, text in part.coming.items()}
-    extra = {beside(path): None for path in (*_paths(its.old), *texts)}
+    extra = {beside(kind, path): None for path in (*_paths(its.old), *texts)}
     removed = (SetRepository(path) for path in extra if path in there or path in coming)
     return Switch(coming, (*(step for part in parts for step in part.closing), *removed))
 
 
-def _files(its: Repositories, there: Mapping[str, str]) -> Switch:
+def _files(kind: RepositoryFiles, its: Repositories, there: Mapping[str, str]) -> Switch:
     """The old file and the new one; `there` are those that the host has, with their digests."""
     old, new = (file.path if file else "" for file in (its.old, its.new))
     text = its.new.text or "" if its.new else ""
     if its.in_place and old in there:
         same = there[old] == hashlib.sha256(text.encode()).hexdigest()
-        return Switch() if same else _in_place(old, suites.Rewritten(text, text), there)
+        return Switch() if same else _in_place(kind, old, Rewritten(text, text), there)
     gone = (SetRepository(old),) if old in there and not its.in_place else ()
     return Switch({new: text} if new else {}, gone)
 
 
-def _in_place(path: str, new: suites.Rewritten, there: Mapping[str, str]) -> Switch:
-    return Switch({beside(path): new.added}, (SetRepository(path, new.text, replaces=there[path]),))
+def _in_place(kind: RepositoryFiles, path: str, new: Rewritten, there: Mapping[str, str]) -> Switch:
+    return Switch({beside(kind, path): new.added}, (SetRepository(path, new.text, replaces=there[path]),))
 
 
 def has_both(scenario: Scenario, facts: HostFacts) -> bool:
-    """Whether the host has both repositories: it was taken to the new release, and that was not brought to its end."""
+    """Whether the host has the old and the new repositories: an earlier upgrade did not remove the old ones."""
     if facts.os.family not in scenario.families:
         return False
     its = scenario.repositories_of(facts.os.family)
@@ -81,30 +81,36 @@ def has_both(scenario: Scenario, facts: HostFacts) -> bool:
     pairs = bool(its.old and its.new) and not its.in_place
     both = pairs and there.issuperset((*_paths(its.old), *_paths(its.new)))
     in_place = (*(_paths(its.old) if its.in_place else ()), *files(scenario, facts))
-    return both or any(beside(path) in there for path in in_place)
+    return both or any(beside(_kind(facts), path) in there for path in in_place)
 
 
-def beside(path: str) -> str:
-    """Where the new entries of a source file stand until it is rewritten itself."""
+def _kind(facts: HostFacts) -> RepositoryFiles:
+    return family_of(facts.os.manager).repositories
+
+
+def beside(kind: RepositoryFiles, path: str) -> str:
+    """The file that has the new entries of a source file until that file is rewritten."""
     place = PurePosixPath(path)
-    own = place.name if str(place.parent) == _PARTS else f"main-{place.name}"
-    return f"{_PARTS}/{_BESIDE}{own}"
+    own = place.name if str(place.parent) == kind.directory else f"main-{place.name}"
+    return f"{kind.directory}/{_BESIDE}{own}"
 
 
-def _rewritten(its: Repositories, host: str, texts: Mapping[str, str]) -> Iterator[tuple[str, suites.Rewritten]]:
+def _rewritten(
+    kind: RepositoryFiles, its: Repositories, host: str, texts: Mapping[str, str]
+) -> Iterator[tuple[str, Rewritten]]:
     for path, text in texts.items():
         renames = next((one.suites for one in its.rewrites if fnmatchcase(path, one.path)), ())
-        if new := suites.rewrite(path, text, renames):
+        if new := kind.rewrite(path, text, renames):
             if masked(new.text) != new.text:
-                hint = "put it where no plan shows it: apt_auth.conf(5)"
+                hint = f"put it where no plan shows it: {kind.secret}"
                 raise InvalidInput(f"{host}: {path} holds a password, and would stand in the plan", hint=hint)
             yield path, new
 
 
-def _is_read(path: str) -> bool:
-    """Whether apt reads the file; our own file beside another is none of the host's."""
+def _is_read(kind: RepositoryFiles, path: str) -> bool:
+    """Whether the manager reads the file, and the file is not one of ours."""
     name = PurePosixPath(path).name
-    return name.endswith(_READ) and not name.startswith(_BESIDE)
+    return name.endswith(kind.endings) and not name.startswith(_BESIDE)
 
 
 def _paths(file: RepositoryFile | None) -> tuple[str, ...]:

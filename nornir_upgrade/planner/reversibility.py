@@ -1,4 +1,6 @@
-"""The proof: for every host of a plan, whether there is a way back from where the plan leads to, and out of what. Pure."""
+"""Reversibility, the proof before a run: whether each host has a way back from the state after the plan. Pure.
+
+The old versions come from repositories, or out of escrow."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +18,8 @@ from nornir_upgrade.core.packaging.model import (
     implied,
     standing_for,
 )
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile
+from nornir_upgrade.core.packaging.package_file import PackageFile
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.packaging.rehearsal import Rehearsed
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.steps.packages import SetPackages, as_they_are, surprises
@@ -32,7 +35,7 @@ class WayBackQuestion:
     """What a host's package manager is asked: `want` of the packages `after` the plan, with the files `repositories`
     (path -> text) among its sources."""
 
-    family: Family
+    manager: str
     repositories: Mapping[str, str]
     present: tuple[Package, ...]
     after: tuple[Package, ...]
@@ -40,7 +43,7 @@ class WayBackQuestion:
 
     @property
     def changes(self) -> tuple[PackageChange, ...]:
-        """The way back, package by package."""
+        """The changes of the way back, one a package."""
         return implied(self.want, self.after).changes
 
     @property
@@ -48,12 +51,13 @@ class WayBackQuestion:
         """The files that the way back installs."""
         there = {(one.key, one.version) for one in self.after if one.unpacked}
         coming = (one for one in self.want if one.goal == "installed" and (one.key, one.version) not in there)
-        return frozenset(PackageFile(self.family, one.name, one.arch, one.version) for one in coming)
+        format = family_of(self.manager).format.name
+        return frozenset(PackageFile(format, one.name, one.arch, one.version) for one in coming)
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why there is no way back; `packages` as far as single ones are the cause."""
+    """A reason why there is no way back; `packages` are the cause, where single packages are."""
 
     packages: tuple[str, ...]
     text: str
@@ -61,8 +65,9 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Reversibility:
-    """What was found of one host. `changes` are the way back. `kept`: the files, `bytes` in all, that it takes from escrow;
-    `to_keep`: those that no repository will offer either, and that are to be kept before anything is changed."""
+    """The verdict on one host. `changes` are the way back. `kept`: the files, `bytes` in all, that it takes from escrow.
+
+    `to_keep`: files that no repository offers and escrow lacks. A run keeps them before it changes anything."""
 
     host: str
     verdict: Verdict
@@ -86,14 +91,13 @@ def questions(plan: Plan, facts: Mapping[str, HostFacts]) -> dict[str, WayBackQu
 
 
 def _question(facts: HostFacts, want: Sequence[PackageWant], files: Mapping[str, str]) -> WayBackQuestion:
-    family: Family = "rpm" if facts.os.family == "rpm" else "deb"
     return WayBackQuestion(
-        family, files, facts.packages, after(facts.packages, want), as_they_are(want, facts.packages)
+        facts.os.manager, files, facts.packages, after(facts.packages, want), as_they_are(want, facts.packages)
     )
 
 
 def after(present: Sequence[Package], want: Iterable[PackageWant]) -> tuple[Package, ...]:
-    """The packages once `want` is true. Of one that is removed its configuration is left, where it is to be, as if it had any."""
+    """The packages after `want` is reached. A package removed with goal `config-files` is listed with its configuration left."""
     found, named = by_key(present), by_name(present)
     come: list[Package] = []
     for key, ones in by_key(want).items():
@@ -122,7 +126,7 @@ def _configuration(one: Package) -> Package:
 
 
 def unoffered(question: WayBackQuestion, said: Rehearsed) -> tuple[PackageFile, ...]:
-    """The files that the way back needs and no repository of the host has."""
+    """The files of the way back that no repository of the host offers."""
     return tuple(sorted(question.old - said.offered))
 
 
@@ -133,7 +137,7 @@ def judge(
     kept: Mapping[PackageFile, Kept],
     to_be_had: Collection[PackageFile],
 ) -> Reversibility:
-    """The verdict on a host. What no repository has is in escrow (`kept`), or can be had for it, or there is no way back."""
+    """The verdict on a host. A file that no repository offers must be in escrow (`kept`), or a run must be able to keep it."""
     due = unoffered(question, said)
     held = tuple(file for file in due if file in kept)
     coming = tuple(file for file in due if file not in kept and file in to_be_had)

@@ -1,4 +1,4 @@
-"""Parts: which hosts take part in a stage, with which of their packages and services. Pure: scenario, inventory and facts."""
+"""Selection: the hosts of a stage, with the packages and services that the stage means there. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,31 +28,31 @@ M = TypeVar("M", bound=Member)
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A service of the catalogue on a host, as it is before: under its old name, its new one, or both."""
+    """A service of the catalogue on a host before the upgrade: under its old name, its new name, or both."""
 
     service: CatalogueService
     present: tuple[Service, ...]
 
     @property
     def active(self) -> bool:
-        """Whether it runs, by whichever name."""
+        """Whether it runs, under either name."""
         return any(one.active for one in self.present)
 
     @property
     def enabled(self) -> bool:
-        """Whether it starts at boot, by whichever name."""
+        """Whether it starts at boot, under either name."""
         return any(one.enabled == "enabled" for one in self.present)
 
     @property
     def changes_name(self) -> bool:
-        """Whether its new name is not known to the host yet."""
+        """Whether the host does not know its new name yet."""
         return self.service.name not in {one.name for one in self.present}
 
 
 @dataclass(frozen=True, slots=True)
 class HostSelection:
-    """What one host has to do with one stage. `packages`: installed ones that the stage means, by name, sorted; `held` are
-    those of them that the administrator holds, which are in `packages` no more. `units`: the stage's services there."""
+    """What a stage means on one host. `packages`: names of installed packages, sorted, without the `held` ones, which the
+    administrator holds at their version. `units`: the stage's services there."""
 
     host: str
     packages: tuple[str, ...]
@@ -77,16 +77,16 @@ def clouds(hosts: Iterable[M]) -> dict[str, tuple[M, ...]]:
 
 
 def units(services: Iterable[CatalogueService], facts: HostFacts) -> tuple[Unit, ...]:
-    """Those of `services` that the host knows, as they are there."""
+    """The services that the host knows."""
     known = {service.name: service for service in facts.services}
     found = (Unit(one, tuple(known[name] for name in one.names if name in known)) for one in services)
     return tuple(unit for unit in found if unit.present)
 
 
 def part(stage: Stage, facts: HostFacts) -> HostSelection | None:
-    """The host's part in `stage`; None where it has no package of it, or (a stage without packages) no service, and where the
-    stage takes packages of the other family alone."""
-    if not stage.is_for(facts.os.family):
+    """The selection of `stage` on the host. None where the host has none of its packages, or, in a stage without packages, none
+    of its services. None too where the stage takes packages of other managers only."""
+    if not stage.is_for(facts.os.manager):
         return None
     there = units(stage.services, facts)
     matching = sorted(
@@ -99,7 +99,7 @@ def part(stage: Stage, facts: HostFacts) -> HostSelection | None:
 
 
 def parts(stage: Stage, hosts: Iterable[Member], facts: Mapping[str, HostFacts]) -> tuple[HostSelection, ...]:
-    """The parts in `stage` of the hosts that there are facts of, in the order of `members`."""
+    """The selections of `stage` on all hosts with facts, in the order of `members`."""
     found = (part(stage, facts[name]) for name in members(stage.groups, hosts) if name in facts)
     return tuple(one for one in found if one)
 
@@ -110,14 +110,14 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def database_host(scenario: Scenario, hosts: Iterable[Member]) -> str:
-    """The host of the cloud with these `hosts` on which databases are dumped: the first of their groups; '' where there is none."""
+    """The host on which the databases of a cloud are dumped: the first of `hosts` in the database groups; '' where none is."""
     return next(iter(members(scenario.database_groups, hosts)), "")
 
 
 def awaited(
     scenario: Scenario, stage: Stage, hosts: Iterable[Member], facts: Mapping[str, HostFacts]
 ) -> tuple[str, ...]:
-    """Those of a cloud's `hosts` for which a closing stage waits longer than this plan: not in scope, or held at the old release."""
+    """The hosts of a cloud that a closing stage still waits for after this plan: out of scope, or held at the old release."""
     known = tuple(hosts)
     earlier = [one for one in scenario.stages if one.name in stage.after]
     absent = [name for one in earlier for name in members(one.groups, known) if name not in facts]

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from nornir_upgrade.core import batches as waves
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.family import Name
 from nornir_upgrade.core.packaging.model import digest_of_packages
-from nornir_upgrade.core.packaging.origins import options, preferences
 from nornir_upgrade.core.packaging.preview import EVERYTHING
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.scenario.model import Scenario, Stage
 from nornir_upgrade.steps.commands import RunCommand
@@ -32,11 +31,11 @@ from .selection import Member, awaited, clouds, database_host, members, parts
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a host's package manager is asked: `packages` (stage -> names) at their candidates, with the files `repositories`
-    (path -> text). A name that the new release may have changed is followed by `>` and the new one. `narrow`: what keeps a stage
-    to its origins, in the manager's own words."""
+    """The question for a host's package manager: `packages` (stage -> names) at their candidates, with the files
+    `repositories` (path -> text). A name that the new release may have changed is followed by `>` and the new name.
+    `narrow` keeps a stage to its origins, in the manager's own words."""
 
-    family: Name
+    manager: str
     repositories: Mapping[str, str]
     packages: Mapping[str, tuple[str, ...]]
     narrow: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +44,7 @@ class Request:
 def requests(
     scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], texts: Texts | None = None
 ) -> dict[str, Request]:
-    """What to ask each host that has packages of the scenario; held packages are not asked for. `texts`: its source files.
+    """The question for each host that has packages of the scenario. Held packages are left out. `texts`: its source files.
 
     Raises `InvalidInput` where the scenario is not about such a host.
     """
@@ -62,10 +61,9 @@ def requests(
 def _request(
     scenario: Scenario, facts: HostFacts, texts: Mapping[str, str], packages: Mapping[str, tuple[str, ...]]
 ) -> Request:
-    family = scenario.repositories_of(facts.os.family).family
     stages = (stage for stage in scenario.stages if stage.name in packages and stage.only_from)
     narrow = {stage.name: _narrow(stage, facts) for stage in stages}
-    return Request(family, switch(scenario, facts, texts).coming, packages, narrow)
+    return Request(facts.os.manager, switch(scenario, facts, texts).coming, packages, narrow)
 
 
 def _word(scenario: Scenario, name: str) -> str:
@@ -75,8 +73,8 @@ def _word(scenario: Scenario, name: str) -> str:
 
 def _narrow(stage: Stage, facts: HostFacts) -> str:
     """What keeps the host's package manager to the origins of the stage."""
-    origins = stage.origins(facts.os.family)
-    return preferences(origins, facts.repositories) if facts.os.family == "deb" else options(origins)
+    manager = facts.os.manager
+    return family_of(manager).origins.narrow(stage.origins(manager), facts.repositories)
 
 
 def plan_upgrade(
@@ -132,7 +130,7 @@ def _in_step(
 def _once_a_cloud(
     scenario: Scenario, draft: Draft, hosts: Sequence[Member], facts: Mapping[str, HostFacts]
 ) -> tuple[dict[str, Steps], dict[str, Steps]]:
-    """The dump of each cloud's database by its host, and the migration by the first host of the stage there."""
+    """For each cloud: its database host dumps the database, and the first host of the stage migrates it."""
     dumps: dict[str, Steps] = {}
     syncs: dict[str, Steps] = {}
     for cloud, near in clouds(hosts).items():
@@ -161,7 +159,7 @@ def _keeper(
 def _packages(stage: Stage, tasks: Sequence[HostWork], which: str) -> Phase:
     work = {task.host: (*change(stage, task), *edits(stage, task)) for task in tasks}
     return Phase(
-        f"packages{which}", work, {task.host: (AuditClean(family=task.family),) for task in tasks if task.want}
+        f"packages{which}", work, {task.host: (AuditClean(manager=task.manager),) for task in tasks if task.want}
     )
 
 
@@ -181,7 +179,7 @@ def _by_batches(scenario: Scenario, draft: Draft, hosts: Sequence[Member]) -> tu
 
 
 def _alone(scenario: Scenario, stage: Stage, task: HostWork) -> Steps:
-    """All that a host does in a stage in which it goes by itself."""
+    """The steps of a host in a stage without a database, in order."""
     return (
         *stop(scenario, task),
         *capture(stage, task),
@@ -192,7 +190,7 @@ def _alone(scenario: Scenario, stage: Stage, task: HostWork) -> Steps:
 
 
 def _quorums(scenario: Scenario, hosts: Sequence[Member]) -> dict[str, tuple[str, ...]]:
-    """Each cloud has a majority of its own to keep."""
+    """Each cloud must keep a majority of its own."""
     return {
         f"{group} of {cloud}": members((group,), near)
         for group in scenario.quorums
@@ -203,7 +201,7 @@ def _quorums(scenario: Scenario, hosts: Sequence[Member]) -> dict[str, tuple[str
 def _last(
     scenario: Scenario, due: Sequence[Draft], hosts: Sequence[Member], facts: Mapping[str, HostFacts], texts: Texts
 ) -> Iterable[Wave]:
-    """The old repositories go on every host that is wholly done: none of its packages held, no stage of it put off."""
+    """The old repositories are removed on each finished host: none of its packages is held, none of its stages put off."""
     unfinished = {host for near in clouds(hosts).values() for host in _unfinished(scenario, near, facts)}
     begun = {task.host for draft in due for task in draft.tasks if task.want}
     begun |= {name for name, its in facts.items() if has_both(scenario, its)}
@@ -214,7 +212,7 @@ def _last(
 
 
 def _noted(found: Sequence[Wave]) -> Iterable[Wave]:
-    """What the run leaves is noted at its very end, so that a later way back knows what others did since."""
+    """A capture at the very end of the run. By it a later way back tells changes of others from those of the run."""
     steps: dict[str, Steps] = {}
     for work in (work for wave in found for work in wave.work):
         steps[work.host] = (*steps.get(work.host, ()), *work.steps)
@@ -223,11 +221,11 @@ def _noted(found: Sequence[Wave]) -> Iterable[Wave]:
 
 
 LEFT = "state"
-"""The wave in which it is noted what the run leaves."""
+"""The wave of the last capture."""
 
 
 def _unfinished(scenario: Scenario, near: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterator[str]:
-    """Of one cloud, the hosts on which something of the scenario is left for a later plan."""
+    """The hosts of one cloud that a later plan still has work for."""
     for stage in scenario.stages:
         put_off = bool(stage.after) and bool(awaited(scenario, stage, near, facts))
         yield from (one.host for one in parts(stage, near, facts) if put_off or one.held)
@@ -237,8 +235,9 @@ def _unfinished(scenario: Scenario, near: Sequence[Member], facts: Mapping[str, 
 
 
 def _guarded(found: Iterable[Wave], facts: Mapping[str, HostFacts]) -> tuple[Wave, ...]:
-    """The first work of each host assumes the packages that it was planned for; what comes after changes them. What is done
-    beforehand changes none, and long after it a run may go on: it is assumed there as well.
+    """The first work of each host names the digest of the packages that it was planned for. Later work changes them.
+
+    Preparation changes none, and a run may continue long after it: the digest stands at the work after it as well.
     """
     seen: set[str] = set()
     guarded = []

@@ -1,4 +1,4 @@
-"""Findings about room on disks: for what is downloaded, unpacked, dumped, and kept for the way back, by mount point. Pure.
+"""Findings about disk space, by mount point: for downloads, unpacking, dumps, and files kept for the way back. Pure.
 
 All needs are estimates, and the texts say so. How large new packages are is not known before they are there: they are taken to be as
 large as those whose place they take. With less than `least`, the room that nothing can go without, a finding blocks; with less than
@@ -12,22 +12,20 @@ from dataclasses import dataclass
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.facts.probe import DUMPS, Probe, Room
 from nornir_upgrade.core.packaging.model import PackageChange, PackageName, Transaction
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.transport.disk import RESERVE
 from nornir_upgrade.finding import Finding
-
-from .remedies import REMEDIES
 
 _PACKED = 4  # a package is seldom smaller than this part of what it unpacks to
 _INODES, _INODES_SAFE = 1000, 10_000  # dpkg and rpm keep a package's old files beside its new ones until it is unpacked
 _INODES_EACH, _INODES_EACH_SAFE = 10, 100
 _HEXADECIMAL = 2  # digits that a dump takes for a byte of a blob (mariadb-dump(1), --hex-blob)
 _DUMPS = 2  # that the controller keeps of a database, where rows are written between the one on trial and the one that counts
-_CACHES = {"deb": "/var/cache/apt/archives", "rpm": "/var/cache/dnf"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """Bytes for a purpose, where `path` is."""
+    """Bytes that a purpose needs on the file system of `path`."""
 
     purpose: str
     path: str
@@ -36,7 +34,7 @@ class _Need:
 
 
 def on_host(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
-    """Disks that are too small for these changes, and for a dump of the largest database."""
+    """Disks that are too small for these changes, or for a dump of the largest database."""
     dump = max(found.databases.values(), default=0)
     mounts = {room.path: room for room in found.rooms}
     if DUMPS in mounts and dump > mounts[DUMPS].free:
@@ -51,7 +49,7 @@ def on_host(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) ->
             together.setdefault(mounts[need.path].mount, []).append(need)
     for mount, needs in together.items():
         room = mounts[needs[0].path]
-        clean = f"on the host: {REMEDIES[facts.os.family].clean}; {_find(mount)}"
+        clean = f"on the host: {family_of(facts.os.manager).remedies.clean}; {_find(mount)}"
         yield from _too_small(found.host, room, needs, clean)
         yield from _too_few(found.host, room, len(changes))
 
@@ -78,7 +76,7 @@ def _needs(facts: HostFacts, found: Probe, changes: Sequence[PackageChange], dum
     old = {(one.name, one.arch): _size(found, one) for one in changes if one.old}
     went = sum(old.values())
     comes = went + sum(1 for one in changes if not one.old) * went // max(len(old), 1)
-    yield _Need("download", _CACHES[facts.os.family], comes // _PACKED, comes)
+    yield _Need("download", family_of(facts.os.manager).cache.DIRECTORY, comes // _PACKED, comes)
     yield _Need("unpack", "/usr", max(old.values(), default=0), comes)
     yield _Need("escrow", DUMPS, went // _PACKED, went)
     yield _Need("dump", DUMPS, dump, _HEXADECIMAL * dump)

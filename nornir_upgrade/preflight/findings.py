@@ -1,4 +1,4 @@
-"""Preflight: what should be known, or mended, before the first touch. Pure; each finding has a stable key and a remedy."""
+"""Preflight findings: what to know or repair before a run changes anything. Pure; each has a stable key and a remedy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ Previews = Mapping[str, Mapping[str, Transaction]]
 
 @dataclass(frozen=True, slots=True)
 class Soundings:
-    """What was found out beyond facts: by looking closer at hosts, and at the controller's own disk. All of it may be missing."""
+    """What is known beyond facts: probes of hosts, and the controller's own disk. Any of it may be missing."""
 
     inspections: Mapping[str, Probe] = field(default_factory=dict)
     controller: Room | None = None

@@ -1,4 +1,4 @@
-"""Findings about the fleet as a whole: its groups, families and clouds, and what a limit leaves out. Pure."""
+"""Findings about the fleet as a whole: its groups, package formats and clouds, and what a limit leaves out. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ Previews = Mapping[str, Mapping[str, Transaction]]
 
 
 def groups(scenario: Scenario, hosts: Sequence[Member]) -> Iterable[Finding]:
-    """A stage whose group is spelt otherwise in the inventory would be left out without a word."""
+    """Stages whose group has no host: a group that the inventory spells differently would be left out silently."""
     existing = sorted({group for host in hosts for group in host.groups})
     named = dict.fromkeys(group for stage in scenario.stages for group in stage.groups)
     for group in named:
@@ -31,7 +31,7 @@ def groups(scenario: Scenario, hosts: Sequence[Member]) -> Iterable[Finding]:
 
 
 def strangers(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
-    """Hosts of a family that the scenario is not about."""
+    """Hosts of a format of packages that the scenario is not about."""
     meant = {name for stage in scenario.stages for name in members(stage.groups, hosts)}
     for family in dict.fromkeys(its.os.family for its in facts.values()):
         strange = [name for name, its in facts.items() if its.os.family == family and name in meant]
@@ -44,7 +44,7 @@ def strangers(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, H
 def limits(
     scenario: Scenario, cloud: str, hosts: Sequence[Member], facts: Mapping[str, HostFacts], previews: Previews
 ) -> Iterable[Finding]:
-    """Hosts of a cloud, which share a database, cannot be taken forward one without the other."""
+    """Hosts of a cloud that a limit leaves out, and that share a database with hosts which are upgraded."""
     keeper = database_host(scenario, hosts)
     for stage in scenario.stages:
         made = (previews.get(one.host, {}).get(stage.name) for one in parts(stage, hosts, facts))
@@ -76,7 +76,7 @@ def put_off(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, Hos
 
 
 def last_of_stages(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
-    """Of a stage that goes host by host the others carry on meanwhile, in a cloud with these `hosts`: where there are any."""
+    """The only host of a stage in a cloud with these `hosts`: while it is upgraded, no other one serves."""
     for stage in scenario.stages:
         if stage.database or stage.after or any(name not in facts for name in members(stage.groups, hosts)):
             continue

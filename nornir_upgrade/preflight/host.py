@@ -5,21 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb import suites
 from nornir_upgrade.core.packaging.model import PackageChange, Transaction
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.transport.odd_names import odd
 from nornir_upgrade.finding import Finding, some
 from nornir_upgrade.planner.repository_switch import Texts, has_both
 from nornir_upgrade.planner.selection import HostSelection, Member, matches, members, parts
 from nornir_upgrade.scenario.model import Rewrite, Scenario, Stage
 
-from .remedies import REMEDIES
-
 
 def of_changes(
     scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, previews: Mapping[str, Transaction]
 ) -> Iterable[Finding]:
-    remedies, held = REMEDIES[facts.os.family], {package.name for package in facts.packages if package.hold}
+    remedies, held = family_of(facts.os.manager).remedies, {package.name for package in facts.packages if package.hold}
     changes = {stage: previews[stage.name].changes for stage in scenario.stages if stage.name in previews}
     new = {change.name for made in changes.values() for change in made if change.new}
     for stage, made in changes.items():
@@ -39,8 +37,9 @@ def of_changes(
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A database server of which an older series does not take the data of a newer one, the packages that have it, and how its data are
-    saved: by dumps of stages, or as a tree that a stage captures.
+    """A database server whose older series cannot read data of a newer one, and its `packages`.
+
+    Its data are saved by dumps of stages, or with `tree` as a tree that a stage captures.
     """
 
     name: str
@@ -52,12 +51,12 @@ SERVERS = (
     Server("MariaDB", ("mariadb-server", "mysql-server", "mysql-server-8.0")),
     Server("redis", ("redis-server", "redis"), "/var/lib/redis"),
 )
-"""PostgreSQL is none: Debian keeps the cluster of each series."""
+"""PostgreSQL is not listed: Debian keeps the cluster of each series."""
 _SERIES = re.compile(r"(?:[0-9]+:)?([0-9]+\.[0-9]+)")
 
 
 def _stranded(scenario: Scenario, facts: HostFacts, server: Server, changes: Iterable[PackageChange]) -> Finding | None:
-    """The data of a server whose series changes, where no stage saves them."""
+    """A server whose series changes, and whose data no stage saves."""
     jump = next((one for one in changes if one.name in server.packages and _series(one.old) != _series(one.new)), None)
     if jump is None or not (jump.old and jump.new):
         return None
@@ -80,14 +79,14 @@ def _series(version: str) -> str:
 
 
 def _is_lost(scenario: Scenario, change: PackageChange, new: set[str]) -> bool:
-    """Whether a package goes that no other takes the place of under its new name."""
+    """Whether a package is removed, and none with its new name is installed."""
     return not change.new and scenario.renamed(change.name) not in new
 
 
 def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange, because: Mapping[str, str]) -> Finding:
-    """`because`: which new package cannot be together with it, by name."""
+    """`because`: by name, the new package that conflicts with a removed one."""
     text = f"{change.name} {change.old} would be removed, and nothing takes its place"
-    remedy = REMEDIES[facts.os.family].try_out
+    remedy = family_of(facts.os.manager).remedies.try_out
     if excluder := because.get(change.name):
         new = excluder.partition(" ")[0]
         text += f": {excluder} conflicts with it"
@@ -102,7 +101,7 @@ def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange, because: 
 
 
 def _is_meant(scenario: Scenario, facts: HostFacts, change: PackageChange) -> bool:
-    """Whether a stage is about the package. One that is about all of them is not about those that nobody asked for."""
+    """Whether a stage means the package. A stage of every package does not mean automatic ones."""
     auto = any(one.auto for one in facts.packages if one.name == change.name)
     return any(matches(change.name, stage.packages) and not (stage.everything and auto) for stage in scenario.stages)
 
@@ -110,7 +109,7 @@ def _is_meant(scenario: Scenario, facts: HostFacts, change: PackageChange) -> bo
 def _entangled(
     scenario: Scenario, stage: Stage, host: str, hosts: Sequence[Member], made: Sequence[PackageChange]
 ) -> Finding | None:
-    """What a stage draws in of another one with a database would start on a schema that is not migrated yet."""
+    """Packages that a stage also changes, and that belong to another stage with a database: their schema is not migrated yet."""
     own = {name for one in stage.services for name in one.names}
     later = scenario.stages[scenario.stages.index(stage) + 1 :]
     others = {
@@ -136,8 +135,8 @@ def _at_the_start(scenario: Scenario, facts: HostFacts) -> bool:
 
 
 def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, *, busy: bool = False) -> Iterable[Finding]:
-    """`busy`: somebody changes packages there, so that what is not wholly installed is not yet so."""
-    remedies = REMEDIES[facts.os.family]
+    """`busy`: another process changes packages there; half-installed packages are then no finding."""
+    remedies = family_of(facts.os.manager).remedies
     if (broken := interrupted(facts)) and not busy:
         text = f"not wholly installed: {some(broken)}"
         yield Finding("package-broken", facts.host, "blocking", text, remedies.mend)
@@ -164,7 +163,7 @@ def interrupted(facts: HostFacts) -> tuple[str, ...]:
 
 
 def _services(one: HostSelection) -> Iterable[Finding]:
-    """A service that should run and does not would make the upgrade look bad, or hide that it is."""
+    """Services that should run and do not: after the upgrade nobody could tell whether it broke them."""
     for unit in one.units:
         names = ", ".join(present.name for present in unit.present)
         if unit.enabled and not unit.active:
@@ -176,17 +175,18 @@ def _services(one: HostSelection) -> Iterable[Finding]:
 
 
 def of_sources(scenario: Scenario, facts: Mapping[str, HostFacts], texts: Texts) -> Iterable[Finding]:
-    """A host whose source files name none of the suites, neither old nor new, would only be upgraded within its release."""
+    """Hosts whose source files name neither an old nor a new suite: they would only be upgraded within their release."""
     for name, own in texts.items():
         rewrites = scenario.repositories_of(facts[name].os.family).rewrites
-        if not any(_concerns(one, path, text) for one in rewrites for path, text in own.items()):
+        if not any(_concerns(facts[name], one, path, text) for one in rewrites for path, text in own.items()):
             wanted = some(sorted({old for one in rewrites for old, _ in one.suites}))
             text = f"none of its source files names a suite of the old release, or of the new one: {wanted}"
             remedy = "on the host: apt-cache policy; leave it out with --limit, or set the codenames of its releases"
             yield Finding("suite-missing", name, "blocking", text, remedy)
 
 
-def _concerns(one: Rewrite, path: str, text: str) -> bool:
+def _concerns(facts: HostFacts, one: Rewrite, path: str, text: str) -> bool:
     """Whether the file names an old suite, or, rewritten before, a new one."""
     back = tuple((new, old) for old, new in one.suites)
-    return any(suites.rewrite(path, text, renames) for renames in (one.suites, back))
+    kind = family_of(facts.os.manager).repositories
+    return any(kind.rewrite(path, text, renames) for renames in (one.suites, back))

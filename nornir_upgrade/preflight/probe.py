@@ -1,4 +1,4 @@
-"""Findings about what was seen when a host was looked at more closely. Pure."""
+"""Findings from the probe of each host. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,6 +6,7 @@ from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.facts.probe import Probe, Worker
 from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.model import PackageChange
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.state.places import AT_ONCE, BOUND
 from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.finding import LISTED, Finding, some
@@ -13,16 +14,15 @@ from nornir_upgrade.planner.selection import Member, database_host, parts
 from nornir_upgrade.scenario.model import Scenario
 
 from .host import interrupted
-from .remedies import REMEDIES
 
 _SKEW = 5.0  # seconds that nobody minds
 _TOO_FAR = 300.0  # seconds past which Kerberos, signed indexes and logs no longer agree (krb5.conf(5), clockskew)
 _ITSELF = ("unattended-upgr", "do-release-upgr", "dnf-automatic", "yum-cron")
-"""Tools that nobody asked for what they do now, and that go on to do it."""
+"""Tools that upgrade packages by themselves."""
 
 
 def of_host(facts: HostFacts, found: Probe | None) -> Iterable[Finding]:
-    """What is known before anything is previewed; nothing of a host that was not looked at."""
+    """Findings that need no preview; none of a host without a probe."""
     if not found:
         return
     yield from _clock(found)
@@ -32,13 +32,22 @@ def of_host(facts: HostFacts, found: Probe | None) -> Iterable[Finding]:
         yield Finding("reboot-pending", found.host, "advisory", text, "on the host, before: systemctl reboot")
     if found.unchecked:
         text = f"takes packages whose signatures nobody checks, from: {some(found.unchecked)}"
-        yield Finding("repository-unsigned", found.host, "advisory", text, f"on the host: {_checking(facts)}")
+        yield Finding(
+            "repository-unsigned",
+            found.host,
+            "advisory",
+            text,
+            f"on the host: {family_of(facts.os.manager).remedies.checking}",
+        )
     yield from _state(found)
 
 
 def of_changes(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
-    """What is in the way of these changes of packages, or should be known of them."""
-    remedies, names = REMEDIES[facts.os.family], {change.name for change in changes if change.old and change.new}
+    """Findings about these changes of packages."""
+    remedies, names = (
+        family_of(facts.os.manager).remedies,
+        {change.name for change in changes if change.old and change.new},
+    )
     owners = {one.path: one.package for one in facts.conffiles}
     if edited := [path for path in found.edited if owners.get(path) in names]:
         text = f"was edited there, and stays as it is when its package changes: {some(edited)}"
@@ -54,14 +63,14 @@ def of_changes(facts: HostFacts, found: Probe, changes: Sequence[PackageChange])
 
 
 def _comparing(paths: Sequence[str], beside: str) -> Iterable[str]:
-    """A command a line, for so many as a text names."""
+    """One command a line, for as many paths as a finding names."""
     yield from (f"diff {quote([path, f'{path}{beside}'])}" for path in paths[:LISTED])
     if len(paths) > LISTED:
         yield f"and so for {len(paths) - LISTED} more"
 
 
 def _state(found: Probe) -> Iterable[Finding]:
-    """What no capture takes, or would not hold."""
+    """Files that are too large for a capture, and captures that are too large."""
     by_size = sorted(found.large, key=lambda one: -one[1])
     if by_size:
         named = some([f"{path} ({size >> 20} MiB)" for path, size in by_size])
@@ -82,7 +91,7 @@ def _state(found: Probe) -> Iterable[Finding]:
 def of_databases(
     scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts], inspections: Mapping[str, Probe]
 ) -> Iterable[Finding]:
-    """The databases of a cloud with these `hosts`, as far as stages will dump them."""
+    """Findings about the databases of a cloud with these `hosts` that stages will dump."""
     wanted = databases(scenario, hosts, facts)
     found = inspections.get(database_host(scenario, hosts))
     if not found or not wanted:
@@ -118,7 +127,7 @@ def busy(found: Probe | None) -> bool:
 
 
 def _at_work(facts: HostFacts, found: Probe) -> Iterable[Finding]:
-    """A script whose package manager runs belongs to it; one without was left when that was killed."""
+    """Processes that change packages. A script without its package manager was left by one that was killed."""
     by_kind = {kind: [one for one in found.at_work if one.doing == kind] for kind in ("lock", "script", "tool")}
     holders, scripts, tools = by_kind.values()
     pids = {one.pid for one in holders}
@@ -145,12 +154,6 @@ def _told(workers: Sequence[Worker]) -> str:
 
 def _watch(workers: Sequence[Worker]) -> str:
     return f"on the host: ps -fp {','.join(str(one.pid) for one in workers)}"
-
-
-def _checking(facts: HostFacts) -> str:
-    if facts.os.family == "rpm":
-        return "set gpgcheck=1 there, and gpgkey to the repository's key"
-    return "take trusted=yes and allow-insecure=yes out there, and name the key with signed-by"
 
 
 def _names(gone: Iterable[tuple[str, str]]) -> list[str]:

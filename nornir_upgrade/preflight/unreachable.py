@@ -1,12 +1,11 @@
-"""Findings about what could not even be asked: hosts that are not reached, repositories that do not answer. Pure."""
+"""Findings about what did not answer: hosts that cannot be reached, repositories that cannot be fetched. Pure."""
 
 import re
 
 from nornir_upgrade.core.errors import DiskFull, Failure, NoSolution, Unobtainable, Unreachable
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.finding import Finding, some
-
-from .remedies import REMEDIES
 
 UNREACHED = {
     "unreachable": "host-unreachable",
@@ -17,7 +16,7 @@ UNREACHED = {
 }
 """Reference of the failure -> key of the finding."""
 LOST = (*UNREACHED.values(), "host-unreadable", "disk-full")
-"""Keys of hosts that nothing is known of: the others can be asked further all the same."""
+"""Keys of hosts that did not answer. The other hosts are asked further."""
 
 # What apt and dnf say, in this order: an expired index is signed, and an unsigned one was reached.
 _REPOSITORIES = (
@@ -25,12 +24,11 @@ _REPOSITORIES = (
     ("repository-unsigned", re.compile(r"not signed|NO_PUBKEY|BADSIG|EXPKEYSIG|GPG|signatures?\b")),
     ("repository-unreachable", re.compile(r"")),
 )
-_PINS = "/etc/apt/preferences"
 _OF_REPOSITORIES = "with the new repositories"
 
 
 def of_lost(host: str, failure: Failure) -> Finding:
-    """A host that is not reached, says what cannot be read, or has no room for being asked."""
+    """A host that cannot be reached, whose answer cannot be read, or whose disk is full."""
     if isinstance(failure, Unreachable):
         return of_unreached(host, failure)
     if isinstance(failure, DiskFull):
@@ -40,7 +38,7 @@ def of_lost(host: str, failure: Failure) -> Finding:
 
 
 def of_unreached(host: str, failure: Unreachable) -> Finding:
-    """A host that facts could not be gathered from."""
+    """A host that could not be reached."""
     key = UNREACHED.get(failure.reference, "host-unreachable")
     return Finding(
         key, host, "blocking", failure.message, failure.hint or "see that it is up, its address, and its port"
@@ -48,8 +46,8 @@ def of_unreached(host: str, failure: Unreachable) -> Finding:
 
 
 def of_preview(facts: HostFacts, failure: Failure) -> Finding | None:
-    """A host whose package manager could not say what it would do; None where that is no finding."""
-    remedies = REMEDIES[facts.os.family]
+    """A host whose package manager did not answer the preview; None where that is no finding."""
+    remedies = family_of(facts.os.manager).remedies
     if isinstance(failure, NoSolution):
         remedy = "; ".join(filter(None, (failure.hint or remedies.try_out, _in_the_way(facts))))
         return Finding("no-solution", facts.host, "blocking", failure.message, remedy)
@@ -66,6 +64,7 @@ def of_preview(facts: HostFacts, failure: Failure) -> Finding | None:
 def _in_the_way(facts: HostFacts) -> str:
     """The holds and the files of pins that the host has; '' where there are none."""
     held = sorted({package.name for package in facts.packages if package.hold})
-    pins = [source.path for source in facts.sources if source.path.startswith(_PINS)]
+    at = family_of(facts.os.manager).repositories.pins
+    pins = [source.path for source in facts.sources if at and source.path.startswith(at)]
     told = (("held there", held), ("pins in", pins))
     return "; ".join(f"{words}: {some(names)}" for words, names in told if names)

@@ -100,7 +100,7 @@ class _Examination:
         }
 
         def ask(host: Host) -> Probe:
-            return inspect(host, facts[host.name].os.family, wanted.get(host.name, ()), defaults)
+            return inspect(host, facts[host.name].os.manager, wanted.get(host.name, ()), defaults)
 
         return Soundings(self._ask(tuple(facts), ask), _room(self.state) if self.state else None)
 
@@ -124,7 +124,7 @@ class _Examination:
 
         def ask(host: Host) -> dict[str, Transaction]:
             request = requests[host.name]
-            return dict(preview(host, request.repositories, request.packages, request.narrow, family=request.family))
+            return dict(preview(host, request.repositories, request.packages, request.narrow, manager=request.manager))
 
         return self._ask(tuple(requests), ask, facts)
 

@@ -14,11 +14,12 @@ from nornir_upgrade.console import signals
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.console.text import in_bytes, printable
 from nornir_upgrade.core.errors import Blocked, Failure, InvalidInput, StateDiffers, TimedOut, Unreachable
-from nornir_upgrade.core.escrow.prefetch import cut_off, prefetch
+from nornir_upgrade.core.escrow.prefetch import prefetch
 from nornir_upgrade.core.filesystem import layer, layer_plan
 from nornir_upgrade.core.filesystem.layer import Ground, Layer
-from nornir_upgrade.core.packaging.family import Family, family_of
+from nornir_upgrade.core.packaging.family import Family
 from nornir_upgrade.core.packaging.model import Package, by_key
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
@@ -44,8 +45,8 @@ class HostRehearsal:
     why: str = ""
 
     @property
-    def family(self) -> str:
-        return next(step.family for step in self.steps if isinstance(step, SetPackages))
+    def manager(self) -> str:
+        return next(step.manager for step in self.steps if isinstance(step, SetPackages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,9 @@ class _Stage:
     def rehearse(self, host: Host) -> Rehearsal:
         if not isinstance(host, RemoteHost):
             return _impossible(host, "its connection carries no commands into a layer")
-        self._family.quieten(host)
+        self._family.transactions.wait_for_lock(host)
         try:
-            ground = layer.survey(host)
+            ground = layer.survey(host, self._family.probe.BYTES)
             need = _need(self.part, ground, self._present(host))
             places = layer_plan.roomy(ground.places, need)
             if not places:
@@ -166,7 +167,7 @@ class _Stage:
 
     def _carried_out(self, stage: Layer) -> Rehearsal:
         """There, and back. The first step that fails ends it."""
-        before, audit = self._present(stage), self._family.audit(stage)
+        before, audit = self._present(stage), self._family.transactions.audit(stage)
         way = "forward"
         try:
             undo = [self._done(step, stage) for step in self.part.steps]
@@ -177,7 +178,7 @@ class _Stage:
                     if was:
                         self._done(was, stage)
                 _compare(before, self._present(stage))
-            _whole(audit, self._family.audit(stage))
+            _whole(audit, self._family.transactions.audit(stage))
         except (Unreachable, TimedOut):
             raise
         except Failure as failure:
@@ -191,8 +192,8 @@ class _Stage:
             raise InvalidInput("the rehearsal was interrupted")
         undo = step.observe(stage, self.store)
         if isinstance(step, SetPackages):
-            prefetch(stage.online(), self.store, step.family, step.want, downgrade=step.downgrade)
-            with cut_off(stage, step.family):
+            prefetch(stage.online(), self.store, step.manager, step.want, downgrade=step.downgrade)
+            with family_of(step.manager).delivery.offline(stage):
                 step.apply(stage, self.store)
         else:
             step.apply(stage.online(), self.store)
@@ -200,11 +201,10 @@ class _Stage:
 
     @property
     def _family(self) -> Family:
-        return family_of(self.part.family)
+        return family_of(self.part.manager)
 
     def _present(self, host: Host) -> tuple[Package, ...]:
-        manager = self._family.manager
-        return manager.parse_query(host.run(manager.query()).text)
+        return self._family.present(host)
 
 
 def _too_little(ground: Ground, need: int) -> str:

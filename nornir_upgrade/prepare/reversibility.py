@@ -37,7 +37,7 @@ def prove(
 
     def ask(host: Host) -> Rehearsed:
         one = asked[host.name]
-        return rehearse(host, one.family, one.repositories, one.present, one.after, one.want)
+        return rehearse(host, one.manager, one.repositories, one.present, one.after, one.want)
 
     said = ask_all(fleet, tuple(asked), ask)
     due = {file for name, one in asked.items() for file in unoffered(one, said[name])}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nornir_upgrade.core.packaging.model import PackageWant
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.run import Run, StepPosition
 from nornir_upgrade.steps.packages import SetPackages
 
@@ -52,14 +53,15 @@ def _rows(run: Run, places: Iterable[StepPosition]) -> tuple[PackageRow, ...]:
             old.setdefault((one.name, one.arch), one)
         for one in step.want if isinstance(step, SetPackages) else ():
             new[one.name, one.arch] = one
-    family = next((step.family for place in places if isinstance(step := run.step_at(place), SetPackages)), "deb")
-    found = (_row(key, old.get(key), new.get(key), family) for key in sorted(old.keys() | new.keys()))
+    steps = [step for place in places if isinstance(step := run.step_at(place), SetPackages)]
+    purges = any(family_of(step.manager).format.purges for step in steps)
+    found = (_row(key, old.get(key), new.get(key), purges) for key in sorted(old.keys() | new.keys()))
     return tuple(row for row in found if row.old != row.new)
 
 
-def _row(key: tuple[str, str], old: PackageWant | None, new: PackageWant | None, family: str) -> PackageRow:
+def _row(key: tuple[str, str], old: PackageWant | None, new: PackageWant | None, purges: bool) -> PackageRow:
     before, after = _state(old), _state(new)
-    return PackageRow(*key, before, after, _what(before, after, new, family))
+    return PackageRow(*key, before, after, _what(before, after, new, purges))
 
 
 def _state(one: PackageWant | None) -> str:
@@ -68,9 +70,9 @@ def _state(one: PackageWant | None) -> str:
     return one.version if one.goal == "installed" else _LEFT
 
 
-def _what(before: str, after: str, new: PackageWant | None, family: str) -> str:
+def _what(before: str, after: str, new: PackageWant | None, purges: bool) -> str:
     if new is None or new.goal != "installed":
-        return "purged" if family == "deb" and after == _ABSENT and new is not None else "removed"
+        return "purged" if purges and after == _ABSENT and new is not None else "removed"
     return "installed" if before in (_ABSENT, _LEFT) else "changed"
 
 

@@ -11,10 +11,9 @@ from nornir_upgrade.core.escrow.escrow import Escrow
 from nornir_upgrade.core.escrow.fleet_copies import mend
 from nornir_upgrade.core.escrow.share import share
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.package_file import Family
 from nornir_upgrade.core.plan import Plan
 
-from .required_files import Needs, downgraded, families, needs
+from .required_files import Needs, downgraded, managers, needs
 from .session import Session
 
 
@@ -29,7 +28,7 @@ def keep_old_packages(
     if session.settings.keep == "none":
         return
     wanted = needs(plan, facts)
-    found = fetch(session, families(facts), wanted, screen, "Kept for the way back")
+    found = fetch(session, managers(facts), wanted, screen, "Kept for the way back")
     for failure in found.failures.values():
         if isinstance(failure, DiskFull | Unreachable):
             raise failure
@@ -40,7 +39,7 @@ def keep_old_packages(
     _refuse_missing(found, wanted, consent)
 
 
-def fetch(session: Session, families: Mapping[str, Family], wanted: Needs, screen: Screen, what: str) -> Collected:
+def fetch(session: Session, managers: Mapping[str, str], wanted: Needs, screen: Screen, what: str) -> Collected:
     """What came of bringing `wanted` to where the settings keep things, else to the controller; tells of `what`."""
     keep = session.settings.keep
     with tally(screen, what) as tell:
@@ -49,7 +48,7 @@ def fetch(session: Session, families: Mapping[str, Family], wanted: Needs, scree
             tell(*in_text(progress))
 
         escrow = Escrow.beside(session.store)
-        return share(session.fleet, families, wanted, escrow, "controller" if keep == "none" else keep, told)
+        return share(session.fleet, managers, wanted, escrow, "controller" if keep == "none" else keep, told)
 
 
 def mend_copies(session: Session, plan: Plan) -> None:

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import Package, by_name, standing_for
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile, files_of
+from nornir_upgrade.core.packaging.package_file import PackageFile, files_of
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
@@ -65,9 +65,9 @@ def installed(facts: Mapping[str, HostFacts], patterns: Sequence[str] = ()) -> N
     return {host: files_of(one.os.family, [p for p in one.packages if asked(p.name)]) for host, one in facts.items()}
 
 
-def families(facts: Mapping[str, HostFacts]) -> dict[str, Family]:
-    """The family of every host."""
-    return {host: "rpm" if one.os.family == "rpm" else "deb" for host, one in facts.items()}
+def managers(facts: Mapping[str, HostFacts]) -> dict[str, str]:
+    """The package manager of every host."""
+    return {host: one.os.manager for host, one in facts.items()}
 
 
 def _changed(step: SetPackages, present: tuple[Package, ...]) -> tuple[Package, ...]:

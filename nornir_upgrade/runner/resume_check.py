@@ -8,7 +8,7 @@ from nornir_upgrade.core import codec
 from nornir_upgrade.core.errors import Blocked, RunStopped, Unreachable
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.journal import Journal
-from nornir_upgrade.core.packaging.deb import index_repair
+from nornir_upgrade.core.packaging.registry import families
 from nornir_upgrade.core.run import Run, StepPosition
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
@@ -59,7 +59,11 @@ def _silent(fleet: "NornirFleet", hosts: Sequence[str]) -> dict[str, Unreachable
 
 
 def _mend_indexes(fleet: "NornirFleet", names: Sequence[str], screen: Screen) -> None:
-    for name, files in ask_all(fleet, names, index_repair.mend).items():
+    def repair(host: Host) -> tuple[str, ...]:
+        repairs = [family.repair_indexes for family in families() if family.repair_indexes]
+        return tuple(file for one in repairs for file in one(host))
+
+    for name, files in ask_all(fleet, names, repair).items():
         if files:
             screen.note(f"{name}: {len(files)} damaged indexes were fetched again: {', '.join(files)}")
 

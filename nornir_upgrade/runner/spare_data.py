@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from nornir_upgrade.core.facts.belongings import belongings
 from nornir_upgrade.core.packaging.model import PackageName, PackageWant
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.plan import Plan, Work
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.transport.host import Fleet, Host
@@ -34,7 +35,7 @@ class Spared:
         """Every package that it purges, a line a host; rpm knows no such difference."""
         goes: dict[str, dict[str, None]] = {}
         for _, host, step in self.plan.steps():
-            if isinstance(step, SetPackages) and step.family == "deb":
+            if isinstance(step, SetPackages) and _purges(step.manager):
                 goes.setdefault(host, {}).update((one.name, None) for one in step.want if one.goal == "absent")
         return tuple(f"{host}: purged: {', '.join(names)}" for host, names in goes.items() if names)
 
@@ -48,7 +49,7 @@ def spared(fleet: Fleet, plan: Plan) -> Spared:
     going: dict[str, dict[PackageName, str]] = {}
     for _, host, step in plan.steps():
         if isinstance(step, SetPackages):
-            keys = {one.key: step.family for one in step.want if one.goal == "absent"}
+            keys = {one.key: step.manager for one in step.want if one.goal == "absent"}
             going.setdefault(host, {}).update(keys)
     going = {host: keys for host, keys in going.items() if keys}
     if not going:
@@ -68,7 +69,11 @@ def spared(fleet: Fleet, plan: Plan) -> Spared:
 
 
 def _unknown(keys: Mapping[PackageName, str]) -> dict[PackageName, tuple[str, ...]]:
-    return {key: (_UNKNOWN,) for key, family in keys.items() if family == "deb"}
+    return {key: (_UNKNOWN,) for key, manager in keys.items() if _purges(manager)}
+
+
+def _purges(manager: str) -> bool:
+    return family_of(manager).format.purges
 
 
 def _without(plan: Plan, data: Mapping[str, Mapping[PackageName, tuple[str, ...]]]) -> Plan:
@@ -82,7 +87,7 @@ def _without(plan: Plan, data: Mapping[str, Mapping[PackageName, tuple[str, ...]
 def _spare(step: Step, keys: Mapping[PackageName, tuple[str, ...]]) -> Step:
     if not isinstance(step, SetPackages):
         return step
-    if step.family == "rpm":
+    if not _purges(step.manager):
         return replace(step, want=tuple(one for one in step.want if one.goal != "absent" or one.key not in keys))
     return replace(
         step, want=tuple(_kept(one) if one.goal == "absent" and one.key in keys else one for one in step.want)

@@ -5,13 +5,11 @@ found out from inventory and facts.
 """
 
 from dataclasses import dataclass
-from typing import get_args
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.family import Name
 from nornir_upgrade.core.packaging.origins import Origin
+from nornir_upgrade.core.packaging.registry import family_of, formats
 
-FAMILIES: tuple[Name, ...] = get_args(Name)
 EVERY = "all"
 """The group of every host."""
 SERIAL = "1,10%,100%"
@@ -47,10 +45,10 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Repositories:
-    """How the repositories of the hosts of `family` change: the file `old` is removed, `new` is added, `rewrites` change others in
-    place. With `old` and `new` at one path, that file is replaced."""
+    """How the repositories change on the hosts of `family`, a format of packages: the file `old` is removed, `new` is added,
+    `rewrites` change others in place. With `old` and `new` at one path, that file is replaced."""
 
-    family: Name
+    family: str
     old: RepositoryFile | None = None
     new: RepositoryFile | None = None
     rewrites: tuple[Rewrite, ...] = ()
@@ -134,13 +132,13 @@ class Stage:
         """Whether it means every package: new ones may come, and old ones go, as the package manager sees fit."""
         return "*" in self.packages
 
-    def origins(self, family: str) -> tuple[Origin, ...]:
-        """Those that its packages may come from on hosts of this family."""
-        return tuple(one for one in self.only_from if one.family == family)
+    def origins(self, manager: str) -> tuple[Origin, ...]:
+        """Those that its packages may come from on hosts with this package manager."""
+        return tuple(one for one in self.only_from if one.within(family_of(manager).origins.fields))
 
-    def is_for(self, family: str) -> bool:
-        """Whether it has packages for hosts of this family."""
-        return not self.only_from or bool(self.origins(family))
+    def is_for(self, manager: str) -> bool:
+        """Whether it has packages for hosts with this package manager."""
+        return not self.only_from or bool(self.origins(manager))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +162,13 @@ class Scenario:
     waive: tuple[str, ...] = ()
 
     @property
-    def families(self) -> tuple[Name, ...]:
-        """The families of hosts that it is about."""
-        return tuple(one.family for one in self.repositories) or FAMILIES
+    def families(self) -> tuple[str, ...]:
+        """The formats of packages of the hosts that it is about."""
+        return tuple(one.family for one in self.repositories) or tuple(format.name for format in formats())
 
     def repositories_of(self, family: str) -> Repositories:
-        """How the repositories of hosts of this family change. Raises `InvalidInput` where the scenario is not about them."""
-        for one in self.repositories or map(Repositories, FAMILIES):
+        """How the repositories of hosts of this format change. Raises `InvalidInput` where the scenario is not about them."""
+        for one in self.repositories or map(Repositories, self.families):
             if one.family == family:
                 return one
         raise InvalidInput(f"{self.name} names no repositories for {family} hosts")

@@ -10,6 +10,7 @@ from nornir_upgrade.config.yaml import Node
 from nornir_upgrade.core import batches
 from nornir_upgrade.core.errors import InvalidInput, UnknownName
 from nornir_upgrade.core.packaging.origins import Origin
+from nornir_upgrade.core.packaging.registry import families
 from nornir_upgrade.finding import STRICT, WAIVABLE
 
 from .model import EVERY, OUTAGE, SERIAL, WAY_BACK, CatalogueService, Edit, Scenario, Setting, Stage
@@ -211,20 +212,16 @@ def _stage(node: Node, services: Mapping[str, CatalogueService], before: Sequenc
 
 
 def _origins(node: Node) -> tuple[Origin, ...]:
-    """One, or a list of them. Raises `InvalidInput` where one is of both families, and where dnf could not be asked for all."""
+    """One, or a list of them. Raises `InvalidInput` where one mixes the words of two managers, and where a manager
+    cannot be asked for all at once."""
     nodes = node.elements() if isinstance(node.value, Sequence) and not isinstance(node.value, str) else (node,)
     found = tuple(_origin(one) for one in nodes)
     if not found:
         raise node.fail("names no origin", hint=f"for example: {_ORIGIN_EXAMPLE}")
-    if not _one_question([one for one in found if one.family == "rpm"]):
-        raise node.fail("dnf is asked for repositories or for advisories, or for both in one entry")
+    for words in (family.origins for family in families()):
+        if refusal := words.refusal([one for one in found if one.within(words.fields)]):
+            raise node.fail(refusal)
     return found
-
-
-def _one_question(origins: Sequence[Origin]) -> bool:
-    """Whether one call of dnf can allow any of these: its options for repositories and for advisories hold together."""
-    kinds = {(bool(one.repository), bool(one.advisory)) for one in origins}
-    return len(origins) < 2 or (len(kinds) == 1 and (True, True) not in kinds)
 
 
 def _origin(node: Node) -> Origin:
@@ -235,8 +232,9 @@ def _origin(node: Node) -> Origin:
         else one.text(_ORIGIN, what="a word or glob without commas and quotes")
         for key, one in fields.items()
     }
-    if not values or {"repository", "advisory"} & values.keys() not in (set(), set(values)):
-        raise node.fail("holds words of apt, or words of dnf", hint=f"for example: {_ORIGIN_EXAMPLE}")
+    if not values or not any(values.keys() <= set(family.origins.fields) for family in families()):
+        allowed = ", or ".join(f"words of {family.remedies.tool}" for family in families())
+        raise node.fail(f"holds {allowed}", hint=f"for example: {_ORIGIN_EXAMPLE}")
     return Origin(**values)
 
 

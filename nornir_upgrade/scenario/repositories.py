@@ -1,12 +1,11 @@
 """The repositories of a scenario's YAML, read: files that come and go, and suites that change in place."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from nornir_upgrade.config import yaml
 from nornir_upgrade.config.yaml import Node
-from nornir_upgrade.core.packaging.family import Name
+from nornir_upgrade.core.packaging.family import RepositoryFiles
+from nornir_upgrade.core.packaging.registry import families, formats
 from nornir_upgrade.core.redaction import masked
 
 from .model import Repositories, RepositoryFile, Rewrite
@@ -21,77 +20,56 @@ _REWRITE_EXAMPLE = '{path: "/etc/apt/sources.list*", suites: {bookworm: trixie, 
 _SUITE = r"[A-Za-z0-9*][A-Za-z0-9*_./-]*"
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What a family's files of repositories are called, and where a password is held that they need."""
-
-    path: str
-    what: str
-    secret: str
-
-
-_FAMILIES: Mapping[Name, _Kind] = {
-    "deb": _Kind(
-        r"/etc/apt/(?:sources\.list|sources\.list\.d/[A-Za-z0-9_.-]+\.(?:list|sources))",  # sources.list(5)
-        "a file that apt reads: /etc/apt/sources.list, or one in /etc/apt/sources.list.d",
-        "apt_auth.conf(5)",
-    ),
-    "rpm": _Kind(
-        r"/etc/yum\.repos\.d/[A-Za-z0-9_.-]+\.repo",  # dnf.conf(5), reposdir
-        "a file that dnf reads in /etc/yum.repos.d",
-        "as a variable in /etc/dnf/vars, dnf.conf(5)",
-    ),
-}
-_MAIN = "/etc/apt/sources.list"
-_REWRITTEN = r"/etc/apt/sources\.list[A-Za-z0-9_./*?-]*"
-
-
 def repositories(node: Node) -> tuple[Repositories, ...]:
-    """Those of each family; what stands without one is of apt. Raises `InvalidInput` as `Node`."""
-    found = node.items()
+    """Those of each format; keys without a format are of the first one. Raises `InvalidInput` as `Node`."""
+    found, names = node.items(), tuple(format.name for format in formats())
     if found.keys() & set(KEYS):
-        return (_of_family("deb", node),)
+        return (_of_format(names[0], node),)
     if not found:
-        hint = f"{yaml.nearest('', _FAMILIES)}; for example: {EXAMPLE}"
+        hint = f"{yaml.nearest('', names)}; for example: {EXAMPLE}"
         raise node.fail("must hold old and new, or these for each family", hint=hint)
-    chosen = node.fields((), tuple(_FAMILIES), example=EXAMPLE)
-    return tuple(_of_family(family, chosen[family]) for family in _FAMILIES if family in chosen)
+    chosen = node.fields((), names, example=EXAMPLE)
+    return tuple(_of_format(name, chosen[name]) for name in names if name in chosen)
 
 
-def _of_family(family: Name, node: Node) -> Repositories:
-    """Raises `InvalidInput` where what is asked for is of another family."""
+def _of_format(format: str, node: Node) -> Repositories:
+    """Raises `InvalidInput` where managers of this format do not have what is asked for."""
+    kind = _files(format)
     fields = node.fields((), KEYS, example=EXAMPLE)
-    if "rewrite" in fields and family != "deb":
+    if "rewrite" in fields and not kind.rewritable:
         raise fields["rewrite"].fail("suites are apt's; name an old and a new file")
-    old = _old(family, fields["old"]) if "old" in fields else None
-    new = _new(family, fields["new"]) if "new" in fields else None
-    found = Repositories(family, old, new, _rewrites(fields.get("rewrite")))
-    if new and new.path == _MAIN and not found.in_place:
-        hint = f"{_MAIN} can be replaced: name it as the old file as well"
-        raise fields["new"].fail("must be a file in /etc/apt/sources.list.d", hint=hint)
-    if found.in_place and family != "deb":
-        hint = "two files may not name one repository at the same time, and the old one is kept until all is done"
-        raise fields["new"].fail("must be another file than the old one", hint=hint)
+    old = _old(kind, fields["old"]) if "old" in fields else None
+    new = _new(kind, fields["new"]) if "new" in fields else None
+    found = Repositories(format, old, new, _rewrites(kind, fields.get("rewrite")))
+    if new and new.path == kind.main and not found.in_place:
+        hint = f"{kind.main} can be replaced: name it as the old file as well"
+        raise fields["new"].fail(f"must be a file in {kind.directory}", hint=hint)
+    if found.in_place and not kind.in_place:
+        raise fields["new"].fail("must be another file than the old one", hint=kind.refusal)
     return found
 
 
-def _old(family: Name, node: Node) -> RepositoryFile:
-    kind = _FAMILIES[family]
+def _files(format: str) -> RepositoryFiles:
+    """The files of repositories of the first manager with this format."""
+    return next(family.repositories for family in families() if family.format.name == format)
+
+
+def _old(kind: RepositoryFiles, node: Node) -> RepositoryFile:
     return RepositoryFile(node.fields(OLD, example=EXAMPLE)["path"].text(kind.path, what=kind.what))
 
 
-def _new(family: Name, node: Node) -> RepositoryFile:
-    kind, fields = _FAMILIES[family], node.fields(NEW, example=EXAMPLE)
+def _new(kind: RepositoryFiles, node: Node) -> RepositoryFile:
+    fields = node.fields(NEW, example=EXAMPLE)
     text = fields["text"].text()
     refuse_secret(fields["text"], text, hint=f"name the site alone here, and its password on the hosts: {kind.secret}")
     return RepositoryFile(fields["path"].text(kind.path, what=kind.what), text)
 
 
-def _rewrites(node: Node | None) -> tuple[Rewrite, ...]:
-    return tuple(_rewrite(one) for one in node.elements()) if node else ()
+def _rewrites(kind: RepositoryFiles, node: Node | None) -> tuple[Rewrite, ...]:
+    return tuple(_rewrite(kind, one) for one in node.elements()) if node else ()
 
 
-def _rewrite(node: Node) -> Rewrite:
+def _rewrite(kind: RepositoryFiles, node: Node) -> Rewrite:
     """Raises `InvalidInput` where a new suite is an old one as well: done twice, it would be another."""
     fields = node.fields(REWRITE, example=_REWRITE_EXAMPLE)
     named = fields["suites"].items()
@@ -103,8 +81,7 @@ def _rewrite(node: Node) -> Rewrite:
             raise one.fail(f"{new!r} is an old suite as well")
     if not suites:
         raise fields["suites"].fail("names no suite", hint=f"for example: {_REWRITE_EXAMPLE}")
-    what = "a path of apt's source files, or a glob of them"
-    return Rewrite(fields["path"].text(_REWRITTEN, what=what), suites)
+    return Rewrite(fields["path"].text(kind.rewritable, what=kind.rewritable_what), suites)
 
 
 def refuse_secret(node: Node, text: str, *, hint: str) -> None:

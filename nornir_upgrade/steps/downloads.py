@@ -6,13 +6,13 @@ from typing import Literal
 
 from nornir_upgrade.core.errors import DiskFull, InvalidInput
 from nornir_upgrade.core.packaging.download import cached, download, drop, names_of
-from nornir_upgrade.core.packaging.family import Name, family_of
 from nornir_upgrade.core.packaging.model import Package, PackageWant
+from nornir_upgrade.core.packaging.registry import family_of, formats, settle
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
 
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~^%-]*\.(deb|rpm)", re.ASCII)
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~^%-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +35,40 @@ class DownloadPackages(Step, kind="download"):
     want: tuple[PackageWant, ...]
     repositories: tuple[NewRepository, ...] = ()
     gone: tuple[str, ...] = ()
-    family: Name = "deb"
+    family: str = "deb"
+    manager: str = ""
     kind: Literal["download"] = "download"
 
     def __post_init__(self) -> None:
         """Refuses what is no name, architecture, version or file name before anything hears of it. Raises `InvalidInput`."""
+        settle(self)
         for one in self.want:
-            family_of(self.family).check(one)
+            family_of(self.manager).transactions.check(one)
         for name in self.gone:
-            if not _FILE.fullmatch(name):
+            if not (_FILE.fullmatch(name) and name.endswith(tuple(format.suffix for format in formats()))):
                 raise InvalidInput(f"{name!r} is no name of a package file")
 
     def observe(self, host: Host, store: Store) -> Step:
-        names = {*self.gone, *names_of(self.family, self.want, self._present(host))}
-        return DownloadPackages((), gone=tuple(sorted(names - cached(host, self.family, names))), family=self.family)
+        names = {*self.gone, *names_of(self.manager, self.want, self._present(host))}
+        return DownloadPackages((), gone=tuple(sorted(names - cached(host, self.manager, names))), manager=self.manager)
 
     def apply(self, host: Host, store: Store) -> str:
-        drop(host, self.family, self.gone)
+        drop(host, self.manager, self.gone)
         present = self._present(host)
-        names = names_of(self.family, self.want, present)
+        names = names_of(self.manager, self.want, present)
         if not names:
             return ""
-        before = cached(host, self.family, names)
+        before = cached(host, self.manager, names)
         try:
-            download(host, self.family, {one.path: one.text for one in self.repositories}, self.want, present)
+            download(host, self.manager, {one.path: one.text for one in self.repositories}, self.want, present)
         except DiskFull:
-            drop(host, self.family, set(names) - before)  # whatever runs there needs the room now
+            drop(host, self.manager, set(names) - before)  # whatever runs there needs the room now
             raise
-        came = len(cached(host, self.family, names) - before)
+        came = len(cached(host, self.manager, names) - before)
         return f"{came} files came" if came else "all were there"
 
     def _present(self, host: Host) -> tuple[Package, ...]:
-        manager = family_of(self.family).manager
-        return manager.parse_query(host.run(manager.query()).text) if self.want else ()
+        return family_of(self.manager).present(host) if self.want else ()
 
     def describe(self) -> str:
         if not self.want:

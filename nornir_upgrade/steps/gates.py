@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nornir_upgrade.core.errors import CommandFailed, GateFailed, StateDiffers
-from nornir_upgrade.core.packaging.family import Name, family_of
+from nornir_upgrade.core.packaging.registry import family_of, settle
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host, quote
@@ -142,14 +142,18 @@ class AuditClean(Gate, kind="gate_audit"):
     """No package is half installed."""
 
     timeout: float = 0.0
-    family: Name = "deb"
+    family: str = "deb"
+    manager: str = ""
     kind: Literal["gate_audit"] = "gate_audit"
 
+    def __post_init__(self) -> None:
+        settle(self)
+
     def trouble(self, host: Host, store: Store) -> str:
-        return family_of(self.family).audit(host)
+        return family_of(self.manager).transactions.audit(host)
 
     def describe(self) -> str:
-        return "dpkg --audit is clean" if self.family == "deb" else "no package was left halfway"
+        return family_of(self.manager).transactions.audited
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Literal
 from nornir_upgrade.core.errors import CommandFailed, SimulationDiffers, StateDiffers
 from nornir_upgrade.core.escrow.deliver import Delivered, keeps, supplied, unfetched
 from nornir_upgrade.core.packaging.arrangement import Arrangement
-from nornir_upgrade.core.packaging.family import Family, Name, family_of
+from nornir_upgrade.core.packaging.family import Family, Transactions
 from nornir_upgrade.core.packaging.lock import LOCK_WAIT, check_unit
 from nornir_upgrade.core.packaging.model import (
     Package,
@@ -20,6 +20,7 @@ from nornir_upgrade.core.packaging.model import (
     implied,
     standing_for,
 )
+from nornir_upgrade.core.packaging.registry import family_of, settle
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host, Result
@@ -44,29 +45,35 @@ class SetPackages(Step, kind="packages"):
     keep_stopped: tuple[str, ...] = ()
     downgrade: bool = False
     configuration: str = ""
-    family: Name = "deb"
+    family: str = "deb"
     theirs: tuple[PackageName, ...] = ()
+    manager: str = ""
     kind: Literal["packages"] = "packages"
 
     def __post_init__(self) -> None:
         """Refuses what is no name, architecture or version before anything hears of it. Raises `InvalidInput`."""
+        settle(self)
         for one in self.want:
-            self._family.check(one)
+            self._transactions.check(one)
         for unit in self.keep_stopped:
             check_unit(unit)
 
     @property
     def _family(self) -> Family:
-        return family_of(self.family)
+        return family_of(self.manager)
+
+    @property
+    def _transactions(self) -> Transactions:
+        return self._family.transactions
 
     def observe(self, host: Host, store: Store) -> Step:
         present = self._present(host)
         want = as_they_are(self.want, present)
-        return SetPackages(want, self.keep_stopped, downgrade=True, family=self.family)
+        return SetPackages(want, self.keep_stopped, downgrade=True, manager=self.manager)
 
     def apply(self, host: Host, store: Store) -> str:
         host.follow(JOB)  # of a controller that is no more
-        self._family.quieten(host)
+        self._transactions.wait_for_lock(host)
         present = self._present(host)
         return self._of_what_is_there(present)._reach(host, store, present)
 
@@ -76,9 +83,10 @@ class SetPackages(Step, kind="packages"):
         result = self._transact(host, store, present)
         if left := differences(self.want, self._present(host)):
             raise StateDiffers(
-                f"{host.name}: after the transaction: {'; '.join(left)}", hint=f"see {self._family.log} on {host.name}"
+                f"{host.name}: after the transaction: {'; '.join(left)}",
+                hint=f"see {self._transactions.log} on {host.name}",
             )
-        return self._family.record(result)
+        return self._transactions.transaction_id(result)
 
     def _of_what_is_there(self, present: Sequence[Package]) -> "SetPackages":
         """The same without the packages of others that are gone."""
@@ -89,53 +97,54 @@ class SetPackages(Step, kind="packages"):
         """One transaction. Where repositories do not give what their indexes name, nothing was done, and the escrow stands in."""
         due = self.want if self.downgrade else ()
         try:
-            with supplied(host, store, self.family, due, present) as delivered:
+            with supplied(host, store, self.manager, due, present) as delivered:
                 return self._change(host, present, delivered)
         except CommandFailed as failure:
-            if not (unfetched(failure) and keeps(store, self.family, due, present)):
+            if not (unfetched(failure) and keeps(store, self.manager, due, present)):
                 raise
-        with supplied(host, store, self.family, due, present, everything=True) as delivered:
+        with supplied(host, store, self.manager, due, present, everything=True) as delivered:
             return self._change(host, present, delivered)
 
     def _arranged(self, host: Host, present: Sequence[Package], delivered: Delivered) -> Arrangement:
         """The host's own package manager must say that it would do what is wanted, and nothing else; in a safe order."""
         expected = implied(self.want, present).changes
-        self._family.refuse(host, {(change.name, change.arch, change.old) for change in expected if change.old})
+        self._transactions.check_protected(
+            host, {(change.name, change.arch, change.old) for change in expected if change.old}
+        )
         manager = self._family.manager
         simulate = manager.simulate(self.want, present, downgrade=self.downgrade)
-        simulation = self._family.simulate(host, delivered.known_to(simulate))
+        simulation = self._transactions.simulate(host, delivered.known_to(simulate))
         result = simulation.result
         if result.status != 0:
-            refusal = self._family.failure(host.name, result, self._family.rehearsal)
+            refusal = self._transactions.failure(host.name, result, self._transactions.rehearsal)
             if isinstance(refusal, CommandFailed):
                 raise SimulationDiffers(f"the package manager refuses: {refusal.message}", hint="nothing was done")
             raise refusal
         said = manager.parse_simulation(result.text, present)
         if lines := surprises(said.changes, expected, self.want, present):
             raise SimulationDiffers(f"{host.name}: {'; '.join(lines)}", hint="nothing was done; make the plan anew")
-        return self._family.arrange(host, simulation, downgrade=self.downgrade)
+        return self._transactions.arrange(host, simulation, downgrade=self.downgrade)
 
     def _change(self, host: Host, present: Sequence[Package], delivered: Delivered) -> Result:
         arrangement = self._arranged(host, present, delivered)
         change = self._family.manager.change(self.want, present, downgrade=self.downgrade, wait=LOCK_WAIT)
         informed = delivered.known_to_all(change)
         host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
-        commands = self._family.commands(informed, self.keep_stopped, arrangement)
+        commands = self._transactions.commands(informed, self.keep_stopped, arrangement)
         result = host.job(JOB, (*commands, *delivered.withdrawal))
-        if complaint := self._family.complaint(host.name, result):
-            raise complaint
+        if error := self._transactions.error_in_output(host.name, result):
+            raise error
         return result
 
     def _present(self, host: Host) -> tuple[Package, ...]:
-        manager = self._family.manager
-        return manager.parse_query(host.run(manager.query()).text)
+        return self._family.present(host)
 
     @property
     def covered_by(self) -> str:
         return self.configuration
 
     def describe(self) -> str:
-        away = "purge" if self.family == "deb" else "remove"
+        away = "purge" if self._family.format.purges else "remove"
         verbs = {"installed": "install", "config-files": "remove", "absent": away}
         groups: dict[str, list[str]] = {"install": [], "remove": [], "purge": []}
         for one in self.want:

@@ -1,49 +1,31 @@
-"""Repositories: a file that tells apt or dnf where packages come from (sources.list(5), dnf.conf(5)), and the indexes that it names."""
+"""Repositories: a file that names repositories to a package manager (sources.list(5), dnf.conf(5)), and the indexes that it names."""
 
 import hashlib
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from nornir_upgrade.core import waiting
-from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, PackageManagerLocked, StateDiffers
+from nornir_upgrade.core.errors import CommandFailed, InvalidInput, PackageManagerLocked, StateDiffers
 from nornir_upgrade.core.escrow.escrow import Escrow
-from nornir_upgrade.core.packaging.deb import transaction
-from nornir_upgrade.core.packaging.dnf import failure as dnf_failure
+from nornir_upgrade.core.packaging.family import Family, Update
 from nornir_upgrade.core.packaging.lock import LOCK_WAIT
-from nornir_upgrade.core.packaging.rpm import repo_file
+from nornir_upgrade.core.packaging.registry import families
 from nornir_upgrade.core.step import Step, absolute
 from nornir_upgrade.core.store import Store
-from nornir_upgrade.core.transport.host import FileState, Host, Result
+from nornir_upgrade.core.transport.host import FileState, Host
 
-_PLACE = re.compile(r"/etc/apt/.*|/etc/yum\.repos\.d/[^/]+\.repo")
 _UPDATE_LIMIT = 600.0  # seconds
 _SILENT = "its indexes cannot be fetched now"
-
-# apt-get(8), indextargets: an index of which nobody knows whether it still holds must not be taken for one that does.
-_FORGET = """\
-apt-get -o Dir::Etc::sourcelist="$1" -o Dir::Etc::sourceparts=- indextargets --format '$(FILENAME)' 'Identifier: Packages' |
-  xargs -r -d '\\n' rm -f --
-"""
 
 _PAUSE = 2.0  # seconds between two tries at the lock of the indexes, for which apt-get does not wait
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """The command that fetches indexes, in words too, and what it died of where it did not end well."""
-
-    argv: tuple[str, ...]
-    words: str
-    failure: Callable[[str, Result, str], Failure]
-
-
-@dataclass(frozen=True, slots=True)
 class SetRepository(Step, kind="repository"):
     """The file at `path` holds `text`, or the bytes in the store under `digest`, or is absent when neither is given;
-    and apt or dnf, whichever reads files there, knows the indexes that it names.
+    and the package manager that reads files there knows the indexes that it names.
 
     Only these are fetched, so that no other repository that is out of order stands in the way of going back; and where the
     file goes nothing is, since nobody looks any longer at the indexes it named. A file that is put back as it was need not name
@@ -62,8 +44,9 @@ class SetRepository(Step, kind="repository"):
     kind: Literal["repository"] = "repository"
 
     def __post_init__(self) -> None:
-        if not absolute(self.path) or not _PLACE.fullmatch(self.path):
-            raise InvalidInput(f"{self.path!r} is no path below /etc/apt/, and no .repo file in /etc/yum.repos.d/")
+        if not absolute(self.path) or not _readers(self.path):
+            known = ", and ".join(family.repositories.place_words for family in families())
+            raise InvalidInput(f"{self.path!r} is {known}")
 
     def observe(self, host: Host, store: Store) -> Step:
         (state,) = host.stat((self.path,))
@@ -87,14 +70,14 @@ class SetRepository(Step, kind="repository"):
             host.write(
                 self.path, data, mode=place.mode or "0644", owner=place.owner or "root", group=place.group or "root"
             )
-        if update := self._update(data):
+        family = _readers(self.path)[0]
+        if update := family.repositories.update(self.path, data):
             try:
-                _fetch(host, update, self.path)
+                _fetch(host, family, update, self.path)
             except CommandFailed:
                 if not self.digest or not Escrow.beside(store).list():
                     raise
-                if self.path.startswith("/etc/apt/"):
-                    host.run(("sh", "-c", _FORGET, "sh", self.path))
+                family.repositories.forget(host, self.path)
                 return _SILENT
         return ""
 
@@ -104,9 +87,6 @@ class SetRepository(Step, kind="repository"):
             raise StateDiffers(
                 f"{host.name}: {self.path} changed since the plan was made", hint="nothing was written; plan again"
             )
-
-    def _update(self, data: bytes) -> Update | None:
-        return _update_deb(self.path) if self.path.startswith("/etc/apt/") else _update_rpm(data)
 
     def _wanted(self, store: Store) -> bytes | None:
         if self.digest:
@@ -118,30 +98,12 @@ class SetRepository(Step, kind="repository"):
         return f"repository {self.path} {'removed' if gone else 'rewritten' if self.replaces else 'in place'}"
 
 
-def _update_deb(path: str) -> Update:
-    """apt-get, looking at the sources file at `path` and at no other."""
-    argv = (
-        *("apt-get", "-q", "-o", f"Dir::Etc::sourcelist={path}", "-o", "Dir::Etc::sourceparts=-"),
-        *("-o", "APT::Get::List-Cleanup=false", "-o", "APT::Update::Error-Mode=any", "update"),
-    )
-    return Update(argv, "apt-get update", transaction.failure)
+def _readers(path: str) -> tuple[Family, ...]:
+    """The package managers that read a file at `path`."""
+    return tuple(family for family in families() if re.fullmatch(family.repositories.place, path))
 
 
-def _update_rpm(data: bytes) -> Update | None:
-    """dnf, with those repositories alone that the file enables; None where there are none."""
-    enabled = [word for name in repo_file.enabled(data.decode()) for word in ("--repo", name)]
-    argv = (
-        "dnf",
-        "--setopt=*.skip_if_unavailable=False",
-        "--setopt=exit_on_lock=True",
-        *enabled,
-        "--refresh",
-        "makecache",
-    )
-    return Update(argv, "dnf makecache", dnf_failure.failure) if enabled else None
-
-
-def _fetch(host: Host, update: Update, path: str) -> None:
+def _fetch(host: Host, family: Family, update: Update, path: str) -> None:
     """Fetch the indexes that the file at `path` names, and leave all others alone.
 
     Raises `CommandFailed` when one cannot be fetched or is not signed as it must be, `PackageManagerLocked` when another
@@ -149,7 +111,7 @@ def _fetch(host: Host, update: Update, path: str) -> None:
     """
     deadline = time.monotonic() + LOCK_WAIT
     while (result := host.run(update.argv, timeout=_UPDATE_LIMIT, check=False)).status != 0:
-        failure = update.failure(host.name, result, f"{update.words} for {path}")
+        failure = family.transactions.failure(host.name, result, f"{update.words} for {path}")
         if not isinstance(failure, PackageManagerLocked) or time.monotonic() > deadline:
             raise failure
         waiting.say(host.name, f"the lock of the indexes: {failure.message}, at most {LOCK_WAIT} s")

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from nornir_upgrade.core.errors import InvalidInput, StateDiffers
-from nornir_upgrade.core.packaging.family import Name
+from nornir_upgrade.core.packaging.registry import family_of, settle
 from nornir_upgrade.core.state import reload
 from nornir_upgrade.core.state.entries import area_of
 from nornir_upgrade.core.state.harmless import why_explained
@@ -37,13 +37,17 @@ class CaptureState(Step, kind="capture_state"):
 
     name: str
     configuration: tuple[str, ...] = ()
-    family: Name = "deb"
+    family: str = "deb"
     end: bool = False
+    manager: str = ""
     kind: Literal["capture_state"] = "capture_state"
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     def observe(self, host: Host, store: Store) -> Step:
         entries = _captured(host, store, self.configuration, self.end)
-        return RestoreState(entries, self.configuration, "end" if self.end else "whole", family=self.family)
+        return RestoreState(entries, self.configuration, "end" if self.end else "whole", manager=self.manager)
 
     def apply(self, host: Host, store: Store) -> None:
         """Nothing: the capture was made when it was observed."""
@@ -73,7 +77,7 @@ class RestoreState(Step, kind="restore_state"):
     entries: tuple[FileState, ...]
     configuration: tuple[str, ...] = ()
     part: Part = "whole"
-    family: Name = "deb"
+    family: str = "deb"
     only: tuple[str, ...] | None = None
     spared: tuple[str, ...] = ()
     since: tuple[FileState, ...] = ()
@@ -83,7 +87,11 @@ class RestoreState(Step, kind="restore_state"):
     before: str = ""
     met: tuple[FileState, ...] = ()
     seen: tuple[FileState, ...] = ()
+    manager: str = ""
     kind: Literal["restore_state"] = "restore_state"
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     @property
     def kept(self) -> tuple[FileState, ...]:
@@ -116,13 +124,13 @@ class RestoreState(Step, kind="restore_state"):
 
     def observe(self, host: Host, store: Store) -> Step:
         entries = _captured(host, store, self.configuration, self.part == "end")
-        return RestoreState(entries, self.configuration, "end" if self.part == "end" else "whole", self.family)
+        return RestoreState(entries, self.configuration, "end" if self.part == "end" else "whole", manager=self.manager)
 
     def apply(self, host: Host, store: Store) -> None:
         if self.part == "end":
             return
         if self.part == "whole":
-            reload.finish(host, self.family)
+            family_of(self.manager).configuration.finish(host)
         found = surveyed(host, self.configuration)
         alone = _alone((*found, *self.entries))
         present = {one.path: one for one in found if one.path not in alone}
@@ -142,7 +150,7 @@ class RestoreState(Step, kind="restore_state"):
             elif place.path in wanted:
                 now, then = host.read(place.path), store.get(wanted[place.path].digest)
                 _write(host, present[place.path], added(now, then, place.records), now)
-        for path in reload.conffiles(host, self.family):
+        for path in family_of(self.manager).configuration.conffiles(host):
             if path in present and (self._stands_aside(present[path]) or (path not in wanted and self._touches(path))):
                 host.place(FileState(path, "absent"))
         own = _below(_outside(self.configuration))

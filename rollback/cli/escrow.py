@@ -156,7 +156,7 @@ files; to where `keep` in config.yaml says. Cut off, it goes on where it ended. 
 def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, snapshot: str) -> int:
     """Bring package files of the hosts into escrow. Installs and removes nothing on them."""
     from nornir_upgrade.runner import keep
-    from nornir_upgrade.runner.required_files import families
+    from nornir_upgrade.runner.required_files import managers
     from nornir_upgrade.runner.session import at_work, gather_all
 
     if bool(patterns) + bool(plan) + bool(run or snapshot) > 1:
@@ -165,7 +165,7 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     with at_work(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as session:
         facts = gather_all(session.fleet)
         wanted = _wanted(session, facts, patterns, plan, run, snapshot)
-        found = keep.fetch(session, families(facts), wanted, screen, "fetched")
+        found = keep.fetch(session, managers(facts), wanted, screen, "fetched")
     return _conclude(screen, found, sum(len(files) for files in wanted.values()))
 
 

@@ -50,7 +50,7 @@ def plan_rollback(
         _host(snapshot.of(name), now[name], manifests[name], trail(runs, name, consent=consent))
         for name in _in_order(runs, now)
     )
-    families = {name: facts.os.family for name, facts in now.items()}
+    managers = {name: facts.os.manager for name, facts in now.items()}
     waves = [
         Wave("stop services", _work(hosts, lambda host: host.stop())),
         Wave(
@@ -58,10 +58,10 @@ def plan_rollback(
             _work(hosts, lambda host: host.before_packages(restore_db)),
             together=_sharing(hosts, clouds or {}) if restore_db else (),
         ),
-        _with_audit(Wave("packages", _work(hosts, lambda host: host.packages())), families),
+        _with_audit(Wave("packages", _work(hosts, lambda host: host.packages())), managers),
         _with_audit(
             Wave("new repositories off, configuration", _work(hosts, lambda host: host.after_packages(restore_db))),
-            families,
+            managers,
         ),
         *_starts(hosts, runs),
         Wave("state", _work(hosts, lambda host: host.noted())),
@@ -120,7 +120,7 @@ class _Host:
     def state_captured(self) -> tuple[CaptureState, ...]:
         """The same of what stands beside packages: what others changed since is kept by that, wherever it is taken back."""
         found = self.trail.state
-        return (CaptureState(self._capture, found.configuration, found.family),) if found else ()
+        return (CaptureState(self._capture, found.configuration, manager=found.manager),) if found else ()
 
     def noted(self) -> tuple[Step, ...]:
         """What the way back leaves, so that a later one knows what others did since."""
@@ -147,7 +147,7 @@ class _Host:
                 self.services,
                 downgrade=True,
                 configuration=self._capture,
-                family=self.now.os.family,
+                manager=self.now.os.manager,
                 theirs=of_others(self.manifest, want),
             )
             for want in wanted
@@ -245,8 +245,8 @@ def _sharing(hosts: Sequence[_Host], clouds: Mapping[str, str]) -> tuple[tuple[s
     )
 
 
-def _with_audit(wave: Wave, families: Mapping[str, str]) -> Wave:
-    return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(family=families[host]),)) for host in wave.hosts))
+def _with_audit(wave: Wave, managers: Mapping[str, str]) -> Wave:
+    return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(manager=managers[host]),)) for host in wave.hosts))
 
 
 def _guarded(waves: Sequence[Wave], now: Mapping[str, HostFacts]) -> tuple[Wave, ...]:

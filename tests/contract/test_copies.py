@@ -127,7 +127,7 @@ def keep(escrow: Escrow, host: Host, data: bytes = ONE, *, here: bool = True) ->
 
 
 def delivered(host: Host, escrow: Escrow) -> bytes:
-    (path,) = deliver(host, escrow, [NOVA]).paths
+    (path,) = deliver(host, escrow, [NOVA], "apt").paths
     return host.read(path)
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_copy_comes_from_the_controller_or_is_told_of(host: Host, escr
     withdraw(host)
     escrow.store.remove(digest)
     with pytest.raises(Unobtainable, match="the escrow holds no nova-common:all 1 for") as told:
-        deliver(host, escrow, [NOVA])
+        deliver(host, escrow, [NOVA], "apt")
     assert told.value.exit_code == 21
     assert host.stat((f"{DELIVERED}/{NOVA.file_name}",))[0].kind == "absent"
 
@@ -159,7 +159,7 @@ def test_what_is_damaged_here_is_whole_there(host: Host, escrow: Escrow) -> None
     withdraw(host)
     damage(host, digest)
     with pytest.raises(DigestMismatch):
-        deliver(host, escrow, [NOVA])
+        deliver(host, escrow, [NOVA], "apt")
 
 
 # ---------------------------------------------------------------------- heads

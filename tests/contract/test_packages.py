@@ -15,9 +15,9 @@ from nornir_upgrade.core.errors import CommandFailed, Failure, PackageManagerLoc
 from nornir_upgrade.core.facts.compare import compare
 from nornir_upgrade.core.facts.gather import HostFacts, gather, package_digest
 from nornir_upgrade.core.packaging.deb import transaction
-from nornir_upgrade.core.packaging.family import family_of
 from nornir_upgrade.core.packaging.model import Goal, Package, PackageWant, digest_of_packages, standing_for
 from nornir_upgrade.core.packaging.preview import EVERYTHING, preview
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.ssh import SshHost
 from nornir_upgrade.lab import provision
@@ -50,7 +50,7 @@ _numbers = iter(range(1_000_000))
 class Words:
     """What things are called in a family. `requisite` must come along with `compute`; `new` is not installed on the node."""
 
-    family: str
+    manager: str
     node: str
     network: str
     compute: str
@@ -65,7 +65,7 @@ class Words:
 
 
 DEB = Words(
-    family="deb",
+    manager="apt",
     node="cmp2",
     network="net1",
     compute="nova-compute",
@@ -79,7 +79,7 @@ DEB = Words(
     away="config-files",
 )
 RPM = Words(
-    family="rpm",
+    manager="dnf4",
     node="rcmp2",
     network="rctl1",
     compute="openstack-nova-compute",
@@ -106,7 +106,7 @@ class Site:
     def wants(self, host: SshHost, *asked: str) -> tuple[PackageWant, ...]:
         """What the host's own manager would do for `asked`, pinned; new packages are automatic unless they were asked for."""
         present = gather(host).packages
-        found = preview(host, {}, {"all": asked}, family=self.words.family)["all"]
+        found = preview(host, {}, {"all": asked}, manager=self.words.manager)["all"]
         return tuple(self._want(c.name, c.arch, c.new, asked, present) for c in found.changes)
 
     def _want(
@@ -120,7 +120,7 @@ class Site:
         return replace(want, auto=now.auto, hold=now.hold) if now else want
 
     def step(self, *want: PackageWant) -> SetPackages:
-        return SetPackages(want, downgrade=True, family=self.words.family)  # type: ignore[arg-type]
+        return SetPackages(want, downgrade=True, manager=self.words.manager)  # type: ignore[arg-type]
 
     def apply(self, step: SetPackages, host: SshHost) -> None:
         step.apply(engine._scoped(host, f"contract-{next(_numbers)}-{time.time_ns()}."), self.store)
@@ -141,14 +141,14 @@ class Site:
         now = gather(host)
         assert [one for one in compare(start, now) if one.area in ("packages", "marks", "holds")] == []
         self.agree(host, now)
-        AuditClean(family=self.words.family).apply(host, self.store)  # type: ignore[arg-type]
+        AuditClean(manager=self.words.manager).apply(host, self.store)  # type: ignore[arg-type]
 
     def agree(self, host: SshHost, facts: HostFacts) -> None:
         """Facts, the cheap digest and the manager's own words are of one mind."""
-        manager = family_of(self.words.family).manager
+        manager = family_of(self.words.manager).manager
         assert facts.packages == manager.parse_query(host.run(manager.query()).text)
         assert package_digest(host) == digest_of_packages(facts.packages)
-        if self.words.family == "rpm":
+        if self.words.manager == "dnf4":
             told = host.run(("dnf", "-q", "--disablerepo=*", "repoquery", "--userinstalled", "--qf", "%{name}")).text
             assert set(told.split()) == {one.name for one in facts.packages if not one.auto}
 
@@ -162,7 +162,7 @@ def one(facts: HostFacts, name: str) -> Package:
 def real(request: pytest.FixtureRequest) -> Iterator[tuple[Words, SshHost, SshHost]]:
     """Two hosts of a family on which the new release's packages can be had as well. Afterwards they are reset."""
     words: Words = request.param
-    lab: Lab = request.getfixturevalue("fleet" if words.family == "deb" else "rpm_fleet")
+    lab: Lab = request.getfixturevalue("fleet" if words.manager == "apt" else "rpm_fleet")
     hosts = (connect(lab, words.node), connect(lab, words.network))
     yield words, *hosts
     for host in hosts:
@@ -275,12 +275,12 @@ def test_a_preview_changes_nothing(site: Site) -> None:
     before = site.node.run(("sh", "-c", _BYTES)).text
     path, text = site.words.repository.path, site.words.repository.text or ""
     asked = {"one": (site.words.compute,), "all": EVERYTHING}
-    found = preview(site.node, {path: text}, asked, family=site.words.family)
+    found = preview(site.node, {path: text}, asked, manager=site.words.manager)
     assert {each.name for each in found["one"].changes} <= {each.name for each in found["all"].changes}
     with pytest.raises(Unobtainable, match="no-such-package"):
-        preview(site.node, {path: text}, {"one": ("no-such-package",)}, family=site.words.family)
+        preview(site.node, {path: text}, {"one": ("no-such-package",)}, manager=site.words.manager)
     with pytest.raises(Unobtainable, match=r"(?s)new repositories.*404"):
-        preview(site.node, {path: text.replace("/icehouse", "/gone")}, asked, family=site.words.family)
+        preview(site.node, {path: text.replace("/icehouse", "/gone")}, asked, manager=site.words.manager)
     assert site.node.run(("sh", "-c", _BYTES)).text == before
 
 
@@ -312,7 +312,7 @@ def test_what_the_host_protects(site: Site) -> None:
 
 def test_the_kernel_that_runs(site: Site, tmp_path: Path) -> None:
     """dnf knows it by its image alone, not by its modules."""
-    if site.words.family == "deb":
+    if site.words.manager == "apt":
         pytest.skip("apt leaves that to the kernel's own package")
     build_kernel(site, tmp_path / "kernel")
     found = one(gather(site.node), "kernel-own")
@@ -378,7 +378,7 @@ def test_killed_in_a_script_then_repaired(site: Site, onward: bool) -> None:
     cut_off(site, step)
     assert any(each.interrupted for each in gather(site.node).packages)
     with pytest.raises(Failure):
-        AuditClean(family=site.words.family).apply(site.node, site.store)  # type: ignore[arg-type]
+        AuditClean(manager=site.words.manager).apply(site.node, site.store)  # type: ignore[arg-type]
     if onward:
         site.apply(step, site.node)
         assert not any(each.interrupted for each in gather(site.node).packages)
@@ -389,7 +389,7 @@ def test_killed_in_a_script_then_repaired(site: Site, onward: bool) -> None:
 
 def cut_off(site: Site, step: SetPackages) -> None:
     """The manager is killed, with all its children, while the script of the node's package runs."""
-    if site.words.family == "rpm":
+    if site.words.manager == "dnf4":
         fault(site, "kill")
         with pytest.raises(CommandFailed):
             site.apply(step, site.node)

@@ -137,7 +137,7 @@ def test_packages_go_up_and_come_back_with_marks_and_holds(pair: Pair, icehouse:
 def test_packages_are_downloaded_from_a_repository_that_the_host_does_not_have_and_go_again(pair: Pair) -> None:
     packages = compact.download(pair.compute, compact.COMPUTE_PACKAGES)
     start = gather(pair.compute)
-    drop(pair.compute, "deb", names_of("deb", packages.want, start.packages))  # what an upgrade left there before
+    drop(pair.compute, "apt", names_of("apt", packages.want, start.packages))  # what an upgrade left there before
     before = packages.observe(pair.compute, pair.store)
     assert isinstance(before, DownloadPackages)
     names = [one.rpartition("_")[0] for one in before.gone]

@@ -14,12 +14,13 @@ from nornir_upgrade.core.packaging.deb import (
     index_repair,
     preview,
     rehearsal,
+    suites,
     transaction,
 )
 from nornir_upgrade.core.state import reload
 from nornir_upgrade.core.transport.host import Result
 from nornir_upgrade.steps import databases as database_step
-from nornir_upgrade.steps import gates, repositories
+from nornir_upgrade.steps import gates
 from rollback import edits
 from tests.fake import answers, apt, cache, database, dpkg, files, pictures, systemd
 from tests.fake.copies import SCRIPTS as COPIES
@@ -328,12 +329,11 @@ def _reload(state: HostState, call: Call) -> Result:
 
 
 def _listed(state: HostState, call: Call) -> Result:
-    assert call.argv[0] == core_apt.FORMAT, call.argv
-    return Result(0, "".join(f"{line}\n" for line in apt.package_lines(state)).encode(), b"")
+    return Result(0, b"apt\n" + "".join(f"{line}\n" for line in apt.package_lines(state)).encode(), b"")
 
 
 def _facts(state: HostState, call: Call) -> Result:
-    return answers.facts(state, call.argv[0], call.argv[2:])
+    return answers.facts(state, call.argv[0], call.argv[1:])
 
 
 def _preview(state: HostState, call: Call) -> Result:
@@ -423,17 +423,17 @@ APPEND = 'printf "%s" "$2" >>"$1"'
 EXIT = 'printf out; printf err >&2; exit "$1"'
 SCRIPTS: dict[str, Program] = {
     core_apt.QUERY: _query,
-    gather.DIGEST: _listed,
-    gather.SCRIPT: _facts,
+    gather.digest_script(): _listed,
+    gather.script(): _facts,
     file_source.LOOK: _look,
     download.LIST: _cached,
     download.DROP: _drop_cached,
     download.DOWNLOAD: _download,
-    repositories._FORGET: _forget_indexes,
+    suites.FORGET: _forget_indexes,
     index_repair.DAMAGED: _whole_indexes,
-    probe.SCRIPTS["deb"]: _inspection,
-    belongings.SCRIPTS["deb"]: _belongings,
-    belongings.LOOK: _belongings_found,
+    probe.script("apt"): _inspection,
+    belongings.named_script("apt"): _belongings,
+    belongings.look_script("apt"): _belongings_found,
     edits.NEWER: _newer,
     preview.SCRIPT: _preview,
     rehearsal.SCRIPT: _rehearsal,
@@ -451,8 +451,8 @@ SCRIPTS: dict[str, Program] = {
     EXIT: _exit,
     database_step._FROM_FILE: _from_file,
     database_step._PRIVATELY: _privately,
-    reload.CONFFILES: _conffiles,
-    reload.FINISH: _finish,
+    transaction.CONFFILES: _conffiles,
+    transaction.FINISH: _finish,
     reload.RELOAD: _reload,
     **COPIES,
 }

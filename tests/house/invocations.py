@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from .known import PROGRAMS, options, verbs
-from .pages import Line, Pages
+from tests.house.known import PROGRAMS, options, verbs
+from tests.house.pages import Line, Pages
 
 FOREIGN = frozenset(("--check", "--repo", "--security"))
 """Flags of other programs that stand alone in backticks: of shopapp-migrate, and of dnf."""

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 import click
 import pytest
 
-from . import known
-from .invocations import unused_exemptions, wrong_invocations
-from .pages import ROOT, Line, Page, Pages, entries, first_table, pages
+from tests.house import known
+from tests.house.invocations import unused_exemptions, wrong_invocations
+from tests.house.pages import ROOT, Line, Page, Pages, entries, first_table, pages
 
 WIDTH = 100
 COMMANDS, SETTINGS, GLOSSARY = "docs/commands.md", "docs/settings.md", "docs/glossary.md"

@@ -35,11 +35,10 @@ from rollback.cli.main import door
 from rollback.manifest.files import read_all
 from rollback.manifest.model import document, lines
 from tests.cli.site import Site, loaded
-from tests.fake import cache
+from tests.fake import cache, way_back
 from tests.fake.fleet import open_fleet
 from tests.fake.host import FakeHost
 from tests.fake.state import HostState
-from tests.rollback import fakes
 
 CASES = Path(__file__).parents[1] / "cases" / "before"
 JOURNALS = ("interrupted", "finished", "cut-off", "returned", "rpm")
@@ -101,7 +100,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
         return Old(directory)
 
     monkeypatch.setattr(session, "_loaded", loaded)
-    monkeypatch.setattr(assess, "stock", fakes.stock)
+    monkeypatch.setattr(assess, "stock", way_back.stock)
     yield unpacked
 
 

@@ -43,15 +43,15 @@ from rollback.cli.main import door as back_door
 from rollback.manifest.files import write_all
 from rollback.manifest.model import exact
 from rollback.snapshot import keep
+from tests import builders
 from tests.cli.site import Site, stand_in
 from tests.crash import compact
 from tests.crash.controller import Boundary, killing
-from tests.fake import hosts, pictures
+from tests.fake import hosts, pictures, way_back
 from tests.fake.depot import content
 from tests.fake.state import File, Installed
 from tests.forward import rpm_world
 from tests.forward.world import World
-from tests.rollback import factory, fakes
 
 CASES = Path(__file__).parents[1] / "cases"
 BEFORE = CASES / "before"
@@ -156,7 +156,7 @@ def cut_off(directory: Path) -> None:
     """A way back whose controller was killed in its midst. On cmp1 others had installed a package and edited a file."""
     site = new_site(directory, four())
     forward(site, "run", "service-by-service", "--yes")
-    host = fakes.open_fleet(site.directory / "hosts").hosts["cmp1"]
+    host = way_back.open_fleet(site.directory / "hosts").hosts["cmp1"]
     host.state.packages["shopdb"] = Installed("1.0", conffiles={"/etc/shopdb.conf": "0" * 32})
     for path, data in (
         ("/etc/shopdb.conf", b"port=1"),
@@ -180,7 +180,7 @@ def two(directory: Path) -> Site:
     control = hosts.havana("h1", compact.CONTROL_PACKAGES, (compact.DATABASE,))
     control.databases[compact.SCRATCH] = hosts.seeded(compact.SCRATCH)
     site = new_site(directory, (control, hosts.havana("h2", compact.COMPUTE_PACKAGES)))
-    fleet = fakes.open_fleet(site.directory / "hosts").hosts
+    fleet = way_back.open_fleet(site.directory / "hosts").hosts
     plan = compact.plan(fleet["h1"], fleet["h2"], Store(site.directory / ".state" / "store"))
     more = Wave("others", (), (Work("h1", (ServicesKept(("keystone",)),)),))
     site.write(replace(plan, waves=(*plan.waves, more)))
@@ -191,7 +191,7 @@ def returned(directory: Path) -> None:
     """A run, and the way back from it, both at their end."""
     control = hosts.havana("ctl1", ("nova-conductor", "quantum-server"), ("nova", "quantum"))
     site = new_site(directory, (control, hosts.havana("cmp1", ("nova-compute",))))
-    site.write(fakes.forward(fakes.open_fleet(site.directory / "hosts")))
+    site.write(way_back.forward(way_back.open_fleet(site.directory / "hosts")))
     forward(site, "run", "plan.json", "--yes")
     back("apply", "--restore-db", "--yes")
     pack("returned", directory)
@@ -238,7 +238,7 @@ def rpm(directory: Path) -> None:
         keep(mine, [answered(name) for name in ("ctl1", "rctl1")], label="of two real hosts")
         (directory / "undo.json").write_text(codec.dumps(unwind(run), indent=2) + "\n")
     to = {"snapshot": "last"}
-    manifests = {name: exact(then[name], now[name], factory.offering(then[name].packages), to) for name in then}
+    manifests = {name: exact(then[name], now[name], builders.offering(then[name].packages), to) for name in then}
     write_all(manifests, directory / "manifests")
     pack("rpm", directory)
 
@@ -248,13 +248,13 @@ def after(host: rpm_world.RpmHost) -> HostFacts:
     found = rpm_world.preview(host, EVERYTHING)
     gone = {(one.name, one.old) for one in found.changes}
     left = [one for one in host.packages if (one.name, one.version) not in gone]
-    new = [factory.package(one.name, one.new, arch=one.arch) for one in found.changes if one.new]
+    new = [builders.package(one.name, one.new, arch=one.arch) for one in found.changes if one.new]
     return replace(replace(host, packages=[*left, *new]).facts, taken_at="2026-01-02T00:00:00+00:00")
 
 
 def answered(name: str) -> HostFacts:
     """The facts in the recorded answer of a real host."""
-    return gather.parse((CASES / "facts" / f"{name}.txt").read_text(), name, factory.MOMENT)
+    return gather.parse((CASES / "facts" / f"{name}.txt").read_text(), name, builders.MOMENT)
 
 
 def half(mine: Journal, run: Run, then: dict[str, HostFacts]) -> Run:
@@ -336,7 +336,7 @@ def escrow(directory: Path) -> None:
     for file, host, source, checked in rows:
         digest = made.store.put(content(file))
         made.holders.add(host, {digest})
-        made.keep(Kept(file, digest, len(content(file)), host, source, checked, factory.MOMENT))  # type: ignore[arg-type]
+        made.keep(Kept(file, digest, len(content(file)), host, source, checked, builders.MOMENT))  # type: ignore[arg-type]
     made.store.remove(digest)
     pack("escrow", directory)
 
@@ -345,7 +345,7 @@ def main() -> None:
     os.environ["SUDO_USER"] = "admin"
     journal.socket.gethostname = lambda: "deploy"  # type: ignore[attr-defined]
     stand_in()
-    assess.stock = fakes.stock
+    assess.stock = way_back.stock
     BEFORE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as room:
         for write in (saved, finished, cut_off, returned, interrupted, rpm, escrow):

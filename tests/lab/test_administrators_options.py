@@ -151,7 +151,7 @@ def test_forward_and_the_way_back_are_known_and_nothing_is_left(host: SshHost) -
     assert host.run(("sh", "-c", "LC_ALL=C apt-cache show shop=1.4-1 | grep -c ^Description-en")).text.strip() == "1"
     before = traces(host)
     facts = gather(host)
-    assert inspect(host, "deb").offered
+    assert inspect(host, "apt").offered
     changes = {one.name: (one.old, one.new) for one in new_release(host)}
     assert changes == {"shop": ("1.4-1", "2.0-1"), "shop-common": ("1.4-1", ""), "shop-core": ("", "2.0-1")}
     goals = [
@@ -159,7 +159,7 @@ def test_forward_and_the_way_back_are_known_and_nothing_is_left(host: SshHost) -
     ]
     goals += [PackageWant("shop-common", "all", "", "config-files")]
     back = reversibility._question(facts, goals, {LIST: SOURCE.format("new")})
-    said = rehearse(host, "deb", back.repositories, back.present, back.after, back.want)
+    said = rehearse(host, "apt", back.repositories, back.present, back.after, back.want)
     assert said.refusal == "" and said.said is not None
     assert {one.name for one in reversibility.unoffered(back, said)} == {"shop", "shop-common"}
     told = {one.name: (one.old, one.new) for one in said.said.changes}
@@ -232,7 +232,7 @@ def test_the_way_back_from_all_updates_of_an_ordinary_host_is_known(lab: Lab) ->
     assert len(changes) > 10
     goals = [PackageWant(one.name, one.arch, one.new, "installed", auto=False) for one in changes if one.new]
     back = reversibility._question(facts, goals, {})
-    said = rehearse(host, "deb", back.repositories, back.present, back.after, back.want)
+    said = rehearse(host, "apt", back.repositories, back.present, back.after, back.want)
     assert said.refusal == "" and said.said is not None
     assert {one.name for one in said.said.changes} == {one.name for one in changes}
     assert traces(host) == before

@@ -11,6 +11,7 @@ from nornir_upgrade.core.packaging.deb import download
 from nornir_upgrade.core.packaging.dnf import download as download_rpm
 from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.packaging.preview import preview
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.disk import RESERVE
 from nornir_upgrade.lab.lab import Lab
@@ -85,14 +86,14 @@ def small_disk(lab: Lab, host: str, place: str, size: str) -> Iterator[None]:
 def test_a_disk_that_fills_up_under_a_download_is_told_and_left_empty(
     fleet: Lab, rpm_fleet: Lab, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host, family = connect(fleet, name), "rpm" if name == "rcmp1" else "deb"
-    new = load(SCENARIO).repositories_of(family).new
-    asked = "openstack-nova-compute" if family == "rpm" else "nova-compute"
-    coming = preview(host, {new.path: new.text or ""}, {"it": (asked,)}, family=family)["it"].changes
+    host, manager = connect(fleet, name), "dnf4" if name == "rcmp1" else "apt"
+    new = load(SCENARIO).repositories_of(family_of(manager).format.name).new
+    asked = "openstack-nova-compute" if manager == "dnf4" else "nova-compute"
+    coming = preview(host, {new.path: new.text or ""}, {"it": (asked,)}, manager=manager)["it"].changes
     step = DownloadPackages(
         tuple(PackageWant(one.name, one.arch, one.new, "installed") for one in coming),
         (NewRepository(new.path, new.text or ""),),
-        family=family,
+        manager=manager,
     )
     store = Store(tmp_path / "store")
     with small_disk(fleet, name, CACHES[name], "32k"):

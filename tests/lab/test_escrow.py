@@ -52,8 +52,8 @@ class Work:
 
     def collect(self, *names: str, marker: str = "cloud") -> Collected:
         needs = {name: self.installed(name, marker) for name in names}
-        families = dict.fromkeys(self.fleet.names, "deb")
-        return collect(self.fleet, families, needs, self.escrow, self.told.append)  # type: ignore[arg-type]
+        managers = dict.fromkeys(self.fleet.names, "apt")
+        return collect(self.fleet, managers, needs, self.escrow, self.told.append)  # type: ignore[arg-type]
 
     def escrow_files(self) -> tuple[PackageFile, ...]:
         return tuple(kept.file for kept in self.escrow.list())
@@ -128,7 +128,7 @@ def test_a_cached_file_that_no_index_knows_is_taken_by_the_name_in_it(one: Work)
     lie = "cp /var/cache/apt/archives/nova-compute_*.deb '/var/cache/apt/archives/nova-common_1%3a2013.2-0ubuntu1~cloud0_all.deb'"
     one.site.lab.run("cmp1", ["sh", "-c", f"rm {OLD}; apt-get -qq update; {lie}"])
     needs = {"cmp1": one.installed("cmp1")}
-    found = collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow)
+    found = collect(one.fleet, {"cmp1": "apt"}, needs, one.escrow)
     assert not found.missing and not found.failures, found
     sources = {kept.file.name: (kept.source, kept.checked) for kept in found.kept}
     assert sources["nova-compute"] == ("cache", "name")
@@ -157,7 +157,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(o
     then = APT.parse_query(host.run(APT.query()).text)
     if source == "rebuilt":
         one.site.lab.run("cmp1", ["sh", "-c", f"rm {OLD}; apt-get -qq update"])
-        collect(one.fleet, {"cmp1": "deb"}, {"cmp1": one.installed("cmp1")}, one.escrow).require()
+        collect(one.fleet, {"cmp1": "apt"}, {"cmp1": one.installed("cmp1")}, one.escrow).require()
     else:
         one.collect("cmp1").require()
     assert {kept.source for kept in one.escrow.list()} == {source}
@@ -198,10 +198,10 @@ def test_what_repositories_offer_comes_from_there_and_only_the_rest_from_escrow(
     host = one.host("cmp1")
     then = APT.parse_query(host.run(APT.query()).text)
     needs = {"cmp1": [file for file in files_of("deb", then) if file.name in ("less", "nova-common", "nova-compute")]}
-    collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow).require()
+    collect(one.fleet, {"cmp1": "apt"}, needs, one.escrow).require()
     (less,) = (kept for kept in one.escrow.list() if kept.file.name == "less")
     assert less.rebuilt and len(one.escrow.list()) == 3
-    assert deliver.supply(host, one.escrow.store, "deb", (), then) == deliver.Delivered("deb", (), ())
+    assert deliver.supply(host, one.escrow.store, "apt", (), then) == deliver.Delivered("apt", (), ())
 
     with one.escrow.store.open(less.digest) as source:
         host.upload(source, "/root/less.deb")
@@ -226,12 +226,12 @@ def test_what_repositories_offer_comes_from_there_and_only_the_rest_from_escrow(
 def test_what_was_delivered_is_not_sent_again_and_a_changed_file_is(one: Work) -> None:
     one.collect("cmp1").require()
     host, files = one.host("cmp1"), one.escrow_files()
-    deliver.deliver(host, one.escrow, files)
+    deliver.deliver(host, one.escrow, files, "apt")
     path = f"{DELIVERED}/{files[0].file_name}"
     inode = one.site.text("cmp1", "stat", "-c", "%i", f"{DELIVERED}/{files[1].file_name}")
     host.write(path, b"changed")
     host.write(f"{DELIVERED}/stranger_1_all.deb", b"")
-    again = deliver.deliver(host, one.escrow, files)
+    again = deliver.deliver(host, one.escrow, files, "apt")
     assert one.site.text("cmp1", "stat", "-c", "%i", f"{DELIVERED}/{files[1].file_name}") == inode
     assert one.site.text("cmp1", "sh", "-c", f"ls {DELIVERED}/*.deb").split() == sorted(again.paths)
     assert digest_of(host.read(path)) == one.escrow.require(files[0]).digest
@@ -242,7 +242,7 @@ def test_what_was_delivered_is_not_sent_again_and_a_changed_file_is(one: Work) -
     _flip(one.site.state / "store", one.escrow.require(files[0]).digest)
     host.write(path, b"changed")
     with pytest.raises(DigestMismatch, match=str(files[0])):
-        deliver.deliver(host, one.escrow, files)
+        deliver.deliver(host, one.escrow, files, "apt")
     assert host.read(path) == b"changed"
     deliver.withdraw(host)
 
@@ -255,13 +255,13 @@ def test_a_full_disk_of_a_host_ends_it_cleanly_and_it_goes_on_when_there_is_room
     one.site.lab.run("cmp1", ["sh", "-c", f"mkdir -p {place} && mount -t tmpfs -o size=4m tmpfs {place}"])
     try:
         needs = {"cmp1": one.installed("cmp1")}
-        found = collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow)
+        found = collect(one.fleet, {"cmp1": "apt"}, needs, one.escrow)
         with pytest.raises(DiskFull, match=r"cmp1: No space left .* are needed"):
             found.require()
         assert one.escrow.list() == () and left_behind(one, "cmp1") == []
     finally:
         one.site.lab.run("cmp1", ["umount", place])
-    collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow).require()
+    collect(one.fleet, {"cmp1": "apt"}, needs, one.escrow).require()
     assert {kept.file for kept in one.escrow.list()} == set(needs["cmp1"])
 
 
@@ -282,10 +282,10 @@ def test_installing_what_was_rebuilt_changes_nothing(one: Work) -> None:
     host = one.host("cmp1")
     needs = {"cmp1": [file for file in one.installed("cmp1", "") if file.name in names]}
     before, files = picture.take(one.site.lab, ["cmp1"]), one.site.text("cmp1", "sh", "-c", EVERY_FILE, "sh", *names)
-    collect(one.fleet, {"cmp1": "deb"}, needs, one.escrow).require()
+    collect(one.fleet, {"cmp1": "apt"}, needs, one.escrow).require()
     assert all(kept.rebuilt for kept in one.escrow.list()) and len(one.escrow.list()) == len(names)
     assert " 4755 root root" in files and "/bin/sh " in files and "/lib" in files
-    delivered = deliver.deliver(host, one.escrow, one.escrow_files())
+    delivered = deliver.deliver(host, one.escrow, one.escrow_files(), "apt")
     listed = one.site.text(
         "cmp1",
         "sh",

@@ -46,7 +46,7 @@ class Work:
 
     def collect(self, *names: str, mark: str = MARK) -> Collected:
         needs = {name: self.installed(name, mark) for name in names}
-        return collect(self.fleet, dict.fromkeys(self.fleet.names, "rpm"), needs, self.escrow)  # type: ignore[arg-type]
+        return collect(self.fleet, dict.fromkeys(self.fleet.names, "dnf4"), needs, self.escrow)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_file_with_a_bad_signature_is_not_taken_from_the_cache(work: Work) -> 
     spoil = f"cd /var/cache/dnf/*/packages && printf x | dd of={name} bs=1 seek=6000 conv=notrunc"
     work.site.lab.run("rcmp1", ["sh", "-c", spoil])
     needs = {"rcmp1": [file for file in work.installed("rcmp1") if file.name == "openstack-nova-common"]}
-    (kept,) = collect(work.fleet, {"rcmp1": "rpm"}, needs, work.escrow).kept
+    (kept,) = collect(work.fleet, {"rcmp1": "dnf4"}, needs, work.escrow).kept
     assert (kept.source, kept.checked) == ("repository", "signature")
 
 
@@ -101,7 +101,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
     if source == "rebuilt":
         off = f"sed -i s/enabled=1/enabled=0/ {REPOSITORY.format(release='havana')}"
         work.site.lab.run(name, ["sh", "-c", off])
-    collect(work.fleet, {name: "rpm"}, {name: work.installed(name)}, work.escrow).require()
+    collect(work.fleet, {name: "dnf4"}, {name: work.installed(name)}, work.escrow).require()
     assert {kept.source for kept in work.escrow.list()} == {source}
     switch = "sed -e s/havana/icehouse/g -e s/enabled=0/enabled=1/ {} > {} && rm {}".format(
         *(REPOSITORY.format(release=one) for one in ("havana", "icehouse", "havana"))
@@ -174,10 +174,10 @@ def test_a_rebuilt_package_holds_every_kind_of_file_as_it_was(work: Work) -> Non
     odd = PackageFile("rpm", "odd", "noarch", "2:1.0-1")
     was = work.site.text("rcmp1", "sh", "-c", PICTURE)
     told = work.site.text("rcmp1", "rpm", "-q", "--qf", "%{NEVRA} %{POSTIN} %{SUMMARY}", "--requires", "odd")
-    (kept,) = collect(work.fleet, {"rcmp1": "rpm"}, {"rcmp1": [odd]}, work.escrow).kept
+    (kept,) = collect(work.fleet, {"rcmp1": "dnf4"}, {"rcmp1": [odd]}, work.escrow).kept
     assert kept.rebuilt and was.count("/srv/odd/") > 7
     work.site.lab.run("rcmp1", ["sh", "-c", "rpm -e odd; rm -rf /srv/odd* /etc/odd.conf*"])
-    delivered = deliver.deliver(work.host("rcmp1"), work.escrow, [odd])
+    delivered = deliver.deliver(work.host("rcmp1"), work.escrow, [odd], "dnf4")
     work.site.lab.run("rcmp1", ["rpm", "-i", *delivered.paths])
     # The configuration that somebody changed came back as it was, and a line longer; it counts as changed once it is restored.
     work.site.lab.run("rcmp1", ["sh", "-c", "echo changed | cmp -n 8 - /etc/odd.conf && echo changed > /etc/odd.conf"])

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from nornir_upgrade.core.packaging.origins import Origin, options
+from nornir_upgrade.core.packaging.dnf.preview import options
+from nornir_upgrade.core.packaging.origins import Origin
 from nornir_upgrade.core.packaging.preview import EVERYTHING, preview
 from nornir_upgrade.core.transport.ssh import SshHost
 from tests.conftest import connect
@@ -49,7 +50,7 @@ def test_an_advisory_or_a_repository_says_what_is_taken(host: SshHost) -> None:
 
     def taken(*origins: Origin) -> set[str]:
         narrow = {"stage": options(origins)} if origins else None
-        changes = preview(host, files, {"stage": EVERYTHING}, narrow, family="rpm")["stage"].changes
+        changes = preview(host, files, {"stage": EVERYTHING}, narrow, manager="dnf4")["stage"].changes
         return {change.name for change in changes}
 
     assert taken() == {ADVISED, "python-keystoneclient"}

@@ -13,6 +13,7 @@ import pytest
 from nornir_upgrade.console.options import Flags
 from nornir_upgrade.console.output import Screen
 from nornir_upgrade.core.filesystem import layer, layer_plan
+from nornir_upgrade.core.packaging.deb.family import APT
 from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.plan import Plan, Wave, Work
 from nornir_upgrade.core.store import Store
@@ -149,7 +150,7 @@ def test_a_plan_that_works_is_told_there_and_back_without_a_network(bench: Bench
 
 def test_what_a_lost_controller_left_goes_with_the_next_call(bench: Bench) -> None:
     before = everything(bench.lab, "h1")
-    ground = layer.survey(bench.host)
+    ground = layer.survey(bench.host, APT.probe.BYTES)
     lost = layer.opened(bench.host, ground, ground.places)
     stage = lost.__enter__()
     stage.write("/etc/left", b"behind")
@@ -163,7 +164,7 @@ def test_what_a_lost_controller_left_goes_with_the_next_call(bench: Bench) -> No
 
 def test_a_keeper_that_is_killed_leaves_nothing(bench: Bench) -> None:
     before = everything(bench.lab, "h1")
-    ground = layer.survey(bench.host)
+    ground = layer.survey(bench.host, APT.probe.BYTES)
     with layer.opened(bench.host, ground, ground.places):
         bench.lab.run("h1", ["sh", "-c", f"kill -9 $(cat {layer_plan.HOME}/pid)"])
         deadline = time.monotonic() + 30

@@ -115,12 +115,12 @@ def test_the_way_back_is_split_before_the_way_forward_is_gone(host: SshHost, mon
     present = DNF.parse_query(host.run(DNF.query()).text)
     after = [replace(one, version="2-1") if one.name in STANDING else one for one in present]
     want = [PackageWant(name, "noarch", "1-1", "installed") for name in STANDING]
-    rehearsed = rehearse(host, "rpm", {}, present, after, want)
+    rehearsed = rehearse(host, "dnf4", {}, present, after, want)
     assert rehearsed.refusal == "" and rehearsed.said is not None and len(rehearsed.said.changes) == 3
     (one,) = found
     assert [sorted(slot.name for slot in part) for part in one.parts] == [["also", "ksh"], ["libshell"]]
     monkeypatch.setattr(rpm_split, "split", lambda change: rpm_split.Split((), ("nothing is safe",)))
-    assert rehearse(host, "rpm", {}, present, after, want).refusal.endswith("keeps this host usable: nothing is safe")
+    assert rehearse(host, "dnf4", {}, present, after, want).refusal.endswith("keeps this host usable: nothing is safe")
 
 
 # An sshd which is another file than before, and a package after it that sees whether the listener is that file by then.

@@ -21,9 +21,8 @@ from nornir_upgrade.steps.gates import AuditClean
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
-from tests.fake import hosts
-from tests.planner import rpm_world
-from tests.planner.world import SHIPPED, World, lab, mixed
+from tests.fake import hosts, rpm_world
+from tests.fake.world import SHIPPED, World, lab, mixed
 
 S = TypeVar("S", bound=Step)
 GOLDEN = Path(__file__).parent / "golden"

@@ -13,7 +13,7 @@ from nornir_upgrade.preflight import findings
 from nornir_upgrade.preflight.findings import Finding
 from nornir_upgrade.scenario import loader
 from nornir_upgrade.steps.packages import SetPackages
-from tests.planner.world import World, lab
+from tests.fake.world import World, lab
 
 TEXT = """\
 format: "1.0"

@@ -23,7 +23,7 @@ from nornir_upgrade.steps.repositories import SetRepository
 from tests.fake import cache, hosts
 from tests.fake.fleet import FakeFleet
 from tests.fake.state import HostState
-from tests.planner.world import World, lab, large, mixed
+from tests.fake.world import World, lab, large, mixed
 
 
 @pytest.mark.parametrize("world", [lab(), mixed(), large(3, 12)], ids=["lab", "mixed", "large"])

@@ -34,12 +34,12 @@ from nornir_upgrade.steps.repositories import SetRepository
 from tests.fake import hosts
 from tests.fake.fleet import FakeFleet
 from tests.fake.host import FakeHost
-from tests.planner.world import SHIPPED, lab
+from tests.fake.world import SHIPPED, lab
 
 OLD_SOURCE = "/etc/apt/sources.list.d/cloud-havana.list"
 FILE = PackageFile("deb", "tool", "all", "1")
 QUESTION = WayBackQuestion(
-    "deb",
+    "apt",
     {},
     (Package("tool", "all", "1", "installed", "install", auto=False),),
     (Package("tool", "all", "2", "installed", "install", auto=False),),
@@ -131,10 +131,10 @@ def test_a_manager_that_refuses_the_way_back_is_quoted(tmp_path: Path) -> None:
     host = placed(tmp_path)["cmp1"]
     question = questions(lab().plan(), {"cmp1": gather(host)})["cmp1"]
     wrong = tuple(one for one in question.want if one.name != "nova-common")
-    found = rehearse(host, "deb", question.repositories, question.present, question.after, wrong)
+    found = rehearse(host, "apt", question.repositories, question.present, question.after, wrong)
     assert found.said is None and "nova-common" in found.refusal
     host.state.packages["less"].version = "8"
-    told = rehearse(host, "deb", question.repositories, question.present, question.after, question.want)
+    told = rehearse(host, "apt", question.repositories, question.present, question.after, question.want)
     assert told.said is None and "the indexes do not tell the state after the plan: less" in told.refusal
 
 
@@ -225,4 +225,4 @@ def test_an_index_that_cannot_be_fetched_is_told(tmp_path: Path) -> None:
     question = questions(lab().plan(), {"cmp1": gather(host)})["cmp1"]
     nowhere = {"/etc/apt/sources.list.d/x.list": "deb http://10.99.0.1/nowhere nowhere main\n"}
     with pytest.raises(Unobtainable, match="does not have a Release file"):
-        rehearse(host, "deb", nowhere, question.present, question.after, question.want)
+        rehearse(host, "apt", nowhere, question.present, question.after, question.want)

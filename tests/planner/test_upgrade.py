@@ -29,7 +29,7 @@ from nornir_upgrade.steps.state import CaptureState
 from tests.fake import hosts
 from tests.fake.fleet import FakeFleet
 from tests.fake.index import ICEHOUSE
-from tests.planner.world import SHIPPED, World, lab, large
+from tests.fake.world import SHIPPED, World, lab, large
 
 GOLDEN = Path(__file__).parent / "golden"
 OLD, NEW = (hosts.SOURCES.format(release=release) for release in ("havana", "icehouse"))

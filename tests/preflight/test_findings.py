@@ -14,7 +14,7 @@ from nornir_upgrade.preflight import findings
 from nornir_upgrade.preflight.findings import Finding
 from nornir_upgrade.scenario import loader
 from tests.fake.state import Service
-from tests.planner.world import SHIPPED, World, lab, large, mixed
+from tests.fake.world import SHIPPED, World, lab, large, mixed
 
 SHIPPED_TEXT = resources.files("nornir_upgrade.scenarios").joinpath(f"{SHIPPED}.yaml").read_text()
 

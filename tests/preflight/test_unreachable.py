@@ -20,7 +20,7 @@ from nornir_upgrade.core.errors import (
 from nornir_upgrade.core.facts.gather import SourceFile
 from nornir_upgrade.finding import STRICT, WAIVABLE
 from nornir_upgrade.preflight.unreachable import of_lost, of_preview, of_unreached
-from tests.planner.world import lab, mixed
+from tests.fake.world import lab, mixed
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "preflight.md"
 ASKED = "cmp1: apt-get update with the new repositories ended with status 100:\n"

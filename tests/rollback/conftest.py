@@ -16,10 +16,9 @@ from nornir_upgrade.core.packaging.model import digest_of_packages
 from nornir_upgrade.runner import execute, session
 from rollback import assess, release
 from rollback.cli.main import door
-from tests.fake import hosts
+from tests.fake import hosts, way_back
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.state import HostState
-from tests.rollback import fakes
 
 
 class NamedFleet(FakeFleet):
@@ -36,7 +35,7 @@ class NamedFleet(FakeFleet):
         return tuple(FleetHost(name, (), {"cloud": self.clouds.get(name)}) for name in self.hosts)
 
 
-class Site(fakes.Site):
+class Site(way_back.Site):
     """A directory in which the command line finds a configuration and a fleet that went forward."""
 
     def __init__(self, directory: Path) -> None:
@@ -71,8 +70,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
         yield NamedFleet([host for name, host in made.fleet.hosts.items() if limit in ("", name)], workers=0)
 
     monkeypatch.setattr(session, "_loaded", loaded)
-    monkeypatch.setattr(execute, "package_digest", lambda host: digest_of_packages(fakes.facts_of(host).packages))
-    monkeypatch.setattr(assess, "gather", fakes.facts_of)
-    monkeypatch.setattr(assess, "stock", fakes.stock)
-    monkeypatch.setattr(release, "stock", fakes.stock)
+    monkeypatch.setattr(execute, "package_digest", lambda host: digest_of_packages(way_back.facts_of(host).packages))
+    monkeypatch.setattr(assess, "gather", way_back.facts_of)
+    monkeypatch.setattr(assess, "stock", way_back.stock)
+    monkeypatch.setattr(release, "stock", way_back.stock)
     return made

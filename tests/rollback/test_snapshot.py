@@ -11,7 +11,7 @@ from nornir_upgrade.core.facts.gather import Database
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.plan import Plan
 from rollback.snapshot import Recorded, SnapshotEntry, before_run, diff, entries, find, keep, read, runs_since
-from tests.rollback.factory import MOMENT, facts, package, running
+from tests.builders import MOMENT, facts, package, running
 
 FORWARD = Plan("forward", "a scenario", ())
 BACK = Plan("rollback", "a snapshot", ())

@@ -13,7 +13,7 @@ from rollback.manifest.model import Change, Manifest
 from rollback.plan.expected import foretell
 from rollback.plan.retained import Theirs, theirs
 from rollback.verify import differences_in_text, explained_in_text, prove, table
-from tests.rollback.factory import facts, package, running
+from tests.builders import facts, package, running
 
 THEN = {"a": facts("a", (package("nova", "1"),), databases=(Database("nova", "1"),)), "b": facts("b")}
 NOW = {"a": facts("a", (package("nova", "2"),), databases=(Database("nova", "2"),)), "b": facts("b")}

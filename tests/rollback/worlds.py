@@ -9,7 +9,7 @@ from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.deb.dependencies import FIELDS, DebPackage, deb
 from nornir_upgrade.core.packaging.model import Package
 from rollback.packaging.candidate import Candidate, Catalog, catalog
-from tests.rollback.factory import facts, package
+from tests.builders import facts, package
 
 NATIVE = "amd64"
 VERSIONS = ("1.0", "1.0-0", "2~rc1", "2.0", "1:0.5")

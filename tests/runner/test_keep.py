@@ -21,12 +21,12 @@ from nornir_upgrade.runner import keep as keeping
 from nornir_upgrade.runner.keep import keep_old_packages
 from nornir_upgrade.runner.session import Session
 from nornir_upgrade.steps.packages import SetPackages
+from tests import builders
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 from tests.fake.keeper import Keeper
-from tests.rollback import factory
 
 NOVA, LESS = PackageFile("deb", "nova", "all", "1"), PackageFile("deb", "less", "all", "5")
-PLAN = factory.plan(
+PLAN = builders.plan(
     (
         "one",
         {
@@ -37,15 +37,15 @@ PLAN = factory.plan(
     )
 )
 FACTS = {
-    "cmp1": factory.facts(
-        "cmp1", [factory.package("nova", "1"), factory.package("less", "5"), factory.package("stay", "1")]
+    "cmp1": builders.facts(
+        "cmp1", [builders.package("nova", "1"), builders.package("less", "5"), builders.package("stay", "1")]
     )
 }
 
 
 @pytest.fixture(autouse=True)
 def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot(), "rpm": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
 
 
 class NamedFleet(StubFleet):
@@ -129,13 +129,13 @@ def test_before_the_way_back_copies_are_mended_by_what_other_hosts_keep(tmp_path
     bench = Bench(tmp_path, one, keep="host")
     bench.fleet.hosts = {"cmp1": one, "cmp2": two}
     files = {"cmp1": (NOVA,), "cmp2": (NOVA,)}
-    keeping.fetch(bench.session, dict.fromkeys(files, "deb"), files, Screen(Flags(config=Path("config.yaml"))), "kept")
+    keeping.fetch(bench.session, dict.fromkeys(files, "apt"), files, Screen(Flags(config=Path("config.yaml"))), "kept")
     (digest,) = one.copies()
     one.damage(digest)
     back = SetPackages((PackageWant("nova", "all", "1", "installed"),), downgrade=True)
-    keeping.mend_copies(bench.session, factory.plan(("back", {"cmp1": [replace(back, downgrade=False)]})))
+    keeping.mend_copies(bench.session, builders.plan(("back", {"cmp1": [replace(back, downgrade=False)]})))
     assert one.sent == []  # nothing of it goes back
-    keeping.mend_copies(bench.session, factory.plan(("back", {"cmp1": [back], "cmp2": [back]})))
+    keeping.mend_copies(bench.session, builders.plan(("back", {"cmp1": [back], "cmp2": [back]})))
     assert one.sent == [digest] and two.sent == [] and one.stands[f"{DIRECTORY}/{digest}"] == content(NOVA)
 
 

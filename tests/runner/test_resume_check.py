@@ -21,17 +21,17 @@ from nornir_upgrade.runner.resume_check import ahead, refuse_unready
 from nornir_upgrade.runner.session import Session, keep_snapshot
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
+from tests import builders
 from tests.fake.depot import StubDepot, StubFleet, StubHost
-from tests.rollback import factory
 
 NOVA = PackageFile("deb", "nova", "all", "1")
 CHANGE = SetPackages((PackageWant("nova", "all", "2", "installed"),))
-PLAN = factory.plan(("one", {"cmp1": [CaptureFiles(("/etc/nova",), "nova"), CHANGE]}), ("two", {"cmp2": [CHANGE]}))
+PLAN = builders.plan(("one", {"cmp1": [CaptureFiles(("/etc/nova",), "nova"), CHANGE]}), ("two", {"cmp2": [CHANGE]}))
 
 
 @pytest.fixture(autouse=True)
 def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot(), "rpm": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
 
 
 class Bench:
@@ -42,7 +42,7 @@ class Bench:
         self.journal, self.store = Journal(directory / "journal.db"), Store(directory / "store")
         settings = Settings(directory, directory, directory, directory, directory)
         self.session = Session(settings, cast(Any, StubFleet(self.hosts)), self.journal, self.store)
-        facts = {name: factory.facts(name, [factory.package("nova", "1")]) for name in self.hosts}
+        facts = {name: builders.facts(name, [builders.package("nova", "1")]) for name in self.hosts}
         self.id = self.journal.open_run(PLAN).id
         keep_snapshot(self.journal, facts, self.run)
         self.captured = self.store.put(b"[DEFAULT]\n")

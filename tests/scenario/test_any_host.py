@@ -8,11 +8,12 @@ import pytest
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import HostFacts, Service, SourceFile
+from nornir_upgrade.core.packaging.deb.family import APT
 from nornir_upgrade.core.packaging.model import Repository
 from nornir_upgrade.core.packaging.origins import Origin
 from nornir_upgrade.core.plan import Plan
-from nornir_upgrade.planner import upgrade
-from nornir_upgrade.planner.repository_switch import beside, has_both
+from nornir_upgrade.planner import repository_switch, upgrade
+from nornir_upgrade.planner.repository_switch import has_both
 from nornir_upgrade.preflight.host import of_sources
 from nornir_upgrade.scenario import loader
 from nornir_upgrade.scenario import text as scenario_text
@@ -22,13 +23,17 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import SetServices
 from nornir_upgrade.steps.state import CaptureState
-from tests.planner.world import World, lab, mixed
+from tests.fake.world import World, lab, mixed
 
 ORDINARY = ("full-upgrade", "release-upgrade", "security-updates")
 LIST = "/etc/apt/sources.list"
 OLD = "deb http://deb.example/debian bookworm main\n# by hand\ndeb http://vendor.example/ stable main\n"
 NEW = OLD.replace("bookworm", "trixie")
 SMALL = 'format: "1.0"\nname: small\nstages: [{name: every, packages: ["*"]}]\n'
+
+
+def beside(path: str) -> str:
+    return repository_switch.beside(APT.repositories, path)
 
 
 def written(directory: Path, text: str) -> str:

@@ -1,7 +1,7 @@
-"""Collecting: the package files that hosts need, into escrow, each once for the whole fleet, from wherever it can be had.
+"""Collecting: package files that hosts need are fetched into escrow, each once for the whole fleet.
 
-In this order: out of the cache or through the repositories of a host that needs it, the same of any other host of its family, at
-last rebuilt where it is installed. Every file is kept as soon as it came: who is cut off goes on where it ended.
+Sources, in this order: cache or repositories of a host that needs the file, those of any other host of its format, and last
+rebuilding from the installed package. Each file is kept as soon as it is fetched: an interrupted collection continues there.
 """
 
 import threading
@@ -13,10 +13,9 @@ from typing import TypeVar
 
 from nornir_upgrade.core.errands import errands
 from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
-from nornir_upgrade.core.packaging.deb.file_source import AptFileSource
-from nornir_upgrade.core.packaging.dnf.file_source import DnfFileSource
 from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, parse_held
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile, Source
+from nornir_upgrade.core.packaging.package_file import PackageFile, Source
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.transport.disk import full
 from nornir_upgrade.core.transport.host import Fleet, Host
 
@@ -24,7 +23,6 @@ from .escrow import Escrow, Kept
 
 T = TypeVar("T")
 JOB = "escrow"
-DEPOTS: Mapping[Family, FileSource] = {"deb": AptFileSource(), "rpm": DnfFileSource()}
 _LOOK_LIMIT = (
     600.0  # seconds; apt-cache takes 0.1 s for a thousand packages, a dnf that has to fetch its indexes far more
 )
@@ -32,7 +30,7 @@ _LOOK_LIMIT = (
 
 @dataclass(frozen=True, slots=True)
 class CollectProgress:
-    """How far it has come. `left` is seconds, at the speed until now; None while nothing can be said."""
+    """The progress of a collection. `left`: estimated seconds at the speed until now; None while there is no estimate."""
 
     files: int
     of_files: int
@@ -69,26 +67,26 @@ class Collected:
 
 
 def silent(_: CollectProgress) -> None:
-    """Tells nobody."""
+    """Reports nothing."""
 
 
 def collect(
     fleet: Fleet,
-    families: Mapping[str, Family],
+    managers: Mapping[str, str],
     needs: Mapping[str, Collection[PackageFile]],
     escrow: Escrow,
     progress: Callable[[CollectProgress], None] = silent,
 ) -> Collected:
     """Afterwards the escrow has what `needs` (host -> package files) names, but for what `missing` says of the result.
 
-    `families` are the hosts that may be asked. Nothing is installed or removed anywhere, and nothing of ours stays on a host.
+    `managers` (by host) are the hosts that may be asked. Nothing is installed or removed anywhere, and nothing of ours stays on a host.
     What is in escrow already, and whole, is not fetched again. A full disk, here or on a host, ends it, and what came before is kept.
     """
     due = {file for file in set().union(*needs.values()) if not escrow.has_whole(file)}
-    work = _Collection(fleet, families, escrow, due, progress)
+    work = _Collection(fleet, managers, escrow, due, progress)
     owners = {host: set(files) & due for host, files in needs.items()}
     work.from_depots({host: files for host, files in owners.items() if files})
-    others = {host: work.due_of(family) - owners.get(host, set()) for host, family in families.items()}
+    others = {host: work.due_of(manager) - owners.get(host, set()) for host, manager in managers.items()}
     work.from_depots({host: files for host, files in others.items() if files})
     work.rebuilt(owners)
     return work.result()
@@ -99,7 +97,7 @@ class _Collection:
     """One collection under way; `due` shrinks as files are kept."""
 
     fleet: Fleet
-    families: Mapping[str, Family]
+    managers: Mapping[str, str]
     escrow: Escrow
     due: set[PackageFile]
     tell: Callable[[CollectProgress], None]
@@ -110,11 +108,12 @@ class _Collection:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun: float = field(default_factory=time.monotonic)
 
-    def due_of(self, family: Family) -> set[PackageFile]:
-        return {file for file in self.due if file.family == family}
+    def due_of(self, manager: str) -> set[PackageFile]:
+        format = family_of(manager).format.name
+        return {file for file in self.due if file.family == format}
 
     def from_depots(self, asked: Mapping[str, set[PackageFile]]) -> None:
-        """Ask these hosts what they can give of these files, and fetch each from one of them; from the next where one fails."""
+        """Ask these hosts for these files, and fetch each file from one of them; where that fails, from the next."""
         offers = self._each({host: sorted(files & self.due) for host, files in asked.items()}, self._look)
         for offered in offers.values():
             self.sizes |= {file: offer.size for file, offer in offered.items() if offer.size}
@@ -124,7 +123,7 @@ class _Collection:
                 offers[host] = {file: offer for file, offer in offers[host].items() if file not in files}
 
     def rebuilt(self, owners: Mapping[str, set[PackageFile]]) -> None:
-        """Have what is left made anew on a host that has it installed; on the next where one fails."""
+        """Have each remaining file rebuilt on a host that has it installed; where that fails, on the next."""
         left = {host: {file: FileOffer(offered=True) for file in files} for host, files in owners.items()}
         while asked_of := errands_of(left, self.due):
             self._each(asked_of, self._rebuild)
@@ -140,7 +139,7 @@ class _Collection:
     def _each(
         self, asked: Mapping[str, Sequence[PackageFile]], act: Callable[[Host, Sequence[PackageFile]], T]
     ) -> dict[str, T]:
-        """What came of `act` on each host that did not fail. Once a disk is full nobody is asked any more."""
+        """The result of `act` on each host that did not fail. Once a disk is full, no further host is asked."""
         full = any(isinstance(failure, DiskFull) for failure in self.failures.values())
         names = [] if full else [host for host, files in asked.items() if files and host not in self.failures]
         answers = self.fleet.each(names, lambda host: act(host, asked[host.name])) if names else {}
@@ -156,7 +155,7 @@ class _Collection:
         return found
 
     def _look(self, host: Host, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
-        return look(host, self.families[host.name], files)
+        return look(host, self.managers[host.name], files)
 
     def _fetch(self, host: Host, files: Sequence[PackageFile], offers: Mapping[PackageFile, FileOffer]) -> None:
         for file in files:
@@ -164,7 +163,7 @@ class _Collection:
                 self._take(host, file, cached, "cache")
         if not (rest := [file for file in files if offers[file].cached is None]):
             return
-        depot = DEPOTS[self.families[host.name]]
+        depot = source_of(self.managers[host.name])
         said, stands = _done(host, depot.download(rest, sum(offers[file].size for file in rest)))
         try:
             for file in rest:
@@ -179,7 +178,7 @@ class _Collection:
             _clear(host)
 
     def _rebuild(self, host: Host, files: Sequence[PackageFile]) -> None:
-        depot = DEPOTS[self.families[host.name]]
+        depot = source_of(self.managers[host.name])
         for file in files:
             said, stands = _done(host, depot.rebuild(file))
             try:
@@ -191,7 +190,7 @@ class _Collection:
                 _clear(host)
 
     def _take(self, host: Host, file: PackageFile, held: Held, source: Source) -> None:
-        """Afterwards the file that stands on the host is in escrow, or it is said why not."""
+        """Afterwards the file on the host is in escrow, or the reason why not is recorded."""
         try:
             digest = self.escrow.store.fill(lambda sink: host.download(held.path, sink), expected=held.digest)
         except (DigestMismatch, CommandFailed) as failure:
@@ -219,9 +218,14 @@ class _Collection:
         )
 
 
-def look(host: Host, family: Family, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
+def source_of(manager: str) -> FileSource:
+    """How hosts with this package manager give files."""
+    return family_of(manager).files
+
+
+def look(host: Host, manager: str, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
     """What `host` can give of `files`, by its cache and its repositories. Reads only."""
-    depot = DEPOTS[family]
+    depot = source_of(manager)
     argv, stdin = depot.look(files)
     return depot.parse_look(host.run(argv, stdin=stdin, timeout=_LOOK_LIMIT).text, files)
 
@@ -229,7 +233,7 @@ def look(host: Host, family: Family, files: Sequence[PackageFile]) -> dict[Packa
 def errands_of(
     offers: Mapping[str, Mapping[PackageFile, FileOffer]], due: Iterable[PackageFile]
 ) -> dict[str, list[PackageFile]]:
-    """From which host which file is fetched, each once: from a cache before a repository, and else so that hosts have alike to do."""
+    """The host that each file is fetched from: a cache before a repository, then so that all hosts have similar work."""
     able = {
         host: {file: int(one.cached is None) for file, one in given.items() if one.cached or one.offered}
         for host, given in offers.items()
@@ -239,7 +243,7 @@ def errands_of(
 
 
 def _done(host: Host, argv: Sequence[str]) -> tuple[str, dict[str, Held]]:
-    """The job `argv`, ended: the last words of it, and what stands on the host since. Raises `DiskFull`."""
+    """The finished job `argv`: its last line, and the files on the host since. Raises `DiskFull`."""
     host.follow(JOB)  # of a controller that is no more
     host.forget(JOB)
     result = host.job(JOB, (argv,))
@@ -251,6 +255,6 @@ def _done(host: Host, argv: Sequence[str]) -> tuple[str, dict[str, Held]]:
 
 
 def _clear(host: Host) -> None:
-    """Afterwards nothing of ours is left on the host."""
+    """Afterwards no gathered file is left on the host."""
     host.run(("rm", "-rf", "--", GATHERED))
     host.forget(JOB)

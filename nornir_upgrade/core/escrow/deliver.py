@@ -27,7 +27,8 @@ from nornir_upgrade.core.errors import (
     Unreachable,
 )
 from nornir_upgrade.core.packaging.model import Package, PackageWant
-from nornir_upgrade.core.packaging.package_file import DELIVERED, Family, PackageFile
+from nornir_upgrade.core.packaging.package_file import DELIVERED, PackageFile
+from nornir_upgrade.core.packaging.registry import families, family_of
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import FileState, Host
 
@@ -35,75 +36,38 @@ from . import host_copies
 from .collect import look
 from .escrow import Escrow, Kept
 
-PLUGIN = f"{DELIVERED}/plugin"
-
-# A repository that is no more must not stand in the way: dnf(8) refuses a version all the same that is not to be had.
-_SKIP: Mapping[Family, tuple[str, ...]] = {"deb": (), "rpm": ("--setopt=*.skip_if_unavailable=True",)}
-
-# The files are root's alone, since what was rebuilt holds configuration; apt asks for them as another user where a repository
-# offers the same version and does not give it (apt.conf(5), APT::Sandbox::User).
-_AS_ROOT = ("-o", "APT::Sandbox::User=root")
-
-_UNFETCHED = ("Unable to fetch some archives", "Error downloading packages")
 _WITHDRAW = ("rm", "-rf", "--", DELIVERED)
-
-# dnf(8) loads every plugin of its pluginpath; ours is one that is there for this one call.
-_PLUGIN = b'''\
-"""nornir-upgrade: the package files beside this directory can be had."""
-import glob
-import os
-
-import dnf
-
-
-class Escrow(dnf.Plugin):
-    name = "nornir_upgrade_escrow"
-
-    def sack(self):
-        directory = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        self.base.add_remote_rpms(sorted(glob.glob(os.path.join(glob.escape(directory), "*.rpm"))))
-'''
-
-# Where dnf's plugins are otherwise, versionlock among them: the option that adds a directory must name the others again.
-_PLUGIN_PATH = """\
-exec "$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p;q' "$(command -v dnf)")" -c '
-import dnf
-conf = dnf.Base().conf
-conf.read()
-print(",".join(conf.pluginpath))
-'
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What stands on a host: `options` have its package manager know of it."""
+    """The files delivered to a host, and the `options` with which its package manager takes them."""
 
-    family: Family
+    manager: str
     paths: tuple[str, ...]
     options: tuple[str, ...]
 
     def known_to(self, argv: Sequence[str]) -> tuple[str, ...]:
-        """`argv`, which has its apt-get or dnf take the delivered files for versions that can be had.
+        """`argv`, with options that offer the delivered files to its package manager.
 
-        Raises `InvalidInput` where it calls neither.
+        Raises `InvalidInput` where it does not call it.
         """
         if not self.options:
             return tuple(argv)
-        program = "apt-get" if self.family == "deb" else "dnf"
+        program = family_of(self.manager).delivery.program
         if program not in argv:
             raise InvalidInput(f"{argv[0]} is no call of {program}")
         at = list(argv).index(program) + 1
         return (*argv[:at], *self.options, *argv[at:])
 
     def known_to_all(self, commands: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-        """`commands`, of which those that are transactions know of the files; marks and locks are of what is there."""
-        verb = "apt-get" if self.family == "deb" else "replay"
-        return tuple(self.known_to(one) if verb in one else tuple(one) for one in commands)
+        """`commands`, with these options in those that are transactions; marks and locks need no files."""
+        word = family_of(self.manager).delivery.transaction_word
+        return tuple(self.known_to(one) if word in one else tuple(one) for one in commands)
 
     @property
     def withdrawal(self) -> tuple[tuple[str, ...], ...]:
-        """The last of a job's commands: afterwards nothing of what was delivered is on the host."""
+        """The last command of a job, which removes the delivered files."""
         return (_WITHDRAW,) if self.paths else ()
 
 
@@ -111,14 +75,14 @@ class Delivered:
 def supplied(
     host: Host,
     store: Store,
-    family: Family,
+    manager: str,
     want: Iterable[PackageWant],
     present: Iterable[Package],
     *,
     everything: bool = False,
 ) -> Iterator[Delivered]:
-    """As `supply`, for a block that ends with a job which has the `withdrawal` at its end; where that fails, it is withdrawn too."""
-    delivered = supply(host, store, family, want, present, everything=everything)
+    """As `supply`, for a block that ends with a job whose last command is the `withdrawal`. Where it fails, the files are removed."""
+    delivered = supply(host, store, manager, want, present, everything=everything)
     try:
         yield delivered
     except (Unreachable, TimedOut):
@@ -132,7 +96,7 @@ def supplied(
 def supply(
     host: Host,
     store: Store,
-    family: Family,
+    manager: str,
     want: Iterable[PackageWant],
     present: Iterable[Package],
     *,
@@ -142,39 +106,42 @@ def supply(
     as the escrow beside `store` has it; with `everything` those that they offer, too. A host that needs nothing of it is not even
     asked. Raises as `deliver`.
     """
-    escrow, files = Escrow.beside(store), _due(family, want, present)
+    escrow, files = Escrow.beside(store), _due(manager, want, present)
     kept = [file for file in files if escrow.find(file)]
-    offers = look(host, family, kept) if kept and not everything else {}
+    offers = look(host, manager, kept) if kept and not everything else {}
     due = [file for file in kept if everything or not offers[file].offered]
-    return deliver(host, escrow, due) if due else Delivered(family, (), _SKIP[family] if files else ())
+    if due:
+        return deliver(host, escrow, due, manager)
+    return Delivered(manager, (), family_of(manager).delivery.without_files if files else ())
 
 
-def keeps(store: Store, family: Family, want: Iterable[PackageWant], present: Iterable[Package]) -> bool:
+def keeps(store: Store, manager: str, want: Iterable[PackageWant], present: Iterable[Package]) -> bool:
     """Whether the escrow beside `store` has any version in `want` that is not there."""
-    return any(map(Escrow.beside(store).find, _due(family, want, present)))
+    return any(map(Escrow.beside(store).find, _due(manager, want, present)))
 
 
 def unfetched(failure: CommandFailed) -> bool:
-    """Whether a transaction died of what repositories did not give, before it began: in the words of apt-get and of dnf."""
-    return any(words in failure.output for words in _UNFETCHED)
+    """Whether a transaction failed before it began, since a repository did not give a file: in the words of any manager."""
+    return any(family.delivery.unfetched in failure.output for family in families())
 
 
-def _due(family: Family, want: Iterable[PackageWant], present: Iterable[Package]) -> list[PackageFile]:
+def _due(manager: str, want: Iterable[PackageWant], present: Iterable[Package]) -> list[PackageFile]:
+    format = family_of(manager).format.name
     there = {(one.key, one.version) for one in present if one.state == "installed" and not one.broken}
     wanted = (one for one in want if one.goal == "installed" and (one.key, one.version) not in there)
-    return [PackageFile(family, one.name, one.arch, one.version) for one in wanted]
+    return [PackageFile(format, one.name, one.arch, one.version) for one in wanted]
 
 
-def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Delivered:
-    """Afterwards `files` stand on `host`, each with the digest that it has in escrow, and no other package files beside them.
+def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile], manager: str) -> Delivered:
+    """Afterwards `files` are on `host`, which has this `manager`, each with its digest in escrow, and no others beside them.
 
     What stands there already is not sent again, nor what the host holds an undamaged copy of. Raises `Unobtainable` where the escrow
-    does not hold one, `DigestMismatch` where it is damaged, `InvalidInput` for files of two families.
+    does not hold one, `DigestMismatch` where it is damaged, `InvalidInput` for files of another format than the manager's.
     """
     kept = {f"{DELIVERED}/{file.file_name}": escrow.require(file) for file in files}
-    families = {one.file.family for one in kept.values()}
-    if len(families) > 1:
-        raise InvalidInput(f"{host.name}: package files of two families")
+    family = family_of(manager)
+    if {one.file.family for one in kept.values()} - {family.format.name}:
+        raise InvalidInput(f"{host.name}: package files of another format than {family.format.name}")
     here = _emptied(host, kept)
     due = {path: one for path, one in kept.items() if here.get(path) != one.digest}
     lent = _lent(host, {path: one.digest for path, one in due.items() if host.name in escrow.holders.of(one.digest)})
@@ -182,17 +149,16 @@ def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile]) -> Deliver
         if path not in lent:
             _send(host, escrow, path, one)
     _verify(host, kept)
-    family: Family = families.pop() if families else "deb"
-    return Delivered(family, tuple(kept), _options(host, family, tuple(kept)))
+    return Delivered(manager, tuple(kept), family.delivery.options(host, tuple(kept)) if kept else ())
 
 
 def withdraw(host: Host) -> None:
-    """Afterwards nothing of what was delivered is on the host."""
+    """Afterwards no delivered file is on the host."""
     host.run(_WITHDRAW)
 
 
 def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
-    """What stands in the directory, by path, with its digest: afterwards `kept` at most, for dnf is offered whatever is in it."""
+    """The files in the directory, by path, with digests. Others than `kept` are removed: dnf is offered every file there."""
     host.run(("install", "-d", "-m", "0700", "--", DELIVERED))
     found = {state.path: state.digest for state in host.tree((DELIVERED,)) if state.kind == "file"}
     for path in found:
@@ -202,7 +168,7 @@ def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
 
 
 def _lent(host: Host, places: Mapping[str, str]) -> frozenset[str]:
-    """The paths at which there stands now what should, of the host's own copies."""
+    """The paths that now have the right file, from the host's own copies."""
     if not places:
         return frozenset()
     host_copies.lend(host, places)
@@ -232,16 +198,3 @@ def _verify(host: Host, kept: dict[str, Kept]) -> None:
             raise DigestMismatch(
                 f"{host.name}: {state.path} is not what was sent", hint="see to its disk, then do it again"
             )
-
-
-def _options(host: Host, family: Family, paths: Sequence[str]) -> tuple[str, ...]:
-    if not paths:
-        return ()
-    if family == "deb":
-        return (*_AS_ROOT, *(word for path in paths for word in ("--with-source", path)))
-    host.run(("install", "-d", "-m", "0700", "--", PLUGIN))
-    host.write(f"{PLUGIN}/nornir_upgrade_escrow.py", _PLUGIN, mode="0600")
-    others = host.run(("sh", "-c", _PLUGIN_PATH)).text.strip()
-    if not others:
-        raise CommandFailed(host.name, "dnf's plugins", 0, "dnf does not say where its plugins are")
-    return (f"--setopt=pluginpath={PLUGIN},{others}", *_SKIP[family])

@@ -37,7 +37,7 @@ class Kept:
 
     @property
     def rebuilt(self) -> bool:
-        """Whether it is not what an archive once had."""
+        """Whether it was rebuilt, and is not the file of an archive."""
         return self.source == "rebuilt"
 
 
@@ -96,17 +96,17 @@ class Escrow:
         return kept if kept is not None and self._anywhere(kept) else None
 
     def known(self, file: PackageFile) -> Kept | None:
-        """What is known of `file`, whether its bytes are anywhere or not."""
+        """The entry of `file`, whether its bytes are anywhere or not."""
         with self._lock:
             return self._read().get(file)
 
     def has_whole(self, file: PackageFile) -> bool:
-        """Whether `file` is kept here and undamaged: it is read to its end."""
+        """Whether `file` is kept here and undamaged. Reads all of it."""
         kept = self.find(file)
         return kept is not None and not self.store.damaged(kept.digest)
 
     def require(self, file: PackageFile) -> Kept:
-        """As `find`. Raises `Unobtainable` where it is not kept."""
+        """As `find`. Raises `Unobtainable` where the file is not kept."""
         if kept := self.find(file):
             return kept
         raise Unobtainable(f"the escrow holds no {file}", hint="rollback escrow list; rollback escrow fetch")
@@ -137,7 +137,7 @@ class Escrow:
             self._kept = {file: kept for file, kept in self._read().items() if file not in files}
 
     def places(self, digest: str) -> tuple[str, ...]:
-        """Where it is: the controller, then hosts by name."""
+        """The places that have it: the controller, then hosts by name."""
         return (*(("controller",) if digest in self.store else ()), *self.holders.of(digest))
 
     def _anywhere(self, kept: Kept) -> bool:

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 from nornir_upgrade.core.errors import DigestMismatch, DiskFull, Failure, Unreachable
 from nornir_upgrade.core.packaging.file_source import Held
-from nornir_upgrade.core.packaging.package_file import Family, PackageFile
+from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.transport.host import Fleet, Host
 
 from . import fleet_copies, host_copies
@@ -25,7 +25,7 @@ Needs = Mapping[str, Collection[PackageFile]]
 
 def share(
     fleet: Fleet,
-    families: Mapping[str, Family],
+    managers: Mapping[str, str],
     needs: Needs,
     escrow: Escrow,
     place: Place,
@@ -33,17 +33,18 @@ def share(
 ) -> Collected:
     """Afterwards what `needs` (host -> package files) names is kept at `place`, but for what the result says.
 
-    `families` are the hosts that may be asked. With `both`, a host without room goes `without` copies; with `host` it has failed.
+    `managers` (by host) are the hosts that may be asked. With `both`, a host without room goes
+    `without` copies; with `host` it has failed.
     """
     if place == "host":
-        return _on_hosts(fleet, families, needs, escrow, progress)
+        return _on_hosts(fleet, managers, needs, escrow, progress)
     if escrow.holders.list():
-        fleet_copies.fetch(fleet, families, escrow, set().union(*needs.values()), escrow.store)
-    found = collect(fleet, families, needs, escrow, progress)
+        fleet_copies.fetch(fleet, managers, escrow, set().union(*needs.values()), escrow.store)
+    found = collect(fleet, managers, needs, escrow, progress)
     if place == "controller" or _full(found.failures):
         return found
     wanted = {host: [kept for file in files if (kept := escrow.find(file))] for host, files in needs.items()}
-    failures = _settle(fleet, families, wanted, escrow)
+    failures = _settle(fleet, managers, wanted, escrow)
     return replace(found, without={host: str(failure) for host, failure in failures.items()})
 
 
@@ -70,27 +71,27 @@ class _Stock:
 
 def _on_hosts(
     fleet: Fleet,
-    families: Mapping[str, Family],
+    managers: Mapping[str, str],
     needs: Needs,
     escrow: Escrow,
     progress: Callable[[CollectProgress], None],
 ) -> Collected:
     asked = {host: files for host, files in needs.items() if files}
-    answers = fleet.each(tuple(asked), lambda host: _stock(host, families, asked[host.name], escrow)) if asked else {}
+    answers = fleet.each(tuple(asked), lambda host: _stock(host, managers, asked[host.name], escrow)) if asked else {}
     stocks, failures = fleet_copies.parted(answers)
     failures = {host: failure for host, failure in failures.items() if not _trusted(host, failure, asked[host], escrow)}
     needs = {host: asked[host] for host in stocks}
     home = _at_home(needs, stocks, escrow)
     with escrow.passing() as through:
         away = {file for file in set().union(*needs.values()) - home.keys() if not escrow.has_whole(file)}
-        fleet_copies.fetch(fleet, families, escrow, away, through.store)
+        fleet_copies.fetch(fleet, managers, escrow, away, through.store)
         away -= {file for file in away if (kept := escrow.known(file)) and kept.digest in through.store}
-        found = collect(fleet, families, {host: away & set(files) for host, files in needs.items()}, through, progress)
+        found = collect(fleet, managers, {host: away & set(files) for host, files in needs.items()}, through, progress)
         if _full(found.failures):
             return replace(found, kept=())
         had = _had(needs, home, through, escrow)
         wanted = {host: [had[file] for file in files if file in had] for host, files in needs.items()}
-        failures |= _settle(fleet, families, wanted, through, escrow)
+        failures |= _settle(fleet, managers, wanted, through, escrow)
     new = tuple(one for one in had.values() if one != escrow.known(one.file) and escrow.holders.of(one.digest))
     for one in new:
         escrow.replace(one)
@@ -110,11 +111,11 @@ def _had(needs: Needs, home: Mapping[PackageFile, Kept], through: Escrow, escrow
     return found
 
 
-def _stock(host: Host, families: Mapping[str, Family], files: Collection[PackageFile], escrow: Escrow) -> _Stock:
+def _stock(host: Host, managers: Mapping[str, str], files: Collection[PackageFile], escrow: Escrow) -> _Stock:
     known = {file: kept.digest for file in files if (kept := escrow.known(file))}
     stands = host_copies.whole(host, known.values()) if known else frozenset()
     rest = [file for file in files if known.get(file) not in stands]
-    offers = look(host, families[host.name], rest) if rest else {}
+    offers = look(host, managers[host.name], rest) if rest else {}
     return _Stock(stands, {file: offer.cached for file, offer in offers.items() if offer.cached})
 
 
@@ -149,27 +150,27 @@ def _kept(file: PackageFile, host: str, held: Held) -> Kept:
 
 
 def _settle(
-    fleet: Fleet, families: Mapping[str, Family], wanted: Mapping[str, Sequence[Kept]], *escrows: Escrow
+    fleet: Fleet, managers: Mapping[str, str], wanted: Mapping[str, Sequence[Kept]], *escrows: Escrow
 ) -> dict[str, Failure]:
     """Afterwards each host holds what is `wanted` of it, out of its cache, or of a store of `escrows`; returns the failures."""
 
     def settle(host: Host) -> None:
         mine = {kept.digest: kept for kept in wanted[host.name]}
-        held = _held(host, families[host.name], mine, escrows)
+        held = _held(host, managers[host.name], mine, escrows)
         escrows[0].holders.add(host.name, held)
 
     asked = [host for host, ones in wanted.items() if ones]
     return fleet_copies.parted(fleet.each(asked, settle) if asked else {})[1]
 
 
-def _held(host: Host, family: Family, wanted: Mapping[str, Kept], escrows: Sequence[Escrow]) -> frozenset[str]:
+def _held(host: Host, manager: str, wanted: Mapping[str, Kept], escrows: Sequence[Escrow]) -> frozenset[str]:
     """The digests of `wanted`, copies of which the host now has. Raises `DiskFull`: then it has no more of them than before."""
     stands = host_copies.whole(host, wanted)
     due = {digest: kept for digest, kept in wanted.items() if digest not in stands}
     if not due:
         return stands
     try:
-        host_copies.take(host, _cached(host, family, due), sum(kept.size for kept in due.values()))
+        host_copies.take(host, _cached(host, manager, due), sum(kept.size for kept in due.values()))
         for digest in due.keys() - host_copies.whole(host, due):
             with _opened(digest, escrows) as source:
                 host_copies.receive(host, source, digest)
@@ -183,9 +184,9 @@ def _held(host: Host, family: Family, wanted: Mapping[str, Kept], escrows: Seque
     return stands | due.keys()
 
 
-def _cached(host: Host, family: Family, due: Mapping[str, Kept]) -> dict[str, str]:
+def _cached(host: Host, manager: str, due: Mapping[str, Kept]) -> dict[str, str]:
     """Where the host has them in its cache, by digest."""
-    offers = look(host, family, [kept.file for kept in due.values()])
+    offers = look(host, manager, [kept.file for kept in due.values()])
     cached = (offer.cached for offer in offers.values() if offer.cached)
     return {one.digest: one.path for one in cached if one.digest in due}
 

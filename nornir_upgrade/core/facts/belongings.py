@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.model import PackageName
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.core.transport.sections import SHELL, Section, new_boundary, split
 
@@ -52,49 +53,8 @@ _REMOVES = re.compile(r"\b(?:rm|rmdir|unlink|delete)\b")
 _SERIES = re.compile(r"-?[0-9][0-9.]*$")
 _FIRST_USER, _LAST_USER = 100, 999  # what packages create (Debian policy 9.2.2; login.defs(5), SYS_UID_MAX)
 
-# A package a line on stdin, `name`, tab, architecture. `%` stands before each line of a script, so that no line is another's.
-_DEB = """\
-{
-while IFS='\t' read -r name arch; do
-  for base in "/var/lib/dpkg/info/$name" "/var/lib/dpkg/info/$name:$arch"; do
-    [ -f "$base.list" ] || continue
-    printf 'package\\t%s\\t%s\\n' "$name" "$arch"
-    for script in postrm prerm postinst preinst; do
-      [ ! -f "$base.$script" ] || { sed "s/^/$script%/" "$base.$script"; echo; }
-    done
-    grep -E "^($bases)/." "$base.list" | sed 's/^/list%/'
-    grep -E '^((/usr)?/lib/systemd/system|/etc/init[.]d)/[^/]+$' "$base.list" | sed 's/^/unit%/'
-    grep -E '^/usr/lib/sysusers[.]d/' "$base.list" | while IFS= read -r file; do
-      [ ! -f "$file" ] || { sed 's/^/users%/' "$file"; echo; }
-    done
-  done
-done
-}; mark named 0
-grep -HE "^($bases)/." /var/lib/dpkg/info/*.list; mark owned 0
-"""
-_RPM = """\
-while IFS='\t' read -r name arch; do
-  printf 'package\\t%s\\t%s\\n' "$name" "$arch"
-  rpm -q --qf '%{PREUN}\\n%{POSTUN}\\n' -- "$name.$arch" | sed 's/^/postrm%/'
-  rpm -ql -- "$name.$arch" | grep -E '^/usr/lib/systemd/system/[^/]+$' | sed 's/^/unit%/'
-  rpm -qc -- "$name.$arch" | grep -E '^/etc/.' | sed 's/^/list%/'
-done; mark named 0
-mark owned 0
-"""
-SCRIPTS: Mapping[str, str] = {
-    family: f"{SHELL}bases=$1\n{text}cat /etc/passwd; mark users 0\nmark end 0\n"
-    for family, text in (("deb", _DEB), ("rpm", _RPM))
-}
 # A place a line on stdin: the first file below it that no package owns; of a user, the first that is the user's.
-LOOK = (
-    SHELL
-    + """\
-bases=$1
-if [ -f /var/lib/dpkg/status ]; then
-  owned=$(grep -hE "^($bases)/." /var/lib/dpkg/info/*.list)
-else
-  owned=$(rpm -qal | grep -E "^($bases)/.")
-fi
+_LOOK = """\
 first() {
   { printf '%s\n==\n' "$owned"; cat; } |
     awk 'begun { if (!($0 in own)) { print; exit } next } $0 == "==" { begun = 1; next } { own[$0] = 1 }'
@@ -110,12 +70,21 @@ done
 }; mark found 0
 mark end 0
 """
-)
+
+
+def named_script(manager: str) -> str:
+    """The fixed script that tells what packages name, on hosts with this package manager."""
+    return f"{SHELL}bases=$1\n{family_of(manager).belongings.NAMED}cat /etc/passwd; mark users 0\nmark end 0\n"
+
+
+def look_script(manager: str) -> str:
+    """The fixed script that looks for files that no package owns."""
+    return f"{SHELL}bases=$1\n{family_of(manager).belongings.OWNED}{_LOOK}"
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a package names: `scripts` by kind; the `paths` of its file list below the bases and /etc, and those of its `units`;
+    """Names in a package: `scripts` by kind; the `paths` of its file list below the bases and /etc, and those of its `units`;
     `users`: lines of sysusers.d(5).
     """
 
@@ -135,7 +104,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What is a package's. `data`: where data are that its purge (rpm: its removal) would delete, or may. `services`: names of its
+    """What is a package's. `data`: where data are that its purge (of rpm: its removal) would delete, or may. `services`: names of its
     units, of a template with its `@`. `configuration`: paths below /etc that are no other package's. `users` that it created.
     """
 
@@ -145,21 +114,21 @@ class Belongings:
     users: tuple[str, ...] = ()
 
 
-def belongings(host: Host, family: str, packages: Collection[PackageName]) -> dict[PackageName, Belongings]:
-    """What is theirs, for each of `packages` (deb: installed, or left with their configuration). Changes nothing.
+def belongings(host: Host, manager: str, packages: Collection[PackageName]) -> dict[PackageName, Belongings]:
+    """What is theirs, for each of `packages` (installed, or left with their configuration). Changes nothing.
 
-    Of an rpm package only data that its scriptlets may delete count: rpm itself leaves what it does not own.
+    Of a format that purges nothing only data that scripts may delete count: the manager leaves what it does not own.
     """
     if not packages:
         return {}
     asked = "".join(f"{one.name}\t{one.arch}\n" for one in sorted(packages)).encode()
-    answer = _ask(host, SCRIPTS[family], asked)
+    answer = _ask(host, named_script(manager), (*BASES, "/etc"), asked)
     owners, users = _owners(answer["owned"]), answer["users"]
     lists = {name for one in packages for name in (f"{one.name}.list", f"{one.name}:{one.arch}.list")}
     shared = {path for path, files in owners.items() if not files <= lists}
     named = read_named(answer["named"])
-    places = {key: places_of(key, one, family, shared, users) for key, one in named.items()}
-    found = _looked(host, places.values())
+    places = {key: places_of(key, one, manager, shared, users) for key, one in named.items()}
+    found = _looked(host, manager, places.values())
     return {
         key: Belongings(
             tuple(dict.fromkeys(_held(places[key], found))),
@@ -172,7 +141,7 @@ def belongings(host: Host, family: str, packages: Collection[PackageName]) -> di
 
 
 def read_named(section: Section) -> dict[PackageName, Named]:
-    """What each package names, as `SCRIPTS` print it. Raises `InvalidInput`."""
+    """What each package names, as `named_script` prints it. Raises `InvalidInput`."""
     found: dict[PackageName, dict[str, list[str]]] = {}
     lines: dict[str, list[str]] = {}
     for offset, line in section.lines():
@@ -196,11 +165,11 @@ def read_named(section: Section) -> dict[PackageName, Named]:
     }
 
 
-def places_of(key: PackageName, named: Named, family: str, shared: Collection[str], users: Section) -> Places:
+def places_of(key: PackageName, named: Named, manager: str, shared: Collection[str], users: Section) -> Places:
     """Where data of the package would be, by what it names. Paths that are `shared` may hold what is others'."""
     script = named.scripts.get("postrm", "")
     directories = dict.fromkeys(_in_script(key.name, script) if _REMOVES.search(script) else ())
-    if family == "rpm":
+    if not family_of(manager).format.purges:
         return Places(tuple(directories))
     directories |= dict.fromkeys(_uppermost(path for path in named.paths if path not in shared and _for_data(path)))
     return Places(tuple(directories), tuple(_users(named, users)))
@@ -237,7 +206,7 @@ def _owners(owned: Section) -> dict[str, set[str]]:
 
 
 def _uppermost(paths: Iterable[str]) -> Iterator[str]:
-    """Those of the paths that are below none of the others."""
+    """The paths that are below none of the others."""
     last = ""
     for path in sorted(paths, key=lambda path: f"{path}/"):
         if not last or not path.startswith(f"{last}/"):
@@ -258,7 +227,7 @@ def _registry(path: str) -> bool:
 
 
 def _held(places: Places, found: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    """Where data are, in words: the directory, or of a user the first file."""
+    """The places of data, in words: a directory, or the first file of a user."""
     yield from (one for one in places.directories if ("place", one) in found)
     own = (found["user", one] for one in places.users if ("user", one) in found)
     yield from (path for path in own if not _below(path, places))
@@ -268,14 +237,16 @@ def _below(path: str, places: Places) -> bool:
     return any(path.startswith(f"{one}/") for one in places.directories)
 
 
-def _looked(host: Host, places: Iterable[Places]) -> dict[tuple[str, str], str]:
+def _looked(host: Host, manager: str, places: Iterable[Places]) -> dict[tuple[str, str], str]:
     """A file in each of the places where there is one: (kind, place) -> path."""
     every = tuple(places)
     wanted = {f"place\t{one}" for each in every for one in each.directories}
     wanted |= {f"user\t{one}" for each in every for one in each.users}
     if not wanted:
         return {}
-    return _read_found(_ask(host, LOOK, "".join(f"{one}\n" for one in sorted(wanted)).encode())["found"])
+    return _read_found(
+        _ask(host, look_script(manager), BASES, "".join(f"{one}\n" for one in sorted(wanted)).encode())["found"]
+    )
 
 
 def _read_found(section: Section) -> dict[tuple[str, str], str]:
@@ -293,9 +264,9 @@ def _fields(section: Section, offset: int, line: str) -> tuple[str, str, str]:
     return fields[0], fields[1], fields[2]
 
 
-def _ask(host: Host, script: str, asked: bytes) -> Mapping[str, Section]:
+def _ask(host: Host, script: str, bases: Iterable[str], asked: bytes) -> Mapping[str, Section]:
     boundary = new_boundary()
-    argv: Sequence[str] = ("sh", "-c", script, "sh", boundary, "|".join((*BASES, "/etc") if script != LOOK else BASES))
+    argv: Sequence[str] = ("sh", "-c", script, "sh", boundary, "|".join(bases))
     result = host.run(argv, stdin=asked, timeout=_TIMEOUT, check=False)
     try:
         return split(result.text, boundary)

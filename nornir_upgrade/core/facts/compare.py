@@ -1,4 +1,4 @@
-"""Two sets of facts of one host told apart: the proof that a host is where it was, or the list of what it is not."""
+"""Comparison of two sets of facts of one host: differences, and whether they count."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ AREAS: tuple[Area, ...] = (
     *("packages", "marks", "holds", "conffiles", "services", "repositories", "databases"),
     *places.AREAS,
 )
-"""Every area that can be compared. When facts were taken, and the kernel that ran, are no part of a host's state."""
+"""Every area that is compared. The time of the facts, and the running kernel, are no part of a host's state."""
 
 _ABSENT = "absent"
 _DIGEST = re.compile(r"(?<!\S)[0-9a-f]{32,}(?!\S)")
@@ -36,12 +36,12 @@ class Difference:
 
     @property
     def explained(self) -> str:
-        """The reason of the rule by which this says nothing of where the host is; '' where it counts."""
+        """The reason of the rule by which the difference does not count; '' where it counts."""
         return why_explained(self.area, self.name)
 
     @property
     def other_content(self) -> bool:
-        """Whether there is content before and after, and not the same."""
+        """Whether there is content before and after, and it differs."""
         before, after = (_DIGEST.findall(one) for one in (self.before, self.after))
         return bool(before and after) and before != after
 
@@ -63,7 +63,7 @@ def compare(a: HostFacts, b: HostFacts) -> tuple[Difference, ...]:
 
 
 def compared(a: HostFacts, b: HostFacts) -> dict[Area, int]:
-    """How many things were compared, by area. An area that is not there was looked at on one side at most."""
+    """The number of compared things, by area. An area that is missing was gathered on one side at most."""
     return {area: len(_states(a, area).keys() | _states(b, area).keys()) for area in AREAS if _gathered(area, a, b)}
 
 
@@ -103,7 +103,7 @@ def _holds(facts: HostFacts) -> Mapping[str, str]:
 
 
 def _joined(states: Iterable[tuple[Package, str]]) -> Mapping[str, str]:
-    """What is told of each package; of one that stands in several versions, of all of them."""
+    """The states of each package, of all its versions together."""
     found: dict[str, list[str]] = {}
     for package, state in states:
         found.setdefault(str(package.key), []).append(state)

@@ -12,11 +12,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb import apt, facts
-from nornir_upgrade.core.packaging.dnf import facts as facts_rpm
-from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
+from nornir_upgrade.core.packaging.family import Family
 from nornir_upgrade.core.packaging.model import Package, Repository, digest_of_packages
-from nornir_upgrade.core.packaging.rpm import query
+from nornir_upgrade.core.packaging.registry import families, family_of, probing_order, settle
 from nornir_upgrade.core.packaging.state import Conffile as Conffile
 from nornir_upgrade.core.packaging.state import Packaged
 from nornir_upgrade.core.packaging.state import SourceFile as SourceFile
@@ -36,15 +34,13 @@ _FIRST = "facts 1"
 _TIMEOUT = 300.0  # seconds: dumps of databases are read
 _DATABASE = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*", re.ASCII)
 
-# A host has one of the two; dpkg may be installed on a host of rpm's, as a program that has no packages.
-RPM_HOST = "if [ -e /var/lib/rpm ] && [ ! -f /var/lib/dpkg/status ]; then"
+_UNKNOWN = "unmanaged"
 
-SCRIPT = (
+_HEAD = (
     SHELL
     + f"""\
 export LC_ALL=C
 show() {{ while IFS= read -r line || [ "$line" ]; do printf '%s\\n' "$line"; done < "$1"; }}
-format=$1; shift
 {{
 echo "{_FIRST} $boundary"
 mark begin 0
@@ -52,8 +48,9 @@ show /etc/os-release; mark os $?
 show /proc/sys/kernel/osrelease; mark kernel $?
 [ ! -f /etc/machine-id ] || show /etc/machine-id; mark machine 0
 """
-    + f"{RPM_HOST}\n{facts_rpm.SCRIPT}else\n{facts.SCRIPT}fi\n"
-    + """\
+)
+_TAIL = (
+    """\
 if [ -d /run/systemd/system ]; then
   systemctl list-units --state=active,reloading --full --plain --no-legend '*.service'; mark units $?
 else
@@ -86,16 +83,29 @@ mark end 0
 """
 )
 
-DIGEST = f"""\
-format=$1; shift
-{RPM_HOST} exec "$@"; fi
-exec dpkg-query --show --showformat "$format"
-"""
+
+def script() -> str:
+    """The fixed script, with the part of each manager that is registered: a host has one of them."""
+    parts = ((family, family.facts.SCRIPT) for family in probing_order())
+    return f"{_HEAD}{_of_own(parts)}else mark {_UNKNOWN} 0\nfi\n{_TAIL}"
+
+
+def digest_script() -> str:
+    """The script that names the host's manager in its first line, and lists its packages in the others."""
+    parts = ((family, f"echo {family.name}\n{family.facts.DIGEST}\n") for family in probing_order())
+    return f"{_of_own(parts)}else echo 'no package manager that is known' >&2; exit 1\nfi\n"
+
+
+def _of_own(parts: Iterable[tuple[Family, str]]) -> str:
+    """The branches of a shell's `if`: of these parts, the one of the host's own manager."""
+    return "el".join(f"if {family.own}; then\n{part}" for family, part in parts)
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingSystem:
-    """/etc/os-release and the kernel. `family` is `deb` or `rpm`; `arch` the package manager's native architecture."""
+    """/etc/os-release and the kernel. `family` is the format of its packages (`deb`, `rpm`), `manager` its package manager (`apt`,
+    `dnf4`), and `arch` that manager's native architecture. What was written before managers had names has none: it is the format's
+    first."""
 
     id: str
     version: str
@@ -104,6 +114,14 @@ class OperatingSystem:
     arch: str
     kernel: str
     machine_id: str
+    manager: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises `InvalidInput` where the manager has another format."""
+        format = self.family
+        settle(self)
+        if self.family != format:
+            raise InvalidInput(f"{self.manager} has {self.family} packages, not {format}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +162,7 @@ def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
     for name in databases:
         if not _DATABASE.fullmatch(name):
             raise InvalidInput(f"{name!r} is no name of a database")
-    result = host.run(
-        ("sh", "-c", SCRIPT, "sh", new_boundary(), facts.FORMAT, *databases), timeout=_TIMEOUT, check=False
-    )
+    result = host.run(("sh", "-c", script(), "sh", new_boundary(), *databases), timeout=_TIMEOUT, check=False)
     try:
         return parse(written_out(result.text), host.name, datetime.now(UTC).isoformat(timespec="milliseconds"))
     except InvalidInput as refusal:
@@ -156,11 +172,9 @@ def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
 
 def package_digest(host: Host) -> str:
     """The `digest_of_packages` of `host` as it is now: one cheap command, for asking whether a host drifted."""
-    rpm = Dnf()
-    answer = host.run(("sh", "-c", DIGEST, "sh", apt.FORMAT, *rpm.query())).text
-    return digest_of_packages(
-        rpm.parse_query(answer) if query.answered(answer) else apt.parse_packages(answer.splitlines())
-    )
+    answer = host.run(("sh", "-c", digest_script(), "sh", new_boundary())).text
+    manager, _, packages = answer.partition("\n")
+    return digest_of_packages(family_of(manager).facts.parse_digest(packages))
 
 
 def parse(text: str, host: str, taken_at: str) -> HostFacts:
@@ -169,15 +183,15 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
     if not first.startswith(f"{_FIRST} ==="):
         raise InvalidInput(f"line 1: no facts of this version: {first[:80]!r}")
     sections = split(text, first.removeprefix(f"{_FIRST} "))
-    half = facts_rpm if "arch" in sections else facts
-    if missing := [name for name in (*_PARTS, *half.PARTS) if name not in sections]:
+    family = _family(sections)
+    if missing := [name for name in (*_PARTS, *family.facts.PARTS) if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
-    packaged = half.parse(sections)
-    areas, found = entries.parse(sections, packaged.family)
+    packaged = family.facts.parse(sections)
+    areas, found = entries.parse(sections, family.format.name)
     return HostFacts(
         host=host,
         taken_at=taken_at,
-        os=_system(sections, packaged),
+        os=_system(sections, packaged, family),
         packages=packaged.packages,
         conffiles=packaged.conffiles,
         services=parse_services(sections),
@@ -189,10 +203,18 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
     )
 
 
+def _family(sections: Mapping[str, Section]) -> Family:
+    """The manager whose part of the script answered. Raises `InvalidInput` where none did."""
+    if _UNKNOWN in sections:
+        known = ", ".join(family.name for family in families())
+        raise InvalidInput(f"it has no package manager that is known: {known}")
+    return next((family for family in families() if family.facts.SIGN in sections), families()[0])
+
+
 _PARTS = ("os", "kernel", "machine", "units", "links", "files")
 
 
-def _system(sections: Mapping[str, Section], packaged: Packaged) -> OperatingSystem:
+def _system(sections: Mapping[str, Section], packaged: Packaged, family: Family) -> OperatingSystem:
     """os-release(5): `KEY=value`, quoted as a shell would."""
     section = sections["os"].succeeded()
     values = dict(_setting(section, offset, line) for offset, line in section.lines() if not line.startswith("#"))
@@ -200,7 +222,8 @@ def _system(sections: Mapping[str, Section], packaged: Packaged) -> OperatingSys
         id=values.get("ID", ""),
         version=values.get("VERSION_ID", ""),
         codename=values.get("VERSION_CODENAME", ""),
-        family=packaged.family,
+        family=family.format.name,
+        manager=family.name,
         arch=packaged.arch,
         kernel=sections["kernel"].succeeded().text.strip(),
         machine_id=sections["machine"].text.strip(),

@@ -10,9 +10,8 @@ from time import time
 from typing import Literal
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb import probe
-from nornir_upgrade.core.packaging.dnf import probe as inspection_rpm
 from nornir_upgrade.core.packaging.model import PackageName
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.state.places import AT_ONCE, LEFT, roots
 from nornir_upgrade.core.transport.disk import refuse_full
 from nornir_upgrade.core.transport.host import Host
@@ -21,7 +20,6 @@ from nornir_upgrade.core.transport.sections import APART, SHELL, Section, new_bo
 from nornir_upgrade.core.transport.unreadable import unreadable
 
 Doing = Literal["lock", "script", "tool"]
-Name = Literal["deb", "rpm"]
 
 DUMPS = "/var/lib/nornir-upgrade"
 """Where dumps, and files for escrow, stand until they are fetched."""
@@ -29,7 +27,6 @@ DUMPS = "/var/lib/nornir-upgrade"
 _FIRST = "inspection 1"
 _TIMEOUT = 300.0  # seconds: what was edited is found out by reading all configuration
 _DATABASE = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*", re.ASCII)
-_HALVES = {"deb": probe, "rpm": inspection_rpm}
 _SIZES = (
     "SELECT s.schema_name, CAST(COALESCE(SUM(t.data_length + t.index_length), 0) AS UNSIGNED) FROM information_schema.schemata s"
     " LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name WHERE s.schema_name IN ({}) GROUP BY 1"
@@ -88,11 +85,9 @@ mark end 0
 """
 
 
-def _script(half: str) -> str:
-    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{half}{_TAIL}{_STATE}"
-
-
-SCRIPTS: Mapping[str, str] = {name: _script(half.SCRIPT) for name, half in _HALVES.items()}
+def script(manager: str) -> str:
+    """The fixed script for hosts with this package manager."""
+    return f"{SHELL}{APART}{_HEAD}{_TOOLS}tab=$(printf '\\t')\n{family_of(manager).probe.SCRIPT}{_TAIL}{_STATE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +136,8 @@ class Probe:
     captured: int = 0
 
 
-def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_file: str = "") -> Probe:
-    """What there is to be known of `host`, of a family of hosts, and of the `databases` on it. Changes nothing.
+def inspect(host: Host, manager: str, databases: Sequence[str] = (), defaults_file: str = "") -> Probe:
+    """What there is to be known of `host`, with its package `manager`, and of the `databases` on it. Changes nothing.
 
     Raises `HostUnreadable` where its answer is not what was asked, and `InvalidInput` for a name that is none.
     """
@@ -152,22 +147,22 @@ def inspect(host: Host, family: str, databases: Sequence[str] = (), defaults_fil
     query = _SIZES.format(", ".join(f"'{name}'" for name in databases)) if databases else ""
     asked = time()
     result = host.run(
-        ("sh", "-c", SCRIPTS[family], "sh", new_boundary(), defaults_file, query), timeout=_TIMEOUT, check=False
+        ("sh", "-c", script(manager), "sh", new_boundary(), defaults_file, query), timeout=_TIMEOUT, check=False
     )
     try:
-        return parse(written_out(result.text), host.name, family, asked, time())
+        return parse(written_out(result.text), host.name, manager, asked, time())
     except InvalidInput as refusal:
         refuse_full(host.name, result.status or 1, result.errors)
         raise unreadable(host.name, "what the preflight asks", refusal, result.errors) from None
 
 
-def parse(text: str, host: str, family: str, asked: float, answered: float) -> Probe:
+def parse(text: str, host: str, manager: str, asked: float, answered: float) -> Probe:
     """What the script's output tells; it was asked and had answered at these times of the controller's clock. Raises `InvalidInput`."""
     first, _, _ = text.partition("\n")
     if not first.startswith(f"{_FIRST} ==="):
         raise InvalidInput(f"line 1: no inspection of this version: {first[:80]!r}")
     sections = split(text, first.removeprefix(f"{_FIRST} "))
-    half = _HALVES[family]
+    half = family_of(manager).probe
     if missing := [name for name in (*_PARTS, *half.PARTS) if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
     told = sections["databases"]

@@ -40,11 +40,7 @@ while read -r _ _ _ _ point _; do
 done < /proc/self/mountinfo; mark files 0
 df -l -B1 --output=avail,target 2>/dev/null | sed 1d; mark free 0
 sed -nE 's/^MemAvailable: *([0-9]+) kB/\\1/p' /proc/meminfo; mark memory $?
-if [ -e /var/lib/dpkg/status ]; then
-  dpkg-query -W -f '${Package}\\t${Architecture}\\t${Installed-Size}000\\n'
-else
-  rpm -qa --qf '%{NAME}\\t%{ARCH}\\t%{SIZE}\\n'
-fi 2>/dev/null; mark sizes $?
+sh -c "$1" 2>/dev/null; mark sizes $?
 mark end 0
 """
 )
@@ -225,17 +221,20 @@ class Layer(RemoteHost):
         return self._host.exchange((*enter, *within, *with_environment(argv)), source, sink, timeout)
 
 
-def survey(host: Host) -> Ground:
-    """What a layer of `host` would be made of. Reads only. Raises `InvalidInput` where there can be none."""
+def survey(host: Host, sizes: str) -> Ground:
+    """What a layer of `host` would be made of. Reads only. `sizes` is `ProbePart.BYTES` of its package manager.
+
+    Raises `InvalidInput` where there can be none.
+    """
     boundary = new_boundary()
-    sections = split(host.run(("sh", "-c", _LOOK, "sh", boundary)).text, boundary)
+    sections = split(host.run(("sh", "-c", _LOOK, "sh", boundary, sizes)).text, boundary)
     found = mounts.parse(sections["mounts"].succeeded().text)
     rows = (line.split(None, 1) for _, line in sections["free"].lines())
     free = {row[1]: int(row[0]) for row in rows if len(row) == 2 and row[0].isdecimal()}
     memory = sections["memory"].succeeded().text.strip()
     plan = layer_plan.layered(found, sections["files"].text.splitlines())
-    sizes = (line.split("\t") for _, line in sections["sizes"].lines())
-    known = {(row[0], row[1]): int(row[2]) for row in sizes if len(row) == 3 and row[2].isdecimal()}
+    packages = (line.split("\t") for _, line in sections["sizes"].lines())
+    known = {(row[0], row[1]): int(row[2]) for row in packages if len(row) == 3 and row[2].isdecimal()}
     return Ground(plan, layer_plan.places(found, free, int(memory or 0) << 10), known)
 
 

@@ -1,207 +1,325 @@
-"""The two families of hosts: which package manager a host has, and how one transaction of it is done."""
+"""Family: all that one package manager can do, as one value. Types only; the values are `deb.family.APT` and `dnf.family.DNF4`.
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, Protocol
+A host has a manager (`apt`, `dnf4`), and the manager has a format (`deb`, `rpm`). `registry` lists the managers. A third
+one is a folder with a value of this type, and one call of `registry.register`.
+"""
 
-from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, SimulationDiffers
-from nornir_upgrade.core.packaging.deb import arrangement, transaction
-from nornir_upgrade.core.packaging.deb.apt import Apt
-from nornir_upgrade.core.packaging.deb.arrangement import as_arranged
-from nornir_upgrade.core.packaging.dnf import arrangement as rpm_arrangement
-from nornir_upgrade.core.packaging.dnf import dnf4, history
-from nornir_upgrade.core.packaging.dnf import failure as dnf_failure
-from nornir_upgrade.core.packaging.dnf import transaction as transaction_rpm
-from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from nornir_upgrade.core.errors import Failure
 from nornir_upgrade.core.transport.host import Host, Result
-from nornir_upgrade.core.version import evr, nevra
+from nornir_upgrade.core.transport.sections import Section
 
 from .arrangement import Arrangement, Simulation
-from .model import PackageManager, PackageWant
+from .file_source import FileSource
+from .format import Format
+from .model import Package, PackageManager, PackageName, PackageWant, Repository
+from .origins import Origin
+from .state import Packaged
 
-Name = Literal["deb", "rpm"]
-_SSHD = "openssh-server"
+# A module meets most of these protocols by its constants and functions.
 
 
-class Family(Protocol):
-    """A package manager, and the habits of its transactions. `rehearsal` is how one is only
-    simulated, `log` where the manager keeps its own record."""
+class FactsPart(Protocol):
+    """What facts hold of packages. `SCRIPT` prints `PARTS` (`core.transport.sections`); only its answer has the part `SIGN`.
 
-    manager: PackageManager
+    `DIGEST` is shell text that lists the packages and prints nothing else: cheap, and read by `parse_digest`.
+    """
+
+    SIGN: str
+    SCRIPT: str
+    PARTS: tuple[str, ...]
+    DIGEST: str
+
+    def parse(self, sections: Mapping[str, Section]) -> Packaged: ...
+    def parse_digest(self, text: str) -> tuple[Package, ...]: ...
+
+
+class ProbePart(Protocol):
+    """What the preflight asks beyond facts. `SCRIPT` prints `PARTS` and the common ones; each function reads one of them.
+
+    `BYTES` is shell text that prints name, architecture and bytes of each installed package, parted by tabs.
+    """
+
+    BYTES: str
+    SCRIPT: str
+    PARTS: tuple[str, ...]
+
+    def sizes(self, section: Section) -> Mapping[PackageName, int]: ...
+    def edited(self, section: Section) -> tuple[str, ...]: ...
+    def offered(self, section: Section) -> frozenset[tuple[str, str]] | None: ...
+    def unchecked(self, section: Section) -> tuple[str, ...]: ...
+    def reboot(self, sections: Mapping[str, Section], /) -> tuple[str, ...]: ...
+
+
+class BelongingsPart(Protocol):
+    """What packages name. `NAMED` prints the parts `named` and `owned`.
+
+    `OWNED` sets `$owned` to all paths of packages below `$bases`."""
+
+    NAMED: str
+    OWNED: str
+
+
+class PreviewPart(Protocol):
+    """How the manager says what it would do with other repositories. `SCRIPT` takes `FORMAT` as its first argument."""
+
+    FORMAT: str
+    SCRIPT: str
+    REHEARSAL: str
+    UPDATE: str
+    WAY_OUT: str
+
+    def present(self, sections: Mapping[str, Section]) -> tuple[Package, ...]: ...
+    def excluders(self, section: Section) -> Mapping[str, Sequence[str]]: ...
+    def word(self, name: str, equals: str, version: str) -> str: ...
+    def file_name(self, path: str) -> str: ...
+
+
+class RehearsalPart(Protocol):
+    """How the manager says what the way back would do after a plan. `SCRIPT` takes `FORMAT` as its first argument."""
+
+    FORMAT: str
+    SCRIPT: str
+    UPDATE: str
+
+    def present(self, section: Section) -> tuple[Package, ...]: ...
+    def given(self, kind: str, one: Package) -> Sequence[str]: ...
+    def unsafe(self, host: str, sections: Mapping[str, Section]) -> str: ...
+    def file_name(self, path: str) -> str: ...
+
+
+class CachePart(Protocol):
+    """The manager's cache of package files, at `DIRECTORY`. `LIST` and `DROP` read file names from standard input.
+
+    `DOWNLOAD` takes `FORMAT`, the repositories and, by `words`, the transaction as arguments.
+    """
+
+    DIRECTORY: str
+    FORMAT: str
+    LIST: str
+    DROP: str
+    DOWNLOAD: str
+    COMMAND: str
+
+    def words(self, want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]: ...
+    def file_name(self, path: str) -> str: ...
+
+
+class Delivery(Protocol):
+    """How a transaction takes package files that lie on the host, and how it fetches and does nothing else."""
+
+    program: str
+    """The word of an argument vector behind which options stand."""
+    transaction_word: str
+    """The word by which a command is a transaction."""
+    unfetched: str
+    """What the manager says where a repository did not give a file."""
+    download_only: tuple[str, ...]
+    """Options with which a transaction only fetches; the last one names it in messages."""
+    without_files: tuple[str, ...]
+    """Options of a transaction that may need versions which no repository has, and for which no file is there."""
+
+    def options(self, host: Host, paths: Sequence[str]) -> tuple[str, ...]:
+        """Options with which a transaction takes the files `paths`. What these options need is on the host afterwards."""
+        ...
+
+    def offline(self, host: Host) -> AbstractContextManager[None]:
+        """Within the block the manager works without a network."""
+        ...
+
+
+class Transactions(Protocol):
+    """How one transaction is checked, simulated, carried out and judged. `rehearsal` is the simulating command in words, `log`
+    the manager's own record, `audited` what `audit` found where it is empty."""
+
     rehearsal: str
     log: str
+    audited: str
 
     def check(self, want: PackageWant) -> None:
-        """Refuses what is no name, architecture or version before anything hears of it. Raises `InvalidInput`."""
+        """Raises `InvalidInput` for what is no name, architecture, version or goal of this manager."""
         ...
 
-    def quieten(self, host: Host) -> None:
-        """Afterwards nobody changes packages on the host. Raises `PackageManagerLocked` where that takes too long."""
+    def wait_for_lock(self, host: Host) -> None:
+        """Afterwards nobody changes packages on the host. Raises `PackageManagerLocked` after `LOCK_WAIT` seconds."""
         ...
 
-    def refuse(self, host: Host, going: Collection[tuple[str, str, str]]) -> None:
-        """Raises `SimulationDiffers` where one of the versions that are `going` (name, architecture, version) must stay, which the
-        manager itself would not refuse."""
+    def check_protected(self, host: Host, removed: Collection[tuple[str, str, str]]) -> None:
+        """Raises `SimulationDiffers` where one of the `removed` versions (name, architecture, version) must stay, and the manager
+        itself would not refuse."""
         ...
 
     def simulate(self, host: Host, argv: Sequence[str]) -> Simulation:
-        """What `argv` says, which the manager made to simulate a transaction."""
+        """What `argv` prints, which the manager made to simulate a transaction."""
         ...
 
     def arrange(self, host: Host, simulation: Simulation, *, downgrade: bool) -> Arrangement:
-        """How the simulated transaction is carried out, so that the host is usable at every moment. What that needs stands on the
-        host then. Raises `UnsafeOrder`."""
+        """How the simulated transaction is carried out so that the host is usable at every moment. What that needs is on the host
+        afterwards. Raises `UnsafeOrder`."""
         ...
 
     def commands(
         self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], arrangement: Arrangement
     ) -> tuple[tuple[str, ...], ...]:
-        """The manager's commands, of which the first is the transaction, as a job that mends first what a killed one left, keeps the
-        services `keep_stopped` from being started, and loses no file."""
+        """The manager's commands, the first of which is the transaction, as a job.
+
+        The job first repairs what a killed one left, does not let the services `keep_stopped` start, and loses no file.
+        """
         ...
 
     def failure(self, host: str, result: Result, command: str) -> Failure:
-        """What a call of `command` died of."""
+        """The failure that `result` is, of `command` (in words)."""
         ...
 
-    def complaint(self, host: str, result: Result) -> Failure | None:
-        """What went wrong in a transaction, though it may have ended with status 0."""
+    def error_in_output(self, host: str, result: Result) -> Failure | None:
+        """The failure of a transaction, which may have ended with status 0; None where it succeeded."""
         ...
 
-    def record(self, result: Result) -> str:
-        """By what name the host's own history knows a transaction that ended well; '' where it has none."""
+    def transaction_id(self, result: Result) -> str:
+        """The name of a finished transaction in the host's own history; '' where it has none."""
         ...
 
     def audit(self, host: Host) -> str:
-        """Which packages are not whole, in words; empty where there are none."""
+        """The packages that are not whole, in words; '' where there are none."""
         ...
 
 
-class Deb:
-    """Debian's and its descendants': dpkg and apt."""
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The command that fetches indexes, and its name in words."""
 
-    manager: PackageManager = Apt()
-    rehearsal = "apt-get -s"
-    log = "/var/log/apt"
-
-    def check(self, want: PackageWant) -> None:
-        evr.check_name(want.name, qualified=True)
-        evr.check_arch(want.arch)
-        if want.goal == "installed":
-            evr.check_version(want.version)
-
-    def quieten(self, host: Host) -> None:
-        transaction.wait_until_quiet(host)
-
-    def refuse(self, host: Host, going: Collection[tuple[str, str, str]]) -> None:
-        """apt refuses to remove what is essential, and a running kernel's package asks by itself."""
-
-    def simulate(self, host: Host, argv: Sequence[str]) -> Simulation:
-        return arrangement.simulate(host, argv)
-
-    def arrange(self, host: Host, simulation: Simulation, *, downgrade: bool) -> Arrangement:
-        arranged = arrangement.arrange(host.name, simulation, downgrade=downgrade)
-        arrangement.prepare(host, arranged)
-        return arranged
-
-    def commands(
-        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], arrangement: Arrangement
-    ) -> tuple[tuple[str, ...], ...]:
-        """A dpkg that was killed between two packages leaves its journal behind, and none of them interrupted."""
-        first, *rest = change
-        transact = as_arranged(arrangement, first)
-        return (transaction.merge_journal(), transaction.guarded(transact, keep_stopped), *map(tuple, rest))
-
-    def failure(self, host: str, result: Result, command: str) -> Failure:
-        return transaction.failure(host, result, command)
-
-    def complaint(self, host: str, result: Result) -> Failure | None:
-        return transaction.failure(host, result) if result.status != 0 else None
-
-    def record(self, result: Result) -> str:
-        """apt's history knows no numbers."""
-        return ""
-
-    def audit(self, host: Host) -> str:
-        """dpkg(1), --audit."""
-        result = host.run(("dpkg", "--audit"), check=False)
-        return (result.text.strip() or result.errors.strip()) if result.text.strip() or result.status else ""
+    argv: tuple[str, ...]
+    words: str
 
 
-class Rpm:
-    """Red Hat's and its kin's: rpm and dnf 4."""
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A file of repositories with other suites: all of its `text`, and the changed entries alone (`added`)."""
 
-    manager: PackageManager = Dnf()
-    rehearsal = "dnf --assumeno"
-    log = "/var/log/dnf.rpm.log"
-
-    def check(self, want: PackageWant) -> None:
-        nevra.check_name(want.name)
-        nevra.check_arch(want.arch)
-        if want.goal == "config-files":
-            raise InvalidInput(f"{want.name}: rpm knows no removed package that keeps its configuration")
-        if want.version or want.goal == "installed":
-            nevra.in_words(want.name, want.version)
-
-    def quieten(self, host: Host) -> None:
-        transaction_rpm.wait_until_quiet(host)
-
-    def refuse(self, host: Host, going: Collection[tuple[str, str, str]]) -> None:
-        """What dnf is told to protect it protects; the running kernel only by the name of its image."""
-        if stay := transaction_rpm.running_kernel(host).intersection(going) if going else ():
-            names = ", ".join(sorted(f"{name} {version}" for name, _, version in stay))
-            raise SimulationDiffers(
-                f"{host.name}: runs on the kernel of {names}, which would go", hint="nothing was done"
-            )
-
-    def simulate(self, host: Host, argv: Sequence[str]) -> Simulation:
-        return rpm_arrangement.simulate(host, argv)
-
-    def arrange(self, host: Host, simulation: Simulation, *, downgrade: bool) -> Arrangement:
-        """rpm orders a transaction by itself, before its first file: what that order cannot keep usable is several transactions."""
-        return rpm_arrangement.arrange(host.name, simulation)
-
-    def commands(
-        self, change: Sequence[Sequence[str]], keep_stopped: Sequence[str], arrangement: Arrangement
-    ) -> tuple[tuple[str, ...], ...]:
-        """All of them are guarded: there may be several transactions. rpm's database mends itself, and a killed transaction's
-        packages are among the changes."""
-        first, *rest = change
-        parts = arrangement.parts if isinstance(arrangement, rpm_arrangement.PartedArrangement) else ()
-        every = (*dnf4.parted(first, parts), *rest) if parts else change
-        commands = (transaction_rpm.guarded(_with_sshd(one), keep_stopped if _replays(one) else ()) for one in every)
-        return (*commands, history.NUMBERS)
-
-    def failure(self, host: str, result: Result, command: str) -> Failure:
-        return dnf_failure.failure(host, result, command)
-
-    def complaint(self, host: str, result: Result) -> Failure | None:
-        """A scriptlet that failed after its package was unpacked is told of in the output alone."""
-        failure = dnf_failure.failure(host, result)
-        told = isinstance(failure, CommandFailed) and dnf_failure.of_script(result)
-        return failure if result.status != 0 or told else None
-
-    def record(self, result: Result) -> str:
-        return history.numbers(result.text)
-
-    def audit(self, host: Host) -> str:
-        found = self.manager.parse_query(host.run(self.manager.query()).text)
-        return "; ".join(f"{one.key} {one.version} was left halfway" for one in found if one.broken)
+    text: str
+    added: str
 
 
-def _replays(command: Sequence[str]) -> bool:
-    return "replay" in command
+Renames = Sequence[tuple[str, str]]
+"""Suites, old and new. Both have one `*`, which stands for the rest of the name, or neither has."""
 
 
-def _with_sshd(command: Sequence[str]) -> Sequence[str]:
-    exchanged = _replays(command) and _SSHD in dnf4.comes(dnf4.handed(command))
-    return transaction_rpm.with_listener(command) if exchanged else command
+class RepositoryFiles(Protocol):
+    """The files that name repositories. Patterns are regular expressions for a whole path.
+
+    - `path`: what a scenario may name, `what` in words; `place`: what a step may write, `place_words` in words.
+    - `secret`: where a password is kept that a repository needs.
+    - `directory`: where a file of ours is added; `main` the one file elsewhere, '' where there is none; `endings` of those read.
+    - `in_place`: whether a file may be replaced by one of the same path; else `refusal` says why not.
+    - `rewritable`: paths, or globs of them, of files whose suites may be rewritten, `rewritable_what` in words; '' where none may.
+    - `pins`: how paths begin of files that give repositories priorities; '' where there are none.
+    """
+
+    path: str
+    what: str
+    place: str
+    place_words: str
+    secret: str
+    directory: str
+    main: str
+    endings: tuple[str, ...]
+    in_place: bool
+    refusal: str
+    rewritable: str
+    rewritable_what: str
+    pins: str
+
+    def update(self, path: str, data: bytes) -> Update | None:
+        """What fetches the indexes that the file names, and no others; None where it names none."""
+        ...
+
+    def forget(self, host: Host, path: str) -> None:
+        """Afterwards the manager has no index of the file that may be outdated."""
+        ...
+
+    def rewrite(self, path: str, text: str, renames: Renames) -> Rewritten | None:
+        """The file with its suites renamed; None where it names none of them."""
+        ...
 
 
-FAMILIES: Mapping[str, Family] = {"deb": Deb(), "rpm": Rpm()}
+class OriginWords(Protocol):
+    """How the manager is kept to origins. `fields` are those of `Origin` that it knows."""
+
+    fields: tuple[str, ...]
+
+    def narrow(self, origins: Sequence[Origin], repositories: Iterable[Repository]) -> str:
+        """What keeps a request to `origins`, in the manager's own words."""
+        ...
+
+    def refusal(self, origins: Sequence[Origin]) -> str:
+        """Why the manager cannot be asked for all of `origins` at once; '' where it can."""
+        ...
 
 
-def family_of(name: str) -> Family:
-    """Raises `InvalidInput` for a name that is none."""
-    if name not in FAMILIES:
-        raise InvalidInput(f"{name!r} is no family of hosts", hint=f"one of {', '.join(FAMILIES)}")
-    return FAMILIES[name]
+class ConfigurationPart(Protocol):
+    """What the manager does around a restore of configuration."""
+
+    def conffiles(self, host: Host) -> tuple[str, ...]:
+        """The configuration files that the manager remembers now, which must be absent before their package goes back."""
+        ...
+
+    def finish(self, host: Host) -> None:
+        """Afterwards nothing waits that packages left to be done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """What is typed on a host. `tool` decides what is installed. `mend` repairs an interrupted transaction, `try_out` shows
+    what would be done, `sources` where packages come from and what keeps some away. `release` takes holds off the names after it.
+    `update` fetches indexes, `clean` frees disk space, `beside` is the ending of a new version beside edited configuration.
+    `checking` makes the manager check signatures."""
+
+    tool: str
+    mend: str
+    try_out: str
+    sources: str
+    release: str
+    update: str
+    clean: str
+    beside: str
+    checking: str
+
+    def unhold(self, names: Sequence[str]) -> str:
+        """What takes the holds off these packages."""
+        return f"on the host: {self.release} {' '.join(names)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One package manager. `own` is a shell test that holds on its hosts. `manager` makes argument vectors and parses output.
+
+    `repair_indexes` repairs damaged indexes of a host, which may have another manager, and returns them; None where nothing needs it.
+    """
+
+    name: str
+    format: Format
+    own: str
+    manager: PackageManager
+    transactions: Transactions
+    facts: FactsPart
+    probe: ProbePart
+    belongings: BelongingsPart
+    preview: PreviewPart
+    rehearsal: RehearsalPart
+    cache: CachePart
+    files: FileSource
+    delivery: Delivery
+    repositories: RepositoryFiles
+    origins: OriginWords
+    configuration: ConfigurationPart
+    remedies: Remedies
+    repair_indexes: Callable[[Host], tuple[str, ...]] | None = None
+
+    def present(self, host: Host) -> tuple[Package, ...]:
+        """The packages of the host, as they are now."""
+        return self.manager.parse_query(host.run(self.manager.query()).text)

@@ -1,4 +1,4 @@
-"""Depot: what a host can give of package files, and the seam behind which the two families stand (`debdepot`, `rpmdepot`)."""
+"""File source: what a host can give of package files. Types, and one parser; each manager has its own source (`Family.files`)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from .package_file import Check, PackageFile
 
 GATHERED = "/var/lib/nornir-upgrade/gathered"
-"""Where package files stand on a host until they are fetched: root's alone, and gone afterwards."""
+"""The directory of package files on a host until they are fetched: readable by root alone, and removed afterwards."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHECKS: Mapping[str, Check] = {"index": "index", "signature": "signature", "name": "name"}
@@ -18,7 +18,7 @@ _CHECKS: Mapping[str, Check] = {"index": "index", "signature": "signature", "nam
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A file that stands on a host, at `path`."""
+    """A file on a host, at `path`."""
 
     path: str
     digest: str
@@ -28,7 +28,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class FileOffer:
-    """What a host can give of one package file. `digests` are what the signed indexes of its repositories say, `size` likewise."""
+    """How a host can give one package file. `digests` and `size` are those in the signed indexes of its repositories."""
 
     cached: Held | None = None
     offered: bool = False
@@ -40,7 +40,7 @@ class FileSource(Protocol):
     """Commands and parsers of what they print; no I/O. All names in a command matched the family's grammar."""
 
     def look(self, files: Sequence[PackageFile]) -> tuple[tuple[str, ...], bytes]:
-        """The command, and its standard input, that tells what the host can give of `files`. Reads only."""
+        """The command, and its standard input, that lists what the host can give of `files`. Reads only."""
         ...
 
     def parse_look(self, text: str, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
@@ -52,12 +52,12 @@ class FileSource(Protocol):
         ...
 
     def rebuild(self, file: PackageFile) -> tuple[str, ...]:
-        """The command that makes `file` anew in `GATHERED` of what is installed, where it is installed in that version."""
+        """The command that rebuilds `file` in `GATHERED` from the installed package, where that version is installed."""
         ...
 
 
 def parse_held(text: str) -> dict[str, Held]:
-    """What a job of a depot says stands in `GATHERED`, by file name: lines `held NAME CHECK DIGEST SIZE`, parted by tabs."""
+    """The files in `GATHERED` that a job of a source lists, by file name: lines `held NAME CHECK DIGEST SIZE`, parted by tabs."""
     found = {}
     for line in text.splitlines():
         kind, *fields = line.split("\t")
@@ -68,7 +68,7 @@ def parse_held(text: str) -> dict[str, Held]:
 
 
 def held_of(fields: Sequence[str], directory: str) -> Held:
-    """The file that NAME, CHECK, DIGEST and SIZE tell of. Raises `InvalidInput` for anything else."""
+    """The file with this NAME, CHECK, DIGEST and SIZE. Raises `InvalidInput` for anything else."""
     if len(fields) != 4 or not _DIGEST.fullmatch(fields[2]) or fields[1] not in _CHECKS or not fields[3].isdecimal():
         raise InvalidInput(f"no file is told of by {fields!r}")
     name, check, digest, size = fields

@@ -1,4 +1,4 @@
-"""Formats of packages (deb, rpm), as values: grammar of names and versions, names of files, and what is left of a removed package.
+"""Formats of packages (deb, rpm), as values: grammar of names and versions, names of files, and what removal leaves.
 
 A host's manager has one format. Two managers may share one, as dnf 4 and zypper do.
 """
@@ -9,6 +9,8 @@ from importlib import import_module
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version.evr import Flavour
+
+from .state import KeptPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Format:
     - `purges`: a removed package keeps its configuration until it is purged, which may delete its data.
     - `several`: a package may be installed in several versions at once.
     - `any_arch`: the architecture of packages for every architecture.
+    - `places`: what its packages' scripts change beside the files of packages.
     - `judgement`: where `rollback` finds its own value of this format, as `pkgutil.resolve_name` reads it; '' where rollback
       cannot judge it. So one registered value says all, and this package imports nothing of rollback.
     """
@@ -36,6 +39,7 @@ class Format:
     purges: bool
     several: bool
     any_arch: str
+    places: tuple[KeptPlace, ...] = ()
     judgement: str = ""
 
     def check(self, name: str, arch: str, version: str) -> None:
@@ -55,7 +59,7 @@ def add(format: Format) -> None:
 
 
 def remove(format: Format) -> None:
-    """Afterwards `format_of` knows it no longer. For `registry.forget`."""
+    """Afterwards `format_of` knows it no longer. For `registry.registered`."""
     _KNOWN.pop(format.name, None)
 
 

@@ -1,4 +1,4 @@
-"""Graphs of slots, told as what each points to. Pure."""
+"""Graphs of slots, each with the slots that it points to. Pure."""
 
 from collections.abc import Iterable, Mapping
 

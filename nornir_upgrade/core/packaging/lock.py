@@ -1,4 +1,4 @@
-"""TODO"""
+"""Lock: who changes packages on a host, and how long it is waited for. Shell pieces that each manager fills in."""
 
 import re
 
@@ -7,9 +7,9 @@ from nornir_upgrade.core.errors import InvalidInput, PackageManagerLocked
 from nornir_upgrade.core.transport.host import Host
 
 LOCK_WAIT = 120
-"""Seconds that another process may hold dpkg's lock, or a maintainer script may run on, before we give up."""
+"""Seconds that another process may hold the package manager's lock, or a maintainer script may run on, before a step fails."""
 _SLICE = 10
-"""Seconds of that after which it is asked again who it is."""
+"""Seconds after which the host is asked again who holds it."""
 # For a script that says how `holders` and `scripts` are found: `$pids` are those that are still at work after `$1` seconds.
 WAIT = """\
 rounds=$(($1 * 4))
@@ -34,9 +34,9 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.][A-Za-z0-9:_.@-]*", re.ASCII)
 
 
 def wait_for(host: Host, script: str) -> None:
-    """Run `script`, which waits until nobody changes packages, as many seconds as it is told, and prints who still does.
+    """Returns once nobody changes packages. `script` waits for as many seconds as its argument says, and prints who still does.
 
-    It is asked at once, and then again and again, so that who is waited for can be told. Raises `PackageManagerLocked`, which names
+    It runs at once, then every few seconds, and each time the processes are reported. Raises `PackageManagerLocked`, which names
     them, after `LOCK_WAIT` seconds.
     """
     waited = seconds = 0
@@ -55,7 +55,7 @@ def wait_for(host: Host, script: str) -> None:
 
 
 def check_unit(name: str) -> str:
-    """`name`, which is a service's (systemd.unit(5)). Raises `InvalidInput` for anything else, which a shell might read."""
+    """`name`. Raises `InvalidInput` where it is no name of a service (systemd.unit(5)): a shell might read it otherwise."""
     if not _UNIT.fullmatch(name):
         raise InvalidInput(f"{name!r} is no name of a service", hint="systemd.unit(5)")
     return name

@@ -1,4 +1,4 @@
-"""Packages as a host holds them and as we want them, and the seam behind which dpkg/apt and rpm/dnf stand."""
+"""Packages as a host has them and as we want them, and the type of what makes a manager's commands. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ Goal = Literal["installed", "config-files", "absent"]
 class PackageName:
     """A name with its architecture, as dpkg or rpm print it (`all`, `amd64`, `noarch`, …).
 
-    `version` is told only of what stands in several at once, as kernels of rpm do: each of them is a package of its own.
+    `version` is given only where several versions are installed at once, as kernels of rpm: each is a package of its own.
     """
 
     name: str
@@ -38,7 +38,7 @@ class PackageName:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One package that a host knows: `state` and `selection` are dpkg's words (dpkg(1)); `broken` is its reinst-required flag."""
+    """One package that a host knows. `state` and `selection` are dpkg's words (dpkg(1)); `broken` is its reinst-required flag."""
 
     name: str
     arch: str
@@ -50,7 +50,7 @@ class Package:
 
     @property
     def key(self) -> PackageName:
-        """What the package is told apart by."""
+        """Its name and architecture."""
         return PackageName(self.name, self.arch)
 
     @property
@@ -60,12 +60,12 @@ class Package:
 
     @property
     def unpacked(self) -> bool:
-        """Whether its files are on the host, all or in part: it is more than its configuration files."""
+        """Whether some of its files are on the host beside its configuration."""
         return self.state != "config-files"
 
     @property
     def interrupted(self) -> bool:
-        """Whether its installation or removal began and did not end."""
+        """Whether its installation or removal was begun and not finished."""
         return self.broken or self.state not in ("installed", "config-files")
 
 
@@ -87,13 +87,13 @@ class PackageWant:
 
     @property
     def key(self) -> PackageName:
-        """What the package is told apart by."""
+        """Its name and architecture."""
         return PackageName(self.name, self.arch)
 
 
 @dataclass(frozen=True, slots=True)
 class PackageChange:
-    """One line of a package manager's transaction: `old` is empty for a new package, `new` for one that goes."""
+    """One line of a package manager's transaction: `old` is empty for a new package, `new` for a removed one."""
 
     name: str
     arch: str
@@ -106,7 +106,7 @@ class PackageChange:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """All that one call of a package manager would do (or does), sorted by name. `excluders`: for a package that goes, the new one
+    """All that one call of a package manager would do (or does), sorted by name. `excluders`: for a removed package, the new one
     that cannot be together with it, where that is known."""
 
     changes: tuple[PackageChange, ...]
@@ -131,7 +131,7 @@ T = TypeVar("T", Package, PackageWant)
 
 
 class PackageManager(Protocol):
-    """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `apt.py`; rpm/dnf: `dnf.py`.
+    """Argument vectors, and parsers of what they print; no I/O. dpkg/apt: `deb.apt`; rpm/dnf: `dnf.dnf4`.
 
     `present` is what `parse_query` gave: what a package's name alone does not say is looked up there.
     """
@@ -172,8 +172,8 @@ def implied(want: Iterable[PackageWant], present: Sequence[Package]) -> Transact
 
 
 def _changes(key: PackageName, want: Sequence[PackageWant], now: Sequence[Package]) -> Iterable[PackageChange]:
-    """What becomes of one package. Where versions stand beside each other that may not, the newest is installed again if it is
-    wanted, and takes the place of the others.
+    """The changes of one package. Of versions that must not be installed together, the newest is installed again if it is
+    wanted, and replaces the others.
     """
     gone, new = moved(want, [package.version for package in now])
     stay = [package.version for package in now if package.broken and package.version not in gone]
@@ -183,8 +183,8 @@ def _changes(key: PackageName, want: Sequence[PackageWant], now: Sequence[Packag
 
 
 def moved(want: Sequence[PackageWant], now: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Which of a package's versions `now` go, and which come: afterwards it stands in exactly the versions that are wanted
-    installed, or without those that are to go, where '' stands for all.
+    """The versions of a package, of those installed `now`, that are removed, and the versions that are installed. Afterwards exactly
+    the wanted versions are installed, or the unwanted ones are not ('': all of them).
     """
     stay = [one.version for one in want if one.goal == "installed"]
     leave = {one.version for one in want if one.goal != "installed"}
@@ -193,13 +193,13 @@ def moved(want: Sequence[PackageWant], now: Sequence[str]) -> tuple[list[str], l
 
 
 def paired(key: PackageName, gone: Iterable[str], new: Iterable[str]) -> Iterable[PackageChange]:
-    """The changes of one package: each version that comes takes the place of one that goes, as far as there are any."""
+    """The changes of one package: each new version replaces a removed one, as long as there are any."""
     pairs = zip_longest(sorted(gone), sorted(new), fillvalue="")
     return (PackageChange(key.name, key.arch, old, version) for old, version in pairs)
 
 
 def by_key(ones: Iterable[T]) -> dict[PackageName, list[T]]:
-    """Packages by name and architecture: all versions of what stands in several, or is wanted in several, together."""
+    """Packages by name and architecture, with all versions of each."""
     found: dict[PackageName, list[T]] = {}
     for one in ones:
         found.setdefault(one.key, []).append(one)
@@ -207,7 +207,7 @@ def by_key(ones: Iterable[T]) -> dict[PackageName, list[T]]:
 
 
 def by_name(present: Iterable[Package]) -> dict[str, list[Package]]:
-    """Packages by name alone, of whatever architecture: what `standing_for` need look at."""
+    """Packages by name, of any architecture: the candidates of `standing_for`."""
     found: dict[str, list[Package]] = {}
     for one in present:
         found.setdefault(one.name, []).append(one)
@@ -215,7 +215,7 @@ def by_name(present: Iterable[Package]) -> dict[str, list[Package]]:
 
 
 def standing_for(want: PackageWant, present: Sequence[Package]) -> PackageName | None:
-    """The present package that installing `want` would take the place of: itself, or where a package became
+    """The present package that installing `want` would replace: itself, or where a package became
     architecture-independent (or ceased to be) from one version to the next, the other one of that name.
     """
     keys = [package.key for package in present if package.name == want.name]
@@ -226,7 +226,7 @@ def standing_for(want: PackageWant, present: Sequence[Package]) -> PackageName |
 
 
 def differences(want: Iterable[PackageWant], present: Iterable[Package]) -> tuple[str, ...]:
-    """What `want` and `present` disagree in, one line a package; empty when `want` is true."""
+    """The differences between `want` and `present`, one line a package; empty where there are none."""
     now = by_key(present)
     lines = [f"{key} {line}" for key, ones in by_key(want).items() for line in _differing(ones, now.get(key, []))]
     return tuple(lines)
@@ -241,7 +241,7 @@ def _differing(want: Sequence[PackageWant], now: Sequence[Package]) -> Iterable[
 
 
 def _meant(want: PackageWant, now: Sequence[Package]) -> Package | None:
-    """Which of the present versions `want` speaks of: its own, or where it is not there, or tells none, any."""
+    """The present version that `want` means: its own; any, where that is not installed or none is named."""
     same = [one for one in now if one.version == want.version]
     if want.goal != "installed" and want.version:
         return next(iter(same), None)

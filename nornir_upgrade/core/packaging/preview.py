@@ -1,43 +1,22 @@
-"""What a host's own package manager would do with other repositories, found out on the host without changing it."""
+"""Preview: what a host's own package manager would do with other repositories. The host does not change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, NoSolution, Unobtainable
-from nornir_upgrade.core.packaging.deb import preview as preview_deb
-from nornir_upgrade.core.packaging.dnf import preview as preview_rpm
 from nornir_upgrade.core.transport import disk
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import Section, new_boundary, split
 from nornir_upgrade.core.transport.unreadable import unreadable
 
-from .model import Package, PackageManager, Transaction
+from .family import Family
+from .model import Package, Transaction
+from .registry import family_of
 
 EVERYTHING = ("*",)
-"""The request for every package of the host at its candidate, with what they need and without what is in their way."""
+"""The request for every package of the host at its candidate: new packages may be installed, and conflicting ones removed."""
 
 _TIMEOUT = 600.0  # seconds: indexes are fetched
-
-
-class Asked(Protocol):
-    """How one family's manager is asked: `preview_deb` and `preview_rpm`."""
-
-    FORMAT: str
-    SCRIPT: str
-    REHEARSAL: str
-    UPDATE: str
-    WAY_OUT: str
-    MANAGER: PackageManager
-
-    def present(self, sections: Mapping[str, Section]) -> tuple[Package, ...]: ...
-    def failure(self, host: str, result: Result, command: str) -> Failure: ...
-    def excluders(self, section: Section) -> Mapping[str, Sequence[str]]: ...
-    def word(self, name: str, equals: str, version: str) -> str: ...
-    def file_name(self, path: str) -> str: ...
-
-
-_FAMILIES: Mapping[str, Asked] = {"deb": preview_deb, "rpm": preview_rpm}
 
 
 def preview(
@@ -46,7 +25,7 @@ def preview(
     requests: Mapping[str, Sequence[str]],
     narrow: Mapping[str, str] | None = None,
     *,
-    family: str = "deb",
+    manager: str = "apt",
 ) -> Mapping[str, Transaction]:
     """What installing each of `requests` would do on `host` with the files `repositories` (path -> text) among its sources.
 
@@ -55,32 +34,33 @@ def preview(
     Raises `Unobtainable` naming the packages that no index has, or the index that cannot be fetched; `NoSolution` when a request
     cannot be met.
     """
-    asked = _FAMILIES[family]
-    words = {name: " ".join(_checked(request, asked)) for name, request in requests.items()}
+    family = family_of(manager)
+    asked = family.preview
+    words = {name: " ".join(_checked(request, family)) for name, request in requests.items()}
     arguments = [text for path, content in repositories.items() for text in (asked.file_name(path), content)]
     argv = ("sh", "-c", asked.SCRIPT, "sh", new_boundary(), asked.FORMAT, str(len(repositories)), *arguments)
     asking = [word for name, said in words.items() for word in (said, (narrow or {}).get(name, ""))]
     result = host.run((*argv, *asking), timeout=_TIMEOUT)
     try:
-        return _read(host, result, argv[4], words, asked)
+        return _read(host, result, argv[4], words, family)
     except InvalidInput as refusal:
         raise unreadable(host.name, f"what {asked.REHEARSAL} says", refusal, result.errors) from None
 
 
 def _read(
-    host: Host, result: Result, boundary: str, words: Mapping[str, str], asked: Asked
+    host: Host, result: Result, boundary: str, words: Mapping[str, str], family: Family
 ) -> Mapping[str, Transaction]:
-    sections = split(result.text, boundary)
+    asked, sections = family.preview, split(result.text, boundary)
     for section in sections.values():
         disk.refuse_full(host.name, section.status, section.said)
     if sections["update"].status != 0:
-        failure = _failure(host, sections["update"], f"{asked.UPDATE} with the new repositories", asked)
+        failure = _failure(host, sections["update"], f"{asked.UPDATE} with the new repositories", family)
         hint = "nothing was changed; see the repository's address, and its key on the host"
         raise Unobtainable(failure.message, hint=hint) if isinstance(failure, CommandFailed) else failure
     packages = asked.present(sections)
     return {
         name: _told_why(
-            _transaction(host, sections[str(number)], name, packages, asked),
+            _transaction(host, sections[str(number)], name, packages, family),
             asked.excluders(sections[f"{number} excluders"]) if f"{number} excluders" in sections else {},
         )
         for number, name in enumerate(words)
@@ -88,26 +68,28 @@ def _read(
 
 
 def _told_why(made: Transaction, excluders: Mapping[str, Sequence[str]]) -> Transaction:
-    """`made`, with the packages because of which others go."""
+    """`made`, with the new packages that conflict with removed ones."""
     gone = [change.name for change in made.changes if not change.new and change.name in excluders]
     return replace(made, excluders=tuple((name, ", ".join(excluders[name])) for name in gone))
 
 
-def _transaction(host: Host, section: Section, request: str, packages: Sequence[Package], asked: Asked) -> Transaction:
+def _transaction(
+    host: Host, section: Section, request: str, packages: Sequence[Package], family: Family
+) -> Transaction:
     if section.status != 0:
-        failure = _failure(host, section, f"{asked.REHEARSAL} for {request}", asked)
-        hint = f"nothing was changed; on the host: {asked.WAY_OUT}"
+        failure = _failure(host, section, f"{family.preview.REHEARSAL} for {request}", family)
+        hint = f"nothing was changed; on the host: {family.preview.WAY_OUT}"
         raise NoSolution(failure.message, hint=hint) if isinstance(failure, CommandFailed) else failure
-    return asked.MANAGER.parse_simulation(section.text, packages)
+    return family.manager.parse_simulation(section.text, packages)
 
 
-def _failure(host: Host, section: Section, command: str, asked: Asked) -> Failure:
+def _failure(host: Host, section: Section, command: str, family: Family) -> Failure:
     said, errors = (text.encode("utf-8", "surrogateescape") for text in (section.text, section.errors))
-    return asked.failure(host.name, Result(section.status, said, errors), command)
+    return family.transactions.failure(host.name, Result(section.status, said, errors), command)
 
 
-def _checked(request: Sequence[str], asked: Asked) -> Sequence[str]:
-    """Raises `InvalidInput` for what is no name or version, which a package manager might read as another order."""
+def _checked(request: Sequence[str], family: Family) -> Sequence[str]:
+    """Raises `InvalidInput` for what is no name or version: a package manager might read it as an option."""
     if tuple(request) == EVERYTHING:
         return request
-    return [">".join(asked.word(*name.partition("=")) for name in word.split(">", 1)) for word in request]
+    return [">".join(family.preview.word(*name.partition("=")) for name in word.split(">", 1)) for word in request]

@@ -1,42 +1,23 @@
-"""The way back rehearsed: a host's own package manager is asked for it against the state in which the way forward will leave the host.
+"""Rehearsal of the way back: a host's package manager simulates it from the state that the plan will leave.
 
 Nothing on the host changes: it all goes on in a private directory there, in one round trip.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from nornir_upgrade.core.errors import CommandFailed, Failure, InvalidInput, Unobtainable
-from nornir_upgrade.core.packaging.deb import rehearsal
-from nornir_upgrade.core.packaging.dnf import rehearsal as rehearsal_rpm
+from nornir_upgrade.core.errors import CommandFailed, InvalidInput, Unobtainable
 from nornir_upgrade.core.transport import disk
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import Section, new_boundary, split
 from nornir_upgrade.core.transport.unreadable import unreadable
 
-from .model import Package, PackageManager, PackageWant, Transaction
-from .package_file import Family, PackageFile, files_of
+from .family import Family, RehearsalPart
+from .model import Package, PackageWant, Transaction
+from .package_file import PackageFile, files_of
+from .registry import family_of
 
 _TIMEOUT = 900.0  # seconds: indexes are fetched
-
-
-class RehearsalStage(Protocol):
-    """How one family's manager is asked: `rehearsal_deb` and `rehearsal_rpm`."""
-
-    FORMAT: str
-    SCRIPT: str
-    UPDATE: str
-    MANAGER: PackageManager
-
-    def present(self, section: Section) -> tuple[Package, ...]: ...
-    def failure(self, host: str, result: Result, command: str) -> Failure: ...
-    def given(self, kind: str, one: Package) -> Sequence[str]: ...
-    def unsafe(self, host: str, sections: Mapping[str, Section]) -> str: ...
-    def file_name(self, path: str) -> str: ...
-
-
-_FAMILIES: Mapping[Family, RehearsalStage] = {"deb": rehearsal, "rpm": rehearsal_rpm}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +32,21 @@ class Rehearsed:
 
 def rehearse(
     host: Host,
-    family: Family,
+    manager: str,
     repositories: Mapping[str, str],
     present: Sequence[Package],
     after: Sequence[Package],
     want: Sequence[PackageWant],
 ) -> Rehearsed:
-    """What `host`, whose packages are `present`, says of the way from `after` to `want` with the files `repositories` (path -> text)
-    among its sources.
+    """What the `manager` of `host`, whose packages are `present`, prints for the way from `after` to `want`, with the files
+    `repositories` (path -> text) among its sources.
 
     Raises `Unobtainable` where an index cannot be fetched.
     """
-    stage = _FAMILIES[family]
+    family = family_of(manager)
+    stage = family.rehearsal
     arguments = [text for path, content in repositories.items() for text in (stage.file_name(path), content)]
-    words = stage.MANAGER.simulate(want, after, downgrade=True)
+    words = family.manager.simulate(want, after, downgrade=True)
     argv = ("sh", "-c", stage.SCRIPT, "sh", new_boundary(), stage.FORMAT, str(len(repositories)), *arguments, *words)
     stdin = "".join("\t".join(row) + "\n" for row in _given(stage, present, after)).encode()
     result = host.run(argv, stdin=stdin, timeout=_TIMEOUT)
@@ -75,32 +57,30 @@ def rehearse(
 
 
 def _read(host: Host, family: Family, result: Result, boundary: str, after: Sequence[Package]) -> Rehearsed:
-    stage = _FAMILIES[family]
+    stage, failed = family.rehearsal, family.transactions.failure
     sections = split(result.text, boundary)
     for section in sections.values():
         disk.refuse_full(host.name, section.status, section.said)
     if sections["update"].status != 0:
-        failure = stage.failure(host.name, _result(sections["update"]), f"{stage.UPDATE} for the way back")
+        failure = failed(host.name, _result(sections["update"]), f"{stage.UPDATE} for the way back")
         raise (
             Unobtainable(failure.message, hint="nothing was changed") if isinstance(failure, CommandFailed) else failure
         )
-    offered = files_of(family, (_row(line) for _, line in sections["offered"].succeeded().lines()))
+    offered = files_of(family.format.name, (_row(line) for _, line in sections["offered"].succeeded().lines()))
     said = sections["said"]
     if other := _differing(after, stage.present(sections["packages"])):
         return Rehearsed(
             frozenset(offered), None, f"the indexes do not tell the state after the plan: {', '.join(other)}"
         )
     if said.status != 0:
-        return Rehearsed(
-            frozenset(offered), None, stage.failure(host.name, _result(said), "the way back, rehearsed").message
-        )
+        return Rehearsed(frozenset(offered), None, failed(host.name, _result(said), "the way back, rehearsed").message)
     if unsafe := stage.unsafe(host.name, sections):
         return Rehearsed(frozenset(offered), None, unsafe)
-    return Rehearsed(frozenset(offered), stage.MANAGER.parse_simulation(said.text, after))
+    return Rehearsed(frozenset(offered), family.manager.parse_simulation(said.text, after))
 
 
-def _given(stage: RehearsalStage, present: Sequence[Package], after: Sequence[Package]) -> Iterable[Sequence[str]]:
-    """What makes `after` of `present`, and which versions must come back."""
+def _given(stage: RehearsalPart, present: Sequence[Package], after: Sequence[Package]) -> Iterable[Sequence[str]]:
+    """The changes from `present` to `after`, and the versions that the way back installs."""
     now, then = {_unpacked(one): one for one in present}, {_unpacked(one): one for one in after}
     left = {one.key for one in after if not one.unpacked}
     come = {one.key for key, one in then.items() if key not in now}
@@ -119,7 +99,7 @@ def _unpacked(one: Package) -> tuple[str, str, str, bool]:
 
 
 def _differing(after: Iterable[Package], made: Iterable[Package]) -> list[str]:
-    """What the state that was made up, and the one that it was to be, do not have in common."""
+    """The packages in which the simulated state differs from the planned one."""
     ours, theirs = ({_unpacked(one) for one in ones if one.unpacked} for ones in (after, made))
     return sorted(f"{name}:{arch} {version}" for name, arch, version, _ in ours ^ theirs)
 

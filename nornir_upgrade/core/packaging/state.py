@@ -1,13 +1,42 @@
-"""What of a host's truth its package manager decides: packages, their configuration files, and where packages come from."""
+"""State that a package manager decides: packages, their configuration files, repositories, and places of scripts. Types."""
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from nornir_upgrade.core.transport.sections import Section
 
 from .model import Package, Repository
 
+Area = Literal[
+    "etc",
+    "accounts",
+    "alternatives",
+    "diversions",
+    "statoverrides",
+    "debconf",
+    "registries",
+    "units",
+    "certificates",
+    "dpkg",
+    "clusters",
+    "boot",
+]
+Records = Literal["", "colon", "path", "stanza"]
+"""`colon`: lines whose name ends at the first colon; `path`: lines that end with an absolute path; `stanza`: `Name:` begins each."""
+
 _DIGEST = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<path>/.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlace:
+    """A file or a tree. One of a format of packages (`Format.places`) exists on hosts of that format alone."""
+
+    path: str
+    area: Area
+    why: str
+    restored: bool = True
+    records: Records = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +59,8 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """All of it. `family` is `deb` or `rpm`, `arch` the package manager's native architecture."""
+    """All of it on one host. `arch` is the package manager's native architecture."""
 
-    family: str
     arch: str
     packages: tuple[Package, ...]
     conffiles: tuple[Conffile, ...]

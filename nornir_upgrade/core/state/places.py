@@ -5,36 +5,12 @@ records that packages and administrators add to: of such a file one record can c
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-Area = Literal[
-    "etc",
-    "accounts",
-    "alternatives",
-    "diversions",
-    "statoverrides",
-    "debconf",
-    "registries",
-    "units",
-    "certificates",
-    "dpkg",
-    "clusters",
-    "boot",
-]
-Records = Literal["", "colon", "path", "stanza"]
-"""`colon`: lines whose name ends at the first colon; `path`: lines that end with an absolute path; `stanza`: `Name:` begins each."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptPlace:
-    """A file or a tree. `format` is the format of packages that knows it, '' for any."""
-
-    path: str
-    area: Area
-    why: str
-    format: Literal["", "deb", "rpm"] = ""
-    restored: bool = True
-    records: Records = ""
+from nornir_upgrade.core.packaging.format import format_of
+from nornir_upgrade.core.packaging.registry import formats
+from nornir_upgrade.core.packaging.state import Area as Area
+from nornir_upgrade.core.packaging.state import KeptPlace as KeptPlace
+from nornir_upgrade.core.packaging.state import Records as Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +21,8 @@ class LeftPlace:
     why: str
 
 
-KEPT: tuple[KeptPlace, ...] = (
+_OF_ANY: tuple[KeptPlace, ...] = (
     KeptPlace("/etc", "etc", "configuration, which scripts write as well as packages"),
-    KeptPlace("/root/.profile", "etc", "base-files' script writes root's start files; no conffile", "deb"),
-    KeptPlace("/root/.bashrc", "etc", "base-files' script writes root's start files; no conffile", "deb"),
     KeptPlace("/etc/passwd", "accounts", "a package's user is added by its script", records="colon"),
     KeptPlace("/etc/group", "accounts", "a package's group is added by its script", records="colon"),
     KeptPlace("/etc/shadow", "accounts", "goes with passwd", records="colon"),
@@ -57,44 +31,10 @@ KEPT: tuple[KeptPlace, ...] = (
     KeptPlace("/etc/subgid", "accounts", "goes with group", records="colon"),
     KeptPlace("/etc/systemd", "units", "enablement, masks, overrides and the default target"),
     KeptPlace("/usr/local/lib/systemd", "units", "an administrator's own units", restored=False),
-    KeptPlace("/etc/ssl/certs", "certificates", "the trusted roots, as update-ca-certificates(8) links them", "deb"),
-    KeptPlace("/etc/ca-certificates.conf", "certificates", "which roots are trusted; no conffile", "deb"),
-    KeptPlace(
-        "/usr/local/share/ca-certificates", "certificates", "an administrator's own roots", "deb", restored=False
-    ),
-    KeptPlace("/etc/pki/ca-trust", "certificates", "the trusted roots, as update-ca-trust(8) extracts them", "rpm"),
-    KeptPlace("/var/lib/dpkg/alternatives", "alternatives", "update-alternatives(1) keeps its choices here", "deb"),
     KeptPlace("/etc/alternatives", "alternatives", "the links of the choices"),
-    KeptPlace("/var/lib/alternatives", "alternatives", "alternatives(8) keeps its choices here", "rpm"),
-    # To divert is to move a file: the list alone, put back, would name files that are elsewhere.
-    KeptPlace("/var/lib/dpkg/diversions", "diversions", "dpkg-divert(1) keeps its list here", "deb", restored=False),
-    KeptPlace(
-        "/var/lib/dpkg/statoverride", "statoverrides", "dpkg-statoverride(1) keeps its list here", "deb", records="path"
-    ),
-    KeptPlace("/var/cache/debconf/config.dat", "debconf", "the answers that scripts ask for", "deb", records="stanza"),
-    KeptPlace("/var/cache/debconf/passwords.dat", "debconf", "the secret answers", "deb", records="stanza"),
-    KeptPlace(
-        "/var/cache/debconf/templates.dat", "debconf", "the questions that the answers are to", "deb", records="stanza"
-    ),
-    KeptPlace("/var/lib/ucf/hashfile", "registries", "ucf(1): what it last installed in /etc", "deb", records="path"),
-    KeptPlace(
-        "/var/lib/ucf/registry", "registries", "ucf(1): which package a file in /etc is of", "deb", records="path"
-    ),
-    KeptPlace("/var/lib/ucf/cache", "registries", "ucf(1): the texts that it last installed", "deb"),
-    KeptPlace("/var/lib/systemd/deb-systemd-helper-enabled", "registries", "which units a script enabled once", "deb"),
-    KeptPlace("/var/lib/systemd/deb-systemd-helper-masked", "registries", "which units a script masked", "deb"),
-    KeptPlace("/var/lib/systemd/deb-systemd-user-helper-enabled", "registries", "the same of users' units", "deb"),
-    KeptPlace("/var/lib/systemd/deb-systemd-user-helper-masked", "registries", "the same of users' units", "deb"),
-    KeptPlace("/var/lib/pam", "registries", "pam-auth-update(8): what it wrote to /etc/pam.d", "deb"),
-    KeptPlace("/var/lib/shells.state", "registries", "update-shells(8): which shells it put into /etc/shells", "deb"),
-    KeptPlace("/var/lib/sgml-base", "registries", "update-catalog(8): the catalogs below /etc/sgml", "deb"),
-    KeptPlace("/var/lib/xml-core", "registries", "update-xmlcatalog(8): the catalogs below /etc/xml", "deb"),
-    KeptPlace("/var/lib/emacsen-common", "registries", "which add-on packages were set up", "deb"),
-    KeptPlace("/var/lib/dictionaries-common", "registries", "which dictionaries were set up, and the default", "deb"),
-    KeptPlace("/var/lib/authselect", "registries", "authselect(8): the profile that it wrote to /etc", "rpm"),
-    KeptPlace("/var/lib/dpkg/arch", "dpkg", "the foreign architectures", "deb", restored=False),
-    KeptPlace("/var/lib/dpkg/triggers/File", "dpkg", "dpkg writes it when packages come and go", "deb", restored=False),
 )
+KEPT: tuple[KeptPlace, ...] = (*_OF_ANY, *(place for format in formats() for place in format.places))
+"""Of every host, and of every format that was registered when this module was imported."""
 
 BOUND = 256 << 20
 """Bytes that the captured files of a host may have together."""
@@ -110,7 +50,20 @@ LEFT: tuple[LeftPlace, ...] = (
     LeftPlace("/etc/lvm/cache", "LVM's list of devices"),
 )
 
-AREAS: tuple[Area, ...] = tuple(dict.fromkeys([one.area for one in KEPT] + ["clusters", "boot"]))
+AREAS: tuple[Area, ...] = (
+    "etc",
+    "accounts",
+    "units",
+    "certificates",
+    "alternatives",
+    "diversions",
+    "statoverrides",
+    "debconf",
+    "registries",
+    "dpkg",
+    "clusters",
+    "boot",
+)
 _BY_DEPTH = tuple(sorted(KEPT, key=lambda one: -one.path.count("/")))
 
 
@@ -137,5 +90,5 @@ def roots(*, restored: bool) -> tuple[str, ...]:
 
 def areas_of(format: str) -> tuple[Area, ...]:
     """The areas that a host of this format of packages has."""
-    known = {one.area for one in KEPT if one.format in ("", format)} | {"clusters", "boot"}
+    known = {one.area for one in (*_OF_ANY, *format_of(format).places)} | {"clusters", "boot"}
     return tuple(area for area in AREAS if area in known)

@@ -25,7 +25,7 @@ A, B, C, *_ = FILES
 
 @pytest.fixture(autouse=True)
 def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot(), "rpm": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def escrow(tmp_path: Path) -> Escrow:
 def gather(
     escrow: Escrow, *hosts: StubHost, needs: Mapping[str, set[PackageFile]], told: list[CollectProgress] | None = None
 ) -> Collected:
-    families = {host.name: "deb" for host in hosts}
+    managers = {host.name: "apt" for host in hosts}
     fleet = StubFleet({host.name: host for host in hosts})
     tell = told.append if told is not None else module.silent
-    return collect(fleet, families, needs, escrow, tell)  # type: ignore[arg-type]
+    return collect(fleet, managers, needs, escrow, tell)  # type: ignore[arg-type]
 
 
 def sources(found: Collected) -> dict[PackageFile, tuple[str, str]]:
@@ -65,7 +65,7 @@ def test_what_is_in_escrow_is_asked_of_nobody(escrow: Escrow) -> None:
     host = StubHost("one", repositories={A})
     assert len(gather(escrow, host, needs={"one": {A}}).kept) == 1
     fleet = StubFleet({"one": host})
-    assert collect(fleet, {"one": "deb"}, {"one": {A}}, escrow) == Collected((), {}, {}) and fleet.asked == []
+    assert collect(fleet, {"one": "apt"}, {"one": {A}}, escrow) == Collected((), {}, {}) and fleet.asked == []
 
 
 def test_what_is_damaged_in_escrow_is_fetched_anew(escrow: Escrow) -> None:

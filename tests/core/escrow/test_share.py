@@ -26,7 +26,7 @@ DIGESTS = {file: digest_of(content(file)) for file in FILES}
 
 @pytest.fixture(autouse=True)
 def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot(), "rpm": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ Needs = Mapping[str, set[PackageFile]]
 
 def kept(escrow: Escrow, *hosts: Keeper, needs: Needs, place: Place = "host") -> Collected:
     fleet = StubFleet({host.name: host for host in hosts})
-    return share(fleet, dict.fromkeys(fleet.hosts, "deb"), needs, Escrow.beside(escrow.store), place)  # type: ignore[arg-type]
+    return share(fleet, dict.fromkeys(fleet.hosts, "apt"), needs, Escrow.beside(escrow.store), place)  # type: ignore[arg-type]
 
 
 def mended(escrow: Escrow, *hosts: Keeper, needs: Needs) -> None:
@@ -164,7 +164,7 @@ def test_who_was_cut_off_finds_what_came_and_goes_on(escrow: Escrow, monkeypatch
     with pytest.raises(Killed):
         kept(escrow, *hosts, needs=needs)
     monkeypatch.undo()
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
     assert places(escrow) == {} and not list(Escrow.beside(escrow.store).damage())
     moved, sent = [host.moved[:] for host in hosts], [host.sent[:] for host in hosts]
     assert not kept(escrow, *hosts, needs=needs).missing

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.facts.belongings import LOOK, Belongings, belongings
+from nornir_upgrade.core.facts.belongings import Belongings, belongings, look_script
 from nornir_upgrade.core.packaging.model import PackageName
 from nornir_upgrade.core.transport.host import Host, Result
 
@@ -57,8 +57,12 @@ class Answering(Host):
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Result:
         script, boundary = argv[2], argv[4]
-        parts = {"found": ""} if script == LOOK else {"named": self.named, "owned": OWNED, "users": USERS}
-        if script == LOOK:
+        parts = (
+            {"found": ""}
+            if script in (look_script("apt"), look_script("dnf4"))
+            else {"named": self.named, "owned": OWNED, "users": USERS}
+        )
+        if script in (look_script("apt"), look_script("dnf4")):
             self.asked = stdin.decode().splitlines()
             parts["found"] = "".join(
                 f"{line}\t{self.there}\n" for line in self.asked if self.there.startswith(line.split("\t")[1])
@@ -69,7 +73,7 @@ class Answering(Host):
 
 def test_data_are_looked_for_where_scripts_and_lists_say_and_nowhere_else() -> None:
     host = Answering()
-    assert not belongings(host, "deb", {DB})[DB].data
+    assert not belongings(host, "apt", {DB})[DB].data
     assert host.asked == [
         "place\t/srv/shopdb",
         "place\t/srv/shopdb-15",
@@ -80,7 +84,7 @@ def test_data_are_looked_for_where_scripts_and_lists_say_and_nowhere_else() -> N
 
 
 def test_what_stands_there_is_its_data() -> None:
-    found = belongings(Answering(there="/var/lib/shopdb/15/main/rows"), "deb", {DB})
+    found = belongings(Answering(there="/var/lib/shopdb/15/main/rows"), "apt", {DB})
     assert found == {
         DB: Belongings(
             data=("/var/lib/shopdb",),
@@ -94,13 +98,13 @@ def test_what_stands_there_is_its_data() -> None:
 def test_of_rpm_only_what_its_scriptlets_remove_counts() -> None:
     named = "package\tshopdb-15\tamd64\npostrm%rm -rf /var/lib/shopdb\n"
     host = Answering(named, there="/var/lib/shopdb/rows")
-    assert belongings(host, "rpm", {DB})[DB].data == ("/var/lib/shopdb",) and host.asked == ["place\t/var/lib/shopdb"]
+    assert belongings(host, "dnf4", {DB})[DB].data == ("/var/lib/shopdb",) and host.asked == ["place\t/var/lib/shopdb"]
     harmless = "package\tshopdb-15\tamd64\npostrm%echo /var/lib/shopdb is left\n"
-    assert not belongings(Answering(harmless, there="/var/lib/shopdb/rows"), "rpm", {DB})[DB].data
+    assert not belongings(Answering(harmless, there="/var/lib/shopdb/rows"), "dnf4", {DB})[DB].data
 
 
 def test_nobody_is_asked_of_nothing_and_an_answer_that_is_none_is_refused() -> None:
     host = Answering()
-    assert belongings(host, "deb", ()) == {} and not host.asked
+    assert belongings(host, "apt", ()) == {} and not host.asked
     with pytest.raises(InvalidInput, match="not understood"):
-        belongings(Answering("what is this\n"), "deb", {DB})
+        belongings(Answering("what is this\n"), "apt", {DB})

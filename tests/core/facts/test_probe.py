@@ -7,6 +7,7 @@ import pytest
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.probe import Probe, Room, inspect, parse
 from nornir_upgrade.core.packaging.model import PackageName
+from nornir_upgrade.core.packaging.registry import manager_of
 from tests.fake import hosts
 
 CASES = Path(__file__).parents[2] / "cases" / "inspection"
@@ -14,7 +15,7 @@ ANSWERS = {family: (CASES / f"{family}.txt").read_text() for family in ("deb", "
 
 
 def read(family: str, text: str = "", asked: float = 0.0, answered: float = 9e9) -> Probe:
-    return parse(text or ANSWERS[family], "ctl1", family, asked, answered)
+    return parse(text or ANSWERS[family], "ctl1", manager_of(family), asked, answered)
 
 
 def clock(family: str) -> float:
@@ -115,10 +116,10 @@ def test_what_is_not_whole_is_refused(family: str, old: str, new: str, says: str
 def test_a_name_that_is_none_reaches_no_host(tmp_path: Path) -> None:
     host = hosts.place(hosts.bare("a"), tmp_path)
     with pytest.raises(InvalidInput, match="no name of a database"):
-        inspect(host, "deb", ["x' OR '1"])
+        inspect(host, "apt", ["x' OR '1"])
 
 
 def test_a_host_in_order(tmp_path: Path) -> None:
-    found = inspect(hosts.place(hosts.fleet()[0], tmp_path), "deb", ["nova", "nope"])
+    found = inspect(hosts.place(hosts.fleet()[0], tmp_path), "apt", ["nova", "nope"])
     assert (found.skew, found.at_work, found.edited, found.reboot, found.unchecked) == (0, (), (), (), ())
     assert list(found.databases) == ["nova"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 
@@ -11,21 +12,21 @@ from nornir_upgrade.core.packaging.dnf import download as download_rpm
 from nornir_upgrade.core.packaging.download import names_of
 from nornir_upgrade.core.packaging.model import Package, PackageWant
 from nornir_upgrade.steps.downloads import DownloadPackages
+from tests import builders
 
 NOVA = PackageWant("nova", "all", "1:2-1", "installed")
 GONE = PackageWant("quantum", "all", "", "config-files")
 
 
-def package(version: str, state: str = "installed") -> Package:
-    return Package("nova", "all", version, state, "install", False)  # type: ignore[arg-type]
+package = partial(builders.package, "nova")
 
 
 def test_files_are_due_of_what_is_not_there_in_that_version() -> None:
-    assert names_of("deb", (NOVA, GONE), ()) == ("nova_1%3a2-1_all.deb",)
-    assert names_of("deb", (NOVA, GONE), (package("1:1-1"),)) == ("nova_1%3a2-1_all.deb",)
-    assert names_of("deb", (NOVA, GONE), (package("1:2-1", "config-files"),)) == ("nova_1%3a2-1_all.deb",)
-    assert names_of("deb", (NOVA, GONE), (package("1:2-1"),)) == ()
-    assert names_of("rpm", (PackageWant("nova", "noarch", "1:2-1.el7", "installed"),), ()) == (
+    assert names_of("apt", (NOVA, GONE), ()) == ("nova_1%3a2-1_all.deb",)
+    assert names_of("apt", (NOVA, GONE), (package("1:1-1"),)) == ("nova_1%3a2-1_all.deb",)
+    assert names_of("apt", (NOVA, GONE), (package("1:2-1", "config-files"),)) == ("nova_1%3a2-1_all.deb",)
+    assert names_of("apt", (NOVA, GONE), (package("1:2-1"),)) == ()
+    assert names_of("dnf4", (PackageWant("nova", "noarch", "1:2-1.el7", "installed"),), ()) == (
         "nova-2-1.el7.noarch.rpm",
     )
 

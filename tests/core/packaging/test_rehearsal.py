@@ -25,10 +25,10 @@ from rollback.packaging.rpm import query as enquiry_rpm
 
 CASES = Path(__file__).parents[2] / "cases" / "rehearsal"
 PARSED = {
-    "facts": gather.SCRIPT,
-    "digest": gather.DIGEST,
-    "inspection deb": probe.SCRIPTS["deb"],
-    "inspection rpm": probe.SCRIPTS["rpm"],
+    "facts": gather.script(),
+    "digest": gather.digest_script(),
+    "inspection deb": probe.script("apt"),
+    "inspection rpm": probe.script("dnf4"),
     "preview deb": preview.SCRIPT,
     "preview rpm": preview_rpm.SCRIPT,
     "rehearsal deb": rehearsal_deb.SCRIPT,
@@ -116,7 +116,7 @@ class Telling:
 
 
 def rehearsed(**told: tuple[str, int]) -> rehearsal.Rehearsed:
-    return rehearsal.rehearse(Telling(**told), "deb", {}, (), (), ())  # type: ignore[arg-type]
+    return rehearsal.rehearse(Telling(**told), "apt", {}, (), (), ())  # type: ignore[arg-type]
 
 
 UNORDERED = """\

@@ -24,7 +24,7 @@ from rollback.manifest.model import Manifest
 from rollback.packaging.candidate import Catalog
 from rollback.solver.nearest import Nearest
 from rollback.solver.pool import SolverQuestion, solve_all
-from tests.rollback.factory import facts, package
+from tests.builders import facts, package
 from tests.rollback.rpmworlds import made
 from tests.rollback.solver.test_rpm_nearest import host as rpm_host
 

@@ -22,9 +22,9 @@ from nornir_upgrade.runner.required_files import captures, installed, lost, need
 from nornir_upgrade.steps.packages import SetPackages
 from rollback.escrow.prune import restorable, unreferenced
 from rollback.snapshot import SnapshotEntry
+from tests import builders
 from tests.fake.depot import StubDepot, StubFleet, StubHost, content
 from tests.fake.host import FakeHost
-from tests.rollback import factory
 from tests.rollback.conftest import Site
 
 LONG_AGO, LATER = "2020-01-01T00:00:00.000+00:00", "2099-01-01T00:00:00.000+00:00"
@@ -140,16 +140,16 @@ def test_what_keeps_the_kept_is_told_of_undone_runs_and_of_a_snapshot_taken_for_
 
 
 def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_path: Path) -> None:
-    diary = factory.Diary(tmp_path)
+    diary = builders.Diary(tmp_path)
     step = SetPackages((PackageWant("nova-common", "all", "2", "installed"),))
-    made = factory.plan(("one", {"ctl1": [step]}))
+    made = builders.plan(("one", {"ctl1": [step]}))
     undone = diary.went(made, {(0, "ctl1", 0): step})
     diary.journal.append(undone.id, "run_undone")
     stands = diary.went(made, {(0, "ctl1", 0): step}, ended="succeeded")
     runs = diary.journal.runs()
-    old = factory.facts(packages=[factory.package("nova-common", "1")])
-    older = factory.facts(packages=[factory.package("nova-common", "0")])
-    taken = [factory.snapshot(older, run=undone.id), replace(factory.snapshot(old, run=stands.id), id="snapshot-2")]
+    old = builders.facts(packages=[builders.package("nova-common", "1")])
+    older = builders.facts(packages=[builders.package("nova-common", "0")])
+    taken = [builders.snapshot(older, run=undone.id), replace(builders.snapshot(old, run=stands.id), id="snapshot-2")]
     listed = [SnapshotEntry(one.id, "", one.taken_at, one.run, ()) for one in taken]
     needed, led_to = restorable(runs, listed)
     assert [run.id for run in needed] == [stands.id] and led_to == (listed[1],)
@@ -245,10 +245,10 @@ def test_prune_drops_what_a_hosts_own_way_back_does_not_need(
 
 
 def test_what_hosts_got_since_the_last_run_stays_and_what_another_host_needs_goes(tmp_path: Path) -> None:
-    diary = factory.Diary(tmp_path)
+    diary = builders.Diary(tmp_path)
     step = SetPackages((PackageWant("nova-common", "all", "2", "installed"),))
-    run = diary.went(factory.plan(("one", {"ctl1": [step]})), {(0, "ctl1", 0): step}, ended="succeeded")
-    facts = factory.facts("ctl1", [factory.package("nova-common", "1")])
+    run = diary.went(builders.plan(("one", {"ctl1": [step]})), {(0, "ctl1", 0): step}, ended="succeeded")
+    facts = builders.facts("ctl1", [builders.package("nova-common", "1")])
     file = PackageFile("deb", "nova-common", "all", "1")
     one = Kept(file, "1" * 64, 1, "ctl1", "cache", "index", LONG_AGO)
 
@@ -257,7 +257,7 @@ def test_what_hosts_got_since_the_last_run_stays_and_what_another_host_needs_goe
         return unreferenced(
             (run,),
             [SnapshotEntry("s", "", LONG_AGO, run.id, ())],
-            lambda _: factory.snapshot(facts),
+            lambda _: builders.snapshot(facts),
             [one],
             [],
             holdings,
@@ -274,8 +274,8 @@ def test_what_hosts_got_since_the_last_run_stays_and_what_another_host_needs_goe
 def fetching(site: Site, monkeypatch: pytest.MonkeyPatch) -> StubHost:
     """A fleet of one host, cmp1, that has nova-common and less installed, and nova-common to be had."""
     host = StubHost("cmp1", repositories={NOVA})
-    packages = [factory.package("nova-common", NOVA.version), factory.package("less", "590-2")]
-    facts = factory.facts("cmp1", packages)
+    packages = [builders.package("nova-common", NOVA.version), builders.package("less", "590-2")]
+    facts = builders.facts("cmp1", packages)
 
     def gathered(_: Any) -> dict[str, HostFacts]:
         return {"cmp1": facts}
@@ -285,7 +285,7 @@ def fetching(site: Site, monkeypatch: pytest.MonkeyPatch) -> StubHost:
             """Nothing is open."""
 
     monkeypatch.setattr(session, "gather_all", gathered)
-    monkeypatch.setattr(module, "DEPOTS", {"deb": StubDepot()})
+    monkeypatch.setattr(module, "source_of", lambda manager: StubDepot())
     monkeypatch.setattr(
         "tests.rollback.conftest.NamedFleet.each", lambda _self, *rest: Fleet({"cmp1": host}).each(*rest)
     )
@@ -309,7 +309,7 @@ def test_fetch_for_a_plan_brings_what_it_changes(fetching: StubHost, site: Site,
     from nornir_upgrade.core import codec
 
     want = (PackageWant("nova-common", "all", "2", "installed"), PackageWant("new", "all", "1", "installed"))
-    plan = factory.plan(("one", {"cmp1": [SetPackages(want)]}))
+    plan = builders.plan(("one", {"cmp1": [SetPackages(want)]}))
     (tmp_path / "plan.json").write_text(codec.dumps(plan))
     document = site.json("escrow", "fetch", "--plan", "plan.json")
     assert [one["file"]["name"] for one in document["fetched"]] == ["nova-common"]
@@ -327,8 +327,8 @@ def test_a_full_disk_ends_with_3_and_says_where(fetching: StubHost, site: Site) 
 
 
 def test_needs_are_what_changes_or_goes_and_nothing_else() -> None:
-    packages = [factory.package(name, "1") for name in ("change", "remove", "purge", "stay", "same")]
-    facts = {"ctl1": factory.facts("ctl1", [*packages, factory.package("gone", "1", "config-files")])}
+    packages = [builders.package(name, "1") for name in ("change", "remove", "purge", "stay", "same")]
+    facts = {"ctl1": builders.facts("ctl1", [*packages, builders.package("gone", "1", "config-files")])}
     want = (
         PackageWant("change", "all", "2", "installed"),
         PackageWant("same", "all", "1", "installed", auto=True),
@@ -337,11 +337,11 @@ def test_needs_are_what_changes_or_goes_and_nothing_else() -> None:
         PackageWant("gone", "all", "2", "installed"),
         PackageWant("new", "all", "2", "installed"),
     )
-    made = factory.plan(("one", {"ctl1": [SetPackages(want)], "away": [SetPackages(want)]}))
+    made = builders.plan(("one", {"ctl1": [SetPackages(want)], "away": [SetPackages(want)]}))
     assert [file.name for file in needs(made, facts)["ctl1"]] == ["change", "purge", "remove"]
     assert needs(made, facts).keys() == {"ctl1"}
     assert {file.name for file in installed(facts, ["*e", "gone"])["ctl1"]} == {"change", "remove", "purge", "same"}
-    now = {"ctl1": factory.facts("ctl1", [factory.package("change", "2"), factory.package("stay", "1")])}
+    now = {"ctl1": builders.facts("ctl1", [builders.package("change", "2"), builders.package("stay", "1")])}
     assert {file.name for file in lost(facts, now)["ctl1"]} == {"change", "remove", "purge", "same"}
 
 

@@ -13,18 +13,17 @@ from nornir_upgrade.core.run import Event
 from rollback import assess, snapshot
 from rollback.manifest.deviations import require_agreed
 from rollback.plan.planner import plan_rollback
-from tests.fake import hosts
+from tests.fake import hosts, way_back
 from tests.fake.faults import Crash, raises_on
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.state import HostState
-from tests.rollback import fakes
-from tests.rollback.fakes import Site
+from tests.fake.way_back import Site
 
 
 @pytest.fixture(autouse=True)
 def _on_fake_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assess, "gather", fakes.facts_of)
-    monkeypatch.setattr(assess, "stock", fakes.stock)
+    monkeypatch.setattr(assess, "gather", way_back.facts_of)
+    monkeypatch.setattr(assess, "stock", way_back.stock)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +86,7 @@ def test_every_service_that_ran_runs_again_and_the_new_repository_is_off(havana:
     site.go_back()
     for host in site.fleet.hosts.values():
         assert all(service.active for service in host.state.services.values())
-        assert fakes.OLD in host.state.files and fakes.NEW not in host.state.files
+        assert way_back.OLD in host.state.files and way_back.NEW not in host.state.files
 
 
 def test_without_restore_db_only_databases_differ_and_that_is_expected(tmp_path: Path) -> None:
@@ -120,7 +119,7 @@ def test_twice_is_once(havana: Path, tmp_path: Path) -> None:
 @pytest.mark.crash
 def test_wherever_the_controller_died_going_forward_the_fleet_comes_back(small: Path, tmp_path: Path) -> None:
     def lead(site: Site) -> None:
-        run = site.journal.open_run(fakes.forward(site.fleet))
+        run = site.journal.open_run(way_back.forward(site.fleet))
         snapshot.keep(site.journal, tuple(site.facts().values()), run=run.id)
         site.execute(run)
 

@@ -8,7 +8,7 @@ from nornir_upgrade.core.errors import Failure, HostUnreadable, Unreachable
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.transport.host import Host
 from rollback import assess
-from tests.rollback import fakes
+from tests.fake import way_back
 from tests.rollback.conftest import Site
 
 LOST = pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def lose(monkeypatch: pytest.MonkeyPatch, failure: Failure, hosts: Sequence[str]
     def gather(host: Host, databases: Sequence[str] = ()) -> HostFacts:
         if host.name in hosts:
             raise failure
-        return fakes.facts_of(host, databases)
+        return way_back.facts_of(host, databases)
 
     monkeypatch.setattr(assess, "gather", gather)
 

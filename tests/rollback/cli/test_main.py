@@ -22,9 +22,9 @@ from nornir_upgrade.steps.packages import SetPackages
 from rollback import apply, assess
 from rollback.plan import gates
 from rollback.snapshot import keep
+from tests.fake import way_back
 from tests.fake.faults import raises_on
 from tests.fake.state import Service
-from tests.rollback import fakes
 from tests.rollback.conftest import Site
 
 
@@ -159,7 +159,7 @@ def test_a_difference_that_stays_is_told_and_ends_with_5(site: Site, monkeypatch
 
 def test_a_service_that_the_way_back_costs_is_told_and_ends_with_5(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Packages and databases may be as they were, and a service does not answer all the same."""
-    plan = fakes.forward(site.fleet)
+    plan = way_back.forward(site.fleet)
     site.fleet.hosts["cmp1"].state.services["cron"] = Service(active=True, enabled=True)  # no run touches it
     run = site.journal.open_run(plan)
     keep(site.journal, tuple(site.facts().values()), run=run.id)

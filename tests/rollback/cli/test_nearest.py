@@ -13,9 +13,8 @@ from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Host
 from rollback import assess
 from rollback.packaging.candidate import Catalog, catalog
-from tests.fake import hosts
+from tests.fake import hosts, way_back
 from tests.fake.state import File
-from tests.rollback import fakes
 from tests.rollback.conftest import Site
 
 OLD, NEW = "1:2013.2-0ubuntu1~cloud0", "1:2014.1-0ubuntu1~cloud0"
@@ -34,8 +33,8 @@ def lose(monkeypatch: pytest.MonkeyPatch) -> Lose:
             kept = [one for one in found.candidates.values() if (one.name, one.version) != (name, version)]
             return catalog(kept, found.present)
 
-        real = fakes.offered
-        monkeypatch.setattr(fakes, "offered", offered)
+        real = way_back.offered
+        monkeypatch.setattr(way_back, "offered", offered)
 
     return lost
 
@@ -110,7 +109,7 @@ def test_what_was_not_announced_is_a_difference(site: Site, lose: Lose, monkeypa
     name, old, new = CLIENT
     site.go_forward()
     lose(name, old)
-    real = fakes.facts_of
+    real = way_back.facts_of
 
     def meddled(host: Host, databases: tuple[str, ...] = ()) -> object:
         found = real(host, databases)
@@ -137,7 +136,7 @@ def test_only_what_was_asked_for_goes_back_with_what_must_go_along(site: Site) -
         assert {"nova-common", "python-nova"} <= moved and not {one for one in moved if "neutron" in one}
         assert all(versions(site, host)[name] == at_first(site, host)[name] for name in moved)
         files = site.present[host].files
-        assert fakes.OLD in files and fakes.NEW in files
+        assert way_back.OLD in files and way_back.NEW in files
     state = site.present["ctl1"]
     assert state.services["neutron-server"].active and state.services["nova-conductor"].active
     assert state.databases["quantum"].schema == 2
@@ -179,7 +178,7 @@ def test_a_release_of_the_hosts_own_repositories_is_a_way_without_a_snapshot(sit
     site.call("compute", "--release", "havana", code=10)
     for name in ("ctl1", "cmp1"):
         source = File("file", data=hosts.SOURCE.format(release="havana").encode())
-        site.shown.hosts[name].state.files[fakes.OLD] = source
+        site.shown.hosts[name].state.files[way_back.OLD] = source
     there = site.present
     result = site.call(
         "compute", "--release", "cloud/havana", "--rename", "neutron=quantum", "--limit", "cmp1", code=21

@@ -11,10 +11,10 @@ from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.filesystem import mounts
 from nornir_upgrade.core.store import Store
 from rollback.snapshot import entries, find
+from tests.builders import facts
 from tests.fake import files, pictures
 from tests.fake.state import File
 from tests.rollback.conftest import Site
-from tests.rollback.factory import facts
 
 RULES = """\
 format: "1.0"

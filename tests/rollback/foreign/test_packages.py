@@ -15,9 +15,9 @@ from rollback.foreign.removal import Parting, seen
 from rollback.manifest.deviations import require_agreed
 from rollback.manifest.model import Change, Manifest, document, read
 from rollback.solver.nearest import Nearest
+from tests.builders import Diary, facts, package, plan
 from tests.fake.state import File, Installed
 from tests.rollback.conftest import Site
-from tests.rollback.factory import Diary, facts, package, plan
 from tests.rollback.worlds import host, made, offering
 
 TO = {"snapshot": "s"}

@@ -11,7 +11,7 @@ from rollback.manifest.commands import of_host
 from rollback.manifest.files import read_all, reasons, refuse_drift, write_all
 from rollback.manifest.model import Manifest, lines
 from rollback.solver.exact import exact
-from tests.rollback.factory import facts, offering, package
+from tests.builders import facts, offering, package
 
 THEN = facts("ctl1", (package("nova", "1"), package("quantum", "1"), package("less", "1")))
 NOW = facts("ctl1", (package("nova", "2"), package("neutron", "2"), package("less", "1")))

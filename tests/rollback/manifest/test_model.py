@@ -13,7 +13,7 @@ from nornir_upgrade.core.packaging.model import Package, PackageName, State
 from rollback.manifest.model import Manifest, Problem, document, read, require_solved
 from rollback.manifest.transaction import leftovers, wants
 from rollback.solver.exact import exact
-from tests.rollback.factory import facts, offering, package
+from tests.builders import facts, offering, package
 
 TO = {"snapshot": "snapshot-1"}
 

@@ -25,7 +25,7 @@ from nornir_upgrade.steps.services import ServiceWant, SetServices
 from rollback.plan.planner import plan_rollback
 from rollback.plan.warnings import cautions
 from rollback.solver.exact import exact
-from tests.rollback.factory import Diary, facts, offering, package, plan, running, snapshot
+from tests.builders import Diary, facts, offering, package, plan, running, snapshot
 
 OLD, NEW = "/etc/apt/sources.list.d/old.list", "/etc/apt/sources.list.d/new.list"
 CONF = "/etc/quantum/quantum.conf"

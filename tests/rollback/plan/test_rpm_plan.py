@@ -25,8 +25,8 @@ from rollback.plan.planner import plan_rollback
 from rollback.plan.scope import beside, litter, scope
 from rollback.solver.exact import exact
 from rollback.solver.nearest import Nearest
-from tests.rollback.factory import Diary, facts, package, plan, running, snapshot
-from tests.rollback.factory import offering as factory_offering
+from tests.builders import Diary, facts, package, plan, running, snapshot
+from tests.builders import offering as factory_offering
 from tests.rollback.rpmworlds import NATIVE, made
 from tests.rollback.solver.test_rpm_nearest import KERNEL, NEWER, TO, back, host, kernel, lines, offering
 

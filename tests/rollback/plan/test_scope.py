@@ -14,7 +14,7 @@ from rollback.plan.expected import foretell
 from rollback.plan.scope import Scope, scope
 from rollback.plan.undo_log import Trail
 from rollback.verify import prove
-from tests.rollback.factory import facts, package, running
+from tests.builders import facts, package, running
 
 
 def conffiles(of: HostFacts, *paths: str) -> HostFacts:

@@ -24,10 +24,10 @@ from nornir_upgrade.steps.state import CaptureState, RestoreState
 from rollback import verify
 from rollback.foreign.changes import Others, others
 from rollback.snapshot import keep
-from tests.fake import files
+from tests import builders
+from tests.fake import files, way_back
 from tests.fake.host import FakeHost
 from tests.fake.state import File, HostState
-from tests.rollback import factory, fakes
 from tests.rollback.conftest import Site
 
 SCRIPTED, OWN, PASSWD, ANSWERS = "/etc/scripted", "/etc/own", "/etc/passwd", "/var/cache/debconf/config.dat"
@@ -47,13 +47,13 @@ def script(state: HostState) -> tuple[Step, ...]:
     return tuple(found)
 
 
-UPGRADE = fakes._upgrade
+UPGRADE = way_back._upgrade
 
 
 @pytest.fixture
 def scripted(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A fleet that went forward, with such scripts."""
-    monkeypatch.setattr(fakes, "_upgrade", script)
+    monkeypatch.setattr(way_back, "_upgrade", script)
     for host in site.fleet.hosts.values():
         files.put(host.state, PASSWD, File("file", data=ROOT))
         host.save()
@@ -106,8 +106,8 @@ def test_what_others_changed_after_the_run_had_goes_back_and_is_kept_and_told(sc
 
 
 def test_a_run_without_an_end_goes_back_whole_and_that_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fakes, "_upgrade", script)
-    plan = fakes.forward(site.fleet)
+    monkeypatch.setattr(way_back, "_upgrade", script)
+    plan = way_back.forward(site.fleet)
     run = site.journal.open_run(type(plan)(plan.direction, plan.origin, plan.waves[:-1]))
     keep(site.journal, tuple(site.facts().values()), run=run.id)
     assert site.execute(run).succeeded
@@ -124,7 +124,7 @@ def test_no_difference_is_left_out_of_the_document(scripted: Site) -> None:
 
 
 def test_what_others_changed_after_a_run_was_undone_stays(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fakes, "_upgrade", script)
+    monkeypatch.setattr(way_back, "_upgrade", script)
     site.go_forward()
     run = site.journal.run("last")
     back = site.journal.open_run(unwind(run), parent=run.id)
@@ -140,7 +140,7 @@ def test_a_file_with_an_override_of_its_owner_is_not_taken_for_changed() -> None
     state = RestoreState((FileState(OWN, "file", "0640", "0", "4", "a" * 64),))
     there = Entry("etc", OWN, value_of(state.entries[0]))
     override = Entry("statoverrides", OWN, "root adm 640")
-    now = replace(factory.facts("cmp1"), areas=areas_of("deb"), entries=(there, override))
+    now = replace(builders.facts("cmp1"), areas=areas_of("deb"), entries=(there, override))
     assert others(state, frozenset(), state.entries, now) == Others()
     edited = replace(now, entries=(replace(there, value="file 0640 0:4 b"), override))
     assert others(state, frozenset(), state.entries, edited).stays == (OWN,)
@@ -313,7 +313,7 @@ def stand(site: Site, **files_of: File) -> None:
 
 
 def test_a_name_that_is_no_utf8_costs_itself_alone(site: Site, odd: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fakes, "_upgrade", script)
+    monkeypatch.setattr(way_back, "_upgrade", script)
     stand(site, **{ODD: File("file", data=b"x"), LINK: File("symlink", target=f"/etc/caf{BYTE}")})
     site.start = site.fleet.observable()
     site.go_forward()
@@ -401,6 +401,6 @@ def test_differences_that_a_rule_explains_are_told_as_such(scripted: Site, monke
 def test_no_caution_promises_what_no_capture_holds(path: str, size: int, goes_back: bool) -> None:
     left = FileState(path, "file", "0640", "0", "4", "b" * 64, size=size)
     there = Entry("etc", path, value_of(replace(left, digest="c" * 64)))
-    now = replace(factory.facts("cmp1"), areas=areas_of("deb"), entries=(there,))
+    now = replace(builders.facts("cmp1"), areas=areas_of("deb"), entries=(there,))
     found = others(RestoreState(()), frozenset({path}), (left,), now)
     assert (found.returns, found.stays) == (((path,), ()) if goes_back else ((), (path,)))

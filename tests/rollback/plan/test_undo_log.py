@@ -9,7 +9,7 @@ from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.steps.state import CaptureState, RestoreState
 from rollback.plan.undo_log import trail
-from tests.rollback.factory import Diary, plan
+from tests.builders import Diary, plan
 
 
 def file(path: str, letter: str) -> FileState:

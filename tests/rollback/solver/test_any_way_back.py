@@ -14,7 +14,7 @@ from rollback.packaging.deb.clauses import DebRules
 from rollback.solver.encoding import encode
 from rollback.solver.nearest import Nearest
 from rollback.solver.problem import scene
-from tests.rollback.factory import facts, package
+from tests.builders import facts, package
 from tests.rollback.manifest.test_model import applied
 from tests.rollback.worlds import NATIVE, debs, installed, offering
 

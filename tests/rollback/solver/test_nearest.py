@@ -16,7 +16,7 @@ from nornir_upgrade.core.packaging.model import State
 from rollback.manifest.model import Manifest, document, require_solved
 from rollback.manifest.transaction import wants
 from rollback.solver.nearest import Nearest
-from tests.rollback.factory import facts
+from tests.builders import facts
 from tests.rollback.worlds import host, made, offering
 
 TO = {"snapshot": "snapshot-1"}

@@ -23,7 +23,7 @@ from rollback.packaging.candidate import Catalog, catalog
 from rollback.solver import pool
 from rollback.solver.nearest import Nearest
 from rollback.solver.pool import SolverQuestion, solve_all
-from tests.rollback.factory import running
+from tests.builders import running
 from tests.rollback.worlds import host, made, offering
 
 OLD = (made("perl=1", depends="libperl (= 1)"), made("libperl=1"), made("less=1"))

@@ -14,7 +14,7 @@ from rollback.packaging.protection import DNF, DnfConf
 from rollback.plan.expected import foretell
 from rollback.solver.exact import exact
 from rollback.solver.nearest import Nearest
-from tests.rollback.factory import facts
+from tests.builders import facts
 from tests.rollback.rpmworlds import NATIVE, control_of, made
 from tests.rollback.worlds import installed
 
@@ -27,7 +27,7 @@ NEWER = "5.14.0-503.el9"
 def host(rpms: Iterable[RpmPackage], *, kernel: str = "", auto: Iterable[str] = ()) -> HostFacts:
     """A host of the architecture x86_64 that has `rpms` installed."""
     found = facts(packages=[installed(one, auto=one.name in auto) for one in rpms])  # type: ignore[arg-type]
-    return replace(found, os=replace(found.os, id="rocky", family="rpm", arch=NATIVE, kernel=kernel))
+    return replace(found, os=replace(found.os, id="rocky", family="rpm", manager="dnf4", arch=NATIVE, kernel=kernel))
 
 
 def offering(rpms: Iterable[RpmPackage], present: Iterable[RpmPackage] = (), dnf: DnfConf = DNF) -> Catalog:

@@ -11,13 +11,15 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.model import Package
 from nornir_upgrade.core.packaging.state import Conffile, Packaged, SourceFile, digests
 from nornir_upgrade.core.transport.disk import UNCACHED
+from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.core.transport.sections import Section
 from nornir_upgrade.core.version.evr import check_arch, check_name
 
 from . import apt
 
 FORMAT = apt.FORMAT + r"${Conffiles}\n"
-PARTS = ("packages", "auto", "policy", "digests")
+SIGN = "policy"
+PARTS: tuple[str, ...] = ("packages", "auto", "policy", "digests")
 """The parts of the answer that are needed."""
 
 _SOURCES = re.compile(
@@ -40,11 +42,12 @@ NF { print }
 END { print native files > "/dev/stderr" }
 """
 
-# `$format` is `FORMAT`. A shell takes longer to read the list than dpkg-query to make it; awk is on every host, as base-files
+# A shell takes longer to read the list than dpkg-query to make it; awk is on every host, as base-files
 # pre-depends on it. The file is where apt keeps its marks (apt-mark(8), FILES), replaced as a whole: asking apt-mark would cost a host
 # ten times as much.
 SCRIPT = (
     f"""\
+format={quote((FORMAT,))}
 states=/var/lib/apt/extended_states
 [ -f $states ] || states=
 exec 3>&1
@@ -93,12 +96,19 @@ apt-cache $uncached ${{native:+"-oAPT::Architectures=$native"}} policy; mark pol
 )
 
 
+DIGEST = f"exec dpkg-query --show --showformat {quote((apt.FORMAT,))}"
+
+
+def parse_digest(text: str) -> tuple[Package, ...]:
+    """What `DIGEST` printed."""
+    return apt.parse_packages(text.splitlines())
+
+
 def parse(sections: Mapping[str, Section]) -> Packaged:
     """What the script's parts tell. Raises `InvalidInput` with line and reason."""
     known = digests(sections["digests"])
     packages, owned = _packages(sections["packages"], sections["auto"])
     return Packaged(
-        family="deb",
         arch=apt.native(packages),
         packages=packages,
         conffiles=tuple(Conffile(path, owner, known.get(path, ""), obsolete) for path, owner, obsolete in owned),

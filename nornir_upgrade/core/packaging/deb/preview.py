@@ -5,26 +5,34 @@ the real state of the packages, the real preferences and the real keys.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from nornir_upgrade.core.errors import Failure, InvalidInput
-from nornir_upgrade.core.packaging.model import Package, PackageManager
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.model import Package, Repository
+from nornir_upgrade.core.packaging.origins import RELEASE, Origin
 from nornir_upgrade.core.transport.disk import HOME as PLACE
-from nornir_upgrade.core.transport.host import Result, quote
+from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.core.transport.sections import APART, RENAMED, SHELL, Section
 from nornir_upgrade.core.version.evr import check_name, check_version
 
-from . import apt, transaction
+from . import apt
 from .stanzas import fields_of
 
 FORMAT = apt.FORMAT
-MANAGER: PackageManager = apt.Apt()
 REHEARSAL, UPDATE = "apt-get -s", "apt-get update"
 WAY_OUT = "apt-mark showhold; apt-cache policy; a hold or a pin may be in the way"
 EVERYTHING = "*"
 _NAMES = re.compile(r"(?:^|, )([a-z0-9][a-z0-9+.-]+)")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+[.](list|sources)", re.ASCII)
+_LETTERS = {"origin": "o", "label": "l", "suite": "a", "codename": "n", "component": "c"}
+"""The fields of an index as a pin names them."""
+
+# An installed package is upgraded only to what has at least the priority of the installed version, 100; below that a new one still
+# comes where another needs it, and rather from a repository that has its full priority otherwise.
+_USUAL, _INSTALLED, _LOWERED, _LOWEST = 500, 100, 90, 50
+_PLAIN = '",'
+"""What no field of a pin can hold."""
 
 # Directories are apt's (apt.conf(5)): sources, indexes and caches are private. Hooks that belong to a real update do not run.
 # A host that works with half of its indexes would answer something else than is asked. Translations decide nothing.
@@ -147,10 +155,6 @@ def excluders(section: Section) -> Mapping[str, tuple[str, ...]]:
     return {word: tuple(ones) for word, ones in found.items()}
 
 
-def failure(host: str, result: Result, command: str) -> Failure:
-    return transaction.failure(host, result, command)
-
-
 def word(name: str, equals: str, version: str) -> str:
     """`name` or `name=version`. Raises `InvalidInput` for anything else, which apt might read as another order."""
     return f"{check_name(name)}={check_version(version)}" if equals else check_name(name)
@@ -162,3 +166,52 @@ def file_name(path: str) -> str:
     if not _FILE_NAME.fullmatch(name):
         raise InvalidInput(f"{path!r} is no name of a file that apt reads sources from", hint="sources.list(5)")
     return name
+
+
+class AptOrigins:
+    """Pins (apt_preferences(5))."""
+
+    fields: tuple[str, ...] = RELEASE
+
+    def narrow(self, origins: Sequence[Origin], repositories: Iterable[Repository]) -> str:
+        return preferences(origins, repositories)
+
+    def refusal(self, origins: Sequence[Origin]) -> str:
+        """Pins can name any."""
+        return ""
+
+
+def preferences(origins: Sequence[Origin], indexes: Iterable[Repository]) -> str:
+    """A file of apt_preferences(5) with which installed packages are upgraded to versions of `origins` alone.
+
+    `indexes`, those that the host has, keep their own priorities where they are meant. Of several general pins the first counts, and
+    any that names a package counts before them.
+    """
+    pins = [_pin("release a=now", _INSTALLED)]
+    for index in indexes:
+        if fields := _fields(index):
+            meant = any(one.has(index) for one in origins)
+            pins.append(_pin(f"release {fields}", index.priority if meant else _lowered(index.priority)))
+    pins += [_pin(f"release {_globs(one)}", _USUAL) for one in origins]
+    pins.append(_pin("origin *", _LOWEST))
+    return "\n".join(dict.fromkeys(pins))
+
+
+def _lowered(priority: int) -> int:
+    return _LOWERED if priority >= _USUAL else min(priority, _LOWEST)
+
+
+def _fields(index: Repository) -> str:
+    """What tells an index from others; '' where a pin cannot say it."""
+    values = {letter: getattr(index, name) for name, letter in _LETTERS.items()}
+    if any(character in value for value in values.values() for character in _PLAIN):
+        return ""
+    return ",".join(f"{letter}={value}" for letter, value in values.items() if value)
+
+
+def _globs(one: Origin) -> str:
+    return ",".join(f"{letter}={glob}" for name, letter in _LETTERS.items() if (glob := getattr(one, name)))
+
+
+def _pin(what: str, priority: int) -> str:
+    return f"Package: *\nPin: {what}\nPin-Priority: {priority}\n"

@@ -27,6 +27,33 @@ grep -lsE '^[^#]*(trusted|allow-insecure)=yes|^(Trusted|Allow-Insecure): *yes' /
 mark unchecked 0
 """
 
+BYTES = r"dpkg-query -W -f '${Package}\t${Architecture}\t${Installed-Size}000\n'"
+
+# What packages name. A package a line on stdin: `name`, tab, architecture. `%` stands before each line of a script, so that no
+# line is another's.
+NAMED = """\
+{
+while IFS='\t' read -r name arch; do
+  for base in "/var/lib/dpkg/info/$name" "/var/lib/dpkg/info/$name:$arch"; do
+    [ -f "$base.list" ] || continue
+    printf 'package\\t%s\\t%s\\n' "$name" "$arch"
+    for script in postrm prerm postinst preinst; do
+      [ ! -f "$base.$script" ] || { sed "s/^/$script%/" "$base.$script"; echo; }
+    done
+    grep -E "^($bases)/." "$base.list" | sed 's/^/list%/'
+    grep -E '^((/usr)?/lib/systemd/system|/etc/init[.]d)/[^/]+$' "$base.list" | sed 's/^/unit%/'
+    grep -E '^/usr/lib/sysusers[.]d/' "$base.list" | while IFS= read -r file; do
+      [ ! -f "$file" ] || { sed 's/^/users%/' "$file"; echo; }
+    done
+  done
+done
+}; mark named 0
+grep -HE "^($bases)/." /var/lib/dpkg/info/*.list; mark owned 0
+"""
+OWNED = """\
+owned=$(grep -hE "^($bases)/." /var/lib/dpkg/info/*.list)
+"""
+
 _EDITED = ": FAILED"
 
 

@@ -8,17 +8,16 @@ apt 2.6.2.
 
 from collections.abc import Mapping, Sequence
 
-from nornir_upgrade.core.errors import Failure, UnsafeOrder
+from nornir_upgrade.core.errors import UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import Simulation
-from nornir_upgrade.core.packaging.model import Package, PackageManager
+from nornir_upgrade.core.packaging.model import Package
 from nornir_upgrade.core.transport.host import Result
 from nornir_upgrade.core.transport.sections import Section
 
-from . import apt, preview, transaction
+from . import apt, preview
 from .arrangement import arrange
 
 FORMAT = apt.FORMAT
-MANAGER: PackageManager = apt.Apt()
 UPDATE = preview.UPDATE
 file_name = preview.file_name
 
@@ -107,10 +106,6 @@ mark end 0
 def present(section: Section) -> tuple[Package, ...]:
     """The packages of the state that was made up."""
     return apt.parse_packages(section.succeeded().text.splitlines())
-
-
-def failure(host: str, result: Result, command: str) -> Failure:
-    return transaction.failure(host, result, command)
 
 
 def unsafe(host: str, sections: Mapping[str, Section]) -> str:

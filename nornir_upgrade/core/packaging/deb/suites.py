@@ -1,14 +1,14 @@
-"""Suites in apt's source files (sources.list(5)): replaced by others, in the one-line format and in deb822. Pure.
+"""Source files of apt (sources.list(5)): where they are, how their indexes are fetched, and how their suites are replaced.
 
-Every other byte of a file stays: comments, options, keys, disabled entries.
+Suites are replaced in the one-line format and in deb822. Every other byte of a file stays: comments, options, keys, disabled
+entries.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
-Renames = Sequence[tuple[str, str]]
-"""Suites, old and new. Both have one `*`, which stands for the rest of the name, or neither has."""
+from nornir_upgrade.core.packaging.family import Renames, Rewritten, Update
+from nornir_upgrade.core.transport.host import Host
 
 _ENTRY = re.compile(
     r"(?P<head>[ \t]*deb(?:-src)?[ \t]+(?:\[[^\]\n]*\][ \t]*)?)"
@@ -18,12 +18,43 @@ _FIELD = re.compile(r"(?P<name>[A-Za-z0-9-]+):(?P<value>.*)", re.DOTALL)
 _OFF = ("no", "false", "without", "off", "disable", "0")  # apt's StringToBool
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
-    """A file with other suites: all of its `text`, and the entries that changed alone (`added`)."""
+# apt-get(8), indextargets: an index of which nobody knows whether it still holds must not be taken for one that does.
+FORGET = """\
+apt-get -o Dir::Etc::sourcelist="$1" -o Dir::Etc::sourceparts=- indextargets --format '$(FILENAME)' 'Identifier: Packages' |
+  xargs -r -d '\\n' rm -f --
+"""
 
-    text: str
-    added: str
+
+class AptRepositoryFiles:
+    """/etc/apt/sources.list, and the files in /etc/apt/sources.list.d."""
+
+    path = r"/etc/apt/(?:sources\.list|sources\.list\.d/[A-Za-z0-9_.-]+\.(?:list|sources))"  # sources.list(5)
+    what = "a file that apt reads: /etc/apt/sources.list, or one in /etc/apt/sources.list.d"
+    place = r"/etc/apt/.*"
+    place_words = "no path below /etc/apt/"
+    secret = "apt_auth.conf(5)"
+    directory = "/etc/apt/sources.list.d"
+    main = "/etc/apt/sources.list"
+    endings: tuple[str, ...] = (".list", ".sources")
+    in_place = True
+    refusal = ""
+    rewritable = r"/etc/apt/sources\.list[A-Za-z0-9_./*?-]*"
+    rewritable_what = "a path of apt's source files, or a glob of them"
+    pins = "/etc/apt/preferences"
+
+    def update(self, path: str, data: bytes) -> Update | None:
+        """apt-get, which reads the sources file at `path` and no other."""
+        argv = (
+            *("apt-get", "-q", "-o", f"Dir::Etc::sourcelist={path}", "-o", "Dir::Etc::sourceparts=-"),
+            *("-o", "APT::Get::List-Cleanup=false", "-o", "APT::Update::Error-Mode=any", "update"),
+        )
+        return Update(argv, "apt-get update")
+
+    def forget(self, host: Host, path: str) -> None:
+        host.run(("sh", "-c", FORGET, "sh", path))
+
+    def rewrite(self, path: str, text: str, renames: Renames) -> Rewritten | None:
+        return rewrite(path, text, renames)
 
 
 def rewrite(path: str, text: str, renames: Renames) -> Rewritten | None:

@@ -70,6 +70,15 @@ esac
 exit 0
 """
 
+CONFFILES = r"""
+[ ! -f /var/lib/dpkg/status ] || dpkg-query --show --showformat '${Conffiles}\n'
+"""
+# dpkg(1): triggers that are waited for. One that fails is told of by the audit of packages, which comes later.
+FINISH = """\
+[ ! -f /var/lib/dpkg/status ] || dpkg --triggers-only --pending </dev/null || :
+"""
+_FINISH_LIMIT = 1800.0  # seconds: a trigger may make an initramfs
+
 _ERROR = re.compile(
     r"^dpkg: error processing (?:package|archive) (?P<package>\S+) \(--(?P<action>\S+)\):\n +(?P<reason>.*)", re.M
 )
@@ -133,3 +142,14 @@ def _culprit(error: re.Match[str]) -> str:
     if not (script := _SCRIPT.search(error["reason"])):
         return f"dpkg --{error['action']} of {error['package']}"
     return f"{script['moment']}{'inst' if script['action'] == 'installation' else 'rm'} of {script['package']}"
+
+
+def conffiles(host: Host) -> tuple[str, ...]:
+    """The conffiles that dpkg remembers now."""
+    lines = host.run(("sh", "-c", CONFFILES, "sh")).text.split("\n")
+    return tuple(dict.fromkeys(line[1:].split(" ")[0] for line in lines if line.startswith(" /")))
+
+
+def finish(host: Host) -> None:
+    """Afterwards no trigger waits: what triggers make is compared with what was."""
+    host.run(("sh", "-c", FINISH, "sh"), timeout=_FINISH_LIMIT)

@@ -4,15 +4,17 @@ import re
 from collections.abc import Mapping
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.model import Repository
+from nornir_upgrade.core.packaging.model import Package, Repository
 from nornir_upgrade.core.packaging.rpm import query, repo_file
 from nornir_upgrade.core.packaging.rpm.versionlock import LIST
 from nornir_upgrade.core.packaging.state import Conffile, Packaged, SourceFile, digests
+from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.core.transport.sections import Section
 
 from . import dnf4, history
 
-PARTS = (*query.PARTS, "arch", "repositories", "digests")
+SIGN = "arch"
+PARTS: tuple[str, ...] = (*query.PARTS, "arch", "repositories", "digests")
 """The parts of the answer that are needed."""
 
 _SOURCES = re.compile(r"/etc/(yum\.repos\.d|dnf/vars|yum/vars|pki/rpm-gpg)/.*|/etc/dnf/dnf\.conf")
@@ -50,12 +52,19 @@ set +f; unset IFS
 )
 
 
+DIGEST = f'exec {quote(dnf4.Dnf().query()[:-1])} "$1"'  # $1: the boundary of its parts
+
+
+def parse_digest(text: str) -> tuple[Package, ...]:
+    """What `DIGEST` printed."""
+    return dnf4.Dnf().parse_query(text)
+
+
 def parse(sections: Mapping[str, Section]) -> Packaged:
     """What the script's parts tell. Raises `InvalidInput` with line and reason."""
     known = digests(sections["digests"])
     arch = sections["arch"].succeeded().text.strip()
     return Packaged(
-        family="rpm",
         arch=arch,
         packages=dnf4.parse_parts(sections),
         conffiles=tuple(sorted(_conffiles(sections["packages"], known), key=lambda one: (one.path, one.package))),

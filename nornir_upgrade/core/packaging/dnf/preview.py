@@ -5,23 +5,22 @@ would do against them, with the real packages, locks and keys. Run for real with
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from nornir_upgrade.core.errors import Failure, InvalidInput
-from nornir_upgrade.core.packaging.model import Package, PackageManager
+from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.model import Package, Repository
+from nornir_upgrade.core.packaging.origins import Origin
 from nornir_upgrade.core.packaging.rpm import query
 from nornir_upgrade.core.packaging.rpm.versionlock import LIST
 from nornir_upgrade.core.transport.disk import HOME as PLACE
-from nornir_upgrade.core.transport.host import Result, quote
+from nornir_upgrade.core.transport.host import quote
 from nornir_upgrade.core.transport.sections import APART, RENAMED, SHELL, Section
 from nornir_upgrade.core.version import nevra
 
 from . import dnf4, history
-from . import failure as dnf_failure
 
 FORMAT = query.FORMAT
-MANAGER: PackageManager = dnf4.Dnf()
 REHEARSAL, UPDATE = "dnf --assumeno", "dnf makecache"
 WAY_OUT = "dnf versionlock list; dnf repolist; a lock or an exclude may be in the way"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+[.]repo", re.ASCII)
@@ -118,10 +117,6 @@ def excluders(section: Section) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG00
     return {}
 
 
-def failure(host: str, result: Result, command: str) -> Failure:
-    return dnf_failure.failure(host, result, command)
-
-
 def word(name: str, equals: str, version: str) -> str:
     """`name` or `name-version`. Raises `InvalidInput` for anything else, which dnf might read as another order."""
     return nevra.in_words(name, version) if equals else nevra.check_name(name)
@@ -133,3 +128,31 @@ def file_name(path: str) -> str:
     if not _FILE_NAME.fullmatch(name):
         raise InvalidInput(f"{path!r} is no name of a file that dnf reads repositories from", hint="dnf.conf(5)")
     return name
+
+
+class DnfOrigins:
+    """Options of dnf(8)."""
+
+    fields: tuple[str, ...] = ("repository", "advisory")
+
+    def narrow(self, origins: Sequence[Origin], repositories: Iterable[Repository]) -> str:
+        return options(origins)
+
+    def refusal(self, origins: Sequence[Origin]) -> str:
+        """One call of dnf combines its options for repositories and for advisories: both must hold."""
+        kinds = {(bool(one.repository), bool(one.advisory)) for one in origins}
+        if len(origins) < 2 or (len(kinds) == 1 and (True, True) not in kinds):
+            return ""
+        return "dnf is asked for repositories or for advisories, or for both in one entry"
+
+
+def options(origins: Iterable[Origin]) -> str:
+    """The words of dnf with which it takes packages of `origins` alone."""
+    return " ".join(dict.fromkeys(word for one in origins for word in _words(one)))
+
+
+def _words(one: Origin) -> Iterator[str]:
+    if one.repository:
+        yield f"--repo={one.repository}"
+    if one.advisory:
+        yield f"--{one.advisory}"

@@ -13,7 +13,7 @@ from nornir_upgrade.core.transport.sections import Section
 
 from . import transaction
 
-PARTS = ("booted", "replaced")
+PARTS: tuple[str, ...] = ("booted", "replaced")
 """The parts of the answer that are needed beside the common ones."""
 
 # What a running system keeps on using after an upgrade (dnf-plugins-core, needs_restarting.py, NEED_REBOOT).
@@ -45,6 +45,23 @@ for file in /etc/yum.repos.d/*.repo; do
 done; mark unchecked 0
 stat -c %Y /proc/1; mark booted $?
 rpm -q --qf '%{{INSTALLTIME}} %{{NAME}}\\n' {_CORE}; mark replaced 0
+"""
+
+BYTES = r"rpm -qa --qf '%{NAME}\t%{ARCH}\t%{SIZE}\n'"
+
+# What packages name. A package a line on stdin: `name`, tab, architecture. `%` stands before each line of a script, so that no
+# line is another's.
+NAMED = """\
+while IFS='\t' read -r name arch; do
+  printf 'package\\t%s\\t%s\\n' "$name" "$arch"
+  rpm -q --qf '%{PREUN}\\n%{POSTUN}\\n' -- "$name.$arch" | sed 's/^/postrm%/'
+  rpm -ql -- "$name.$arch" | grep -E '^/usr/lib/systemd/system/[^/]+$' | sed 's/^/unit%/'
+  rpm -qc -- "$name.$arch" | grep -E '^/etc/.' | sed 's/^/list%/'
+done; mark named 0
+mark owned 0
+"""
+OWNED = """\
+owned=$(rpm -qal | grep -E "^($bases)/.")
 """
 
 _VERIFIED = re.compile(r"(?P<marks>[.?SM5DLUGTP]{8,9}) +(?:[cdglr] )?(?P<path>/.*)")

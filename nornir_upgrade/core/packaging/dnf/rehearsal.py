@@ -8,19 +8,17 @@ header. Run for real with rpm 4.18 and dnf 4.14.
 
 from collections.abc import Mapping, Sequence
 
-from nornir_upgrade.core.errors import Failure, InvalidInput, UnsafeOrder
+from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import Simulation
-from nornir_upgrade.core.packaging.model import Package, PackageManager
+from nornir_upgrade.core.packaging.model import Package
 from nornir_upgrade.core.packaging.rpm import query
 from nornir_upgrade.core.transport.host import Result, quote
 from nornir_upgrade.core.transport.sections import Section
 from nornir_upgrade.core.version import evr, nevra
 
-from . import arrangement, dnf4, preview
-from . import failure as dnf_failure
+from . import arrangement, preview
 
 FORMAT = query.FORMAT
-MANAGER: PackageManager = dnf4.Dnf()
 UPDATE = preview.UPDATE
 file_name = preview.file_name
 
@@ -194,10 +192,6 @@ def present(section: Section) -> tuple[Package, ...]:
     """The packages of the state that was made up."""
     rows = [query.row(line) for _, line in section.succeeded().lines()]
     return tuple(Package(one.name, one.arch, one.evr, "installed", "install", auto=False) for one in rows if one.arch)
-
-
-def failure(host: str, result: Result, command: str) -> Failure:
-    return dnf_failure.failure(host, result, command)
 
 
 def unsafe(host: str, sections: Mapping[str, Section]) -> str:

@@ -117,3 +117,12 @@ def guarded(argv: Sequence[str], keep_stopped: Sequence[str]) -> tuple[str, ...]
 def with_listener(argv: Sequence[str]) -> tuple[str, ...]:
     """The command that runs `argv`, a transaction which exchanges sshd, and has its listener be what is on the disk."""
     return ("sh", "-c", LISTENER, "sh", *argv)
+
+
+def conffiles(host: Host) -> tuple[str, ...]:  # noqa: ARG001
+    """rpm remembers none of packages that are gone."""
+    return ()
+
+
+def finish(host: Host) -> None:
+    """rpm has run all triggers by the end of its transaction."""

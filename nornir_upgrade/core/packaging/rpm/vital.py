@@ -1,4 +1,4 @@
-"""TODO"""
+"""The vital set of rpm hosts: packages without which nobody can log in, or install packages. Pure."""
 
 import re
 from collections.abc import Iterable

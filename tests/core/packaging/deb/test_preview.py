@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 import pytest
 
+from nornir_upgrade.core.packaging.deb.preview import preferences
 from nornir_upgrade.core.packaging.model import Repository
-from nornir_upgrade.core.packaging.origins import Origin, preferences
+from nornir_upgrade.core.packaging.origins import Origin
 from nornir_upgrade.core.packaging.preview import EVERYTHING, preview
 from nornir_upgrade.core.transport.remote import Sink
 from tests.core.local import LocalHost

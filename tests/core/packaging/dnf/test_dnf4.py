@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.arrangement import Arrangement
 from nornir_upgrade.core.packaging.dnf import dnf4, table
-from nornir_upgrade.core.packaging.family import Rpm
+from nornir_upgrade.core.packaging.dnf.family import DnfTransactions
 from nornir_upgrade.core.packaging.model import Package, PackageChange, PackageName, PackageWant, differences, implied
 from nornir_upgrade.core.packaging.rpm import query, versionlock
 from nornir_upgrade.core.transport.jobs import commands_text
 from nornir_upgrade.core.version import nevra
 from nornir_upgrade.planner import reversibility
 from nornir_upgrade.steps.packages import as_they_are, surprises
+from tests import builders
 
 CASES = Path(__file__).parents[3] / "cases" / "dnf"
 DNF = dnf4.Dnf()
@@ -39,8 +41,7 @@ def want(name: str, version: str = "", *, auto: bool = False, hold: bool = False
     return PackageWant(name, arch, version, "installed" if version else "absent", auto, hold)
 
 
-def package(name: str, version: str, arch: str = "noarch", *, hold: bool = False) -> Package:
-    return Package(name, arch, version, "installed", "hold" if hold else "install", False)
+package = partial(builders.package, arch="noarch")
 
 
 def back() -> tuple[PackageWant, ...]:
@@ -219,7 +220,7 @@ def test_a_plan_of_three_thousand_packages_comes_whole(tmp_path: Path, status: i
     dnf_there.chmod(0o755)
     now, past = many()
     simulate, change = DNF.simulate(past, now, downgrade=True), DNF.change(past, now, downgrade=True, wait=0)[0]
-    for argv in (simulate, change, Rpm().commands((change,), ("nova-api",), Arrangement())[0]):
+    for argv in (simulate, change, DnfTransactions().commands((change,), ("nova-api",), Arrangement())[0]):
         assert max(map(len, argv)) < 1 << 17 < len(dnf4.handed(argv))
     for argv in (simulate, change):
         text = commands_text((argv,))  # as a job runs it

@@ -7,7 +7,7 @@ import pytest
 
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf
-from nornir_upgrade.core.packaging.family import family_of
+from nornir_upgrade.core.packaging.dnf.family import DNF4
 from nornir_upgrade.core.packaging.model import Package, PackageWant, differences, implied
 from nornir_upgrade.core.packaging.rpm.query import several
 from nornir_upgrade.core.transport.host import Result
@@ -177,7 +177,9 @@ def test_a_post_that_failed_is_a_failure_though_dnf_ends_well(root: RpmRoot) -> 
     want = [PackageWant("agent", "noarch", "3.0-1.el7", "installed")]
     (root.root / "bad").touch()
     ended = root.run(DNF.change(want, packages(root), downgrade=False, wait=1)[0])
-    told = family_of("rpm").complaint("h", Result(ended.returncode, ended.stdout.encode(), ended.stderr.encode()))
+    told = DNF4.transactions.error_in_output(
+        "h", Result(ended.returncode, ended.stdout.encode(), ended.stderr.encode())
+    )
     assert ended.returncode == 0 and isinstance(told, CommandFailed)
     assert "%post of agent" in told.message
     assert differences(want, packages(root)) == (

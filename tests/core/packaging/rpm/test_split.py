@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nornir_upgrade.core.errors import InvalidInput, UnsafeOrder
 from nornir_upgrade.core.packaging.arrangement import Arrangement, Simulation
 from nornir_upgrade.core.packaging.dnf import arrangement, dnf4
+from nornir_upgrade.core.packaging.dnf.family import DnfTransactions
 from nornir_upgrade.core.packaging.dnf.transaction import LISTENER
-from nornir_upgrade.core.packaging.family import Rpm as Family
 from nornir_upgrade.core.packaging.model import Package, PackageWant
 from nornir_upgrade.core.packaging.rpm import check, split
 from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage, control, rpm
@@ -295,8 +295,8 @@ def test_a_split_is_several_replays_of_the_same_plan() -> None:
         ["glibc-2.34-1.x86_64", "glibc-2.38-1.x86_64", "glibc-common-2.34-1.x86_64", "glibc-common-2.38-1.x86_64"],
     ]
     change_ = dnf4.Dnf().change(WANT, PRESENT, downgrade=True, wait=3)
-    whole = Family().commands(change_, ("nova-api",), Arrangement())
-    apart = Family().commands(change_, ("nova-api",), way)
+    whole = DnfTransactions().commands(change_, ("nova-api",), Arrangement())
+    apart = DnfTransactions().commands(change_, ("nova-api",), way)
     assert len(apart) == len(whole) + 1 and apart[2:] == whole[1:]
     plans = [json.loads(dnf4.handed(one))["rpms"] for one in apart[:2]]
     assert [{row["nevra"] for row in rows} for rows in plans] == [set(part) for part in way.parts]
@@ -324,7 +324,7 @@ def test_a_list_that_was_cut_off_is_refused() -> None:
 def test_a_transaction_that_exchanges_sshd_has_its_listener_load_itself_again() -> None:
     changed = [Package(one, ARCH, "9-1", "installed", "install", False) for one in ("openssh-server", "nova")]
     plain, exchanged = (
-        Family().commands(
+        DnfTransactions().commands(
             dnf4.Dnf().change([PackageWant(one.name, ARCH, "10-1", "installed")], [one], downgrade=False, wait=1),
             (),
             Arrangement(),

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem, Service, SourceFile
+from nornir_upgrade.core.facts.gather import HostFacts, Service, SourceFile
 from nornir_upgrade.core.packaging.deb.apt import Apt, marked, parse_packages
 from nornir_upgrade.core.packaging.model import Transaction
 from nornir_upgrade.core.plan import Plan
@@ -13,12 +13,11 @@ from nornir_upgrade.preflight import findings as preflight
 from nornir_upgrade.preflight.findings import Finding
 from nornir_upgrade.scenario import loader
 from nornir_upgrade.scenario.model import Scenario
-from tests.fake import apt, hosts, state
+from tests.builders import DEBIAN, MOMENT
+from tests.fake import apt, hosts, rpm_world, state
+from tests.fake.rpm_world import RpmHost
 from tests.fake.state import HostState
-from tests.planner import rpm_world
-from tests.planner.rpm_world import RpmHost
 
-DEBIAN = OperatingSystem("debian", "12", "bookworm", "deb", "amd64", "6.1.0", "0" * 32)
 GROUPS = {"ctl1": ("lab", "control", "db"), "net1": ("lab", "network"), "rctl1": ("lab", "control", "db", "rpm")}
 BOTH = ("havana", "icehouse")
 SHIPPED = "service-by-service"
@@ -112,7 +111,7 @@ def facts_of(made: HostState) -> HostFacts:
     sources = (path for path in made.files if path.startswith("/etc/apt/") and made.files[path].kind == "file")
     return HostFacts(
         made.name,
-        "2026-01-01T00:00:00+00:00",
+        MOMENT,
         DEBIAN,
         packages,
         (),

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nornir_upgrade.core.engine import Outcome, Policy, execute
-from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts, Service, SourceFile
+from nornir_upgrade.core.facts.gather import Conffile, Database, HostFacts
 from nornir_upgrade.core.journal import Journal
 from nornir_upgrade.core.packaging.deb.apt import Apt
 from nornir_upgrade.core.packaging.model import PackageWant, digest_of_packages
@@ -31,11 +32,10 @@ from rollback.packaging.candidate import Candidate, Catalog, Control, catalog
 from rollback.plan.planner import plan_rollback
 from rollback.snapshot import Snapshot
 from rollback.verify import Verification, prove
-from tests.fake import apt, hosts
+from tests.fake import apt, hosts, world
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.index import MIGRATIONS, RENAMED, VERSIONS, Offer, Relation, offers
 from tests.fake.state import HostState
-from tests.rollback.factory import DEBIAN, MOMENT
 
 OLD, NEW = (hosts.SOURCES.format(release=release) for release in ("havana", "icehouse"))
 ROOTS = tuple(f"/etc/{name}" for name in ("keystone", "glance", "nova", "quantum", "neutron", "cinder"))
@@ -51,19 +51,11 @@ def facts_of(host: Host, databases: Sequence[str] = ()) -> HostFacts:
     state = state_of(host)
     conffiles = {path: name for name, package in state.packages.items() for path in package.conffiles}
     present = {path: hashlib.sha256(file.data).hexdigest() for path, file in state.files.items() if file.kind == "file"}
-    return HostFacts(
-        host.name,
-        MOMENT,
-        DEBIAN,
-        Apt().parse_query(host.run(Apt().query()).text),
-        tuple(Conffile(path, conffiles[path], present.get(path, "")) for path in sorted(conffiles)),
-        tuple(
-            Service(name, one.active, "enabled" if one.enabled else "disabled")
-            for name, one in sorted(state.services.items())
-        ),
-        tuple(SourceFile(path, present[path]) for path in sorted(present) if path.startswith("/etc/apt/")),
-        (),
-        tuple(Database(name, _digest(state, name)) for name in sorted(databases)),
+    return replace(
+        world.facts_of(state),
+        packages=Apt().parse_query(host.run(Apt().query()).text),
+        conffiles=tuple(Conffile(path, conffiles[path], present.get(path, "")) for path in sorted(conffiles)),
+        databases=tuple(Database(name, _digest(state, name)) for name in sorted(databases)),
         areas=areas_of("deb"),
         entries=tuple(Entry(area_of(one.path), one.path, value_of(one)) for one in surveyed(host)),
     )
