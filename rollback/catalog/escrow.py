@@ -1,4 +1,4 @@
-"""What the escrow offers: its package files as candidates, with what they demand of others, read from the files themselves."""
+"""Escrow as a source: its package files as candidates; their demands are read from the files themselves."""
 
 from collections.abc import Collection, Iterator, Mapping
 from io import BytesIO

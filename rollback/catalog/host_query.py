@@ -1,5 +1,5 @@
-"""The question to one host, what it could have: which indexes its repositories have with the old ones back in place, by digest,
-and what its packages demand. Reads only; one round trip.
+"""Query: asks one host which indexes its repositories have, by digest, with the old repositories back in place, and what its installed
+packages demand. Reads only; one round trip.
 
 An index is named by the SHA-256 of its file as it lies on the host, mostly packed. A small one comes along at once; of others the fleet
 needs each but once, so that they are fetched by name (`fetch`). How a host is asked says the judgement of its format (`query`).

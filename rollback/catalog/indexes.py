@@ -1,4 +1,4 @@
-"""The shelf: repository indexes by digest, each once however many hosts have it, and kept for the next time. No more than a cache."""
+"""Shelf: a cache of repository indexes by digest, each once however many hosts have it."""
 
 import os
 import tempfile
@@ -19,18 +19,18 @@ _KEEP = 30 * 86400.0  # seconds since an index was last asked for
 
 
 class Shelf:
-    """Files below `root`, called by their digest. Whoever reads one verifies it, and takes a damaged one away."""
+    """Files below `root`, named by their digest. `get` verifies a file, and removes a damaged one."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @property
     def digests(self) -> frozenset[str]:
-        """Of all that is there."""
+        """The digests of all files."""
         return frozenset(path.name for path in self.root.glob("[0-9a-f]*")) if self.root.is_dir() else frozenset()
 
     def put(self, files: Mapping[str, bytes]) -> None:
-        """Afterwards `files` are there, and nothing that nobody asked for in a month."""
+        """Afterwards `files` are there, and files that were not read for 30 days are removed."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for digest, data in files.items():
             handle, name = tempfile.mkstemp(dir=self.root, prefix=".incoming-")
@@ -53,7 +53,7 @@ class Shelf:
 
 
 class Reader:
-    """What indexes offer of the packages `names`."""
+    """Reads from indexes the candidates of the packages `names`."""
 
     def __init__(self, shelf: Shelf, names: Collection[str]) -> None:
         self._shelf, self._names = shelf, names

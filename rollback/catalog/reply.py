@@ -1,4 +1,4 @@
-"""What a host answers when it is asked what it could have: indexes by digest, and the packages that are there. Strict and pure."""
+"""Reply: a host's answer to what it could have: indexes by digest, and what its installed packages demand. Strict and pure."""
 
 import re
 from base64 import b64decode

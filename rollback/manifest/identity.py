@@ -1,6 +1,6 @@
-"""What packages are told apart by: name and architecture, and the version too where several stand side by side. Pure.
+"""Identity of packages: name and architecture, and the version where several versions are installed side by side. Pure.
 
-They do where rpm lets them, as with kernels, and where a transaction that was cut off left the old version beside the new one.
+rpm allows that for kernels; an interrupted transaction of rpm may leave the old version beside the new one.
 """
 
 from collections import Counter

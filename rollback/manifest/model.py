@@ -1,7 +1,6 @@
-"""The judgement on packages: what must happen to each, so that a host is as a snapshot says. Every package is accounted for.
+"""Manifest: what happens to each package of a host on its way back, with the problems and deviations of that way. Pure.
 
-Pure. The exact case is a set difference and needs no solver; a solver for versions that cannot be had comes in by the
-same door, `Solver`.
+`family` is the name of the packages' format, in JSON as well (`"family": "deb"`, `"rpm"`).
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Manifests and the plan of a way back, as people read them: hosts that share a list are told of once."""
+"""Manifests and the plan of a way back as text; hosts with the same list share one block."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a manifest asks of the package manager: one transaction, and a second where configuration must be left behind. Pure."""
+"""Transactions of a manifest: one, and a second where a package must leave its configuration behind. Pure."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,7 @@
-"""The way to a release, or to an older list, held against what packages demand of each other, as far as that is known. Pure.
+"""Consistency: the way to a release or to an older list, checked against the known demands of packages. Pure.
 
-A list may be a part of what a machine has. So what a package demands of others than those listed is left to apt, which brings
-it along; what is listed must be able to stand together. Where it cannot, the nearest that can is taken.
+A list may name a part of a machine's packages. Demands on packages outside the list are left to the package manager. The listed
+packages must be consistent together; where they are not, the nearest consistent set is taken.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,14 +42,14 @@ def checked_way(
         return Checked(plain, ("dependencies were not checked: the files do not say what the packages depend on",))
     whole = way_back(host, installed, offers, replace(aim, only=()))
     world = _World(whole, offers, present or {})
-    found = Nearest(only=_patterns(whole, aim))(world.facts(world.then), world.facts(world.now), world.known, aim.to)
-    if not found.problems and not found.deviations and _ends(found) == _ends(plain, world):
+    nearest = Nearest(only=_patterns(whole, aim))(world.facts(world.then), world.facts(world.now), world.known, aim.to)
+    if not nearest.problems and not nearest.deviations and _ends(nearest) == _ends(plain, world):
         return Checked(plain, world.notes)
-    changes = tuple(sorted(_merged(whole, found, world, aim), key=lambda one: (one.name, one.arch, one.installed)))
+    changes = tuple(sorted(_merged(whole, nearest, world, aim), key=lambda one: (one.name, one.arch, one.installed)))
     along = _along(plain, changes) if aim.only else ()
-    told = tuple(map(_reworded, found.deviations))
+    deviations = tuple(map(_reworded, nearest.deviations))
     return Checked(
-        replace(plain, changes=changes, problems=(*plain.problems, *found.problems), deviations=told),
+        replace(plain, changes=changes, problems=(*plain.problems, *nearest.problems), deviations=deviations),
         (*world.notes, *along),
     )
 

@@ -1,4 +1,4 @@
-"""Which tool wrote a file: known by its first telling line, then read by that tool's parser alone."""
+"""Formats of files: the first telling line shows which tool wrote a file, and that tool's parser alone reads it."""
 
 from nornir_upgrade.core.errors import InvalidInput
 from rollback.packaging.listing import Listing

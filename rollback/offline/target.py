@@ -1,6 +1,6 @@
-"""The judgement without a machine: from what files say is installed and can be had, the way to a release, or to an older list.
+"""Target: the way of a machine that is known from files alone, to a release or to an older list. Pure.
 
-Pure. Every installed package is accounted for once, also where its old version cannot be had: that is a problem of the manifest.
+Every installed package is in the manifest once. An old version that cannot be had is a problem of the manifest.
 """
 
 from collections import Counter

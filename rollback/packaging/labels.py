@@ -1,4 +1,4 @@
-"""TODO"""
+"""Labels: the names of a repository (parts of its path, suite, component, codename), by which a release is recognised. Pure."""
 
 import re
 

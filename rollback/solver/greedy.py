@@ -1,4 +1,4 @@
-"""What can be done without python-sat: a consistent set of packages near the one wanted, not proven the nearest. Pure.
+"""Greedy choice: without python-sat, a consistent set of packages near the wanted one, not proven the nearest. Pure.
 
 The keep-new closure: begin with what is wanted, and let packages stay as they are where it cannot be had. While a rule is
 broken, let one more package that the rule names stay as it is, a provider before whom it provides for. Each does so once, so
@@ -16,7 +16,7 @@ from .preferences import PackageGoal
 Found = tuple[frozenset[int], dict[PackageName, tuple[Reason, ...]]]
 
 
-def closure(encoding: Encoding, aims: Sequence[PackageGoal]) -> Found | None:
+def choose_consistent(encoding: Encoding, aims: Sequence[PackageGoal]) -> Found | None:
     """The closure, and for each package that is not as wanted the rule that moved it; `None` where the end is not consistent."""
     walk = _Walk(encoding, aims)
     walk.run()

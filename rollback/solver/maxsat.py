@@ -1,6 +1,7 @@
-"""The provably nearest consistent set of packages, by python-sat's MaxSAT engine RC2 (the only importer, beside `explain`).
+"""Optimal choice: the provably nearest consistent set of packages, by python-sat's MaxSAT engine RC2. Beside `explain` the only
+importer of python-sat.
 
-The levels of `aim` become weights, each level's heavier than all that is below it together, so that RC2's optimum is the
+The levels of `preferences` become weights, each level's heavier than all that is below it together, so that RC2's optimum is the
 lexicographic one. Among the optima the first by line 9 is then picked with the same engine: once RC2 is done, all models under
 its assumptions, and only these, are optima.
 """
@@ -16,8 +17,8 @@ from .preferences import PackageGoal, Soft, levels, ranked
 _ENGINE = "g3"
 
 
-def nearest(encoding: Encoding, aims: Sequence[PackageGoal]) -> frozenset[int] | None:
-    """The variables of the one best set by the preferences of `aim`; `None` where no set satisfies the clauses."""
+def choose_nearest(encoding: Encoding, aims: Sequence[PackageGoal]) -> frozenset[int] | None:
+    """The variables of the one best set by the `preferences`; `None` where no set satisfies the clauses."""
     size = len(encoding.packages)
     formula = WCNF()
     for clause in encoding.clauses:

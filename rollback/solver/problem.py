@@ -1,4 +1,4 @@
-"""The question put to the solver: which packages could stand on a host, and what each should come to. Pure."""
+"""Scene: what the solver chooses from: all versions of all packages of a host, their clauses, and a goal for each package. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _Version = tuple[PackageName, str]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The rules, and an aim for every package that the snapshot or the host has unpacked, by name and architecture.
+    """The rules, and a goal for every package that is unpacked in the snapshot or on the host, by name and architecture.
 
     `purges`: a removed package leaves its configuration.
     """
@@ -51,7 +51,7 @@ class Scene:
         return frozenset(found)
 
 
-def scene(
+def scene_of(
     then: HostFacts,
     now: HostFacts,
     offered: Catalog,
@@ -101,7 +101,7 @@ def _version(package: Package | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """What is known of the packages before their family says what they demand."""
+    """What is known of the packages before the rules of their format are applied."""
 
     aims: tuple[PackageGoal, ...]
     present: Mapping[PackageName, Package]
