@@ -62,7 +62,7 @@ def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest]
 
 
 def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
-    """A line a host and architecture on what happens to `package`, and why, and one for what lies at the root of it.
+    """What happens to `package` and why, a line for each host and architecture, then the problems that name it, a line each.
 
     Raises `UnknownName` where no manifest names it.
     """
@@ -83,7 +83,7 @@ def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
 
 
 def refuse_unmatched(manifests: Iterable[Manifest], only: Iterable[str]) -> None:
-    """Raises `InvalidInput` where one of the patterns `only` is for no package of any host: it is a misspelling."""
+    """Raises `InvalidInput` where one of the patterns `only` matches no package of any host: it is misspelled."""
     names = {name for one in manifests for change in one.changes for name in (change.name, change.target_name)}
     for pattern in only:
         if not any(fnmatchcase(name, pattern) for name in names):

@@ -16,7 +16,7 @@ _ORDER = ("downgrade", "upgrade", "install", "remove", "rename", "unobtainable",
 
 
 def counts_in_text(manifests: Mapping[str, Manifest]) -> str:
-    """How many packages stand under each action, host by host; every package of every host is in it."""
+    """How many packages have each action, host by host; every package of every host is counted."""
     actions = [action for action in _ORDER if any(one.counts[action] for one in manifests.values())]
     rows = [(host, *(manifests[host].counts[action] for action in actions)) for host in manifests]
     return columns(("packages", *actions), rows)

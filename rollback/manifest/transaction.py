@@ -9,7 +9,7 @@ from .model import STAYS, Change, Manifest, require_solved, slots_in
 
 
 def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
-    """What one transaction must reach: every package that changes, and those whose marks or unfinished state must be mended.
+    """What one transaction must reach: every package that changes, or whose marks or unfinished state must be repaired.
 
     Raises `Unobtainable` where a version cannot be had, `NoSolution` for any other problem.
     """
@@ -28,7 +28,7 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 
 def _beside(manifest: Manifest, found: Iterable[PackageWant]) -> Iterator[PackageWant]:
-    """Where one of several versions comes or goes, those that stand beside it and stay: what is wanted of a package is all of it."""
+    """Where one of several versions changes, the versions beside it that stay: a want names all versions of a package."""
     named = {(one.name, one.arch) for one in found}
     told = {(one.name, one.arch, one.version) for one in found}
     for change in manifest.changes:
@@ -49,7 +49,7 @@ def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 
 def of_others(manifest: Manifest, wanted: Iterable[PackageWant]) -> tuple[PackageName, ...]:
-    """Of what is `wanted`, the packages that stay because others installed them. Nobody misses one that is gone by then."""
+    """The `wanted` packages that stay because others installed them. It is no error when one of them is removed by then."""
     stay = {PackageName(one.name, one.arch) for one in manifest.changes if one.foreign and one.action in STAYS}
     return tuple(dict.fromkeys(one.key for one in wanted if one.key in stay))
 
@@ -71,9 +71,9 @@ def _as_marked(change: Change, now: Package) -> bool:
 
 
 def _replaced(change: Change, staying: set[str]) -> bool:
-    """Whether the package goes because its name comes back as another architecture that cannot stand beside it.
+    """Whether the package is replaced by one of the same name and another architecture that cannot be installed beside it.
 
-    `all` (to rpm `noarch`) and any other exclude each other, and dpkg and rpm replace one by the other; to remove the name would remove
+    `all` (rpm: `noarch`) excludes every other architecture, and dpkg and rpm replace one by the other. To remove the name would remove
     both.
     """
     others = staying - {change.arch}

@@ -25,7 +25,7 @@ def read(path: Path) -> tuple[str, tuple[Offer, ...]]:
 
 
 def labels_of(path: Path) -> tuple[str, ...]:
-    """What the repository goes by, as far as its path tells: apt's own copies have `_` for the `/` of the address."""
+    """The labels of the repository that its path contains: apt's own copies have `_` for the `/` of the address."""
     name = next((path.name.removesuffix(end) for end in _PACKED if path.name.endswith(end)), path.name)
     return tuple(part for part in (*path.parts[:-1], *name.split("_")) if part.strip("/"))
 

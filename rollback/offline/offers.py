@@ -1,4 +1,4 @@
-"""Offers: the versions that the files of an unreachable machine say can be had, and which of them a release means. Pure."""
+"""Offers: the versions that files of an unreachable machine list as available, and the release that offers them. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -29,15 +29,15 @@ class Rename:
     then: str
 
     def of(self, name: str) -> str:
-        """What `name` was called then; the first occurrence counts."""
+        """The old name of `name`: the first occurrence of `now` is replaced."""
         return name.replace(self.now, self.then, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to: the newest versions of `release`, or the packages of `target`; where that has no versions, both.
+    """The goal: the newest versions of `release`, or the packages of the list `target`; both, where the list has no versions.
 
-    `only` narrows to packages that match one of these globs; none is: all.
+    `only`: globs of the packages to change; empty: all.
     """
 
     release: str = ""
@@ -57,7 +57,7 @@ class Target:
         return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only)
 
     def old_name(self, name: str) -> str:
-        """What the package was called then. The first rename that has something to say counts."""
+        """The old name of the package, by the first rename that applies; its own name where none does."""
         return next((rename.of(name) for rename in self.renames if rename.now in name), name)
 
 
@@ -71,7 +71,7 @@ def rename(text: str) -> Rename:
 
 
 def way_back(host: str, installed: Listing, offers: Offers, aim: Target) -> Manifest:
-    """The manifest that leads the packages of `installed` to `aim`, as far as `offers` go.
+    """The manifest that takes the packages of `installed` to `aim`, as far as the versions are offered.
 
     Problems: `unobtainable`, `duplicate` (two versions of a package, as a killed rpm leaves them), `unread` (a line of a list that
     may stand for a package). Raises `UnknownName` where no repository is of the release.

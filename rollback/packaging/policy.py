@@ -10,7 +10,7 @@ Kind = Literal["archive", "status"]
 
 @dataclass(frozen=True, slots=True)
 class VersionSource:
-    """Who has a version. `status` is the host's own list of installed packages, from which nothing can be fetched.
+    """A source of a version. The kind `status` is the host's own list of installed packages, from which nothing can be fetched.
 
     `suite` is suite and component as apt writes them (`bookworm/main`), for dnf the repository's id. `raw` is the line, without
     the priority. What the tool does not say is None.

@@ -1,4 +1,4 @@
-"""Guests: the packages that stay on a host though the snapshot does not have them, and those that they need to stay. Pure."""
+"""Guests: packages that stay on a host though the snapshot does not have them, and the packages that these need. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Reasons made fit to read: equal ones of several versions merged, and deviations grouped by what lies at their root. Pure."""
+"""Reasons for people: equal reasons of several versions merged, and deviations grouped by their root cause. Pure."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,6 +1,6 @@
-"""What dpkg prints of the packages it knows: `dpkg --get-selections`, `dpkg-query -W`, `dpkg -l`. Pure and strict.
+"""Lists of dpkg: `dpkg --get-selections`, `dpkg-query -W`, `dpkg -l`. Pure and strict.
 
-Only packages that are there count: rows of selection deinstall or purge, and of state config-files or not-installed, are none.
+Only installed packages count. Rows with the selection deinstall or purge, or the state config-files or not-installed, are left out.
 """
 
 import re

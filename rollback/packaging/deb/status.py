@@ -1,4 +1,4 @@
-"""What dpkg says of the packages on a host, as stanzas. Strict and pure."""
+"""Status: what dpkg reports of the packages on a host, as stanzas. Strict and pure."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,7 +16,7 @@ _GONE = ("not-installed", "config-files")
 
 
 def present(section: Section) -> dict[tuple[str, str, str], Control]:
-    """What the packages that are unpacked demand. Raises `InvalidInput` with the first line of a stanza that is none."""
+    """The demands of the unpacked packages. Raises `InvalidInput` with the first line of a stanza that is none."""
     found = {}
     before = 0
     for before, stanza in stanzas(section.text):

@@ -1,4 +1,4 @@
-"""What rpm says of the packages on a host, as rows, and what its dnf is told of certain packages. Strict and pure."""
+"""Status: what rpm reports of the packages on a host, as rows, and what its dnf protects. Strict and pure."""
 
 from functools import lru_cache
 
