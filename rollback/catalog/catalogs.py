@@ -89,18 +89,18 @@ def _with_lists(replies: Mapping[str, Reply]) -> tuple[Index, ...]:
 
 
 def _catalogs(replies: Mapping[str, Reply], wanted: Mapping[str, Wanted], reader: Reader) -> dict[str, Catalog]:
-    """Hosts that could have the same share their candidates, and those that have the same packages all of it."""
+    """The catalog of each host. Hosts with the same indexes share candidates; those with the same packages too share the catalog."""
     alike: dict[tuple[tuple[Index, ...], frozenset[str], DnfConf], list[Catalog]] = {}
-    found = {}
+    catalogs = {}
     for host, reply in replies.items():
         names = wanted[host].names
         known = alike.setdefault((reply.indexes, names, reply.dnf), [])
         if not known:
             known.append(_offered(reader, reply, names))
-        same = next((one for one in known if one.present == reply.present), None)
-        found[host] = same or Catalog(known[0].candidates, reply.present, reply.dnf)
-        known += [] if same else [found[host]]
-    return found
+        equal = next((one for one in known if one.present == reply.present), None)
+        catalogs[host] = equal or Catalog(known[0].candidates, reply.present, reply.dnf)
+        known += [] if equal else [catalogs[host]]
+    return catalogs
 
 
 def _offered(reader: Reader, reply: Reply, names: Iterable[str]) -> Catalog:

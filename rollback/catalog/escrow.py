@@ -32,8 +32,8 @@ def candidates(
 
 def elsewhere(escrow: Escrow, files: Collection[PackageFile]) -> frozenset[str]:
     """The digests of those of `files` that hosts may hold, and that are lost or damaged here."""
-    found = (kept for file in files if (kept := escrow.find(file)) and escrow.holders.of(kept.digest))
-    return frozenset(kept.digest for kept in found if escrow.store.damaged(kept.digest))
+    held = (kept for file in files if (kept := escrow.find(file)) and escrow.holders.of(kept.digest))
+    return frozenset(kept.digest for kept in held if escrow.store.damaged(kept.digest))
 
 
 def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:

@@ -69,11 +69,11 @@ def fetch(host: Host, wanted: Wanted, digests: Collection[str]) -> dict[str, byt
     with tempfile.TemporaryFile() as answer:  # those of one architecture have some 50 MB
         host.stream(judgement_of(wanted.family).query("-", 0), answer, stdin=_stdin(lines), timeout=_TIMEOUT)
         answer.seek(0)
-        found = dict(_files(host.name, answer))
+        files = dict(_files(host.name, answer))
     for digest in digests:
-        if digest_of(found.get(digest, b"")) != digest:
+        if digest_of(files.get(digest, b"")) != digest:
             raise DigestMismatch(f"{host.name}: an index changed while it was fetched", hint="do it again")
-    return {digest: found[digest] for digest in digests}
+    return {digest: files[digest] for digest in digests}
 
 
 def _files(name: str, answer: BinaryIO) -> Iterator[tuple[str, bytes]]:

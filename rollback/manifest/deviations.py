@@ -19,13 +19,13 @@ def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE, *, missing:
 
     With `missing` somebody agreed to all deviations but the removal of packages that others installed.
     """
-    found = tuple(_unagreed(manifest, missing) for manifest in manifests)
-    problems = [problem for manifest in found for problem in manifest.deviations]
+    unagreed = tuple(_unagreed(manifest, missing) for manifest in manifests)
+    problems = [problem for manifest in unagreed for problem in manifest.deviations]
     if problems:
         kind = Unobtainable if any(problem.rule == "unobtainable" for problem in problems) else NoSolution
         foreign = [problem.hint for problem in problems if problem.rule == FOREIGN]
         others = [hint] if len(foreign) < len(problems) else []
-        raise kind(in_text(found), hint="\n  ".join([*others, *foreign[:1]]))
+        raise kind(in_text(unagreed), hint="\n  ".join([*others, *foreign[:1]]))
 
 
 def _unagreed(manifest: Manifest, missing: bool) -> Manifest:
@@ -44,13 +44,13 @@ def in_text(manifests: Iterable[Manifest]) -> str:
 
 def pulled_in(manifests: Iterable[Manifest]) -> str:
     """The packages that a partial way back changes beside those asked for, a line each, with the reason."""
-    found = (
+    lines = (
         f"{manifest.host}: {change.name} comes along: {change.why}"
         for manifest in manifests
         for change in manifest.changes
         if "only" in manifest.to and change.action not in STAYS and not _asked(change, manifest.to["only"].split())
     )
-    return "\n".join(found)
+    return "\n".join(lines)
 
 
 def _asked(change: Change, patterns: Iterable[str]) -> bool:

@@ -87,8 +87,8 @@ class Manifest:
     @property
     def counts(self) -> dict[str, int]:
         """How many packages have each action; every action is named."""
-        found = Counter(change.action for change in self.changes)
-        return {action: found[action] for action in get_args(Action)}
+        counts = Counter(change.action for change in self.changes)
+        return {action: counts[action] for action in get_args(Action)}
 
 
 def require_solved(manifests: Iterable[Manifest]) -> None:

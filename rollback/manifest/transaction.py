@@ -19,21 +19,25 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
     for change in manifest.changes:
         if change.action != "remove":
             staying.setdefault(change.target_name, set()).add(change.arch)
-    found = []
+    wanted = []
     for change in manifest.changes:
         want = _want(change, present.get(change.key))
         if want is not None and not _replaced(change, staying.get(change.name, set())):
-            found.append(want)
-    return (*found, *_beside(manifest, found))
+            wanted.append(want)
+    return (*wanted, *_beside(manifest, wanted))
 
 
-def _beside(manifest: Manifest, found: Iterable[PackageWant]) -> Iterator[PackageWant]:
+def _beside(manifest: Manifest, wanted: Iterable[PackageWant]) -> Iterator[PackageWant]:
     """Where one of several versions changes, the versions beside it that stay: a want names all versions of a package."""
-    named = {(one.name, one.arch) for one in found}
-    told = {(one.name, one.arch, one.version) for one in found}
+    named = {(one.name, one.arch) for one in wanted}
+    named_versions = {(one.name, one.arch, one.version) for one in wanted}
     for change in manifest.changes:
         stays = bool(change.slot and change.installed) and change.action in STAYS
-        if stays and (change.name, change.arch) in named and (change.name, change.arch, change.slot) not in told:
+        if (
+            stays
+            and (change.name, change.arch) in named
+            and (change.name, change.arch, change.slot) not in named_versions
+        ):
             yield PackageWant(change.name, change.arch, change.slot, "installed", change.auto, change.hold)
 
 

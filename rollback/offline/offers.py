@@ -35,13 +35,13 @@ class Offers:
     def newest(self, name: str, arch: str, release: str) -> Offer | None:
         """The newest version that the named release offers, or None. Of versions that are level the first counts."""
         flavour = format_of(self.family).flavour
-        found = [offer for offer in self.of(name, arch) if goes_by(offer.labels, release)]
-        return max(found, key=lambda offer: evr.sort_key(offer.version, flavour), default=None)
+        offered = [offer for offer in self.of(name, arch) if goes_by(offer.labels, release)]
+        return max(offered, key=lambda offer: evr.sort_key(offer.version, flavour), default=None)
 
     def with_epoch(self, name: str, arch: str, version: str) -> str:
         """`version` with the epoch that the offers give it, where they agree on one; else as it is."""
-        found = {offer.version for offer in self.of(name, arch) if without_epoch(offer.version) == version}
-        return found.pop() if len(found) == 1 else version
+        versions = {offer.version for offer in self.of(name, arch) if without_epoch(offer.version) == version}
+        return versions.pop() if len(versions) == 1 else version
 
     def require(self, release: str) -> None:
         """Raises `UnknownName` where no repository goes by the name `release`."""
@@ -67,10 +67,10 @@ def goes_by(labels: tuple[str, ...], release: str) -> bool:
 
 def collect(offers: Iterable[Offer], family: str, native: str) -> Offers:
     """`offers` by name, in their order, each once."""
-    found: dict[str, dict[Offer, None]] = {}
+    by_name: dict[str, dict[Offer, None]] = {}
     for offer in offers:
-        found.setdefault(offer.name, {})[offer] = None
-    return Offers(family, native, {name: tuple(each) for name, each in found.items()})
+        by_name.setdefault(offer.name, {})[offer] = None
+    return Offers(family, native, {name: tuple(each) for name, each in by_name.items()})
 
 
 def from_policy(policy: VersionTable) -> Iterable[Offer]:

@@ -62,12 +62,14 @@ def catalog(
     dnf: DnfConf = DNF,
 ) -> Catalog:
     """The catalog of `candidates`, which stand in the order of preference."""
-    found: dict[tuple[str, str, str], Candidate] = {}
-    for one in candidates:
-        first = found.setdefault((one.name, one.arch, one.version), one)
-        if first is not one:
-            found[one.name, one.arch, one.version] = replace(first, labels=(*first.labels, *one.labels))
-    return Catalog(found, present or {}, dnf)
+    by_version: dict[tuple[str, str, str], Candidate] = {}
+    for candidate in candidates:
+        first = by_version.setdefault((candidate.name, candidate.arch, candidate.version), candidate)
+        if first is not candidate:
+            by_version[candidate.name, candidate.arch, candidate.version] = replace(
+                first, labels=(*first.labels, *candidate.labels)
+            )
+    return Catalog(by_version, present or {}, dnf)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,9 +72,9 @@ def encode(
     ordered = tuple(sorted(packages, key=_identity))
     numbers = {_identity(one): number for number, one in enumerate(ordered, 1)}
     keys = tuple(map(key, ordered))
-    found: dict[PackageName, list[int]] = {}
+    variables_of: dict[PackageName, list[int]] = {}
     for number, one in enumerate(keys, 1):
-        found.setdefault(one, []).append(number)
+        variables_of.setdefault(one, []).append(number)
     lacking = sorted(numbers[_identity(one)] for one in missing)
     clauses = (
         *_absent(ordered, lacking, "missing", "is in no repository and not installed"),
@@ -89,7 +89,12 @@ def encode(
         *(Clause((numbers[_identity(one)],), _reason("essential", one, text)) for one, text in staying),
     )
     return Encoding(
-        ordered, clauses, rules.flavour, rules.own, keys, {key: tuple(variables) for key, variables in found.items()}
+        ordered,
+        clauses,
+        rules.flavour,
+        rules.own,
+        keys,
+        {key: tuple(variables) for key, variables in variables_of.items()},
     )
 
 

@@ -47,8 +47,8 @@ class Scene:
     @property
     def wanted(self) -> frozenset[int]:
         """The set of packages that is aimed at, whether it can stand or not."""
-        found = (self.encoding.find(aim.key, aim.wanted) for aim in self.aims if aim.wanted)
-        return frozenset(found)
+        variables = (self.encoding.find(aim.key, aim.wanted) for aim in self.aims if aim.wanted)
+        return frozenset(variables)
 
 
 def scene_of(

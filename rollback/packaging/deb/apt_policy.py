@@ -122,17 +122,17 @@ class _Reader:
         assert self.block is not None
         phased = int(match["phased"]) if match["phased"] else None
         version = check_version(match["version"])
-        found = Version(version, int(match["priority"]), bool(match["mark"]), (), phased)
-        self.block.versions.append((number, found))
+        row = Version(version, int(match["priority"]), bool(match["mark"]), (), phased)
+        self.block.versions.append((number, row))
 
     def _source(self, number: int, priority: int, raw: str) -> None:
-        found = source(priority, raw)
-        if found is None:
+        origin = source(priority, raw)
+        if origin is None:
             self.wrapped = (number, priority, raw)
             return
         assert self.block is not None
         line, version = self.block.versions[-1]
-        more = (*version.sources, found)
+        more = (*version.sources, origin)
         self.block.versions[-1] = (
             line,
             Version(version.version, version.priority, version.installed, more, version.phased),

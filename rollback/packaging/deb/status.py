@@ -17,7 +17,7 @@ _GONE = ("not-installed", "config-files")
 
 def present(section: Section) -> dict[tuple[str, str, str], Control]:
     """The demands of the unpacked packages. Raises `InvalidInput` with the first line of a stanza that is none."""
-    found = {}
+    demands = {}
     before = 0
     for before, stanza in stanzas(section.text):
         try:
@@ -25,10 +25,10 @@ def present(section: Section) -> dict[tuple[str, str, str], Control]:
         except Malformed as refusal:
             raise section.fail(refusal.reason, before) from None
         if state not in _GONE:
-            found[key] = control
+            demands[key] = control
     if section.text and not section.text.endswith("\n"):
         raise section.fail("the stanza has no end", before)
-    return found
+    return demands
 
 
 @lru_cache(maxsize=1 << 16)
