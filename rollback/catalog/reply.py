@@ -9,7 +9,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.sections import Section, split
 from rollback.packaging.candidate import Control
-from rollback.packaging.judgement import Judgement
+from rollback.packaging.judgement import FormatJudgement
 from rollback.packaging.labels import ABOUT, path_labels
 from rollback.packaging.protection import DNF, DnfConf
 from rollback.packaging.registry import judgement_of
@@ -54,7 +54,7 @@ def parse(text: str, boundary: str, family: str) -> Reply:
     return Reply(indexes, files, judgement.present(sections["present"]), _protection(judgement, sections))
 
 
-def _protection(judgement: Judgement, sections: Mapping[str, Section]) -> DnfConf:
+def _protection(judgement: FormatJudgement, sections: Mapping[str, Section]) -> DnfConf:
     if judgement.conf and "dnf" in sections:
         return judgement.conf(sections["dnf"])
     return judgement.protection

@@ -1,4 +1,4 @@
-"""Judgement: all that a way back needs to know of one format of packages, as one value. Types only.
+"""FormatJudgement: all that a way back needs to know of one format of packages, as one value. Types only.
 
 The values are `deb.judgement.DEB` and `rpm.judgement.RPM`. `core.packaging.format.Format.judgement` names the value of a format, and
 `registry.judgement_of` returns it: a third manager registers one `Family`, whose format names both halves.
@@ -80,7 +80,7 @@ class Commands(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader(Generic[T]):
+class FileReader(Generic[T]):
     """A parser of what one tool writes, and the lines by which its files are known."""
 
     tells: Callable[[str], Any]
@@ -100,7 +100,7 @@ class FileLists:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class FormatJudgement:
     """One format of packages, judged.
 
     Words:
@@ -154,6 +154,6 @@ class Judgement:
     conf: Callable[[Section], DnfConf] | None = None
     file_lists: FileLists | None = None
     machine: Callable[[str], str] = str
-    listings: tuple[Reader[Listing], ...] = ()
-    tables: tuple[Reader[VersionTable], ...] = ()
+    listings: tuple[FileReader[Listing], ...] = ()
+    tables: tuple[FileReader[VersionTable], ...] = ()
     plain: Callable[[Text], Listing] | None = None

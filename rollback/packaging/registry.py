@@ -8,10 +8,10 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.format import Format, format_of
 from nornir_upgrade.core.packaging.registry import formats
 
-from .judgement import Judgement
+from .judgement import FormatJudgement
 
 
-def judgement_of(format: str) -> Judgement:
+def judgement_of(format: str) -> FormatJudgement:
     """The judgement of the format of this name. Raises `InvalidInput` for a format that is none, or that rollback cannot judge."""
     place = format_of(format).judgement
     if not place:
@@ -19,12 +19,12 @@ def judgement_of(format: str) -> Judgement:
     return _at(place)
 
 
-def judgements() -> Iterator[tuple[Format, Judgement]]:
+def judgements() -> Iterator[tuple[Format, FormatJudgement]]:
     """Each format that can be judged, in the order of registration."""
     return ((one, _at(one.judgement)) for one in formats() if one.judgement)
 
 
 @cache
-def _at(place: str) -> Judgement:
-    judgement: Judgement = resolve_name(place)
+def _at(place: str) -> FormatJudgement:
+    judgement: FormatJudgement = resolve_name(place)
     return judgement

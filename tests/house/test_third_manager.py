@@ -52,7 +52,7 @@ from rollback.manifest.text import changes_in_text
 from rollback.offline import index_files
 from rollback.packaging.candidate import Candidate, Offer, catalog
 from rollback.packaging.clauses import Clause, Reason
-from rollback.packaging.judgement import Judgement, Moved
+from rollback.packaging.judgement import FormatJudgement, Moved
 from rollback.packaging.protection import DnfConf
 from rollback.packaging.registry import judgement_of
 from rollback.solver.nearest import Nearest
@@ -284,7 +284,7 @@ def offers(data: bytes, source: str, labels: tuple[str, ...]) -> Iterator[Offer]
 
 
 _UNUSED = cast(Any, None)
-JUDGEMENT = Judgement(
+JUDGEMENT = FormatJudgement(
     tool="toy",
     packages="toys",
     commands=ToyCommands(),

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb import policy_source
+from nornir_upgrade.core.packaging.deb.apt import policy_source
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
 from rollback.packaging.policy import PolicyPackage, Version, VersionSource, VersionTable
 from rollback.packaging.text import Note, Text
@@ -40,7 +40,7 @@ def source(priority: int | None, raw: str) -> VersionSource | None:
     """The source that `raw` describes; None where it stops after the address. Raises `InvalidInput` for anything else."""
     if raw.endswith("/status") and raw.startswith("/"):
         return VersionSource(priority, None, None, None, "status", raw)
-    index = policy_source.read(raw)
+    index = policy_source(raw)
     if index is None:
         return None
     return VersionSource(priority, index.uri, index.suite or None, index.arch or None, "archive", raw)

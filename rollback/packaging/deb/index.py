@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb.stanzas import Malformed, fields_of, stanzas, strict_fields
+from nornir_upgrade.core.packaging.deb.dependencies import Malformed, fields_of, stanzas, strict_fields
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
 from rollback.packaging.candidate import Candidate, Offer
 from rollback.packaging.text import Text

@@ -1,4 +1,4 @@
-"""deb as a `Judgement`."""
+"""deb as a `FormatJudgement`."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,10 @@ from typing import BinaryIO
 from debian.debfile import DebFile
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb.stanzas import fields_of
+from nornir_upgrade.core.packaging.deb.dependencies import fields_of
 from nornir_upgrade.core.packaging.model import Package
 from rollback.packaging.candidate import Control, Offer
-from rollback.packaging.judgement import Judgement, Reader
+from rollback.packaging.judgement import FileReader, FormatJudgement
 from rollback.packaging.protection import DnfConf
 from rollback.packaging.text import decode
 
@@ -66,7 +66,7 @@ def _control_of_file(file: BinaryIO, source: str) -> Control:
     return status.control_of(dict(fields_of(str(text))))
 
 
-DEB = Judgement(
+DEB = FormatJudgement(
     tool="apt",
     packages="Debian packages",
     commands=AptCommands(),
@@ -86,9 +86,9 @@ DEB = Judgement(
     own_units=False,
     machine=_machine,
     listings=(
-        Reader(_DPKG_TABLE.fullmatch, dpkg_lists.table),
-        Reader(_SELECTION.fullmatch, dpkg_lists.selections),
-        Reader(_QUERY.fullmatch, dpkg_lists.query),
+        FileReader(_DPKG_TABLE.fullmatch, dpkg_lists.table),
+        FileReader(_SELECTION.fullmatch, dpkg_lists.selections),
+        FileReader(_QUERY.fullmatch, dpkg_lists.query),
     ),
-    tables=(Reader(_MADISON.fullmatch, madison.parse), Reader(_POLICY.fullmatch, apt_policy.parse)),
+    tables=(FileReader(_MADISON.fullmatch, madison.parse), FileReader(_POLICY.fullmatch, apt_policy.parse)),
 )

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from nornir_upgrade.core.packaging.deb.dependencies import FIELDS
-from nornir_upgrade.core.packaging.deb.stanzas import Malformed, stanzas, strict_fields
+from nornir_upgrade.core.packaging.deb.dependencies import FIELDS, Malformed, stanzas, strict_fields
 from nornir_upgrade.core.transport.sections import Section
 from rollback.packaging.candidate import Control
 

@@ -1,4 +1,4 @@
-"""rpm as a `Judgement`, with dnf 4 as its manager."""
+"""rpm as a `FormatJudgement`, with dnf 4 as its manager."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from nornir_upgrade.core.packaging.model import Package
 from rollback.packaging.candidate import Candidate, Control, Offer
-from rollback.packaging.judgement import FileLists, Judgement, Reader
+from rollback.packaging.judgement import FileLists, FileReader, FormatJudgement
 from rollback.packaging.protection import DNF, DnfConf
 
 from . import dnf_list, filelists, header, index, primary, query, rpm_lists, status
@@ -47,7 +47,7 @@ def _complete(
     return index.with_files(candidates, filelists.owners(data, source, paths))
 
 
-RPM = Judgement(
+RPM = FormatJudgement(
     tool="dnf",
     packages="rpm packages",
     commands=DnfCommands(),
@@ -68,7 +68,7 @@ RPM = Judgement(
     beside=(".rpmnew", ".rpmsave", ".rpmorig"),
     conf=status.conf,
     file_lists=FileLists(index.unlisted, _complete),
-    listings=(Reader(_RPM_BLOCK.fullmatch, rpm_lists.blocks),),
-    tables=(Reader(dnf_list.tells, dnf_list.parse),),
+    listings=(FileReader(_RPM_BLOCK.fullmatch, rpm_lists.blocks),),
+    tables=(FileReader(dnf_list.tells, dnf_list.parse),),
     plain=rpm_lists.rows,
 )

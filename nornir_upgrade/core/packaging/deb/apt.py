@@ -23,7 +23,6 @@ from nornir_upgrade.core.packaging.model import (
 from nornir_upgrade.core.transport.sections import Section
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version, found
 
-from . import policy_source
 from .transition import Act, Action, Transition
 
 # Words that dpkg prints for a package (dpkg-query(1), db:Status-*).
@@ -85,6 +84,8 @@ _REMV = re.compile(r"(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>[^\s\]]+))? \[(
 
 # apt-cache(8) policy.
 _INDEX = re.compile(r" *(?P<priority>-?[0-9]+) (?P<source>(?:/|\S+:).*)")
+# The address of a CD holds blanks in brackets. A flat repository has no suite, apt before 1.0 names no architecture.
+_ADDRESS = re.compile(r"(?P<uri>(?:\[[^\]]*\]|\S)+)(?P<rest>.*)")
 _RELEASE = re.compile(r" +release (?P<fields>.*)")
 
 
@@ -296,7 +297,7 @@ def parse_policy(section: Section) -> tuple[Repository, ...]:
 def _repository(section: Section, offset: int, priority: int, text: str) -> tuple[Repository, ...]:
     """None for a file of the host. A flat repository has no component: its suite is its place below the address."""
     try:
-        source = policy_source.read(text)
+        source = policy_source(text)
     except InvalidInput as refusal:
         raise section.fail(refusal.message, offset) from None
     if source is None or not (source.local or source.suite):
@@ -316,3 +317,34 @@ def _released(repository: Repository, fields: str) -> Repository:
         label=values.get("l", ""),
         codename=values.get("n", ""),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """An index, `suite` being suite and component (`bookworm/main`); or a file of the host, whose path is `uri`. '' is not known."""
+
+    uri: str
+    suite: str = ""
+    arch: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a file of the host."""
+        return self.uri.startswith("/")
+
+
+def policy_source(raw: str) -> PolicySource | None:
+    """The source that `raw`, a line without its priority, describes; `None` where it stops after the address.
+
+    Raises `InvalidInput` for anything else.
+    """
+    if raw.startswith("/"):
+        return PolicySource(raw)
+    match = _ADDRESS.fullmatch(raw)
+    words = match["rest"].split() if match else []
+    if match and not words:
+        return None
+    if not match or words[-1].lower() != "packages" or len(words) > 3:
+        raise InvalidInput(f"{raw!r} is no source of packages")
+    suite, arch = (*words[:-1], "", "")[:2]
+    return PolicySource(match["uri"], suite, check_arch(arch) if arch else "")

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.model import PackageName
 
-from .dependencies import DebPackage, deb
-from .stanzas import fields_of, stanzas
+from .dependencies import DebPackage, deb, fields_of, stanzas
 from .transition import Action, Slot, Transition, slot_of
 
 _REQUEST = "EIPP 0.1"

@@ -11,7 +11,7 @@ from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, Held,
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.transport.disk import RESERVE, ROOM
 
-from .stanzas import fields_of, stanzas
+from .dependencies import fields_of, stanzas
 
 _CACHE, _END = "== cache", "== end"
 

@@ -17,7 +17,7 @@ from nornir_upgrade.core.transport.sections import APART, RENAMED, SHELL, Sectio
 from nornir_upgrade.core.version.evr import check_name, check_version
 
 from . import apt
-from .stanzas import fields_of
+from .dependencies import fields_of
 
 FORMAT = apt.FORMAT
 REHEARSAL, UPDATE = "apt-get -s", "apt-get update"

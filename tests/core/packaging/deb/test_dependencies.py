@@ -2,7 +2,7 @@
 
 import pytest
 
-from nornir_upgrade.core.packaging.deb.stanzas import Malformed, fields_of, stanzas, strict_fields
+from nornir_upgrade.core.packaging.deb.dependencies import Malformed, fields_of, stanzas, strict_fields
 
 TEXT = "\nPackage: a\nDepends: b,\n c\n\n\n\nPackage: d\n"
 
