@@ -1,4 +1,4 @@
-"""Announced: what a way back leads to. The store keeps it before the way back begins, and whoever goes on with it compares with it."""
+"""Announcements: what a way back leads to. It is stored before the way back begins; the hosts are compared with it afterwards."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ from rollback.plan.retained import Theirs
 
 from .assess import Assessment
 from .snapshot import Snapshot
-from .verify import Verification, prove
+from .verify import Verification, verify
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """The measure of a way back on `hosts`. `databases`: they are restored, too. `whole`: all packages go back.
+    """What a way back on `hosts` is measured by. `databases`: they are restored too. `whole`: all packages are taken back.
 
-    `foretold` holds the hosts that will not be as in the snapshot; `others` and `theirs` are as `prove` has them.
+    `foretold` holds the facts of each host that will differ from the snapshot; `others` and `theirs` are as for `verify`.
     """
 
     hosts: tuple[str, ...]
@@ -30,10 +30,10 @@ class Announced:
     others: Mapping[str, Others] = field(default_factory=dict)
     theirs: Mapping[str, Theirs] = field(default_factory=dict)
 
-    def proof(self, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> Verification:
-        """`now` compared with what was announced of a way back to `snapshot`."""
+    def verify(self, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> Verification:
+        """`now`, compared with what was announced for a way back to `snapshot`."""
         then = {host: snapshot.of(host) for host in now}
-        return prove(
+        return verify(
             then,
             now,
             databases=self.databases,
@@ -43,28 +43,28 @@ class Announced:
         )
 
 
-def announced(found: Assessment, *, restore_db: bool) -> Announced:
-    """What is told of the way back that `found` leads to."""
-    then = found.then
+def announced(assessment: Assessment, *, restore_db: bool) -> Announced:
+    """The announcement of the way back that `assessment` leads to."""
+    then = assessment.then
     return Announced(
-        tuple(found.now),
+        tuple(assessment.now),
         restore_db,
-        not found.partial,
-        {host: facts for host, facts in found.foretold.items() if facts != then[host]},
-        found.others,
-        found.theirs,
+        not assessment.partial,
+        {host: facts for host, facts in assessment.foretold.items() if facts != then[host]},
+        assessment.others,
+        assessment.theirs,
     )
 
 
-def keep(store: Store, told: Announced) -> str:
-    """Afterwards `told` is in the store; returns its digest, which an event `announced` gives to the run."""
-    return store.put(codec.dumps(told).encode())
+def keep(store: Store, announcement: Announced) -> str:
+    """Afterwards `announcement` is in the store; returns its digest. An event `announced` adds the digest to the run."""
+    return store.put(codec.dumps(announcement).encode())
 
 
 def kept(store: Store, run: Run, snapshot: Snapshot) -> Announced:
-    """What was told of `run`, a way back to `snapshot`; of one of an older version, or whose object is gone, the snapshot itself.
+    """The announcement of `run`, a way back to `snapshot`. If it has none (older versions) or the store lost it: the snapshot itself.
 
-    Raises `DigestMismatch` where it is damaged.
+    Raises `DigestMismatch` if the stored announcement is damaged.
     """
     if run.announced and run.announced in store:
         return codec.loads(store.get(run.announced), Announced, source=f"what run {run.id} leads to")

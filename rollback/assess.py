@@ -1,4 +1,4 @@
-"""What a way back is judged on: the snapshot, the runs since, every host as it is now, and what its packages must do."""
+"""Assessments: a snapshot, the runs since, every host as it is now, and the manifest that leads each host back."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,8 +47,8 @@ _NOTHING = catalog(())
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """All that `plan_rollback` needs. `runs` are those since the snapshot, oldest first; `now` and `manifests` by host, and in
-    `estates` what is theirs by now, of packages that came since.
+    """All that `plan_rollback` needs. `runs`: those since the snapshot, oldest first. `now`, `manifests`: by host. `estates`: by host,
+    what belongs to packages that were added since the snapshot.
     """
 
     snapshot: Snapshot
@@ -59,28 +59,28 @@ class Assessment:
 
     @property
     def then(self) -> dict[str, HostFacts]:
-        """What the snapshot says of the hosts that are looked at."""
+        """The facts of these hosts in the snapshot."""
         return {host: self.snapshot.of(host) for host in self.now}
 
     @property
     def partial(self) -> bool:
-        """Whether only some packages are to go back, so that no run is undone by it."""
+        """Whether only some packages are taken back, so that no run is undone by it."""
         return any("only" in manifest.to for manifest in self.manifests.values())
 
     @property
     def others(self) -> dict[str, Others]:
-        """What others changed on these hosts beside packages, since the runs left them."""
-        found = {host: trail(self.runs, host, consent=frozenset(self.now)) for host in self.now}
-        return {host: others(one.state, one.made, one.left, self.now[host]) for host, one in found.items()}
+        """What others changed on these hosts beside packages, since the runs ended."""
+        trails = {host: trail(self.runs, host, consent=frozenset(self.now)) for host in self.now}
+        return {host: others(one.state, one.made, one.left, self.now[host]) for host, one in trails.items()}
 
     @property
     def theirs(self) -> dict[str, Theirs]:
-        """What is of packages that stay on these hosts though the snapshot does not have them."""
+        """What belongs to packages that are kept on these hosts though the snapshot does not have them."""
         return {host: theirs(self.manifests[host], self.snapshot.of(host), now) for host, now in self.now.items()}
 
     @property
     def foretold(self) -> dict[str, HostFacts]:
-        """What will be true of these hosts when they are where their manifests lead."""
+        """The facts of these hosts after their manifests are carried out."""
         return {host: foretell(self.snapshot.of(host), now, self.manifests[host]) for host, now in self.now.items()}
 
 
@@ -95,56 +95,72 @@ def assess(
     asked: Parting = NOTHING_ASKED,
     progress: Progress = silent,
 ) -> Assessment:
-    """Look at those of `names` that the snapshot knows, and find each one's manifest, of which `progress` is told. Nothing changes
-    anywhere. `asked`: what becomes of packages that came since.
+    """The assessment of those of `names` that the snapshot knows. Changes nothing on any host. `progress` counts the manifests that
+    are computed. `asked`: what becomes of packages that were added since the snapshot.
 
-    Two round trips a host: its facts, and, where a package is not as it was, which indexes its repositories have with the old
-    ones back; what is in them is fetched once for all hosts. Where packages came since, two more: what is theirs. Of `names` those
-    are asked too that alone keep an old version. Raises `InvalidInput` where the snapshot knows none of `names`, `Unreachable`
-    naming every host that is.
+    Each host is asked in two round trips: for its facts; and, if its packages changed, for the indexes of its repositories, the old
+    ones included. Indexes are fetched once for all hosts. If packages were added, two more round trips ask what belongs to them.
+    Hosts in `names` that hold the only copy of an old version are asked for it. Raises `InvalidInput` if the snapshot knows none of
+    `names`, `Unreachable` naming every unreachable host.
     """
     runs = runs_since(journal, snapshot)
     now = state_now(fleet, names, snapshot)
-    to = {"snapshot": snapshot.id} | ({"run": snapshot.run} if snapshot.run else {})
-    to |= {"only": " ".join(solver.only)} if solver.only else {}
-    changed = [host for host, facts in now.items() if snapshot.of(host).packages != facts.packages]
-
-    def wanted(host: str) -> Wanted:
-        names = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
-        kept = any(map(escrow.find, old[host]))
-        return Wanted(old_sources(runs, host, store), frozenset(names), now[host].os.family, kept)
-
-    escrow, old = Escrow.beside(store), {host: due(snapshot.of(host), now[host]) for host in changed}
-    offered = stock(fleet, {host: wanted(host) for host in changed}, Shelf(store.root.parent / "indexes"))
-    catalogs = _with_kept(fleet, names, escrow, offered, old)
-    estates = _estates(fleet, snapshot, {host: now[host] for host in changed})
-    since = moment(snapshot.taken_at)
+    changed = {host: facts for host, facts in now.items() if snapshot.of(host).packages != facts.packages}
+    catalogs = _catalogs(fleet, names, snapshot, runs, store, changed)
+    estates = _estates(fleet, snapshot, changed)
+    to, since = _goal(snapshot, solver), moment(snapshot.taken_at)
     questions = {
         host: SolverQuestion(
             snapshot.of(host),
             now[host],
-            found,
+            catalogs[host],
             to,
             strangers(snapshot.of(host), now[host], runs, estates[host], asked, since),
         )
-        for host, found in catalogs.items()
+        for host in catalogs
     }
     solved = solve_all(solver, questions, progress=progress)
     manifests = {host: solved.get(host) or exact(snapshot.of(host), facts, _NOTHING, to) for host, facts in now.items()}
     manifests |= {host: parted(manifests[host], now[host], estates[host], asked) for host in estates}
-    manifests = {host: marked(one, now[host], runs) for host, one in manifests.items()}
+    manifests = {host: marked(manifest, now[host], runs) for host, manifest in manifests.items()}
     return Assessment(snapshot, runs, now, manifests, estates)
 
 
+def _goal(snapshot: Snapshot, solver: Nearest) -> dict[str, str]:
+    """Where a manifest leads, as it records it: the snapshot, its run, and the patterns of a partial way back."""
+    parts = {"snapshot": snapshot.id, "run": snapshot.run, "only": " ".join(solver.only)}
+    return {kind: name for kind, name in parts.items() if name}
+
+
+def _catalogs(
+    fleet: Fleet,
+    names: Sequence[str],
+    snapshot: Snapshot,
+    runs: Sequence[Run],
+    store: Store,
+    now: Mapping[str, HostFacts],
+) -> dict[str, Catalog]:
+    """What each host of `now` can install: from its repositories, the old ones included, and from the escrow."""
+    escrow, old = Escrow.beside(store), {host: due(snapshot.of(host), facts) for host, facts in now.items()}
+
+    def wanted(host: str) -> Wanted:
+        packages = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
+        kept = any(map(escrow.find, old[host]))
+        return Wanted(old_sources(runs, host, store), frozenset(packages), now[host].os.family, kept)
+
+    offered = stock(fleet, {host: wanted(host) for host in now}, Shelf(store.root.parent / "indexes"))
+    return _with_kept(fleet, names, escrow, offered, old)
+
+
 def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> dict[str, Estate]:
-    """What is theirs, of the packages that hosts have and did not have: nobody's data may go with them. Raises as `ask_all`."""
+    """What belongs to packages that hosts did not have before: their data must not be lost with them. Raises as `ask_all`."""
     new = {host: _newcomers(snapshot.of(host), facts) for host, facts in now.items()}
 
     def ask(host: Host) -> Estate:
         return belongings(host, now[host.name].os.manager, new[host.name])
 
-    found: dict[str, Estate] = {host: {} for host in now}
-    return found | ask_all(fleet, [host for host, keys in new.items() if keys], ask)
+    estates: dict[str, Estate] = {host: {} for host in now}
+    return estates | ask_all(fleet, [host for host, keys in new.items() if keys], ask)
 
 
 def _newcomers(then: HostFacts, now: HostFacts) -> frozenset[PackageName]:
@@ -176,11 +192,11 @@ def databases_of(snapshot: Snapshot) -> dict[str, list[str]]:
 def facts_found(
     fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, HostFacts], dict[str, Failure]]:
-    """As `facts_of`, and the failures of the hosts that are not reached or say what cannot be read. Raises where it is all of them."""
-    found, lost = ask_each(fleet, names, lambda host: gather(host, databases.get(host.name, ())))
-    if not found:
+    """As `facts_of`, and the failures of hosts that were not reached or whose answers cannot be read. Raises if all hosts failed."""
+    facts, lost = ask_each(fleet, names, lambda host: gather(host, databases.get(host.name, ())))
+    if not facts:
         refuse_lost(lost)
-    return found, lost
+    return facts, lost
 
 
 def facts_of(fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequence[str]]) -> dict[str, HostFacts]:
@@ -190,12 +206,14 @@ def facts_of(fleet: Fleet, names: Sequence[str], databases: Mapping[str, Sequenc
 
 def known_databases(journal: Journal, hosts: "Iterable[FleetHost]") -> dict[str, list[str]]:
     """The databases that the inventory names (`databases` in a host's data), earlier snapshots recorded or runs dumped, by host."""
-    found = [(host.name, name) for host in hosts for name in host.data.get("databases", ())]
-    found += [(one.host, known.name) for taken in entries(journal) for one in taken.hosts for known in one.databases]
+    known = [(host.name, name) for host in hosts for name in host.data.get("databases", ())]
+    known += [
+        (one.host, database.name) for taken in entries(journal) for one in taken.hosts for database in one.databases
+    ]
     for run in journal.runs():
-        found += [(host, step.database) for _, host, step in run.plan.steps() if isinstance(step, DumpDatabase)]
+        known += [(host, step.database) for _, host, step in run.plan.steps() if isinstance(step, DumpDatabase)]
     by_host: dict[str, list[str]] = {}
-    for host, name in sorted(set(found)):
+    for host, name in sorted(set(known)):
         by_host.setdefault(host, []).append(name)
     return by_host
 
@@ -207,20 +225,20 @@ def _with_kept(
     offered: Mapping[str, Catalog],
     old: Mapping[str, frozenset[PackageFile]],
 ) -> dict[str, Catalog]:
-    """What is `offered`, and of the `old` files what only the escrow has; each is read once for all hosts."""
+    """The `offered` catalogs, with those `old` files that only the escrow has; each file is read once for all hosts."""
     lost = {
         host: {file for file in old[host] if not one.find(file.name, file.arch, file.version)}
         for host, one in offered.items()
     }
     files = set().union(*lost.values())
-    told = heads(fleet, names, escrow, elsewhere(escrow, files))
-    had = {(one.name, one.arch, one.version): one for one in candidates(escrow, files, told)}
+    remote = heads(fleet, names, escrow, elsewhere(escrow, files))
+    had = {(one.name, one.arch, one.version): one for one in candidates(escrow, files, remote)}
     keys = {host: [(file.name, file.arch, file.version) for file in sorted(files)] for host, files in lost.items()}
     return {host: one.with_more({key: had[key] for key in keys[host] if key in had}) for host, one in offered.items()}
 
 
 def old_sources(runs: Sequence[Run], host: str, store: Store) -> dict[str, str | None]:
-    """The source files that `runs` changed on `host`, as they were before: path -> text, `None` for one that was not there."""
+    """The source files that `runs` changed on `host`, as they were before: path -> text, `None` for a file that did not exist."""
     before = trail(runs, host, consent=frozenset({host})).repositories
     return {step.path: _text(step, store) for step in before}
 

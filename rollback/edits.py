@@ -1,4 +1,4 @@
-"""Edited since: files that somebody changed after the runs, and that a way back takes back. A look at the hosts."""
+"""Edits: files that somebody changed after the runs, and that a way back restores. The hosts are asked."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -19,20 +19,20 @@ from .assess import Assessment
 _Restore = RestoreFiles | RestoreState
 
 _TIMEOUT = 300.0  # seconds
-# A file that was put in place after the runs: the change of its inode cannot be set back.
+# Finds files that were written or moved here after the runs: nobody can set back the change time of an inode.
 NEWER = """\
 since=$1; shift
 for root do [ ! -e "$root" ] || find "$root" -newerct "@$since" ! -type d -print0; done
 """
 
 
-def edited(fleet: Fleet, found: Assessment) -> dict[str, tuple[str, ...]]:
-    """By host, the files that runs captured, and that changed after the last run ended and will be as they were captured.
+def edited(fleet: Fleet, assessment: Assessment) -> dict[str, tuple[str, ...]]:
+    """By host, the captured files that changed after the last run ended, and that the way back will restore.
 
-    Changes nothing. A host on which a run is unfinished tells nothing: there is no moment after it.
+    Changes nothing. Empty while a run is open: no moment is after it.
     """
-    since = _last_end(found.runs)
-    restores = {host: _restores(found, host) for host in found.now}
+    since = _last_end(assessment.runs)
+    restores = {host: _restores(assessment, host) for host in assessment.now}
     asked = {host: steps for host, steps in restores.items() if steps}
     if not since or not asked:
         return {}
@@ -47,7 +47,7 @@ def edited(fleet: Fleet, found: Assessment) -> dict[str, tuple[str, ...]]:
 
 
 def in_text(edits: Mapping[str, tuple[str, ...]]) -> str:
-    """What was edited since, and how it is had again; '' where nothing was."""
+    """The edited files, and the command that shows the edited version afterwards; '' if there are none."""
     return "\n".join(
         "\n".join(
             (
@@ -63,14 +63,14 @@ def _line(path: str) -> str:
     return f"  {printable(path)}"
 
 
-def _restores(found: Assessment, host: str) -> tuple[_Restore, ...]:
-    about = scope(found.manifests[host], found.snapshot.of(host), found.now[host])
-    left = about.trail(trail(found.runs, host, consent=frozenset({host})))
+def _restores(assessment: Assessment, host: str) -> tuple[_Restore, ...]:
+    about = scope(assessment.manifests[host], assessment.snapshot.of(host), assessment.now[host])
+    left = about.trail(trail(assessment.runs, host, consent=frozenset({host})))
     return (*left.captures, *left.edits, *((left.state,) if left.state else ()))
 
 
 def _last_end(runs: Iterable[Run]) -> str:
-    """The moment of the last end, in seconds; '' where there is none, or a run goes on."""
+    """When the last run ended, in seconds; '' if none ended, or one is still open."""
     every = tuple(runs)
     ends = [event.at for run in every for event in run.events if event.what == "run_ended"]
     if not ends or any(run.status == "open" for run in every):
@@ -86,11 +86,13 @@ def _newer(host: Host, since: str, roots: Iterable[str]) -> tuple[str, ...]:
 
 
 def _reverted(host: Host, paths: tuple[str, ...], steps: Iterable[_Restore]) -> set[str]:
-    """Those of the paths at which what stands will not: captured otherwise, or not there, and no package that stays holds it."""
+    """Those of the paths whose file will be replaced or removed: it differs from the capture, and no package that is kept holds it."""
     trees = [step for step in steps if isinstance(step, RestoreFiles)]
     states = [step for step in steps if isinstance(step, RestoreState)]
-    found = {one.path for one in (host.stat(paths) if trees else ()) if _in_trees(one, trees)}
-    return found | {one.path for one in (host.survey(paths) if states else ()) if any(s.reverts(one) for s in states)}
+    in_trees = {one.path for one in (host.stat(paths) if trees else ()) if _in_trees(one, trees)}
+    return in_trees | {
+        one.path for one in (host.survey(paths) if states else ()) if any(s.reverts(one) for s in states)
+    }
 
 
 def _in_trees(now: FileState, steps: Iterable[RestoreFiles]) -> bool:

@@ -1,4 +1,4 @@
-"""The way of hosts to a release that their own repositories offer, without a snapshot."""
+"""Releases: the way of hosts to one that their own repositories offer, without a snapshot."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,39 +17,39 @@ from rollback.packaging.listing import Listed, Listing
 from .assess import facts_of
 
 
-def ways(fleet: Fleet, names: Sequence[str], aim: Target, shelf: Shelf) -> dict[str, tuple[Checked, str]]:
-    """For each host its checked manifest, and its native architecture. Nothing changes anywhere.
+def ways(fleet: Fleet, names: Sequence[str], target: Target, shelf: Shelf) -> dict[str, tuple[Checked, str]]:
+    """The checked manifest of each host, and the host's native architecture. Changes nothing on any host.
 
-    Raises `UnknownName` where no repository of a host goes by the name of the release, and as `facts_of`.
+    Raises `UnknownName` if no repository of a host is called as the release, and as `facts_of`.
     """
     now = facts_of(fleet, names, {})
-    wanted = {host: Wanted({}, frozenset(_names(facts, aim)), facts.os.family) for host, facts in now.items()}
+    wanted = {host: Wanted({}, frozenset(_names(facts, target)), facts.os.family) for host, facts in now.items()}
     catalogs = stock(fleet, wanted, shelf)
-    return {host: (_way(facts, catalogs[host], aim), facts.os.arch) for host, facts in now.items()}
+    return {host: (_way(facts, catalogs[host], target), facts.os.arch) for host, facts in now.items()}
 
 
-def _names(facts: HostFacts, aim: Target) -> Iterator[str]:
-    """What its packages are called now, and what they were called then."""
+def _names(facts: HostFacts, target: Target) -> Iterator[str]:
+    """The names of its packages now and in that release."""
     for package in facts.packages:
-        yield from (package.name, aim.old_name(package.name))
+        yield from (package.name, target.old_name(package.name))
 
 
-def _way(facts: HostFacts, found: Catalog, aim: Target) -> Checked:
-    offers = collect(_offers(found), facts.os.family, facts.os.arch)
-    return checked_way(facts.host, _listing(facts), offers, aim, found.present)
+def _way(facts: HostFacts, catalog: Catalog, target: Target) -> Checked:
+    offers = collect(_offers(catalog), facts.os.family, facts.os.arch)
+    return checked_way(facts.host, _listing(facts), offers, target, catalog.present)
 
 
-def _offers(found: Catalog) -> Iterator[Offer]:
-    for one in found.candidates.values():
-        for labels in one.labels:
-            yield Offer(one.name, one.arch, one.version, one.origin, labels, one.control)
+def _offers(catalog: Catalog) -> Iterator[Offer]:
+    for candidate in catalog.candidates.values():
+        for labels in candidate.labels:
+            yield Offer(candidate.name, candidate.arch, candidate.version, candidate.origin, labels, candidate.control)
 
 
 def _listing(facts: HostFacts) -> Listing:
     return Listing(facts.host, facts.os.family, tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
 
 
-def _listed(one: Package) -> Listed:
-    settled = one.state in ("installed", "triggers-awaited", "triggers-pending") and not one.broken
-    trouble = "" if settled else f"{one.state}{', must be reinstalled' * one.broken}"
-    return Listed(0, one.name, one.arch, one.version, one.hold, trouble=trouble, auto=one.auto)
+def _listed(package: Package) -> Listed:
+    settled = package.state in ("installed", "triggers-awaited", "triggers-pending") and not package.broken
+    trouble = "" if settled else f"{package.state}{', must be reinstalled' * package.broken}"
+    return Listed(0, package.name, package.arch, package.version, package.hold, trouble=trouble, auto=package.auto)

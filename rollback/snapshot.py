@@ -1,4 +1,4 @@
-"""Snapshots: the facts of a fleet at a moment. The journal keeps them; here they are listed, found again, and compared."""
+"""Snapshots: the facts of a fleet at a moment, stored in the journal; listed, found by name, and compared."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from nornir_upgrade.core.run import Run
 class Snapshot:
     """What was true of each host at `taken_at` (the last host's moment, UTC, ISO 8601).
 
-    `run` is the run that it was taken before, '' where it was taken for itself.
+    `run` is the run that it was taken before, '' for a manual snapshot.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Of a host in a snapshot: when it was looked at, its databases, and the digest of the picture of its files, if any."""
+    """A host in a snapshot: when its facts were taken, its databases, and the digest of the picture of its files, if any."""
 
     host: str
     taken_at: str
@@ -50,7 +50,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotEntry:
-    """A snapshot in the list of all: as `Snapshot`, but of its hosts only what a list tells, so that their packages are not decoded."""
+    """A snapshot as a list shows it: as `Snapshot`, without the packages of its hosts, so that they need not be decoded."""
 
     id: str
     label: str
@@ -62,24 +62,24 @@ class SnapshotEntry:
 def keep(journal: Journal, hosts: Sequence[HostFacts], *, run: str = "", label: str = "") -> Snapshot:
     """Afterwards `hosts` are a snapshot in the journal; returns it."""
     facts = tuple(sorted(hosts, key=lambda one: one.host))
-    found = journal.keep_snapshot(codec.dumps(facts), run=run, label=label)
-    return Snapshot(found, label, _moment(facts), run, facts)
+    name = journal.keep_snapshot(codec.dumps(facts), run=run, label=label)
+    return Snapshot(name, label, _moment(facts), run, facts)
 
 
 def entries(journal: Journal) -> tuple[SnapshotEntry, ...]:
-    """The list of all snapshots, oldest first. Raises `InvalidInput` where one is none, `DigestMismatch` where one is damaged."""
-    found = []
-    for one, run, label, document in journal.snapshot_rows():
-        hosts = codec.skim(document, tuple[Recorded, ...], source=f"snapshot {one}")
-        found.append(SnapshotEntry(one, label, _moment(hosts), run, hosts))
-    return tuple(found)
+    """All snapshots, oldest first. Raises `InvalidInput` if one cannot be read, `DigestMismatch` if one is damaged."""
+    snapshots = []
+    for name, run, label, document in journal.snapshot_rows():
+        hosts = codec.skim(document, tuple[Recorded, ...], source=f"snapshot {name}")
+        snapshots.append(SnapshotEntry(name, label, _moment(hosts), run, hosts))
+    return tuple(snapshots)
 
 
 def find(journal: Journal, name: str) -> Snapshot:
-    """The snapshot called `name`: an id, an unambiguous beginning of one, `last`, `last-N`, a label (the latest of that label),
-    or a run's id (the state before it).
+    """The snapshot called `name`: an id, an unambiguous beginning of an id, `last`, `last-N`, a label (the latest with that label),
+    or a run's id (the state before the run).
 
-    Raises `UnknownName`, listing the snapshots that there are.
+    Raises `UnknownName`, which lists the snapshots.
     """
     heads = [row[:3] for row in journal.snapshot_rows()]
     called = [one for one, *names in heads if name and name in names]
@@ -90,17 +90,17 @@ def find(journal: Journal, name: str) -> Snapshot:
         raise UnknownName("snapshot", name, known) from None
 
 
-def read(journal: Journal, found: str) -> Snapshot:
-    """The snapshot whose id is `found`, which there is. Raises `InvalidInput` where it is of another version."""
-    _, run, label, document = journal.snapshot_row(found)
-    hosts = codec.loads(document, tuple[HostFacts, ...], source=f"snapshot {found}")
-    return Snapshot(found, label, _moment(hosts), run, hosts)
+def read(journal: Journal, name: str) -> Snapshot:
+    """The snapshot with the id `name`, which must exist. Raises `InvalidInput` if another version wrote it."""
+    _, run, label, document = journal.snapshot_row(name)
+    hosts = codec.loads(document, tuple[HostFacts, ...], source=f"snapshot {name}")
+    return Snapshot(name, label, _moment(hosts), run, hosts)
 
 
 def before_run(journal: Journal, name: str) -> Snapshot:
-    """The snapshot taken before the run called `name`; of a run that goes back, the one that it goes back to.
+    """The snapshot taken before the run called `name`; for a way back, the snapshot that it leads to.
 
-    So `last` goes on meaning the last run forward after a way back from it was begun and cut off.
+    So `last` still means the last forward run after a way back from it was interrupted.
     """
     run = journal.run(name)
     taken = {of: one for one, of, *_ in journal.snapshot_rows()}
@@ -117,7 +117,7 @@ def before_run(journal: Journal, name: str) -> Snapshot:
 
 
 def runs_since(journal: Journal, snapshot: Snapshot) -> tuple[Run, ...]:
-    """The runs that may have changed what `snapshot` recorded, oldest first: from its own run on, or all opened after it."""
+    """The runs that may have changed what `snapshot` recorded, oldest first: its own run and all later ones."""
     runs = journal.runs()
     for number, run in enumerate(runs):
         if run.id == snapshot.run:
@@ -127,7 +127,7 @@ def runs_since(journal: Journal, snapshot: Snapshot) -> tuple[Run, ...]:
 
 
 def diff(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> tuple[Difference, ...]:
-    """What changed from `then` to `now`, host by host, on the hosts that both know."""
+    """The differences from `then` to `now`, host by host, on the hosts that both know."""
     return tuple(
         difference for host in sorted(then.keys() & now.keys()) for difference in compare(then[host], now[host])
     )

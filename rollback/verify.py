@@ -1,4 +1,4 @@
-"""The proof after a way back: facts gathered again, compared with the snapshot, difference by difference."""
+"""Verification after a way back: facts that were gathered again, compared with the snapshot and with what was announced."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,8 +21,10 @@ DATABASES: Area = "databases"
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What is not on `hosts` as it should be. `expected` differs from the snapshot too, as was announced, and `explained` by a rule
-    that says why it tells nothing. `counts`: how many things were compared, by host and area; where there is none, nobody looked.
+    """The `differences` between `hosts` and what was announced.
+
+    `expected`: differences from the snapshot that were announced. `explained`: differences that a rule explains, so that they do
+    not count. `counts`: how many things were compared, by host and area; an area without a count was not compared.
     """
 
     hosts: tuple[str, ...]
@@ -37,7 +39,7 @@ class Verification:
         return not self.differences
 
 
-def prove(
+def verify(
     then: Mapping[str, HostFacts],
     now: Mapping[str, HostFacts],
     *,
@@ -46,31 +48,31 @@ def prove(
     others: Mapping[str, Others] | None = None,
     theirs: Mapping[str, Theirs] | None = None,
 ) -> Verification:
-    """Compare `now` with `foretold` (without it: with `then`), and tell what is as foretold and yet not as `then`.
+    """Compare `now` with `foretold` (without it: with `then`). What is as foretold, but not as `then`, is expected.
 
-    Without `databases` their contents were not restored, and their differences are expected; and so is that a host knows no index
-    of a repository that does not answer any more, where the files that name repositories are as they should be. So is what `others`
-    changed that stays, and what is `theirs`: of packages that stay though the snapshot does not have them.
+    Also expected: differences of databases, unless `databases` were restored; an index missing because its repository no longer
+    answers, if the files that name repositories are as they should be; changes by `others` that are kept; and what is `theirs`:
+    of packages that are kept though the snapshot does not have them.
     """
     before, explained = sifted(diff(then, now))
     measure = then if foretold is None else foretold
     named = {host for host, facts in now.items() if host in measure and facts.sources == measure[host].sources}
     asked = {_place(one): one.before for one in before}
-    missed = [one for one in sifted(diff(measure, now))[0] if databases or one.area != DATABASES]
-    missed = [one for one in missed if not (_silent(one) and one.host in named)]
-    missed = [one for one in missed if not _of_others(one, (others or {}).get(one.host))]
-    missed = [one for one in missed if not (one.area in BESIDE and _place(one) not in asked)]
-    missed = [one for one in missed if not (theirs or {}).get(one.host, Theirs()).tells(one)]
-    told = {host: _announced(then[host], measure[host]) for host in measure}
-    missed = [one for one in missed if not (one.area in BESIDE and one.name in told[one.host])]
-    differences = tuple(one for one in missed if not _forgotten(one, asked.get(_place(one), "")))
+    left = [one for one in sifted(diff(measure, now))[0] if databases or one.area != DATABASES]
+    left = [one for one in left if not (_silent(one) and one.host in named)]
+    left = [one for one in left if not _of_others(one, (others or {}).get(one.host))]
+    left = [one for one in left if not (one.area in BESIDE and _place(one) not in asked)]
+    left = [one for one in left if not (theirs or {}).get(one.host, Theirs()).tells(one)]
+    announced = {host: _announced(then[host], measure[host]) for host in measure}
+    left = [one for one in left if not (one.area in BESIDE and one.name in announced[one.host])]
+    differences = tuple(one for one in left if not _forgotten(one, asked.get(_place(one), "")))
     places = {_place(one) for one in differences}
     expected = tuple(one for one in before if _place(one) not in places)
     return Verification(tuple(sorted(then)), differences, expected, explained, counted(then, now))
 
 
 def sifted(differences: Iterable[Difference]) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
-    """Those that count, and those that a rule explains."""
+    """The differences that count, and those that a rule explains."""
     every = tuple(differences)
     return tuple(one for one in every if not one.explained), tuple(one for one in every if one.explained)
 
@@ -85,7 +87,7 @@ def _place(one: Difference) -> tuple[str, Area, str]:
 
 
 def _announced(then: HostFacts, end: HostFacts) -> set[str]:
-    """The conffiles that are foretold to be other than in the snapshot: as files of /etc they are so as well."""
+    """The conffiles that are foretold to differ from the snapshot: as files of /etc they differ too."""
     before = {one.path: one.digest for one in then.conffiles}
     return {one.path for one in end.conffiles if one.digest and before.get(one.path) != one.digest}
 
@@ -95,12 +97,12 @@ def _of_others(one: Difference, others: Others | None) -> bool:
 
 
 def _silent(one: Difference) -> bool:
-    """Whether it is the index of a repository that is not known any more; the others of this area are files."""
+    """Whether it is an index of a repository that the host no longer knows; other differences of this area are files."""
     return one.area == "repositories" and one.after == "absent" and not one.name.startswith("/")
 
 
 def _forgotten(one: Difference, before: str) -> bool:
-    """Whether dpkg forgot a package that was to be removed and of which nothing was left (see `PackageWant`)."""
+    """Whether dpkg forgot a package that was to be removed, because none of its files was left (see `PackageWant`)."""
     return (
         one.area == "packages"
         and one.after == "absent"
@@ -109,15 +111,15 @@ def _forgotten(one: Difference, before: str) -> bool:
     )
 
 
-def table(proof: Verification) -> str:
-    """Area by host: `equal` and how many things were compared, how many differ, or that nobody looked."""
-    return areas_in_text(proof.hosts, (*proof.differences, *proof.expected), proof.counts)
+def table(verification: Verification) -> str:
+    """A table of areas by host: `equal` with the number of things compared, how many differ, or `not compared`."""
+    return areas_in_text(verification.hosts, (*verification.differences, *verification.expected), verification.counts)
 
 
 def areas_in_text(
     hosts: Iterable[str], differences: Iterable[Difference], counts: Mapping[str, Mapping[Area, int]]
 ) -> str:
-    """The same of any comparison."""
+    """The same table for any comparison."""
     names, every = tuple(hosts), tuple(differences)
 
     def cell(area: Area, host: str) -> str:
@@ -153,7 +155,7 @@ def _sides(one: Difference) -> tuple[str, str, str]:
 
 
 def captured_in_text(differences: Iterable[Difference], run: Run) -> str:
-    """The command that prints a file with other content as `run` captured it; '' where it captured none of them."""
+    """The command that prints one of the changed files as `run` captured it; '' if it captured none of them."""
     names: dict[str, list[str]] = {}
     for one in differences:
         if one.other_content:

@@ -11,6 +11,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.plan import FORMAT, Plan
 from nornir_upgrade.scenario import loader
 from nornir_upgrade.scenario.model import Scenario
+from nornir_upgrade.steps import registry as registry
 
 
 def named(flags: Flags, target: str, assignments: tuple[str, ...]) -> Plan | Scenario:

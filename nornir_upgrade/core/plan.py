@@ -1,7 +1,7 @@
 """A Plan is data: waves of work. A forward run, a resume, an abort and a rollback are four ways to obtain one."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .errors import InvalidInput
@@ -82,3 +82,20 @@ class Plan:
             for _, host, step in self.steps()
             if step.point_of_no_return
         )
+
+
+def guard_against_drift(
+    waves: Iterable[Wave], digest_of: Callable[[str], str], *, unchanging: Container[str] = ()
+) -> tuple[Wave, ...]:
+    """The waves, in which the first work of each host assumes the digest of packages that it was planned for; later work assumes
+    nothing, because the first may change the packages.
+
+    `digest_of`: host -> digest. Waves whose names are `unchanging` change no package: the work after them assumes the digest too.
+    """
+    guarded, changed = [], set[str]()
+    for wave in waves:
+        work = tuple(replace(work, assumes="" if work.host in changed else digest_of(work.host)) for work in wave.work)
+        guarded.append(replace(wave, work=work))
+        if wave.name not in unchanging:
+            changed.update(wave.hosts)
+    return tuple(guarded)

@@ -6,7 +6,7 @@ they cover; the old repository goes last of all. Before all of that comes what c
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from nornir_upgrade.core import batches as waves
 from nornir_upgrade.core.errors import InvalidInput
@@ -14,7 +14,7 @@ from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import digest_of_packages
 from nornir_upgrade.core.packaging.preview import EVERYTHING
 from nornir_upgrade.core.packaging.registry import family_of
-from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.core.plan import Plan, Wave, Work, guard_against_drift
 from nornir_upgrade.scenario.model import Scenario, Stage
 from nornir_upgrade.steps.commands import RunCommand
 from nornir_upgrade.steps.databases import DumpDatabase
@@ -98,7 +98,11 @@ def plan_upgrade(
         )
     found += _last(scenario, due, hosts, facts, texts or {})
     found += _noted(found)
-    return Plan("forward", scenario.name, _guarded((*beforehand(found), *found), facts))
+    # A run may continue long after its preparation: the work that follows assumes the packages too.
+    guarded = guard_against_drift(
+        (*beforehand(found), *found), lambda host: digest_of_packages(facts[host].packages), unchanging=(NAME,)
+    )
+    return Plan("forward", scenario.name, guarded)
 
 
 # ---------------------------------------------------------------------- a stage's waves
@@ -229,26 +233,6 @@ def _unfinished(scenario: Scenario, near: Sequence[Member], facts: Mapping[str, 
     for stage in scenario.stages:
         put_off = bool(stage.after) and bool(awaited(scenario, stage, near, facts))
         yield from (one.host for one in parts(stage, near, facts) if put_off or one.held)
-
-
-# ---------------------------------------------------------------------- the plan as a whole
-
-
-def _guarded(found: Iterable[Wave], facts: Mapping[str, HostFacts]) -> tuple[Wave, ...]:
-    """The first work of each host names the digest of the packages that it was planned for. Later work changes them.
-
-    Preparation changes none, and a run may continue long after it: the digest stands at the work after it as well.
-    """
-    seen: set[str] = set()
-    guarded = []
-    for wave in found:
-        work = tuple(
-            Work(one.host, one.steps, "" if one.host in seen else digest_of_packages(facts[one.host].packages))
-            for one in wave.work
-        )
-        seen.update(wave.hosts if wave.name != NAME else ())
-        guarded.append(replace(wave, work=work))
-    return tuple(guarded)
 
 
 def _listed(groups: Sequence[str]) -> str:

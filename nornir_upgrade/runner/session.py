@@ -29,6 +29,7 @@ from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.store import Store
 from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.report.summary import unfinished, ways_out
+from nornir_upgrade.steps import registry as registry
 from nornir_upgrade.steps.databases import DumpDatabase
 
 if TYPE_CHECKING:  # nornir and netmiko take longer to import than most verbs need to run

@@ -6,9 +6,10 @@ from typing import Literal
 
 from nornir_upgrade.core.errors import CommandFailed, SimulationDiffers, StateDiffers
 from nornir_upgrade.core.escrow.deliver import Delivered, keeps, supplied, unfetched
+from nornir_upgrade.core.packaging import lock
 from nornir_upgrade.core.packaging.arrangement import Arrangement
 from nornir_upgrade.core.packaging.family import Family, Transactions
-from nornir_upgrade.core.packaging.lock import LOCK_WAIT, check_unit
+from nornir_upgrade.core.packaging.lock import check_unit
 from nornir_upgrade.core.packaging.model import (
     Package,
     PackageChange,
@@ -127,7 +128,7 @@ class SetPackages(Step, kind="packages"):
 
     def _change(self, host: Host, present: Sequence[Package], delivered: Delivered) -> Result:
         arrangement = self._arranged(host, present, delivered)
-        change = self._family.manager.change(self.want, present, downgrade=self.downgrade, wait=LOCK_WAIT)
+        change = self._family.manager.change(self.want, present, downgrade=self.downgrade, wait=lock.LOCK_WAIT)
         informed = delivered.known_to_all(change)
         host.forget(JOB)  # a job of this name that ended well did so before the state that was just seen
         commands = self._transactions.commands(informed, self.keep_stopped, arrangement)

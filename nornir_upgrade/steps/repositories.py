@@ -9,8 +9,8 @@ from typing import Literal
 from nornir_upgrade.core import waiting
 from nornir_upgrade.core.errors import CommandFailed, InvalidInput, PackageManagerLocked, StateDiffers
 from nornir_upgrade.core.escrow.escrow import Escrow
+from nornir_upgrade.core.packaging import lock
 from nornir_upgrade.core.packaging.family import Family, Update
-from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.registry import families
 from nornir_upgrade.core.step import Step, absolute
 from nornir_upgrade.core.store import Store
@@ -109,10 +109,10 @@ def _fetch(host: Host, family: Family, update: Update, path: str) -> None:
     Raises `CommandFailed` when one cannot be fetched or is not signed as it must be, `PackageManagerLocked` when another
     process keeps the lock of the indexes.
     """
-    deadline = time.monotonic() + LOCK_WAIT
+    deadline = time.monotonic() + lock.LOCK_WAIT
     while (result := host.run(update.argv, timeout=_UPDATE_LIMIT, check=False)).status != 0:
         failure = family.transactions.failure(host.name, result, f"{update.words} for {path}")
         if not isinstance(failure, PackageManagerLocked) or time.monotonic() > deadline:
             raise failure
-        waiting.say(host.name, f"the lock of the indexes: {failure.message}, at most {LOCK_WAIT} s")
+        waiting.say(host.name, f"the lock of the indexes: {failure.message}, at most {lock.LOCK_WAIT} s")
         time.sleep(_PAUSE)

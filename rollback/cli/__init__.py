@@ -1,7 +1,7 @@
 """cli: the command line `rollback`. One verb a function.
 
 In: argv. Out: an exit code, a result on stdout, everything else on stderr.
-`compute` has three ways in: a snapshot (`compute`), a release of the hosts (`release`), text files (`offline`).
+`compute` picks one of three ways: to a snapshot (`snapshot`), to a release (`release`), from text files (`offline`).
 Nobody imports this room; the entry points of the package start it.
 """
 

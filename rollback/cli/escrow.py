@@ -1,4 +1,4 @@
-"""`rollback escrow`: the old packages, configurations and dumps that are kept for a way back."""
+"""The verbs of `rollback escrow`: they list, read, fetch and remove what is kept for a way back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from nornir_upgrade.core.escrow.escrow import Escrow
     from nornir_upgrade.core.facts.gather import HostFacts
     from nornir_upgrade.core.journal import Journal
+    from nornir_upgrade.core.transport.host import FileState
     from nornir_upgrade.runner.required_files import Needs
     from nornir_upgrade.runner.session import Session
+    from rollback.escrow.prune import Unreferenced
     from rollback.escrow.verify import EscrowCheck
 
 
-@click.group(cls=Verbs)
-def escrow() -> None:
+@click.group(cls=Verbs, name="escrow")
+def verbs() -> None:
     """The bytes that are kept for a way back: old packages, configurations and dumps."""
 
 
-@escrow.command(
+@verbs.command(
     "list",
     epilog="""\b
 Examples:
@@ -39,39 +41,38 @@ Examples:
 )
 @flags(*GENERAL)
 def list_(flags: Flags) -> None:
-    """What is kept: package files with where they came from and where they are, and what runs captured."""
+    """List what is kept: package files with their source and places, and what runs captured."""
     from nornir_upgrade.core import codec
     from nornir_upgrade.runner.required_files import captures
-    from rollback.escrow import text as escrow_text
+    from rollback.escrow import text
 
-    with _reading(flags) as (kept, journal):
+    with _reading(flags) as (escrow, journal):
         captured = captures(journal.runs())
-        packages, objects = kept.list(), tuple(kept.store.digests())
-        sizes = {digest: kept.store.size(digest) for digest in objects}
+        packages = escrow.list()
+        sizes = {digest: escrow.store.size(digest) for digest in escrow.store.digests()}
+        holders = {package.digest: list(escrow.holders.of(package.digest)) for package in packages}
     document = {
         "packages": [
-            codec.to_builtins(one) | {"controller": one.digest in sizes, "hosts": list(kept.holders.of(one.digest))}
-            for one in packages
+            codec.to_builtins(package) | {"controller": package.digest in sizes, "hosts": holders[package.digest]}
+            for package in packages
         ],
-        "captures": [codec.to_builtins(one) | {"size": sizes.get(one.digest)} for one in captured],
-        "objects": len(objects),
+        "captures": [codec.to_builtins(capture) | {"size": sizes.get(capture.digest)} for capture in captured],
+        "objects": len(sizes),
         "bytes": sum(sizes.values()),
     }
-    parts = [
-        text for text in (escrow_text.packages(packages, kept.places), escrow_text.captures(captured, sizes)) if text
-    ]
-    parts.append(f"{len(objects)} objects, {in_bytes(sum(sizes.values()))}.")
-    Screen(flags).result(document, "\n\n".join(parts))
+    tables = (text.packages(packages, escrow.places), text.captures(captured, sizes))
+    total = f"{len(sizes)} objects, {in_bytes(sum(sizes.values()))}."
+    Screen(flags).result(document, "\n\n".join(filter(None, (*tables, total))))
 
 
-@escrow.command(
+@verbs.command(
     epilog="""\b
 Examples:
   rollback escrow show last web1
   rollback escrow show last web1 /etc/shop/shop.conf >shop.conf
 
-A run captures files before it changes them, a way back too: what somebody edited before a way back restored
-the older file is in the captures of the way back."""
+Each run captures files before it changes them. So does a way back: if it replaced a file that somebody had edited,
+the edited file is in the captures of the way back."""
 )
 @click.argument("run")
 @click.argument("host")
@@ -79,82 +80,99 @@ the older file is in the captures of the way back."""
 @flags(*GENERAL)
 def show(flags: Flags, run: str, host: str, path: str) -> None:
     """List the files that a run captured on HOST, or write one of them to stdout, byte for byte."""
-    from difflib import get_close_matches
-
     from nornir_upgrade.console.streams import put_bytes
     from nornir_upgrade.core import codec
-    from nornir_upgrade.core.errors import InvalidInput, UnknownName
+    from nornir_upgrade.core.errors import UnknownName
     from nornir_upgrade.runner.required_files import captured_files
-    from rollback.escrow import text as escrow_text
+    from rollback.escrow import text
 
-    with _reading(flags) as (kept, journal):
-        found = journal.run(run)
-        if host not in found.plan.hosts:
-            raise UnknownName("host of that run", host, found.plan.hosts)
-        files = captured_files(found, host)
-        if path and path not in files:
-            raise UnknownName("captured file", path, get_close_matches(path, files, 5, 0.5) or list(files)[:20])
-        if not path:
-            document = {"run": found.id, "host": host, "files": [codec.to_builtins(one) for one in files.values()]}
-            Screen(flags).result(document, escrow_text.files(files.values()))
+    with _reading(flags) as (escrow, journal):
+        captured_by = journal.run(run)
+        if host not in captured_by.plan.hosts:
+            raise UnknownName("host of that run", host, captured_by.plan.hosts)
+        files = captured_files(captured_by, host)
+        if path:
+            put_bytes(escrow.store.get(_regular(files, path).digest))
             return
-        one = files[path]
-        if one.kind != "file":
-            raise InvalidInput(f"{path} was a {one.kind}{' to ' * bool(one.target)}{one.target}, which has no bytes")
-        put_bytes(kept.store.get(one.digest))
+    document = {"run": captured_by.id, "host": host, "files": list(map(codec.to_builtins, files.values()))}
+    Screen(flags).result(document, text.files(files.values()))
 
 
-@escrow.command(
+def _regular(files: "Mapping[str, FileState]", path: str) -> "FileState":
+    """The regular file that was captured at `path`. Raises `UnknownName` if nothing was, `InvalidInput` if it has no bytes."""
+    from difflib import get_close_matches
+
+    from nornir_upgrade.core.errors import InvalidInput, UnknownName
+
+    if path not in files:
+        raise UnknownName("captured file", path, get_close_matches(path, files, 5, 0.5) or list(files)[:20])
+    file = files[path]
+    if file.kind != "file":
+        raise InvalidInput(f"{path} was a {file.kind}{' to ' * bool(file.target)}{file.target}, which has no bytes")
+    return file
+
+
+@verbs.command(
     epilog="""\b
 Examples:
   rollback escrow verify
 
-Everything is read to its end, on hosts that keep copies too. Exit 22 where anything is damaged or lost; nothing is ever
-restored from that. Exit 30 where a host's copies could not be read, and nothing else is wrong."""
+Every file is read to its end, on hosts that keep copies too. Exit 22: something is damaged or lost; it is never
+restored. Exit 30: a host's copies could not be read, and nothing else is wrong."""
 )
 @flags(*GENERAL)
 def verify(flags: Flags) -> int:
-    """Read everything that is kept, and name what is not what was kept."""
+    """Read everything that is kept, and name what is damaged or lost."""
     from nornir_upgrade.core import codec
     from nornir_upgrade.runner.required_files import captures
-    from rollback.escrow import text as escrow_text
+    from rollback.escrow import text
     from rollback.escrow.prune import pictured, restorable
     from rollback.escrow.verify import inspect
     from rollback.snapshot import entries
 
-    with _reading(flags) as (kept, journal):
-        needed, led_to = restorable(journal.runs(), entries(journal))
-        found = _with_copies(flags, kept, inspect(kept, (*captures(needed), *pictured(led_to))))
-    Screen(flags).result(codec.to_builtins(found), escrow_text.inspected(found))
-    if found.faults:
+    with _reading(flags) as (escrow, journal):
+        runs, snapshots = restorable(journal.runs(), entries(journal))
+        check = _with_copies(flags, escrow, inspect(escrow, (*captures(runs), *pictured(snapshots))))
+    Screen(flags).result(codec.to_builtins(check), text.inspected(check))
+    if check.faults:
         return DigestMismatch.exit_code
-    return Unreachable.exit_code if found.silent else 0
+    return Unreachable.exit_code if check.silent else 0
 
 
-@escrow.command(
+@verbs.command(
     epilog="""\b
 Examples:
   rollback escrow fetch --plan plan.json
   rollback escrow fetch 'nova*' 'python3-nova*' --limit @compute
   rollback escrow fetch --run last
 
-Without --plan, --run and --snapshot: what is installed now and matches PATTERN, all of it where there is none.
-Each file comes once for the whole fleet: from a host's cache, through its repositories, or rebuilt from the installed
-files; to where `keep` in config.yaml says. Cut off, it goes on where it ended. Exit 21 where something cannot be had."""
+Without --plan, --run and --snapshot: the installed packages that match PATTERN; without PATTERN, all of them.
+Each file is fetched once for the whole fleet: from a host's cache, from its repositories, or rebuilt from the installed
+files. `keep` in config.yaml says where it is kept. If interrupted, run the same command again: files that are kept
+already are not fetched again. Exit 21: a file cannot be had."""
 )
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @click.option(
-    "--plan", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="What that plan changes or removes."
+    "--plan",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The packages that the plan changes or removes.",
 )
 @click.option(
-    "--run", default="", metavar="RUN", help="What a way back to before that run would install, and is not there."
+    "--run",
+    default="",
+    metavar="RUN",
+    help="What was installed before that run, and is not now.",
 )
 @click.option(
-    "--snapshot", default="", metavar="ID", help="What a way back to that snapshot would install, and is not there."
+    "--snapshot",
+    default="",
+    metavar="ID",
+    help="What was installed at that snapshot, and is not now.",
 )
 @flags(*GENERAL, *FLEET)
 def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, snapshot: str) -> int:
-    """Bring package files of the hosts into escrow. Installs and removes nothing on them."""
+    """Fetch package files of the hosts into escrow. Installs and removes nothing on the hosts."""
     from nornir_upgrade.runner import keep
     from nornir_upgrade.runner.required_files import managers
     from nornir_upgrade.runner.session import at_work, gather_all
@@ -165,73 +183,91 @@ def fetch(flags: Flags, patterns: tuple[str, ...], plan: Path | None, run: str, 
     with at_work(flags.config, "rollback escrow fetch", limit=flags.limit, workers=flags.workers) as session:
         facts = gather_all(session.fleet)
         wanted = _wanted(session, facts, patterns, plan, run, snapshot)
-        found = keep.fetch(session, managers(facts), wanted, screen, "fetched")
-    return _conclude(screen, found, sum(len(files) for files in wanted.values()))
+        collected = keep.fetch(session, managers(facts), wanted, screen, "fetched")
+    return _conclude(screen, collected, sum(len(files) for files in wanted.values()))
 
 
-@escrow.command(
+@verbs.command(
     epilog="""\b
 Examples:
   rollback escrow prune
   rollback escrow prune --yes -o json
 
-Kept is what a way back from any run may need that is neither undone nor untouched, every snapshot that was taken for itself,
-and package files that were fetched since the last run began. What goes of what hosts keep is removed there; who does not
-answer is told, and asked again by the next prune."""
+Kept: data of runs that can still be rolled back; manual snapshots; package files fetched since the last run started.
+Copies on hosts are removed there. A host that does not answer is reported, and asked again by the next prune."""
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @flags(*GENERAL)
 def prune(flags: Flags) -> None:
-    """Remove what no way back needs any more: shows it, and asks."""
-    from nornir_upgrade.core import codec
-    from nornir_upgrade.core.escrow import fleet_copies
+    """Remove what no way back needs any more. Shows the list, and asks."""
     from nornir_upgrade.core.escrow.escrow import Escrow
     from nornir_upgrade.runner.session import at_work
-    from rollback.escrow import text as escrow_text
-    from rollback.escrow.prune import restorable, unreferenced
-    from rollback.snapshot import entries, read
+    from rollback.escrow import text
+    from rollback.escrow.prune import restorable
+    from rollback.snapshot import entries
 
     screen = Screen(flags)
-    # While nobody else works: what a run has just kept stands in no event yet.
+    # The journal is locked meanwhile: no event refers yet to files that a working run has just stored.
     with at_work(flags.config, "rollback escrow prune") as session:
-        kept, journal = Escrow.beside(session.store), session.journal
-        objects = tuple(kept.store.digests())
-        among = (kept.list(), objects, kept.holders.list())
-        found = unreferenced(journal.runs(), entries(journal), partial(read, journal), *among)
-        size = sum(map(kept.store.size, found.objects))
-        document: dict[str, Any] = {
-            "packages": [str(one.file) for one in found.packages],
-            "objects": list(found.objects),
-            "bytes": size,
-            "copies": codec.to_builtins(found.copies),
-        }
-        if not found:
-            screen.result(document, escrow_text.all_needed(*restorable(journal.runs(), entries(journal))))
+        escrow, journal = Escrow.beside(session.store), session.journal
+        unneeded = _unneeded(escrow, journal)
+        size = sum(map(escrow.store.size, unneeded.objects))
+        document = _pruned(unneeded, size)
+        if not unneeded:
+            screen.result(document, text.all_needed(*restorable(journal.runs(), entries(journal))))
             return
         screen.require_consent()
-        screen.note("\n".join(escrow_text.waste(found, kept.list())))
-        screen.confirm(f"Remove {escrow_text.amount(found, size)}?")
-        document["left"] = left = fleet_copies.drop(session.fleet, session.fleet.names, kept, found.copies)
-        for host, reason in left.items():
-            screen.warn(f"{host} keeps its copies: {reason}")
-        kept.drop({one.file for one in found.packages})
-        for digest in found.objects:
-            kept.store.remove(digest)
-        kept.sweep()
-        done = replace(found, copies={host: ones for host, ones in found.copies.items() if host not in left})
-        screen.result(document, f"Removed {escrow_text.amount(done, size)}.")
+        screen.note("\n".join(text.waste(unneeded, escrow.list())))
+        screen.confirm(f"Remove {text.amount(unneeded, size)}?")
+        failed = _remove(screen, session, escrow, unneeded)
+        copies = {host: digests for host, digests in unneeded.copies.items() if host not in failed}
+        removed = replace(unneeded, copies=copies)
+        screen.result(document | {"left": failed}, f"Removed {text.amount(removed, size)}.")
 
 
-def _with_copies(flags: Flags, kept: "Escrow", found: "EscrowCheck") -> "EscrowCheck":
-    """`found`, and what was found of the copies on hosts. Where no host keeps any, no host is asked."""
+def _unneeded(escrow: "Escrow", journal: "Journal") -> "Unreferenced":
+    from rollback.escrow.prune import unreferenced
+    from rollback.snapshot import entries, read
+
+    among = (escrow.list(), tuple(escrow.store.digests()), escrow.holders.list())
+    return unreferenced(journal.runs(), entries(journal), partial(read, journal), *among)
+
+
+def _pruned(unneeded: "Unreferenced", size: int) -> dict[str, Any]:
+    from nornir_upgrade.core import codec
+
+    return {
+        "packages": [str(package.file) for package in unneeded.packages],
+        "objects": list(unneeded.objects),
+        "bytes": size,
+        "copies": codec.to_builtins(unneeded.copies),
+    }
+
+
+def _remove(screen: Screen, session: "Session", escrow: "Escrow", unneeded: "Unreferenced") -> dict[str, str]:
+    """Remove it on the hosts first, then here; returns why hosts still keep their copies, by host, and reports it."""
+    from nornir_upgrade.core.escrow import fleet_copies
+
+    failed = fleet_copies.drop(session.fleet, session.fleet.names, escrow, unneeded.copies)
+    for host, reason in failed.items():
+        screen.warn(f"{host} keeps its copies: {reason}")
+    escrow.drop({package.file for package in unneeded.packages})
+    for digest in unneeded.objects:
+        escrow.store.remove(digest)
+    escrow.sweep()
+    return failed
+
+
+def _with_copies(flags: Flags, escrow: "Escrow", check: "EscrowCheck") -> "EscrowCheck":
+    """`check`, and the check of the copies on hosts. If no host keeps copies, no host is asked."""
     from nornir_upgrade.runner.session import looking
     from rollback.escrow.verify import inspect_copies
 
-    if not kept.holders.list():
-        return found
+    if not escrow.holders.list():
+        return check
     with looking(flags.config) as fleet:
-        more = inspect_copies(kept, fleet, fleet.names)
-    return replace(found, faults=(*found.faults, *more.faults), copies=more.copies, silent=more.silent)
+        on_hosts = inspect_copies(escrow, fleet, fleet.names)
+    return replace(check, faults=(*check.faults, *on_hosts.faults), copies=on_hosts.copies, silent=on_hosts.silent)
 
 
 @contextmanager
@@ -258,7 +294,7 @@ def _wanted(
     from nornir_upgrade.core.plan import Plan
     from nornir_upgrade.runner.required_files import installed, lost, needs
 
-    from .options import target
+    from .options import chosen_snapshot
 
     if plan is not None:
         try:
@@ -267,27 +303,28 @@ def _wanted(
             raise InvalidInput(f"{plan}: {error.strerror}") from None
         return needs(codec.loads(text, Plan, source=str(plan)), facts)
     if run or snapshot:
-        then = target(session.journal, run, snapshot)
-        return lost({one.host: one for one in then.hosts}, facts)
+        then = chosen_snapshot(session.journal, run, snapshot)
+        return lost({host.host: host for host in then.hosts}, facts)
     return installed(facts, patterns)
 
 
-def _conclude(screen: Screen, found: "Collected", wanted: int) -> int:
+def _conclude(screen: Screen, collected: "Collected", wanted: int) -> int:
+    """Print what was fetched; returns the exit code."""
     from nornir_upgrade.core import codec
     from nornir_upgrade.core.errors import DiskFull
-    from rollback.escrow import text as escrow_text
+    from rollback.escrow import text
 
-    size = sum(one.size for one in found.kept)
+    failures = sorted(collected.failures.items())
     document = {
-        "fetched": [codec.to_builtins(one) for one in found.kept],
-        "bytes": size,
-        "missing": [{"package": str(file), "reason": reason} for file, reason in sorted(found.missing.items())],
-        "without": dict(found.without),
-        "failures": {host: str(failure) for host, failure in sorted(found.failures.items())},
+        "fetched": [codec.to_builtins(package) for package in collected.kept],
+        "bytes": sum(package.size for package in collected.kept),
+        "missing": [{"package": str(file), "reason": reason} for file, reason in sorted(collected.missing.items())],
+        "without": dict(collected.without),
+        "failures": {host: str(failure) for host, failure in failures},
     }
-    screen.result(document, escrow_text.fetched(found, wanted))
-    for host, failure in sorted(found.failures.items()):
+    screen.result(document, text.fetched(collected, wanted))
+    for host, failure in failures:
         screen.warn(f"{host} failed: {failure}")
-    if any(isinstance(failure, DiskFull) for failure in found.failures.values()):
+    if any(isinstance(failure, DiskFull) for _, failure in failures):
         return DiskFull.exit_code
-    return Unobtainable.exit_code if found.missing else 0
+    return Unobtainable.exit_code if collected.missing else 0

@@ -1,169 +1,122 @@
-"""`compute --installed`: the way back of a machine that is known from text files alone."""
+"""`compute --installed`: the way back of a machine that cannot be reached, from text files alone."""
 
-import functools
 import platform
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nornir_upgrade.console.options import Flags
 from nornir_upgrade.console.output import Screen
 
-from .options import ONLY
-from .output import judge, words
+from .computed import Computed, report_checks, words
+from .request import ComputeRequest
 
 if TYPE_CHECKING:
-    from rollback.offline.consistency import Checked
+    from rollback.manifest.model import Manifest
+    from rollback.offline.target import Target
     from rollback.packaging.candidate import Offer
     from rollback.packaging.listing import Listing
     from rollback.packaging.policy import VersionTable
     from rollback.packaging.text import Note
 
-FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 
+def from_texts(flags: Flags, request: ComputeRequest) -> Computed:
+    """The way back of the one machine that the files describe; its name is that of the file --installed. No host is asked.
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The flags of `compute` for a machine that cannot be reached, as they were given."""
-
-    installed: Path | None = None
-    policy: tuple[Path, ...] = ()
-    index: tuple[Path, ...] = ()
-    target: Path | None = None
-    arch: str = ""
-    release: str = ""
-    rename: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
-
-    def refuse_alone(self) -> None:
-        """Raises `UsageError` where flags were given that mean something beside --installed, or beside --release, alone."""
-        for_hosts = ("only", "release", "rename") if self.release else ("only",)
-        given = [field.name for field in fields(self) if getattr(self, field.name) and field.name not in for_hosts]
-        if given and self.installed is None:
-            raise click.UsageError(
-                f"--{given[0]} goes with --installed FILE" + (" or --release NAME" if given[0] == "rename" else "")
-            )
-
-
-_OPTIONS = (
-    click.option(
-        "--installed",
-        type=FILE,
-        metavar="FILE",
-        help="Installed packages of a machine that cannot be reached: dpkg --get-selections, dpkg-query -W, dpkg -l or rpm -qa.",
-    ),
-    click.option(
-        "--policy",
-        type=FILE,
-        multiple=True,
-        metavar="FILE",
-        help="What it can have: apt-cache policy, apt-cache madison, dnf or yum list --showduplicates (repeatable).",
-    ),
-    click.option(
-        "--index",
-        type=FILE,
-        multiple=True,
-        metavar="FILE",
-        help="What it can have: a repository's Packages or primary.xml, also gz, xz, bz2, zst, lz4 (repeatable).",
-    ),
-    click.option("--target", type=FILE, metavar="FILE", help="To the packages of this older list, with --installed."),
-    click.option(
-        "--arch", default="", metavar="ARCH", help="Its architecture, with --installed (default: this machine's)."
-    ),
-    click.option(
-        "--release",
-        default="",
-        metavar="NAME",
-        help="To the newest versions of repositories that go by NAME: a part of the path, suite, codename, component, label or origin.",
-    ),
-    click.option(
-        "--rename",
-        multiple=True,
-        metavar="NOW=THEN",
-        help="Packages with NOW in their name were called THEN in that release (repeatable).",
-    ),
-    ONLY,
-)
-
-
-def texts(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator for verbs: adds the flags of `Texts`, and hands them over as the keyword `texts`."""
-
-    @functools.wraps(verb)
-    def call(*args: Any, **given: Any) -> Any:
-        own = {field.name: given.pop(field.name) for field in fields(Texts)}
-        return verb(*args, texts=Texts(**{name: value for name, value in own.items() if value is not None}), **given)
-
-    offered: Callable[..., Any] = call
-    for option in reversed(_OPTIONS):
-        offered = option(offered)
-    return offered
-
-
-def from_texts(flags: Flags, given: Texts, out: Path | None, explain: str) -> None:
-    """The manifest of the one machine that the files tell of goes to stdout, what is wrong with it to stderr."""
-    from rollback.manifest.files import reasons, refuse_unmatched, write_all
-    from rollback.manifest.model import document
-
-    screen = Screen(flags)
-    checked, native = _manifest(screen, given)
-    manifest = checked.manifest
-    refuse_unmatched((manifest,), given.only)
-    if out is not None:
-        write_all({manifest.host: manifest}, out)
-    if explain:
-        lines = reasons((manifest,), explain)
-        screen.result({"package": explain, "reasons": list(lines)}, "\n".join(lines))
-    elif flags.json:
-        screen.result(document(manifest), "")
-    elif printed := words(manifest, native, flags.output):
-        screen.result(None, "\n".join(printed))
-    judge(screen, (checked,))
-
-
-def _manifest(screen: Screen, given: Texts) -> "tuple[Checked, str]":
-    """The way back, and the machine's native architecture."""
-    from nornir_upgrade.core.errors import InvalidInput
-    from nornir_upgrade.core.packaging.format import format_of
+    Raises `UsageError` for flags that are for hosts, or if files are missing; `InvalidInput` if the files contradict each other.
+    """
     from rollback.offline.consistency import checked_way
     from rollback.offline.offers import collect, installed_versions
-    from rollback.offline.target import Target, completed, contradictions, rename
+    from rollback.offline.target import completed, contradictions
+
+    _refuse_host_flags(flags, request)
+    _require_files(request)
+    assert request.installed is not None
+    screen = Screen(flags)
+    installed = _listing(screen, request.installed)
+    _check_arch(request.arch, installed)
+    older = _older(screen, request, installed)
+    policies = [read_policy(screen, path) for path in request.policy]
+    native = _native(request.arch, installed)
+    offers = collect(_offered(installed, policies, request.index), installed.family, native)
+    known = [version for policy in policies for version in installed_versions(policy)]
+    for text in contradictions(installed, known, native):
+        screen.warn(f"Caution: {text}")
+    target = _target(request, completed(older, (), offers) if older else None)
+    checked = checked_way(request.installed.stem, completed(installed, known, offers), offers, target)
+    return Computed(
+        {checked.manifest.host: checked.manifest},
+        partial(_print, manifest=checked.manifest, native=native, form=flags.output),
+        partial(report_checks, checks=(checked,)),
+    )
+
+
+def _refuse_host_flags(flags: Flags, request: ComputeRequest) -> None:
+    if request.for_snapshot or flags.limit:
+        raise click.UsageError(
+            "--run, --snapshot, --missing, --remove-foreign, --purge and --limit are for hosts that are asked: "
+            "not with --installed"
+        )
+
+
+def _require_files(request: ComputeRequest) -> None:
+    if not request.release and request.target is None:
+        raise click.UsageError("where to? give --release NAME, --target FILE, or both")
+    if not request.policy and not request.index:
+        raise click.UsageError("what can be had? give --policy FILE or --index FILE")
+
+
+def _check_arch(arch: str, listing: "Listing") -> None:
+    from nornir_upgrade.core.packaging.format import format_of
+
+    if arch:
+        format_of(listing.family).check_arch(arch)
+
+
+def _native(arch: str, listing: "Listing") -> str:
+    """The machine's native architecture, as its package manager calls it: `arch`, or this machine's."""
     from rollback.packaging.registry import judgement_of
 
-    assert given.installed is not None
-    if not given.release and given.target is None:
-        raise click.UsageError("where to? give --release NAME, --target FILE, or both")
-    if not given.policy and not given.index:
-        raise click.UsageError("what can be had? give --policy FILE or --index FILE")
-    listing = _listing(screen, given.installed)
-    if given.arch:
-        format_of(listing.family).check_arch(given.arch)
-    target = _listing(screen, given.target) if given.target else None
-    if target and target.family != listing.family:
+    return arch or judgement_of(listing.family).machine(platform.machine())
+
+
+def _older(screen: Screen, request: ComputeRequest, installed: "Listing") -> "Listing | None":
+    """The list of --target. Raises `InvalidInput` if it is of another family, or has no versions and no release names them."""
+    from nornir_upgrade.core.errors import InvalidInput
+
+    if request.target is None:
+        return None
+    older = _listing(screen, request.target)
+    if older.family != installed.family:
         raise InvalidInput(
-            f"{target.source} lists {target.family} packages, {listing.source} {listing.family} packages"
+            f"{older.source} lists {older.family} packages, {installed.source} {installed.family} packages"
         )
-    if target and not given.release and (bare := [one for one in target if not one.version]):
+    bare = [] if request.release else [listed for listed in older if not listed.version]
+    if bare:
         raise InvalidInput(
-            f"{target.source}, line {bare[0].line}: no version of {bare[0].name}",
+            f"{older.source}, line {bare[0].line}: no version of {bare[0].name}",
             hint="name the release too: --release NAME",
         )
-    policies = [read_policy(screen, path) for path in given.policy]
-    native = given.arch or judgement_of(listing.family).machine(platform.machine())
-    offers = collect(_offered(listing, policies, given.index), listing.family, native)
-    known = [each for one in policies for each in installed_versions(one)]
-    for text in contradictions(listing, known, native):
-        screen.warn(f"Caution: {text}")
-    aim = Target(
-        given.release,
-        completed(target, (), offers) if target else None,
-        tuple(rename(one) for one in given.rename),
-        given.only,
-    )
-    return checked_way(given.installed.stem, completed(listing, known, offers), offers, aim), native
+    return older
+
+
+def _target(request: ComputeRequest, older: "Listing | None") -> "Target":
+    from rollback.offline.target import Target, rename
+
+    return Target(request.release, older, tuple(map(rename, request.rename)), request.only)
+
+
+def _print(screen: Screen, manifest: "Manifest", native: str, form: str) -> None:
+    """A document, or lines; without any line nothing is printed."""
+    from rollback.manifest.model import document
+
+    if screen.json:
+        screen.result(document(manifest), "")
+    elif lines := words(manifest, native, form):
+        screen.result(None, "\n".join(lines))
 
 
 def _offered(listing: "Listing", policies: Iterable["VersionTable"], indexes: Iterable[Path]) -> Iterator["Offer"]:
@@ -171,10 +124,12 @@ def _offered(listing: "Listing", policies: Iterable["VersionTable"], indexes: It
     from rollback.offline import index_files as files
     from rollback.offline.offers import from_policy
 
-    for one in policies:
-        if one.family != listing.family:
-            raise InvalidInput(f"the policy is of {one.family} packages, {listing.source} of {listing.family} packages")
-        yield from from_policy(one)
+    for policy in policies:
+        if policy.family != listing.family:
+            raise InvalidInput(
+                f"the policy is of {policy.family} packages, {listing.source} of {listing.family} packages"
+            )
+        yield from from_policy(policy)
     for path in indexes:
         family, offers = files.read(path)
         if family != listing.family:
@@ -189,23 +144,23 @@ def _listing(screen: Screen, path: Path) -> "Listing":
     from rollback.packaging.text import load
 
     text = load(path)
-    found = formats.listing(text)
-    _tell(screen, text.source, found.notes)
-    return found
+    listing = formats.listing(text)
+    _report(screen, text.source, listing.notes)
+    return listing
 
 
 def read_policy(screen: Screen, path: Path) -> "VersionTable":
-    """What the file says can be had; what it gives reason to say is told."""
+    """The versions that the file says can be had. Notes on its lines are reported on stderr."""
     from rollback.offline import formats
     from rollback.packaging.text import load
 
     text = load(path)
-    found = formats.policy(text)
-    _tell(screen, text.source, found.notes)
-    return found
+    policy = formats.policy(text)
+    _report(screen, text.source, policy.notes)
+    return policy
 
 
-def _tell(screen: Screen, source: str, notes: Iterable["Note"]) -> None:
+def _report(screen: Screen, source: str, notes: Iterable["Note"]) -> None:
     from nornir_upgrade.console.text import one_line
 
     for note in notes:

@@ -1,4 +1,4 @@
-"""The verb of `rollback` that says what a file of a machine that cannot be reached says can be had."""
+"""`rollback policy`: the versions that a text file of a machine that cannot be reached says can be had."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,8 @@ import click
 from nornir_upgrade.console.options import GENERAL, Flags, flags
 from nornir_upgrade.console.output import Screen
 
-from .offline import FILE, read_policy
+from .offline import read_policy
+from .options import FILE
 
 if TYPE_CHECKING:
     from rollback.packaging.policy import PolicyPackage, VersionTable
@@ -22,36 +23,36 @@ Examples:
   rollback policy versions.txt -o json
 
 \b
-A file that is translated, cut off or of another kind is refused with its line (exit 10): make it
-with LC_ALL=C. A last line without an end is told on stderr. A file cut off between two whole lines
-is what had been printed until then; compute names the packages that it then knows nothing of."""
+A file that is translated, truncated or of another kind is refused with its line (exit 10): make it
+with LC_ALL=C. A last line without a line feed is reported on stderr. A file that is truncated between
+two lines cannot be recognized: compute then names the packages that it knows no version of."""
 )
 @click.argument("file", type=FILE)
 @flags(*GENERAL[1:])
 def policy(flags: Flags, file: Path) -> None:
-    """What FILE says can be had: the output of apt-cache policy, apt-cache madison, dnf list or yum list --showduplicates.
+    """Show which versions FILE says can be had: output of apt-cache policy, apt-cache madison, dnf list or yum list --showduplicates.
 
-    FILE may be - for standard input. With -o json what the file does not say is null, and the kind of a source is `archive` or
-    `status` (installed, nothing to fetch).
+    FILE may be - for standard input. With -o json, values that the file does not give are null, and the kind of a source is
+    `archive` or `status` (installed, nothing to fetch).
     """
     screen = Screen(flags)
-    found = read_policy(screen, file)
-    screen.result({"packages": [_document(one) for one in found.packages]}, "\n".join(_lines(found)))
+    table = read_policy(screen, file)
+    screen.result({"packages": list(map(_document, table.packages))}, "\n".join(_lines(table)))
 
 
 def _document(package: "PolicyPackage") -> dict[str, Any]:
-    """As the codec writes it; `phased` stands only where apt showed it."""
+    """As the codec writes it; `phased` is there only if apt showed it."""
     from nornir_upgrade.core import codec
 
-    found: dict[str, Any] = codec.to_builtins(package)
-    for version in found["versions"]:
+    document: dict[str, Any] = codec.to_builtins(package)
+    for version in document["versions"]:
         if version["phased"] is None:
             del version["phased"]
-    return found
+    return document
 
 
-def _lines(policy: "VersionTable") -> Iterator[str]:
-    for package in policy.packages:
+def _lines(table: "VersionTable") -> Iterator[str]:
+    for package in table.packages:
         yield f"{package.package}: installed {package.installed or '-'}, candidate {package.candidate or '-'}"
         for version in package.versions:
             priority = "" if version.priority is None else f" ({version.priority})"

@@ -21,17 +21,17 @@ Examples:
   rollback vercmp rpm 1.0^git1-1 1.0.1-1
   printf '1.0\\t1.0-0\\n' | rollback vercmp deb -
 
-A version is whole: [epoch:]version[-revision]. What dpkg or rpm would compare is compared, well
-formed or not; what dpkg cannot read ends with exit code 10, and then stdout holds nothing."""
+A version is whole: [epoch:]version[-revision]. Whatever dpkg or rpm would compare is compared, well
+formed or not. A version that dpkg cannot read ends with exit code 10, and nothing is printed on stdout."""
 )
 @click.argument("flavour", type=click.Choice(["deb", "rpm"]), metavar="deb|rpm")
 @click.argument("a", metavar="A|-")
 @click.argument("b", required=False, metavar="[B]")
 @flags(*GENERAL)
 def vercmp(flags: Flags, flavour: Flavour, a: str, b: str | None) -> None:
-    """Compare version A with version B: prints <, = or >.
+    """Compare version A with version B, and print <, = or >.
 
-    With - in place of both: reads pairs from standard input, parted by a tab, one a line, and prints -1, 0 or 1 for each.
+    With - in place of both: read pairs from standard input, separated by a tab, one a line, and print -1, 0 or 1 for each.
     """
     screen = Screen(flags)
     if b is not None:
@@ -46,19 +46,19 @@ def vercmp(flags: Flags, flavour: Flavour, a: str, b: str | None) -> None:
 
 
 def orders_of(lines: Iterable[bytes], flavour: Flavour) -> list[int]:
-    """-1, 0 or 1 for each line `A<tab>B`. Raises `InvalidInput` with the number of the first line that is none."""
+    """-1, 0 or 1 for each line `A<tab>B`. Raises `InvalidInput` with the number of the first line that has no such form."""
     orders = []
     for number, line in enumerate(lines, 1):
-        one, tab, other = line.removesuffix(b"\n").decode("utf-8", "surrogateescape").partition("\t")
+        first, tab, second = line.removesuffix(b"\n").decode("utf-8", "surrogateescape").partition("\t")
         try:
-            if not tab or "\t" in other:
+            if not tab or "\t" in second:
                 raise InvalidInput("not two versions with one tab between them")
-            orders.append(_order(one, other, flavour))
+            orders.append(_order(first, second, flavour))
         except InvalidInput as refusal:
             raise InvalidInput(f"standard input, line {number}: {refusal.message}", hint=refusal.hint) from None
     return orders
 
 
-def _order(one: str, other: str, flavour: Flavour) -> int:
-    mine, its = sort_key(one, flavour), sort_key(other, flavour)
-    return (mine > its) - (mine < its)
+def _order(first: str, second: str, flavour: Flavour) -> int:
+    left, right = sort_key(first, flavour), sort_key(second, flavour)
+    return (left > right) - (left < right)

@@ -1,4 +1,4 @@
-"""Rules of pictures: which differences between two pictures of a host have a known reason, as a YAML file says it."""
+"""Rules of pictures: a YAML file lists the differences between two pictures of a host that have a known reason."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,8 +12,8 @@ from nornir_upgrade.config.yaml import Node, YamlFile, read
 from nornir_upgrade.core.filesystem.picture import ASPECTS, KINDS, Aspect, PathChange, PathState, Picture
 
 Condition = Literal["", "same-stanzas", "same-lines", "bytecode", "new"]
-"""What must hold besides: the file says the same but for the order of its stanzas or lines; Python's bytecode has its source;
-nothing stood there before.
+"""A further condition of a rule: the file has the same stanzas or lines in another order; Python's bytecode has its source; the
+path is new.
 """
 
 _MEANINGS: Mapping[Condition, str] = {"same-stanzas": "stanzas", "same-lines": "lines"}
@@ -26,9 +26,9 @@ _MORE = ("kinds", "condition")
 
 @dataclass(frozen=True, slots=True)
 class PictureRule:
-    """Differences at `paths` in `aspects` have this `reason`. Globs: `*` and `?` stay within a directory, `**` does not.
+    """Differences at `paths` in `aspects` have this `reason`. In globs `*` and `?` match within a directory, `**` across directories.
 
-    `kinds` are find(1)'s letters of what stands there, before and after; '' for any.
+    `kinds`: find(1)'s letters for the type of file, before and after; '' for any.
     """
 
     name: str
@@ -39,13 +39,13 @@ class PictureRule:
     condition: Condition = ""
 
     def matches(self, path: str) -> bool:
-        """Whether the rule is about `path`."""
+        """Whether the rule applies to `path`."""
         return bool(_pattern(self.paths).fullmatch(path))
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The differences without a rule, and how many each rule explains, those with the most first."""
+    """The differences without a rule, and how many each rule explains, the highest count first."""
 
     unexplained: tuple[PathChange, ...]
     explained: tuple[tuple[PictureRule, int], ...]
@@ -57,7 +57,7 @@ def shipped() -> tuple[PictureRule, ...]:
 
 
 def with_more(own: Path | None) -> tuple[PictureRule, ...]:
-    """The rules of this package, and after them those of the file `own`. Raises `InvalidInput`."""
+    """The rules of this package, then those of the file `own`. Raises `InvalidInput`."""
     return (*shipped(), *(load(own, str(own)) if own else ()))
 
 
@@ -69,14 +69,14 @@ def load(source: YamlFile, name: str) -> tuple[PictureRule, ...]:
 
 
 def meanings(rules: Iterable[PictureRule]) -> tuple[tuple[str, str], ...]:
-    """The files that are to be read for what they say: path, and how."""
+    """The files whose meaning is compared, not their bytes: path, and `stanzas` or `lines`."""
     return tuple(
         (path, _MEANINGS[rule.condition]) for rule in rules if rule.condition in _MEANINGS for path in rule.paths
     )
 
 
 def judge(changes: Iterable[PathChange], rules: Iterable[PictureRule], before: Picture, after: Picture) -> Judgement:
-    """Part `changes` by `rules`. Each counts under the first rule that is about it; what no rule is about stays unexplained."""
+    """Sort `changes` by `rules`. Each counts under the first rule that applies; without one it is unexplained."""
     ordered = tuple(rules)
     counts: dict[PictureRule, int] = {}
     unexplained = []
@@ -93,7 +93,7 @@ def judge(changes: Iterable[PathChange], rules: Iterable[PictureRule], before: P
 def _explain(
     change: PathChange, rules: Iterable[PictureRule], before: Picture, after: Picture
 ) -> tuple[tuple[Aspect, ...], PictureRule | None]:
-    """The aspects of a change that no rule is about, and the first rule that is about one."""
+    """The aspects of a change that no rule explains, and the first rule that explains one."""
     rest, first = change.aspects, None
     for rule in rules:
         if {*rest} & {*rule.aspects} and rule.matches(change.path) and _holds(rule, change, before, after):
@@ -105,44 +105,44 @@ def _explain(
 
 
 def _holds(rule: PictureRule, change: PathChange, before: Picture, after: Picture) -> bool:
-    one, other = change.before, change.after
-    if rule.kinds and any(entry.kind not in rule.kinds for entry in (one, other) if entry):
+    old, new = change.before, change.after
+    if rule.kinds and any(entry.kind not in rule.kinds for entry in (old, new) if entry):
         return False
     if rule.condition == "bytecode":
         return _has_source(change.path, before, after)
     if rule.condition == "new":
-        return one is None
-    return not rule.condition or _means_the_same(one, other)
+        return old is None
+    return not rule.condition or _means_the_same(old, new)
 
 
-def _means_the_same(one: PathState | None, other: PathState | None) -> bool:
-    return bool(one and other and one.meaning and one.meaning == other.meaning)
+def _means_the_same(old: PathState | None, new: PathState | None) -> bool:
+    return bool(old and new and old.meaning and old.meaning == new.meaning)
 
 
 def _has_source(path: str, before: Picture, after: Picture) -> bool:
-    """Whether what Python wrote at `path` has its source in both pictures, unchanged: then Python writes it again as it likes."""
+    """Whether Python's bytecode at `path` has the same source in both pictures: Python may write it again at any time."""
     directory, _, name = path.rpartition("/")
     if path.endswith(_CACHE):
         return directory in before.records and directory in after.records
     if not directory.endswith(_CACHE):
         return False
     source = f"{directory.removesuffix(_CACHE)}/{name.partition('.')[0]}.py"
-    one, other = before.entry(source), after.entry(source)
-    return bool(one and other and one.digest and one.digest == other.digest)
+    old, new = before.entry(source), after.entry(source)
+    return bool(old and new and old.digest and old.digest == new.digest)
 
 
 def _rule(node: Node) -> PictureRule:
-    given = node.fields(_FIELDS, _MORE)
-    condition = given["condition"].text("|".join(get_args(Condition))) if "condition" in given else ""
-    paths = given["paths"].texts(r"/[^\0]*", what="an absolute path")
+    keys = node.fields(_FIELDS, _MORE)
+    condition = keys["condition"].text("|".join(get_args(Condition))) if "condition" in keys else ""
+    paths = keys["paths"].texts(r"/[^\0]*", what="an absolute path")
     if condition in _MEANINGS and any(_WILD.search(path) for path in paths):
-        raise given["paths"].fail(f"{condition} needs paths without wildcards")
+        raise keys["paths"].fail(f"{condition} needs paths without wildcards")
     return PictureRule(
-        given["name"].text("[a-z][a-z0-9-]*", what="small letters, digits and hyphens"),
-        given["reason"].text(r"\S[\s\S]{9,}", what="a reason in words"),
+        keys["name"].text("[a-z][a-z0-9-]*", what="small letters, digits and hyphens"),
+        keys["reason"].text(r"\S[\s\S]{9,}", what="a reason in words"),
         paths,
-        cast(tuple[Aspect, ...], given["aspects"].texts("|".join(ASPECTS), what=f"one of {', '.join(ASPECTS)}")),
-        _kinds(given["kinds"]) if "kinds" in given else "",
+        cast(tuple[Aspect, ...], keys["aspects"].texts("|".join(ASPECTS), what=f"one of {', '.join(ASPECTS)}")),
+        _kinds(keys["kinds"]) if "kinds" in keys else "",
         cast(Condition, condition),
     )
 

@@ -1,4 +1,4 @@
-"""What differs on whole disks, as people and programs read it."""
+"""Text and documents of whole disks: their differences, as people and programs read them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,48 +21,49 @@ def in_text(verdicts: Sequence[PictureComparison]) -> str:
 
 
 def document(verdicts: Iterable[PictureComparison]) -> dict[str, Any]:
-    """As `in_text`, by host. Names that are no UTF-8 have their odd bytes written out."""
+    """The same as `in_text`, by host, for JSON. Bytes of names that are no UTF-8 are escaped."""
     return {
-        one.host: {
-            "paths": one.comparison.paths,
-            "unexplained": [_as_data(change) for change in one.judgement.unexplained],
+        verdict.host: {
+            "paths": verdict.comparison.paths,
+            "unexplained": [_as_data(change) for change in verdict.judgement.unexplained],
             "explained": [
-                {"rule": rule.name, "reason": rule.reason, "count": count} for rule, count in one.judgement.explained
+                {"rule": rule.name, "reason": rule.reason, "count": count}
+                for rule, count in verdict.judgement.explained
             ],
-            "unread": [_shown(path) for path in one.comparison.unread],
-            "not_compared": list(_left_out(one)),
+            "unread": [_shown(path) for path in verdict.comparison.unread],
+            "not_compared": list(_left_out(verdict)),
         }
-        for one in verdicts
+        for verdict in verdicts
     }
 
 
 def _counts(verdicts: Iterable[PictureComparison]) -> str:
     rows = [
         (
-            one.host,
-            one.comparison.paths,
-            sum(count for _, count in one.judgement.explained),
-            len(one.judgement.unexplained),
+            verdict.host,
+            verdict.comparison.paths,
+            sum(count for _, count in verdict.judgement.explained),
+            len(verdict.judgement.unexplained),
         )
-        for one in verdicts
+        for verdict in verdicts
     ]
     return columns(("whole disk", "paths", "explained", "unexplained"), rows)
 
 
 def _unexplained(verdicts: Iterable[PictureComparison]) -> str:
     rows: list[tuple[str, str, str]] = []
-    for one in verdicts:
-        changes = one.judgement.unexplained
-        rows += [(one.host, _shown(change.path), "; ".join(_told(change))) for change in changes[:_MOST]]
+    for verdict in verdicts:
+        changes = verdict.judgement.unexplained
+        rows += [(verdict.host, _shown(change.path), "; ".join(_words(change))) for change in changes[:_MOST]]
         if len(changes) > _MOST:
-            rows.append((one.host, f"... and {len(changes) - _MOST} more", "-o json has them all"))
+            rows.append((verdict.host, f"... and {len(changes) - _MOST} more", "-o json has them all"))
     return columns(("host", "path", "differs"), rows) if rows else ""
 
 
 def _rules(verdicts: Iterable[PictureComparison]) -> str:
     counts: dict[PictureRule, int] = {}
-    for one in verdicts:
-        for rule, count in one.judgement.explained:
+    for verdict in verdicts:
+        for rule, count in verdict.judgement.explained:
             counts[rule] = counts.get(rule, 0) + count
     rows = [
         (rule.name, count, rule.reason)
@@ -72,27 +73,27 @@ def _rules(verdicts: Iterable[PictureComparison]) -> str:
 
 
 def _not_compared(verdicts: Iterable[PictureComparison]) -> list[str]:
-    """A line for each thing that was left out, with the hosts on which it was."""
+    """A line for each thing that was not compared, with its hosts."""
     hosts: dict[str, list[str]] = {}
-    for one in verdicts:
-        for line in _left_out(one):
-            hosts.setdefault(line, []).append(one.host)
+    for verdict in verdicts:
+        for line in _left_out(verdict):
+            hosts.setdefault(line, []).append(verdict.host)
     return [f"Not compared on {', '.join(names)}: {line}" for line, names in hosts.items()]
 
 
-def _left_out(one: PictureComparison) -> Iterable[str]:
+def _left_out(verdict: PictureComparison) -> Iterable[str]:
     points: dict[str, set[str]] = {}
-    for out in (out for head in one.heads for out in head.left_out):
+    for out in (out for head in verdict.heads for out in head.left_out):
         points.setdefault(out.why, set()).add(_shown(out.point))
     if points:
         yield "; ".join(f"{', '.join(sorted(points[why]))} ({why})" for why in sorted(points))
-    if not all(head.xattrs for head in one.heads):
+    if not all(head.xattrs for head in verdict.heads):
         yield "extended attributes, capabilities and ACLs: the host has neither getfattr nor Python"
-    if one.comparison.unread:
-        count = len(one.comparison.unread)
-        yield f"the contents of {count} files that could not be read: {_shown(one.comparison.unread[0])}, ..."
-    if any(head.vanished for head in one.heads):
-        yield f"{sum(head.vanished for head in one.heads)} files that vanished while they were read"
+    if verdict.comparison.unread:
+        count = len(verdict.comparison.unread)
+        yield f"the contents of {count} files that could not be read: {_shown(verdict.comparison.unread[0])}, ..."
+    if any(head.vanished for head in verdict.heads):
+        yield f"{sum(head.vanished for head in verdict.heads)} files that vanished while they were read"
 
 
 def _as_data(change: PathChange) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def _as_data(change: PathChange) -> dict[str, Any]:
     return {"path": _shown(change.path), "aspects": list(change.aspects), "before": before, "after": after}
 
 
-def _told(change: PathChange) -> Iterable[str]:
+def _words(change: PathChange) -> Iterable[str]:
     late = any(entry.late for entry in (change.before, change.after) if entry)
     for aspect in change.aspects:
         before, after = _value(change.before, aspect), _value(change.after, aspect)
@@ -131,6 +132,6 @@ def _value(entry: PathState | None, aspect: Aspect) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name as text on one line: bytes that are no UTF-8, and characters that cannot be seen, are written out."""
+    """A name as text on one line: bytes that are no UTF-8, and unprintable characters, are escaped."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,4 +1,4 @@
-"""Keeping: which objects of the store a way back still needs, and which nobody does. Pure."""
+"""Pruning: which objects of the store a way back still needs, and which are no longer needed. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,17 +24,17 @@ class Unreferenced:
     copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Whether anything is no longer needed."""
         return bool(self.packages or self.objects or self.copies)
 
 
 def restorable(
     runs: Sequence[Run], snapshots: Sequence[SnapshotEntry]
 ) -> tuple[tuple[Run, ...], tuple[SnapshotEntry, ...]]:
-    """The runs that a way back may still read, and the snapshots that one may lead to.
+    """The runs that a way back may still read, and the snapshots that a way back may lead to.
 
-    From the first run on that is neither undone nor without any touch, everything counts: a way back reads every run since its
-    snapshot. A snapshot that was taken for itself is somebody's, and counts with all runs since.
+    A way back reads every run since its snapshot. So all runs are needed from the first one that can still be rolled back, or from
+    the first one after a manual snapshot. Every manual snapshot is needed.
     """
     status = {run.id: run.status for run in runs}
     own = [one.taken_at for one in snapshots if not one.run]
@@ -64,20 +64,22 @@ def unreferenced(
     objects: Collection[str],
     holdings: Iterable[Holding] = (),
 ) -> Unreferenced:
-    """What of `kept`, of the store's `objects` and of what hosts hold can go; of the last what is not for a host's own way back.
+    """What of `kept`, of the store's `objects` and of the copies on hosts is no longer needed. A host holds copies for its own way
+    back only.
 
-    `read` gives the snapshot of an id; one at a time is held. What was fetched since the last run began may be for one to come.
+    `read` gives the snapshot of an id; one snapshot at a time is in memory. Files that were fetched since the last run began are
+    needed: the next run may want them.
     """
-    needed, led_to = restorable(runs, snapshots)
+    needed, targets = restorable(runs, snapshots)
     last = max(map(_begun, runs), default="")
-    by_host = _wanted(read(one.id) for one in led_to)
+    by_host = _wanted(read(one.id) for one in targets)
     wanted = set().union(*by_host.values())
-    packages, stay = [], _digests(needed) | {one.digest for one in pictured(led_to)}
-    for one in kept:
-        if one.file in wanted or one.at >= last:
-            stay.add(one.digest)
+    packages, stay = [], _digests(needed) | {one.digest for one in pictured(targets)}
+    for package in kept:
+        if package.file in wanted or package.at >= last:
+            stay.add(package.digest)
         else:
-            packages.append(one)
+            packages.append(package)
     gone = {
         one.host: tuple(sorted(set(one.digests) - _digests_of(kept, by_host.get(one.host, set()))))
         for one in holdings
@@ -92,12 +94,12 @@ def unreferenced(
 
 def _wanted(snapshots: Iterable[Snapshot]) -> dict[str, set[PackageFile]]:
     """The package files of what was installed in any of `snapshots`, by host."""
-    found: dict[str, set[PackageFile]] = {}
+    by_host: dict[str, set[PackageFile]] = {}
     for snapshot in snapshots:
         for facts in snapshot.hosts:
             files = files_of(facts.os.family, (one for one in facts.packages if one.version))
-            found.setdefault(facts.host, set()).update(files)
-    return found
+            by_host.setdefault(facts.host, set()).update(files)
+    return by_host
 
 
 def _digests_of(kept: Iterable[Kept], files: Collection[PackageFile]) -> set[str]:
@@ -105,15 +107,15 @@ def _digests_of(kept: Iterable[Kept], files: Collection[PackageFile]) -> set[str
 
 
 def _digests(runs: Iterable[Run]) -> set[str]:
-    """Whatever may name an object in a run, in words of any step: better too much is kept than too little."""
-    found: set[str] = set()
+    """Every text in a run that may be a digest, whatever step it is of: an object too many is kept rather than one too few."""
+    digests: set[str] = set()
     for run in runs:
-        found |= _in(codec.to_builtins(run.plan))
+        digests |= _in(codec.to_builtins(run.plan))
         for event in run.events:
             if event.before is not None:
-                found |= _in(codec.to_builtins(event.before))
-        found |= _in(run.announced)
-    return found
+                digests |= _in(codec.to_builtins(event.before))
+        digests |= _in(run.announced)
+    return digests
 
 
 def _in(value: object) -> set[str]:

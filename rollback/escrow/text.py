@@ -1,4 +1,4 @@
-"""What is kept for a way back, as people read it."""
+"""Text of the escrow: what is kept, what would be removed, what was checked and fetched, as people read it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
@@ -18,7 +18,7 @@ _HOSTS_SHOWN = 4
 
 
 def packages(kept: Iterable[Kept], places: Callable[[str], tuple[str, ...]]) -> str:
-    """A table of package files, with the `places` where each digest is; '' where there are none."""
+    """A table of package files, with the `places` where each digest is; '' if there are none."""
     rows = [
         (
             f"{k.file.name}:{k.file.arch}",
@@ -36,7 +36,7 @@ def packages(kept: Iterable[Kept], places: Callable[[str], tuple[str, ...]]) -> 
 
 
 def captures(captured: Iterable[Capture], sizes: Mapping[str, int]) -> str:
-    """A table of what runs captured, a host's files in one line; '' where they captured nothing."""
+    """A table of what runs captured, a host's files in one line; '' if they captured nothing."""
     groups: dict[tuple[str, str, str], dict[str, str]] = {}
     for one in captured:
         groups.setdefault((one.run, one.host, one.what), {})[one.name] = one.digest
@@ -62,58 +62,60 @@ def files(captured: Iterable[FileState]) -> str:
     return columns(("path", "kind", "mode", "owner", "target"), rows) if rows else "Nothing was captured there."
 
 
-def waste(found: Unreferenced, kept: Iterable[Kept]) -> Iterator[str]:
-    """What would go, a line each; of copies on hosts one for each file."""
-    yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in found.packages)
-    if others := len(set(found.objects) - {one.digest for one in found.packages}):
-        yield f"{others} objects of runs that are undone, or of nothing"
+def waste(unneeded: Unreferenced, kept: Iterable[Kept]) -> Iterator[str]:
+    """What would be removed, a line each; copies on hosts take one line a file."""
+    yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in unneeded.packages)
+    if others := len(set(unneeded.objects) - {one.digest for one in unneeded.packages}):
+        yield f"{others} objects of runs that are undone, or of no run"
     files = {one.digest: str(one.file) for one in kept}
     hosts: dict[str, list[str]] = {}
-    for host, digests in sorted(found.copies.items()):
+    for host, digests in sorted(unneeded.copies.items()):
         for digest in digests:
             hosts.setdefault(files.get(digest, digest), []).append(host)
     yield from (f"the copy on {_some(names)}: {file}" for file, names in sorted(hosts.items()))
 
 
 def all_needed(runs: Collection[Run], snapshots: Iterable[SnapshotEntry]) -> str:
-    """Why nothing goes."""
+    """Why nothing is removed."""
     own = [f"{one.id}{f' ({one.label})' if one.label else ''}" for one in snapshots if not one.run]
     undone = sum(run.status in ("undone", "untouched") for run in runs)
     text = "Nothing to remove: all that is kept is needed"
     if own:
         text += f" for a way back to snapshot {own[0]}, which was taken for itself, or a later state"
     if undone:
-        text += f".\n{undone} runs are undone; a way back still reads them, for they came after a state that can be gone back to"
+        text += f".\n{undone} runs are undone; a way back to an earlier state still reads them"
     return f"{text}."
 
 
-def amount(found: Unreferenced, size: int) -> str:
-    """How much would go."""
-    copies = sum(map(len, found.copies.values()))
-    more = f" and {copies} copies on {len(found.copies)} hosts" if copies else ""
-    return f"{len(found.objects)} objects, {in_bytes(size)}{more}"
+def amount(unneeded: Unreferenced, size: int) -> str:
+    """How much would be removed."""
+    copies = sum(map(len, unneeded.copies.values()))
+    more = f" and {copies} copies on {len(unneeded.copies)} hosts" if copies else ""
+    return f"{len(unneeded.objects)} objects, {in_bytes(size)}{more}"
 
 
-def inspected(found: EscrowCheck) -> str:
-    """What came of reading everything."""
-    copies = f", {found.copies} copies on hosts" if found.copies else ""
+def inspected(check: EscrowCheck) -> str:
+    """The result of reading everything."""
+    copies = f", {check.copies} copies on hosts" if check.copies else ""
     verdict = (
-        "NOT all whole:" if found.faults else "all whole." if not found.silent else "all whole that could be read."
+        "NOT all whole:" if check.faults else "all whole." if not check.silent else "all whole that could be read."
     )
-    silent = [f"{host}: NOT read: {why}" for host, why in sorted(found.silent.items())]
-    return "\n".join((f"{found.objects} objects, {in_bytes(found.bytes)}{copies}: {verdict}", *found.faults, *silent))
+    silent = [f"{host}: NOT read: {why}" for host, why in sorted(check.silent.items())]
+    return "\n".join((f"{check.objects} objects, {in_bytes(check.bytes)}{copies}: {verdict}", *check.faults, *silent))
 
 
-def fetched(found: Collected, wanted: int) -> str:
-    """What came of fetching `wanted` files."""
-    size, rebuilt = sum(one.size for one in found.kept), sum(one.rebuilt for one in found.kept)
-    text = f"Fetched {len(found.kept)} files, {in_bytes(size)}" + f", {rebuilt} of them rebuilt" * bool(rebuilt) + "."
+def fetched(collected: Collected, wanted: int) -> str:
+    """The result of fetching `wanted` files."""
+    size, rebuilt = sum(one.size for one in collected.kept), sum(one.rebuilt for one in collected.kept)
+    text = (
+        f"Fetched {len(collected.kept)} files, {in_bytes(size)}" + f", {rebuilt} of them rebuilt" * bool(rebuilt) + "."
+    )
     if not wanted:
         text = "Nothing to fetch: no package is asked for."
-    elif not found.kept and not found.missing:
+    elif not collected.kept and not collected.missing:
         text = "Nothing to fetch: all is in escrow."
-    lines = [f"NOT to be had: {file}: {why}" for file, why in sorted(found.missing.items())]
-    lines += [f"No copies on {host}: {why}" for host, why in sorted(found.without.items())]
+    lines = [f"NOT to be had: {file}: {why}" for file, why in sorted(collected.missing.items())]
+    lines += [f"No copies on {host}: {why}" for host, why in sorted(collected.without.items())]
     return "\n".join((text, *lines))
 
 

@@ -1,4 +1,4 @@
-"""Inspection: whether everything that a way back would read from store and escrow is there, and whole, here and on hosts."""
+"""Checks of the escrow: whether all files that a way back would read are there and undamaged, here and on hosts."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from nornir_upgrade.runner.required_files import Capture
 
 @dataclass(frozen=True, slots=True)
 class EscrowCheck:
-    """How many objects of how many bytes were read here, how many copies on hosts, and what is wrong with any, one line each.
+    """The `objects` of `bytes` in all that were read here, the `copies` that were read on hosts, and the `faults`, one line each.
 
-    `silent` are the hosts whose copies nobody could read, and why.
+    `silent`: the hosts whose copies could not be read, and why.
     """
 
     objects: int
@@ -25,18 +25,19 @@ class EscrowCheck:
 
 
 def inspect(escrow: Escrow, captured: Iterable[Capture]) -> EscrowCheck:
-    """Every object of the store and every entry of the escrow, read to its end; `captured` are those that must be there too."""
+    """Read every object of the store and every entry of the escrow to its end; `captured` objects must be among them."""
     store = escrow.store
     digests = tuple(store.digests())
     packages = {kept.digest for kept in escrow.list()}
     uses: dict[str, str] = {}
-    for one in captured:
-        uses.setdefault(one.digest, f"{one.what} {one.name} of {one.host}" + f", run {one.run}" * bool(one.run))
+    for capture in captured:
+        use = f"{capture.what} {capture.name} of {capture.host}" + f", run {capture.run}" * bool(capture.run)
+        uses.setdefault(capture.digest, use)
     others = dict.fromkeys((*digests, *uses))
     faults = [
-        f"{uses.get(digest, 'object')}: {said}"
+        f"{uses.get(digest, 'object')}: {damage}"
         for digest in others
-        if digest not in packages and (said := store.damaged(digest))
+        if digest not in packages and (damage := store.damaged(digest))
     ]
     entries = tuple(escrow.entries.digests())
     size = sum(map(store.size, digests)) + sum(map(escrow.entries.size, entries))
@@ -44,18 +45,18 @@ def inspect(escrow: Escrow, captured: Iterable[Capture]) -> EscrowCheck:
 
 
 def inspect_copies(escrow: Escrow, fleet: Fleet, names: Collection[str]) -> EscrowCheck:
-    """Every copy that a host is known to hold, read to its end there; `names` are those that can be asked."""
+    """Read every copy that a host is known to hold to its end, on the host; `names` are the hosts that can be asked."""
     holding = {one.host: frozenset(one.digests) for one in escrow.holders.list()}
     asked = [host for host in holding if host in names]
     answers = fleet.each(asked, lambda host: copies.whole(host, holding[host.name])) if asked else {}
     silent = {host: "it is not in the inventory" for host in holding if host not in names}
-    found, failures = fleet_copies.parted(answers)
+    whole, failures = fleet_copies.parted(answers)
     silent |= {host: failure.message for host, failure in failures.items()}
-    faults = [line for host, whole in found.items() for line in _missing(escrow, host, holding[host] - whole)]
-    return EscrowCheck(0, 0, tuple(faults), sum(len(holding[host]) for host in found), silent)
+    faults = [line for host, its in whole.items() for line in _missing(escrow, host, holding[host] - its)]
+    return EscrowCheck(0, 0, tuple(faults), sum(len(holding[host]) for host in whole), silent)
 
 
 def _missing(escrow: Escrow, host: str, digests: Collection[str]) -> Iterator[str]:
     files = {kept.digest: str(kept.file) for kept in escrow.list()}
     for digest in sorted(digests, key=lambda one: (files.get(one, ""), one)):
-        yield f"{host}: {files.get(digest, 'a file that is not known any more')}: copy {digest} is damaged or lost"
+        yield f"{host}: {files.get(digest, 'a file that is no longer known')}: copy {digest} is damaged or lost"

@@ -1,5 +1,5 @@
-"""foreign: what somebody else changed on a host since a snapshot. Pure.
+"""foreign: what others changed on a host since a snapshot. Pure.
 
-In: facts then and now, runs. Out: foreign packages and files, and what becomes of them: they stay, go, or are refused.
+In: facts then and now, runs. Out: foreign packages and files, and what happens to them: they are kept, removed or refused.
 `assess`, `plan`, `solver` and `verify` import it.
 """

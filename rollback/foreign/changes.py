@@ -1,6 +1,6 @@
-"""What others changed beside packages since the runs left a host: what of it stays, and what goes back all the same. Pure.
+"""Changes by others beside packages since the runs on a host ended: which are kept, and which are reverted. Pure.
 
-A run notes what it leaves (`CaptureState` at its end). What differs from that now, somebody else changed.
+A run captures the state at its end (`CaptureState`). Whatever differs from it now, others changed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,8 +23,8 @@ _LINES = {"/etc/passwd": "user ", "/etc/group": "group "}
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """`stays`: paths that only others changed. `merged`: files of which their records stay. `returns`: paths that others changed
-    after the runs had, which are restored. Where nobody knows who changed what, `unknown`, all of it is restored.
+    """`stays`: paths that only others changed. `merged`: files in which records of others are kept. `returns`: paths that others
+    changed after the runs had, which are restored. `unknown`: nobody knows who changed what, so that all of it is restored.
     """
 
     stays: tuple[str, ...] = ()
@@ -33,13 +33,13 @@ class Others:
     unknown: bool = False
 
     def tells(self, name: str) -> bool:
-        """Whether a difference of this name is the others' doing. A choice of alternatives(8) is told of by its file, too, a service
-        by the link that enables it.
+        """Whether others made the difference of this name. A choice of alternatives(8) is known by its file too, and a service by the
+        link that enables it.
         """
         lines = tuple(word for path, word in _LINES.items() if path in self.merged)
         if not name.startswith("/") and any(f"{place}/{name}" in self.stays for place in _CHOICES):
             return True
-        if any(path.endswith(f"/{name}.service") for path in self.stays):  # a link that enables it, or masks it
+        if any(path.endswith(f"/{name}.service") for path in self.stays):  # the link enables or masks it
             return True
         return name in self.stays or name in self.merged or bool(lines and name.startswith(lines))
 
@@ -47,7 +47,7 @@ class Others:
 def others(
     state: RestoreState | None, made: frozenset[str] | None, left: Iterable[FileState], now: HostFacts
 ) -> Others:
-    """What others did on a host whose runs captured `state`, `made` these changes and `left` this."""
+    """What others changed on a host whose runs captured `state`, changed the paths `made` and ended with the state `left`."""
     if state is None:
         return Others()
     if made is None:
@@ -64,19 +64,20 @@ def others(
 
 
 def _changed(left: Iterable[FileState], now: HostFacts) -> tuple[str, ...]:
-    """What is not as it was left. A path that only now is there counts where it is in an area that is restored."""
+    """The paths that differ from `left`. A new path counts if it is in an area that is restored."""
     files = (one for one in now.entries if one.name.startswith("/") and one.area == area_of(one.name))
-    present: Mapping[str, str] = {
-        one.name: one.value for one in files
-    }  # an override or a diversion is called as its file
+    # An override or a diversion is called as its file.
+    present: Mapping[str, str] = {one.name: one.value for one in files}
     then = {one.path: value_of(one) for one in left}
     known = {path for path in present if path in then or _restored(path)}
     paths = sorted(then.keys() | known)
-    return tuple(path for path in paths if then.get(path, _ABSENT) != present.get(path, _ABSENT) and _told(path, now))
+    return tuple(
+        path for path in paths if then.get(path, _ABSENT) != present.get(path, _ABSENT) and _observed(path, now)
+    )
 
 
-def _told(path: str, now: HostFacts) -> bool:
-    """Whether facts tell of the path at all: older ones do not, and a scenario's own trees are in no area."""
+def _observed(path: str, now: HostFacts) -> bool:
+    """Whether facts include the path: older facts do not, and a scenario's own trees are in no area."""
     return bool(now.areas) and _restored(path)
 
 

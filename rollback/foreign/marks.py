@@ -1,4 +1,4 @@
-"""Marks and holds that others set since the runs: of packages that no run touched they stay. Pure."""
+"""Marks and holds that others set since the runs: they are kept on packages that no run changed. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
@@ -17,8 +17,8 @@ def touched(runs: Iterable[Run], host: str) -> frozenset[tuple[str, str]]:
 
 
 def marked(manifest: Manifest, now: HostFacts, runs: Iterable[Run]) -> Manifest:
-    """`manifest`, in which a package that stays as it is, and that no run touched, keeps its marks of now. Without runs nobody knows
-    whose they are: all are as in the snapshot.
+    """`manifest`, in which a package that stays as it is keeps its present marks, unless a run changed it. Without runs nobody knows
+    who set the marks: then all are as in the snapshot.
     """
     keys = touched(runs, manifest.host)
     if not keys:
@@ -32,22 +32,22 @@ def _marked(one: Change, now: Package | None, keys: Collection[tuple[str, str]])
     return replace(one, auto=now.auto, hold=now.hold) if stays and now is not None else one
 
 
-def told(manifest: Manifest, then: HostFacts, now: HostFacts) -> Iterator[str]:
-    """A sentence for the marks and holds of others that stay, and one for the holds that go."""
+def cautions(manifest: Manifest, then: HostFacts, now: HostFacts) -> Iterator[str]:
+    """A sentence for the marks and holds of others that are kept, and one for the holds that are removed."""
     before, present = (slots_in(manifest).by_key(facts.packages) for facts in (then, now))
-    stay, go = [], []
+    kept, removed = [], []
     for change in manifest.changes:
         old, new = before.get(change.key), present.get(change.key)
         if old is None or new is None or not (old.unpacked and new.unpacked):
             continue
         if change.action in STAYS and _marks(old) != _marks(new) == (change.auto, change.hold):
-            stay.append(f"{change.name} ({', '.join(_words(old, new))})")
+            kept.append(f"{change.name} ({', '.join(_words(old, new))})")
         if new.hold and not change.hold:
-            go.append(change.name)
-    if stay:
-        yield f"{manifest.host}: marks that others set since stay: {_listed(stay)}"
-    if go:
-        yield f"{manifest.host}: holds that others set since go, as the packages' versions do: {_listed(go)}"
+            removed.append(change.name)
+    if kept:
+        yield f"{manifest.host}: marks that others set since stay: {_listed(kept)}"
+    if removed:
+        yield f"{manifest.host}: holds that others set since go, because the packages change their versions: {_listed(removed)}"
 
 
 def _marks(one: Package) -> tuple[bool, bool]:

@@ -1,4 +1,4 @@
-"""Foreign packages: those that came since a snapshot, and that no run brought. They are somebody's, and stay. Pure."""
+"""Foreign packages: those that others installed since a snapshot, and no run. They are kept. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,8 +18,10 @@ _EVERY = {"all", "noarch"}
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What is known of the packages on a host that came since a snapshot: `packages` that no run brought, and those whose
-    removal would delete data (`with_data`). `since` says since when; `remove`: somebody asked that the foreign ones go.
+    """What is known of the packages that were added to a host since a snapshot.
+
+    `packages`: those that no run installed. `with_data`: those whose removal would delete data. `since`: the moment of the snapshot,
+    as people read it. `remove`: somebody asked to remove foreign packages.
     """
 
     packages: frozenset[Known] = frozenset()
@@ -28,12 +30,12 @@ class Foreign:
     remove: bool = False
 
     def stays(self, package: Package) -> bool:
-        """Whether the package is to stay as it is."""
+        """Whether the package is kept as it is."""
         key = known(package)
         return key in self.with_data or (key in self.packages and not (self.remove and package.unpacked))
 
     def why(self, package: Package) -> str:
-        """Why it stays, or who brought it where it goes."""
+        """Why it is kept, or who installed it, if it is removed; '' if neither is known."""
         if known(package) in self.packages:
             return f"installed by others since {self.since}"
         return "its removal would delete its data" if known(package) in self.with_data else ""
@@ -44,8 +46,9 @@ NOBODYS = Foreign()
 
 @dataclass(slots=True)
 class Brought:
-    """What runs installed on a host that was not there: by name and architecture, and in which versions. `gone` was removed by
-    runs since; what is there of it now, but for configuration, somebody else installed.
+    """What runs added to a host: packages by name and architecture, and in which versions.
+
+    `gone`: packages that runs removed since. If one of them is unpacked now, somebody else installed it.
     """
 
     keys: dict[str, set[str]] = field(default_factory=dict)
@@ -53,7 +56,7 @@ class Brought:
     gone: set[tuple[str, str]] = field(default_factory=set)
 
     def has(self, package: Package, *, several: bool = False) -> bool:
-        """Whether runs brought the package; of one that may stand in `several` versions, this version."""
+        """Whether runs installed the package; this version of it, if `several` versions may be installed."""
         if several:
             return known(package) in self.versions
         archs = {arch for arch in self.keys.get(package.name, ()) if _alike(arch, package.arch)}
@@ -61,7 +64,7 @@ class Brought:
         return bool(archs) and not (package.unpacked and gone)
 
     def begin(self, step: SetPackages, before: SetPackages) -> None:
-        """The step was begun: what it installs may be there."""
+        """Afterwards the packages that the started step installs count as installed by runs."""
         for one in step.want:
             if one.goal == "installed" and not any(_same(one, old) for old in before.want):
                 self.keys.setdefault(one.name, set()).add(one.arch)
@@ -70,21 +73,21 @@ class Brought:
                 self.versions.add((one.name, one.arch, one.version))
 
     def end(self, step: SetPackages) -> None:
-        """The step came to its end: what it removes is gone."""
+        """Afterwards the packages that the completed step removed count as gone."""
         self.gone |= {(one.name, one.arch) for one in step.want if one.goal != "installed"}
 
 
 def brought(runs: Iterable[Run], host: str) -> Brought:
-    """What `runs` (oldest first) brought to `host`. *Started* counts as *done*, but for a removal."""
-    found = Brought()
+    """What `runs` (oldest first) added to `host`. *Started* counts as *done*, except for removals."""
+    had = Brought()
     for run in runs:
         for what, place, step in _packages_of(run, host):
             before = run.started.get(place)
             if what == "step_started" and isinstance(before, SetPackages):
-                found.begin(step, before)
+                had.begin(step, before)
             elif what == "step_done":
-                found.end(step)
-    return found
+                had.end(step)
+    return had
 
 
 def foreign(
@@ -96,7 +99,7 @@ def foreign(
     remove: bool = False,
     with_data: Collection[Known] = (),
 ) -> Foreign:
-    """Which of the packages on a host that the snapshot does not have are nobody's of the runs."""
+    """The packages on a host that the snapshot does not have, and that no run installed."""
     before = {(one.name, one.arch): one.version for one in then.packages if one.unpacked}
     several = format_of(now.os.family).several
     theirs = set()
@@ -109,12 +112,12 @@ def foreign(
 
 
 def known(package: Package) -> Known:
-    """The package as it is."""
+    """The package as it is now: name, architecture, version."""
     return package.name, package.arch, package.version
 
 
 def newcomers(then: HostFacts, now: HostFacts, offered: Catalog) -> dict[PackageName, Package]:
-    """The packages on the host that the snapshot does not have, or of which it has no more than the configuration."""
+    """The packages on the host that the snapshot does not have, or of which it has only the configuration."""
     apart = slots(then, now, offered)
     before = apart.by_key(then.packages)
     archs: dict[str, set[str]] = {}
@@ -129,7 +132,7 @@ def newcomers(then: HostFacts, now: HostFacts, offered: Catalog) -> dict[Package
 
 
 def staying(then: HostFacts, guests: Mapping[PackageName, Package]) -> HostFacts:
-    """`then` as if it had the packages `guests`, in the place of their mere configuration."""
+    """`then` as if it had the packages `guests`, in place of the configuration that was left of them."""
     if not guests:
         return then
     left = {(one.name, one.arch) for one in guests.values()}
@@ -139,7 +142,7 @@ def staying(then: HostFacts, guests: Mapping[PackageName, Package]) -> HostFacts
 
 
 def _packages_of(run: Run, host: str) -> Iterator[tuple[str, StepPosition, SetPackages]]:
-    """Each beginning and end of a step that set packages of the host, in the order of the journal."""
+    """Each start and end of a step that sets packages of the host, in the order of the journal."""
     for event in run.events:
         if event.host == host and event.what in ("step_started", "step_done"):
             place = StepPosition(event.wave, event.host, event.index)
@@ -153,15 +156,15 @@ def _is_new(now: Package, before: Package | None) -> bool:
 
 
 def _took_the_place(one: Package, archs: Collection[str], several: bool) -> bool:
-    """Whether it stands where the snapshot has the same package of another architecture, or of all."""
+    """Whether it replaced the snapshot's package of the same name and an exchangeable architecture."""
     return not several and any(_alike(one.arch, arch) for arch in archs)
 
 
 def _same(one: PackageWant, old: PackageWant) -> bool:
-    """Whether `old` is what was there of the package."""
+    """Whether `old` is the same package, installed before."""
     return one.name == old.name and _alike(one.arch, old.arch) and old.goal == "installed"
 
 
 def _alike(arch: str, other: str) -> bool:
-    """Whether packages of one name and these architectures take each other's place."""
+    """Whether packages of one name and these architectures replace each other."""
     return arch == other or bool(_EVERY & {arch, other})

@@ -1,4 +1,4 @@
-"""Parting: what becomes of packages that came since a snapshot: which stay, which are removed, and which are purged. Pure."""
+"""Removals of packages that were added since a snapshot: which are kept, which are removed, and which are purged. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,70 +15,71 @@ from rollback.manifest.model import STAYS, Change, Manifest
 from .packages import Foreign, brought, foreign, known
 
 Estate = Mapping[PackageName, Belongings]
-"""What is theirs, of packages of one host."""
+"""What belongs to packages of one host: paths, users, services and data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """What a person asked for: `remove_foreign`: that packages go which no run brought; `purge`: patterns of packages that go with
-    their data.
+    """What a person asked for. `remove_foreign`: remove packages that no run installed. `purge`: patterns of packages whose data are
+    deleted with them.
     """
 
     remove_foreign: bool = False
     purge: tuple[str, ...] = ()
 
     def purges(self, name: str) -> bool:
-        """Whether the package is to go with its data."""
+        """Whether the data of the package are deleted with it."""
         return any(fnmatchcase(name, pattern) for pattern in self.purge)
 
 
 def strangers(
     then: HostFacts, now: HostFacts, runs: Iterable[Run], estate: Estate, asked: Parting, since: str
 ) -> Foreign:
-    """The packages of a host that no run brought; and of rpm's, those whose removal would delete data that nobody gave up.
+    """The packages of a host that no run installed; and, with rpm, those whose removal would delete data that nobody gave up.
 
-    Configuration that is left of a package goes with `--purge`, whoever installed it.
+    Configuration that is left of a package is removed with `--purge`, whoever installed it.
     """
-    found = foreign(then, now, brought(runs, now.host), since=since, remove=asked.remove_foreign)
+    added = foreign(then, now, brought(runs, now.host), since=since, remove=asked.remove_foreign)
     packages = {known(one): one for one in now.packages}
-    theirs = frozenset(key for key in found.packages if packages[key].unpacked or not asked.purges(key[0]))
+    theirs = frozenset(key for key in added.packages if packages[key].unpacked or not asked.purges(key[0]))
     if format_of(now.os.family).purges:
-        return replace(found, packages=theirs)
+        return replace(added, packages=theirs)
     rich = (key for key, one in packages.items() if _data(one, estate) and not asked.purges(one.name))
-    return replace(found, packages=theirs, with_data=frozenset(rich))
+    return replace(added, packages=theirs, with_data=frozenset(rich))
 
 
 def parted(manifest: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> Manifest:
-    """`manifest` such that no package goes with its data but those that were named, and each that stays says what it holds."""
+    """`manifest`, in which only packages that --purge names lose their data, and each package that is kept lists what it holds."""
     rest = {(one.name, one.arch): one for one in now.packages if not one.unpacked}
     return replace(
         manifest, changes=tuple(_parted(one, manifest.family, rest, estate, asked) for one in manifest.changes)
     )
 
 
-def seen(given: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> Manifest:
-    """`given`, which somebody has seen, after another look at the data: what it does not say that it gives up, and `asked` does not,
-    is kept. Raises `Drift` where data are in the way that rpm would delete: whether their package can stay, a solver must say.
+def seen(manifest: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> Manifest:
+    """`manifest`, which somebody has seen, checked against the present data: data that neither it nor `asked` gives up are kept.
+
+    Raises `Drift` if rpm would delete such data: only a solver knows whether their package can be kept.
     """
     rest = {(one.name, one.arch): one for one in now.packages if not one.unpacked}
-    at_risk = () if format_of(given.family).purges else given.changes
+    at_risk = () if format_of(manifest.family).purges else manifest.changes
     lost = {one.name: new for one in at_risk if (new := _since(one, estate, asked))}
     if lost:
-        told = "; ".join(f"{name}: {', '.join(new)}" for name, new in lost.items())
+        added = "; ".join(f"{name}: {', '.join(new)}" for name, new in lost.items())
         raise Drift(
-            f"{given.host}: data came since the manifest was computed, and would go with their packages: {told}",
+            f"{manifest.host}: data were added since the manifest was computed, and would be deleted with their packages: {added}",
             hint=f"nothing was changed; compute it again, or give the data up with --purge {next(iter(lost))}",
         )
 
     def change(one: Change) -> Change:
         kept = one.action == "remove" and one.data and not asked.purges(one.name) and not _since(one, estate, asked)
-        return one if kept else _parted(one, given.family, rest, estate, asked)
+        return one if kept else _parted(one, manifest.family, rest, estate, asked)
 
-    return replace(given, changes=tuple(map(change, given.changes)))
+    return replace(manifest, changes=tuple(map(change, manifest.changes)))
 
 
 def _since(one: Change, estate: Estate, asked: Parting) -> tuple[str, ...]:
-    """Data that would go with the package, and of which neither its manifest nor `asked` says that they are given up."""
+    """Data that would be deleted with the package, and that neither its manifest nor `asked` gives up."""
     own = estate.get(PackageName(one.name, one.arch))
     if own is None or one.action != "remove" or one.target or asked.purges(one.name):
         return ()
@@ -86,7 +87,7 @@ def _since(one: Change, estate: Estate, asked: Parting) -> tuple[str, ...]:
 
 
 def purged(manifest: Manifest) -> tuple[Change, ...]:
-    """The packages of which nothing is left, not even their configuration (rpm: that are removed)."""
+    """The packages of which nothing is left, not even configuration (rpm: all that are removed)."""
     return tuple(one for one in manifest.changes if one.action == "remove" and not one.target)
 
 
@@ -98,8 +99,8 @@ def _parted(
         return one
     purges = format_of(family).purges
     if one.action in STAYS:
-        told = not one.foreign and (not purges or not one.installed)
-        return replace(one, holds=_holds(own, here=bool(one.installed)), data=own.data if told else ())
+        shown = not one.foreign and (not purges or not one.installed)
+        return replace(one, holds=_holds(own, here=bool(one.installed)), data=own.data if shown else ())
     if one.action != "remove":
         return one
     if asked.purges(one.name):
@@ -114,7 +115,7 @@ def _parted(
 
 
 def _holds(own: Belongings, *, here: bool) -> tuple[str, ...]:
-    """What of the host is the package's, in words that `scope` reads: paths, users, and services where it is `here`."""
+    """What belongs to the package, in words that `scope` reads: paths, users, and services if it is `here`."""
     services = (f"service {name}" for name in own.services if here)
     users = (f"user {name}" for name in own.users)
     return (*own.configuration, *services, *users)

@@ -1,4 +1,4 @@
-"""What becomes of packages that came since a snapshot, as people read it; hosts that share a list are told of once."""
+"""Text of foreign packages: what happens to packages that were added since a snapshot. Hosts with the same list share it."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -9,24 +9,24 @@ from .removal import Parting, purged
 
 
 def stays_in_text(manifests: Mapping[str, Manifest]) -> str:
-    """The packages that stay because no run brought them, and those that they need; '' where there are none."""
+    """The packages that are kept because no run installed them, and those that they need; '' if there are none."""
     return _blocks(manifests, _stays, "installed by others since, stay (--remove-foreign removes them)")
 
 
 def data_in_text(manifests: Mapping[str, Manifest]) -> str:
-    """The packages whose data are kept, with what gives them up; '' where there are none."""
+    """The packages whose data are kept, with the flag that deletes them; '' if there are none."""
     return _blocks(manifests, _keeps, "kept with their data")
 
 
 def purged_in_text(manifests: Mapping[str, Manifest]) -> str:
-    """Every package of which nothing is left, not even its configuration; '' where there are none. rpm knows no such difference."""
+    """Every package of which nothing is left, not even configuration; '' if there are none. rpm does not distinguish this."""
     purging = {host: one for host, one in manifests.items() if format_of(one.family).purges}
     goes = {host: tuple(one.name for one in purged(manifest)) for host, manifest in purging.items()}
     return _shared({host: (f"purged: {', '.join(names)}",) for host, names in goes.items() if names}, "")
 
 
 def unmatched(manifests: Iterable[Manifest], asked: Parting) -> tuple[str, ...]:
-    """The patterns of `--purge` that are for no package that goes."""
+    """The patterns of `--purge` that match no package to be removed."""
     names = {change.name for one in manifests for change in one.changes if change.action == "remove"}
     return tuple(one for one in asked.purge if not any(Parting(purge=(one,)).purges(name) for name in names))
 
@@ -48,9 +48,9 @@ def _keeps(one: Change, family: str) -> str:
     return f"{one.name} {done}: {', '.join(one.data)}; {verb} it with --purge {one.name}"
 
 
-def _blocks(manifests: Mapping[str, Manifest], told: Callable[[Change, str], str], head: str) -> str:
+def _blocks(manifests: Mapping[str, Manifest], line_of: Callable[[Change, str], str], head: str) -> str:
     lines = {
-        host: tuple(line for change in one.changes if (line := told(change, one.family)))
+        host: tuple(line for change in one.changes if (line := line_of(change, one.family)))
         for host, one in manifests.items()
     }
     return _shared({host: some for host, some in lines.items() if some}, head)

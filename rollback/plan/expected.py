@@ -1,4 +1,4 @@
-"""What will be true of a host when the way back by a manifest is done, as facts: the measure of the proof. Pure."""
+"""Expected facts: those of a host after the way back by a manifest. The verification compares with them. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -14,15 +14,15 @@ T = TypeVar("T")
 
 
 def foretell(then: HostFacts, now: HostFacts, manifest: Manifest) -> HostFacts:
-    """The facts that `manifest` leads `now` to: those of the snapshot, `then`, where it leads there exactly."""
+    """The facts of the host after `manifest` is carried out on `now`; equal to the snapshot's, `then`, if it leads there exactly."""
     about = scope(manifest, then, now)
-    found = replace(then, packages=tuple(_packages(manifest, then, now)), services=_services(then, now, about))
+    end = replace(then, packages=tuple(_packages(manifest, then, now)), services=_services(then, now, about))
     if not about.whole or about.outside:
-        found = replace(found, conffiles=_mixed(then.conffiles, now.conffiles, lambda one: one.path in about.inside))
+        end = replace(end, conffiles=_mixed(then.conffiles, now.conffiles, lambda one: one.path in about.inside))
     if about.whole:
-        return found
+        return end
     return replace(
-        found,
+        end,
         entries=_mixed(then.entries, now.entries, lambda one: one.name in about.inside),
         sources=_united(then.sources, now.sources, lambda one: one.path),
         repositories=_united(
@@ -53,7 +53,8 @@ def _end(change: Change, now: Package | None) -> Package | None:
 
 
 def _services(then: HostFacts, now: HostFacts, about: Scope) -> tuple[Service, ...]:
-    """As they were. One that is called as a package is there as long as that, and as it is now where that is newer than they were."""
+    """The services as they were. A service with the name of a package exists as long as the package, and is as now if the package is
+    newer than then."""
     old = [one for one in then.services if not about.called(one.name, about.gone)]
     if not about.whole:
         return _mixed(old, now.services, lambda one: about.names(one.name))
@@ -67,10 +68,10 @@ def _services(then: HostFacts, now: HostFacts, about: Scope) -> tuple[Service, .
 
 
 def _mixed(then: Iterable[T], now: Iterable[T], old: Callable[[T], bool]) -> tuple[T, ...]:
-    """Those of `then` that are `old`, and those of `now` that are not."""
+    """The things of `then` that are `old`, and those of `now` that are not."""
     return (*filter(old, then), *(one for one in now if not old(one)))
 
 
 def _united(then: Iterable[T], now: Iterable[T], key: Callable[[T], object]) -> tuple[T, ...]:
-    found = {key(one): one for one in now} | {key(one): one for one in then}
-    return tuple(found.values())
+    by_key = {key(one): one for one in now} | {key(one): one for one in then}
+    return tuple(by_key.values())

@@ -1,4 +1,4 @@
-"""Checks: the gates of the runs forward, asked again once a host is back, of the versions that it has then. Pure."""
+"""Gates of a way back: those of the forward runs, asked again of the versions that a host has afterwards. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,27 +10,27 @@ from nornir_upgrade.steps.gates import CommandSucceeds, HttpStatus, PortOpen, Se
 
 
 def checks(runs: Iterable[Run], end: HostFacts, now: HostFacts, started: Sequence[str]) -> tuple[Step, ...]:
-    """What must hold on a host once `end` is true of it: the gates of `runs` there, and that every other service still runs that
-    ran then and runs `now`; `started` are those that the way back starts itself."""
+    """The gates that must pass on a host once `end` is true of it: those of `runs`, and one for each service that runs now and in
+    `end`. Services in `started` are left out: the way back starts them itself."""
     running = {one.name for one in end.services if one.active}
     versions = {one.name: one.version for one in end.packages if one.unpacked}
-    found = (_as_of(gate, running, versions) for run in runs for gate in _gates(run, end.host))
+    gates = (_as_of(gate, running, versions) for run in runs for gate in _gates(run, end.host))
     still = {one.name for one in now.services if one.active}.difference(started)
     others = tuple(name for name in sorted(running & still))
     kept = (ServicesKept(others),) if others else ()
-    return (*dict.fromkeys(gate for gate in found if gate), *kept)
+    return (*dict.fromkeys(gate for gate in gates if gate), *kept)
 
 
 def _gates(run: Run, host: str) -> Iterator[Step]:
-    """Those of a run forward."""
+    """The gates of a forward run on `host`; a way back has none."""
     if run.plan.direction == "forward":
         yield from (gate for wave in run.plan.waves for one in wave.gates if one.host == host for gate in one.steps)
 
 
 def _as_of(gate: Step, running: set[str], versions: dict[str, str]) -> Step | None:
-    """The gate once the host has these versions; None where it says nothing then: its service does not run, or it is of no service.
+    """The gate for these versions; None if it checks nothing then: its service does not run, or it names no service.
 
-    A plan that was written before gates knew their services says what the new version answers, but for its status.
+    Older plans have gates without services. Of these only the status counts: the answer that they expect is the new version's.
     """
     match gate:
         case CommandSucceeds():

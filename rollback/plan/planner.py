@@ -1,7 +1,7 @@
-"""The way back of a fleet as a plan. Pure: from the snapshot, the state now, the journal and the manifests.
+"""The planner of the way back of a fleet. Pure: from the snapshot, the state now, the journal and the manifests to a `Plan`.
 
-Stop what shares data everywhere; the old repository, the databases and the edits back; one package transaction a host;
-the new repository off, configuration and databases checked against their captures; start what ran, in the old order.
+The waves: stop services on all hosts; restore old repositories, databases and edits; one package transaction a host; remove new
+repositories, check configuration and databases against their captures; start services that ran, in the old order; run the gates.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from nornir_upgrade.core.facts.gather import HostFacts, Service
 from nornir_upgrade.core.packaging.model import digest_of_packages
-from nornir_upgrade.core.plan import Plan, Wave, Work
+from nornir_upgrade.core.plan import Plan, Wave, Work, guard_against_drift
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.steps.databases import DumpDatabase
@@ -39,12 +39,12 @@ def plan_rollback(
     consent: frozenset[str] = frozenset(),
     clouds: Mapping[str, str] | None = None,
 ) -> Plan:
-    """The plan that brings each host of `now` to what `snapshot` says of it, or as near as its manifest leads.
+    """The plan that makes each host of `now` as `snapshot` recorded it, or as near to that as its manifest leads.
 
-    `runs` are those since the snapshot, oldest first, whatever became of them; `manifests` hold each host's packages.
-    Databases are restored only with `restore_db`, and in each of the `clouds` (host -> name, '' where it has none) only when the
-    services of all its hosts stand still: where one's do not, none of them goes on. Raises `Irreversible` where a run passed a
-    point of no return on a host that is not in `consent`, `Unobtainable` where a manifest is not solved.
+    `runs`: those since the snapshot, oldest first, whatever their status. `manifests`: by host. `clouds`: host -> name, '' for none.
+    Databases are restored only with `restore_db`, and in a cloud only after all its hosts have stopped their services. If one fails
+    to stop, the others wait. Raises `Irreversible` if a run passed a point of no return on a host that is not in `consent`,
+    `Unobtainable` if a manifest is not solved.
     """
     hosts = tuple(
         _host(snapshot.of(name), now[name], manifests[name], trail(runs, name, consent=consent))
@@ -68,14 +68,17 @@ def plan_rollback(
     ]
     touched = {name for wave in waves for name in wave.hosts}
     waves.append(_checked([host for host in hosts if host.name in touched], runs))
-    return Plan("rollback", snapshot.id, _guarded([wave for wave in waves if wave.work], now))
+    guarded = guard_against_drift(
+        (wave for wave in waves if wave.work), lambda host: digest_of_packages(now[host].packages)
+    )
+    return Plan("rollback", snapshot.id, guarded)
 
 
 @dataclass(frozen=True, slots=True)
 class _Host:
-    """One host's way back, in pieces. `services`: every service that may run or start on the way, by its old and new names.
+    """One host's way back, in pieces. `services`: every service that may run or start meanwhile, by its old and new names.
 
-    `end`: what will be true of it. `litter`: where nothing may be left beside configuration files.
+    `end`: its facts afterwards. `litter`: paths beside configuration files where no file may be left.
     """
 
     end: HostFacts
@@ -106,24 +109,24 @@ class _Host:
         )
 
     def databases(self) -> tuple[Step, ...]:
-        """As their dumps have them, before the old packages' scripts meet them. Not where the server itself goes back: an older one
-        sets aside the data of a newer one and begins anew, and each writes a dump in words of its own. What is there is kept then.
+        """The restores of the databases, before the scripts of the old packages run. If the server itself is downgraded, only dumps: an
+        older server sets aside the data of a newer one and starts empty, and each version writes dumps of its own form.
         """
         if not any(c.name.startswith("mariadb-server") and c.installed != c.target for c in self.manifest.changes):
             return self.trail.databases
         return tuple(DumpDatabase(one.database, one.defaults_file) for one in self.trail.databases)
 
     def captures(self) -> tuple[Step, ...]:
-        """What will be restored is captured first, so that a way back can itself be taken back."""
+        """Captures of what will be restored, so that the way back can be undone itself."""
         return tuple(CaptureFiles(one.roots, f"{self.name}: {', '.join(one.roots)}") for one in self.trail.captures)
 
     def state_captured(self) -> tuple[CaptureState, ...]:
-        """The same of what stands beside packages: what others changed since is kept by that, wherever it is taken back."""
-        found = self.trail.state
-        return (CaptureState(self._capture, found.configuration, manager=found.manager),) if found else ()
+        """The capture of the state beside packages: it saves what others changed since, even if the way back replaces it."""
+        state = self.trail.state
+        return (CaptureState(self._capture, state.configuration, manager=state.manager),) if state else ()
 
     def noted(self) -> tuple[Step, ...]:
-        """What the way back leaves, so that a later one knows what others did since."""
+        """Captures of the state at the end, so that a later way back knows what others changed since."""
         return tuple(replace(taken, end=True) for taken in self.state_captured())
 
     @property
@@ -132,10 +135,10 @@ class _Host:
 
     @property
     def configuration(self) -> tuple[Step, ...]:
-        """The captures' restores, the earliest last, so that it has the last word.
+        """The restores of the captures, the earliest last, so that its files win.
 
-        Before the packages: a conffile that only the new version has must be gone by then, or dpkg keeps it in mind as one that
-        somebody removed. After them: maintainer scripts may have touched the others.
+        They run before the packages: a conffile that only the new version has must be removed by then, or dpkg remembers it as
+        removed by somebody. They run after them too: maintainer scripts may have changed the other files.
         """
         return tuple(reversed(self.trail.captures))
 
@@ -164,7 +167,7 @@ class _Host:
         )
 
     def start(self, names: Iterable[str]) -> tuple[ServiceWant, ...]:
-        """How the services among `names` that there will be are to be: as the snapshot says."""
+        """The wanted state of those of `names` that exist afterwards: as in the snapshot."""
         known = {service.name: service for service in self.end.services}
         words = {"enabled": True, "disabled": False}
         return tuple(
@@ -182,15 +185,15 @@ def _host(then: HostFacts, now: HostFacts, manifest: Manifest, left: Trail) -> _
 
 
 def _litter(then: HostFacts, now: HostFacts, about: Scope, left: Trail) -> tuple[str, ...]:
-    """What no capture sees to by itself."""
+    """The paths beside configuration files that no capture restores by itself."""
     trees = [root.rstrip("/") + "/" for one in left.captures for root in one.roots]
-    found = litter(then, now, about.moving - about.staying)
-    return tuple(path for path in found if not any(f"{path}/".startswith(tree) for tree in trees))
+    paths = litter(then, now, about.moving - about.staying)
+    return tuple(path for path in paths if not any(f"{path}/".startswith(tree) for tree in trees))
 
 
 def _own_units(here: Iterable[Service], there: Iterable[Service]) -> tuple[str, ...]:
-    """Running services of `here` that `there` does not know: they come and go with packages. Sessions, instances of
-    templates and transient units come and go by themselves; they are not enabled.
+    """Running services of `here` that `there` does not know: packages add and remove them. Sessions, instances of templates and
+    transient units are left out: they start and end by themselves, and are not enabled.
     """
     known = {service.name for service in there}
     return tuple(
@@ -199,13 +202,13 @@ def _own_units(here: Iterable[Service], there: Iterable[Service]) -> tuple[str, 
 
 
 def _idle(then: Iterable[Service], about: Scope) -> tuple[str, ...]:
-    """Enabled services that stood still, and may be started by scripts of their packages."""
+    """Enabled services that did not run, and that scripts of their packages may start."""
     still = (one.name for one in then if not one.active and one.enabled == "enabled")
     return tuple(name for name in still if about.called(name, about.moving))
 
 
 def _starts(hosts: Sequence[_Host], runs: Sequence[Run]) -> Iterable[Wave]:
-    """A wave for each wave forward that started something, then one for what no run started."""
+    """A wave for each forward wave that started services, then one for services that no run started."""
     waiting = {host.name: dict.fromkeys(host.services) for host in hosts}
     for wave, services in start_order(runs):
         due: dict[str, list[str]] = {}
@@ -225,14 +228,14 @@ def _start(name: str, hosts: Sequence[_Host], due: Mapping[str, Iterable[str]]) 
 
 
 def _checked(hosts: Sequence[_Host], runs: Sequence[Run]) -> Wave:
-    """Once all services run: what the runs forward asked of them, of the old versions."""
-    found = {host.name: checks(runs, host.end, host.now, host.services) for host in hosts}
-    gates = tuple(Work(host, steps) for host, steps in found.items() if steps)
+    """The wave of gates, after all services have started: those of the forward runs, for the old versions."""
+    due = {host.name: checks(runs, host.end, host.now, host.services) for host in hosts}
+    gates = tuple(Work(host, steps) for host, steps in due.items() if steps)
     return Wave("verify", tuple(Work(gated.host, ()) for gated in gates), gates)
 
 
 def _work(hosts: Sequence[_Host], steps: Callable[[_Host], tuple[Step, ...]]) -> tuple[Work, ...]:
-    return tuple(Work(host.name, found) for host in hosts if (found := steps(host)))
+    return tuple(Work(host.name, due) for host in hosts if (due := steps(host)))
 
 
 def _sharing(hosts: Sequence[_Host], clouds: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
@@ -249,25 +252,11 @@ def _with_audit(wave: Wave, managers: Mapping[str, str]) -> Wave:
     return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(manager=managers[host]),)) for host in wave.hosts))
 
 
-def _guarded(waves: Sequence[Wave], now: Mapping[str, HostFacts]) -> tuple[Wave, ...]:
-    """The first work of each host assumes the packages that the manifest was made for; what comes after changes them."""
-    seen: set[str] = set()
-    guarded = []
-    for wave in waves:
-        work = []
-        for one in wave.work:
-            assumes = "" if one.host in seen else digest_of_packages(now[one.host].packages)
-            work.append(Work(one.host, one.steps, assumes))
-            seen.add(one.host)
-        guarded.append(replace(wave, work=tuple(work)))
-    return tuple(guarded)
-
-
 def _present(step: SetRepository) -> bool:
     return step.text is not None or bool(step.digest)
 
 
 def _in_order(runs: Sequence[Run], now: Mapping[str, HostFacts]) -> tuple[str, ...]:
-    """The hosts of `now`, in the order in which the runs first touch them, the others by name after them."""
+    """The hosts of `now`, in the order in which the runs first touch them, then the others by name."""
     touched = [host for run in runs for host in run.plan.hosts]
     return tuple(dict.fromkeys(host for host in (*touched, *sorted(now)) if host in now))

@@ -1,7 +1,7 @@
-"""What differs from the snapshot because packages stay that it does not have, or has in another version. Pure.
+"""Retained packages: differences from the snapshot that belong to packages which are kept in another version, or at all. Pure.
 
-A thing is such a package's where the package holds it, or where it is called as the package, its service or its user. All else
-counts: what a script of a package that goes back left behind is a difference, whoever else is on the host.
+A thing belongs to a package if the package holds it, or if it has the name of the package, its service or its user. All else
+counts as a difference, such as files that a script of a downgraded package left behind.
 """
 
 import re
@@ -26,8 +26,8 @@ _LOADER = ("/boot/grub", "/boot/loader")  # the menu of all kernels
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """What is of packages that stay on a host: `paths` that they hold, names of their `users`, and `names` of theirs as they occur in
-    paths: packages, services, users. `kernels`: whether one of them is a kernel.
+    """What belongs to packages that are kept on a host: `paths` that they hold, names of their `users`, and `names` of packages,
+    services and users as they occur in paths. `kernels`: whether one of them is a kernel.
     """
 
     paths: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class Theirs:
         return bool(self.names)
 
     def tells(self, one: Difference) -> bool:
-        """Whether the difference is theirs. Of a file of records, to which they add, the records are told apart elsewhere."""
+        """Whether the difference belongs to them. Files of records, such as passwd, do: other modules compare single records."""
         if not self or one.area not in BESIDE:
             return False
         if one.name.startswith(_ACCOUNTS):
@@ -58,7 +58,7 @@ class Theirs:
         return kind == "group" and self._only_members(one.before, one.after)
 
     def _only_members(self, before: str, after: str) -> bool:
-        """Whether a group of others differs in members alone, who are theirs."""
+        """Whether a group of others differs only in members that are their users."""
         (then, _, had), (now, _, has) = before.partition(":"), after.partition(":")
         return then == now != _ABSENT and set(had.split(",")) ^ set(has.split(",")) <= self.users | {""}
 
@@ -66,16 +66,16 @@ class Theirs:
         return any(path == held or path.startswith(f"{held}/") for held in self.paths)
 
     def _words(self, one: Difference) -> tuple[str, ...]:
-        """Where a name of theirs may be: also in the value of a choice or a diversion, and in the two words of a cluster."""
-        told = one.area in ("alternatives", "diversions", "statoverrides")
-        return (one.name, one.name.replace(" ", "-"), *((one.before, one.after) if told else ()))
+        """The texts that may contain one of their names: also the value of a choice or a diversion, and the two words of a cluster."""
+        values = (one.before, one.after) if one.area in ("alternatives", "diversions", "statoverrides") else ()
+        return (one.name, one.name.replace(" ", "-"), *values)
 
     def _named(self, text: str) -> bool:
         return any(re.search(rf"{_BEFORE}{re.escape(name)}(?![a-zA-Z0-9])", text) for name in self.names)
 
 
 def theirs(manifest: Manifest, then: HostFacts, now: HostFacts) -> Theirs:
-    """What is of the packages that stay on the host of `manifest`, or leave no more than their configuration."""
+    """What belongs to the packages that are kept on the host of `manifest`, or of which only configuration is left."""
     about = scope(manifest, then, now)
     held = [one.partition(" ") for one in about.held]
     users = frozenset(name for word, _, name in held if word == "user")
@@ -89,7 +89,7 @@ def theirs(manifest: Manifest, then: HostFacts, now: HostFacts) -> Theirs:
 
 
 def _kernels(manifest: Manifest, then: HostFacts) -> Iterator[str]:
-    """The releases of kernels that stay though the snapshot does not have them, as the files in /boot are called."""
+    """The releases of kernels that are kept though the snapshot does not have them, as in the names of files in /boot."""
     before = {(one.name, one.version) for one in then.packages if one.unpacked}
     for change in manifest.changes:
         if change.action in STAYS and change.installed and (change.name, change.installed) not in before:

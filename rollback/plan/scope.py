@@ -1,5 +1,6 @@
-"""What a way back is about, beside the packages that its manifest moves: all that runs left, or, of a partial one, what belongs
-to these packages. Configuration follows its package: where a package stays at its newer version, so do its conffiles. Pure.
+"""The scope of a way back: what it restores beside packages. A whole one undoes all that runs changed; a partial one restores what
+belongs to the packages that it moves. Configuration follows its package: if a package keeps its newer version, so do its conffiles.
+Pure.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -24,12 +25,14 @@ _ALL = (*ENDINGS, ".dpkg-dist", ".dpkg-old", ".ucf-dist", ".ucf-old")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`only`: the patterns of a partial way back; none is a whole one. `moving`, `staying` and `gone`: names of packages that
-    change, that stay though the snapshot has them in another version or not at all, that it has and that will not be there.
-    `inside`, `outside`: the conffiles that go back, and the others. `units`: whether packages hold units of other names than theirs.
-    `held`: what of the host is of packages that stay, or leave data: paths, `service NAME`, `user NAME`; `left`: names of the latter.
-    `newer`: a package of the snapshot's, or of a run's, stays otherwise, of which nobody asked what it holds.
-    `fresh`: conffiles of a package that were none of it.
+    """What a way back restores on one host.
+
+    `only`: the patterns of a partial way back; a whole one has none. `moving`: names of packages that change. `staying`: of packages
+    that are kept though the snapshot has another version or none. `gone`: of packages of the snapshot that will not be there.
+    `inside`, `outside`: the conffiles that are restored, and the others. `units`: whether packages may hold units of other names.
+    `held`: what belongs to packages that are kept or leave data: paths, `service NAME`, `user NAME`. `left`: names of those that
+    leave data. `newer`: whether a package of the snapshot or of a run is kept in another version, so that nobody asked what it holds.
+    `fresh`: conffiles that their package did not have in the snapshot.
     """
 
     only: tuple[str, ...]
@@ -46,23 +49,23 @@ class Scope:
 
     @property
     def known(self) -> frozenset[str]:
-        """The names of packages that stay or leave data, of their services and of their users."""
+        """The names of packages that are kept or leave data, of their services and of their users."""
         words = (one.partition(" ") for one in self.held)
         own = frozenset(name.rstrip("@") for word, _, name in words if word in ("user", "service"))
         return self.staying | self.left | own
 
     @property
     def whole(self) -> bool:
-        """Whether the way back is about all of the host."""
+        """Whether the way back restores all of the host."""
         return not self.only
 
     def names(self, name: str) -> bool:
-        """Whether the service or database `name` belongs to it: by a pattern, or as a package that moves."""
+        """Whether the service or database `name` is restored: it matches a pattern, or has the name of a package that changes."""
         return self.whole or self.called(name, self.moving) or self._asked(name)
 
     def called(self, name: str, packages: frozenset[str]) -> bool:
-        """Whether a service or database is called as one of the packages. rpm's hold several units, whose names begin as theirs, and
-        RDO's go by `openstack-` more often than their units do.
+        """Whether a service or database has the name of one of `packages`. Units of an rpm package have names that begin with its own;
+        RDO puts `openstack-` before names of packages more often than before names of units.
         """
         if name in packages or not self.units:
             return name in packages
@@ -71,16 +74,16 @@ class Scope:
         return any("-".join(parts[:count]) in stems for count in range(1, len(parts) + 1))
 
     def holds(self, service: str) -> bool:
-        """Whether the service is of a package that stays though the snapshot does not have it."""
+        """Whether the service belongs to a package that is kept though the snapshot does not have it."""
         template = f"service {service.partition('@')[0]}@"
         return f"service {service}" in self.held or ("@" in service and template in self.held)
 
     def spares(self, path: str) -> bool:
-        """Whether what stands at the path is of such a package."""
+        """Whether the file at the path belongs to such a package."""
         return any(_below(path, one) for one in self.held if one.startswith("/"))
 
     def configures(self, package: str) -> bool:
-        """Whether the package's configuration goes back with it."""
+        """Whether the configuration of the package is restored with it."""
         return package not in self.staying | self.left and (
             self.whole or package in self.moving or self._asked(package)
         )
@@ -89,17 +92,17 @@ class Scope:
         return any(fnmatchcase(name, pattern) for pattern in self.only)
 
     def trail(self, left: Trail) -> Trail:
-        """That of `left` which it is about. A partial way back switches old repositories on, and none off."""
-        found = replace(
+        """The part of `left` that is restored. A partial way back adds old repositories, and removes none."""
+        restored = replace(
             left,
             captures=self._narrowed(left.captures),
             edits=self._narrowed(left.edits),
             state=self._state(left),
         )
         if self.whole:
-            return found
+            return restored
         return replace(
-            found,
+            restored,
             repositories=tuple(step for step in left.repositories if step.text is not None or step.digest),
             databases=tuple(step for step in left.databases if self.names(step.database)),
             others=(),
@@ -107,16 +110,16 @@ class Scope:
         )
 
     def _state(self, left: Trail) -> RestoreState | None:
-        """What of the state goes back: what the runs made of it, without the conffiles of packages that stay; of a partial way back the
-        conffiles that go back with what stands beside them, and the trees that the scenario named for them. Accounts of packages that
-        stay are kept.
+        """The restore of the state beside packages. A whole way back restores the paths that the runs changed, without the conffiles of
+        packages that are kept. A partial one restores the conffiles of its packages, files beside them, and the trees that the
+        scenario named for them. Accounts of packages that are kept stay.
         """
         if left.state is None:
             return None
         since = tuple(one for one in left.left if place_of(one.path) and records_of(one.path))
         held = {one for one in self.held if one.startswith("/")}
         keep = self.newer or bool(self.held and left.made is None)
-        found = replace(
+        restore = replace(
             left.state,
             since=since,
             spared=tuple(sorted(self.outside | held)),
@@ -125,32 +128,32 @@ class Scope:
             fresh=tuple(sorted(self.fresh & self.inside - held)),
         )
         if self.whole:
-            return replace(found, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
+            return replace(restore, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
         trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
         paths = with_beside(path for path in self.inside if place_of(path))
         return replace(
-            found, only=tuple(sorted(paths | {f"{tree}/" for tree in trees if tree not in self.inside})), keep=True
+            restore, only=tuple(sorted(paths | {f"{tree}/" for tree in trees if tree not in self.inside})), keep=True
         )
 
     def _narrowed(self, steps: tuple[RestoreFiles, ...]) -> tuple[RestoreFiles, ...]:
         outside = frozenset(path for path in self.outside if not self.spares(path))
         if self.whole and not outside:
             return tuple(map(self._sparing, steps))
-        found = []
+        narrowed = []
         for step in steps:
             roots = tuple(part for root in step.roots for part in self._parts(root, outside))
             entries = tuple(one for one in step.entries if any(_below(one.path, root) for root in roots))
-            found += [self._sparing(RestoreFiles(roots, entries))] if roots else []
-        return tuple(found)
+            narrowed += [self._sparing(RestoreFiles(roots, entries))] if roots else []
+        return tuple(narrowed)
 
     def _sparing(self, step: RestoreFiles) -> RestoreFiles:
-        """`step`, which leaves alone what stands below its roots and is of packages that stay."""
+        """`step`, which spares the paths below its roots that belong to packages that are kept."""
         held = (one for one in self.held if one.startswith("/"))
         spared = tuple(sorted(one for one in held if any(_below(one, root) for root in step.roots)))
         return replace(step, spare=spared) if spared else step
 
     def _parts(self, root: str, outside: frozenset[str]) -> tuple[str, ...]:
-        """What of a root goes back: all of it, the conffiles inside, or nothing. One without conffiles is known by its own name."""
+        """What of a root is restored: all, its conffiles, or nothing. A root without conffiles is matched by its own name."""
         inside = tuple(sorted(path for path in self.inside if _below(path, root)))
         if any(_below(path, root) for path in outside):
             return inside
@@ -158,7 +161,7 @@ class Scope:
 
 
 def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
-    """What the way back by `manifest` is about on its host."""
+    """What the way back by `manifest` restores on its host."""
     apart = slots_in(manifest)
     before = {key: one.version for key, one in apart.by_key(one for one in then.packages if one.unpacked).items()}
     moving, staying, gone, left, newer = set[str](), set[str](), set[str](), set[str](), False
@@ -175,15 +178,15 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
             left.add(change.name)
     held = frozenset(one for change in manifest.changes for one in change.holds)
     only = tuple(manifest.to.get("only", "").split())
-    found = Scope(
+    about = Scope(
         only, frozenset(moving), frozenset(staying), frozenset(gone), held=held, left=frozenset(left), newer=newer
     )
     owners = owners_of([*then.conffiles, *now.conffiles])
-    inside = frozenset(path for path, package in owners.items() if found.configures(package))
+    inside = frozenset(path for path, package in owners.items() if about.configures(package))
     known = {(one.path, one.package) for one in then.conffiles}
     fresh = frozenset(one.path for one in now.conffiles if not {(one.path, one.package), (one.path, "")} & known)
     return replace(
-        found,
+        about,
         inside=inside,
         outside=frozenset(owners) - inside,
         fresh=fresh,
@@ -192,12 +195,12 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
 
 
 def _leaves(change: Change) -> bool:
-    """Whether no more than its configuration will be there."""
+    """Whether only its configuration will be left."""
     return change.action == "remove" or (change.action in STAYS and not change.installed)
 
 
 def _named(left: Trail) -> frozenset[str]:
-    """The trees that the scenario named go back as a whole."""
+    """The trees that the scenario named: they are restored as a whole."""
     roots = left.state.configuration if left.state else ()
     return frozenset(f"{root.rstrip('/')}/" for root in roots if place_of(root) is None)
 
@@ -207,7 +210,7 @@ def _below(path: str, root: str) -> bool:
 
 
 def owners_of(conffiles: Iterable[Conffile]) -> Mapping[str, str]:
-    """The package of each path, where several know it that which was told last; what stands beside a file is of its package."""
+    """The package of each path; the last one, if several have it. A file beside a conffile belongs to its package."""
     packages: dict[str, str] = {}
     for one in conffiles:
         packages[one.path] = one.package or packages.get(one.path, "")
@@ -220,12 +223,12 @@ def beside(path: str) -> str:
 
 
 def with_beside(paths: Iterable[str]) -> frozenset[str]:
-    """The configuration files, and all that may stand beside them."""
+    """The configuration files, and the files that package managers may leave beside them."""
     return frozenset(path + ending for path in paths for ending in ("", *_ALL))
 
 
 def litter(then: HostFacts, now: HostFacts, packages: Collection[str]) -> tuple[str, ...]:
-    """Where something may stand, when these packages are back, that did not: beside each of their configuration files."""
+    """Paths beside the configuration files of these packages where the way back may leave files that were not there before."""
     endings = judgement_of(now.os.family).beside
     owners = owners_of([*then.conffiles, *now.conffiles])
     before = {one.path for one in then.conffiles if one.digest}

@@ -1,4 +1,4 @@
-"""What runs left on a host: each resource that they touched, with the step that wants it as it was before the first touch."""
+"""The undo log of a host: each resource that runs changed, with the step that restores what it was before the first change."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,9 +26,11 @@ _STATE = roots(restored=True)
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """The ways back of one host, each resource once, in the order of first touch. Packages and services are not among
-    them: what becomes of these follows from the state now. `services` are the names of those that were touched. `state` is what
-    stood beside the packages; `made` which paths of it the runs changed, where they noted what they left, and `left` that.
+    """The steps that undo runs on one host, each resource once, in the order of first change.
+
+    Packages and services have no step: what happens to them follows from the present state. `services`: names of those that runs
+    changed. `state`: restores what was there beside packages. `made`: the paths of it that the runs changed; `left`: their state when
+    the runs ended. Both are known only if the runs captured the state at their end.
     """
 
     repositories: tuple[SetRepository, ...]
@@ -43,9 +45,9 @@ class Trail:
 
 
 def trail(runs: Sequence[Run], host: str, *, consent: frozenset[str] = frozenset()) -> Trail:
-    """What `runs` (oldest first) left on `host`. *Started* counts as *done*, and the earliest observation of a resource counts.
+    """What undoes `runs` (oldest first) on `host`. *Started* counts as *done*, and the earliest observation of a resource counts.
 
-    Raises `Irreversible` where a step that was begun has no way back, unless `host` is in `consent`.
+    Raises `Irreversible` if a step that was started has no way back, unless `host` is in `consent`.
     """
     earliest: dict[Resource, Step] = {}
     services: dict[str, None] = {}
@@ -74,9 +76,10 @@ def trail(runs: Sequence[Run], host: str, *, consent: frozenset[str] = frozenset
 
 
 def _made(runs: Sequence[Run], host: str) -> tuple[frozenset[str] | None, tuple[FileState, ...]]:
-    """The paths that are otherwise for what the runs changed beside packages, and what was there at the end of the last. `None` where
-    a run that may have changed some did not come to its end, so that nobody knows what others did since. What was unwound left what
-    it began with; a way back left what its own end says, for it may have been about a part.
+    """The paths beside packages that the runs changed, and their state at the end of the last run.
+
+    `None` if a run that may have changed some did not complete: nobody knows then what others changed since. A run that was unwound
+    left the state at its start. A way back left the state at its own end, because it may have been a partial one.
     """
     first: dict[str, FileState | None] = {}
     last: dict[str, FileState | None] = {}
@@ -100,36 +103,36 @@ def _made(runs: Sequence[Run], host: str) -> tuple[frozenset[str] | None, tuple[
 
 
 def _noted(run: Run, host: str) -> tuple[tuple[FileState, ...] | None, tuple[FileState, ...] | None]:
-    """What stood beside the packages when the run began there, and when it ended."""
+    """The state beside packages when the run started on `host`, and when it ended."""
     steps = [(run.step_at(place), before) for place, before in run.started.items() if place.host == host]
-    found = [
+    captures = [
         (step.end, b.entries) for step, b in steps if isinstance(step, CaptureState) and isinstance(b, RestoreState)
     ]
-    begun = next((entries for end, entries in found if not end), None)
-    return begun, next((entries for end, entries in reversed(found) if end), None)
+    begun = next((entries for end, entries in captures if not end), None)
+    return begun, next((entries for end, entries in reversed(captures) if end), None)
 
 
 def _unfinished(run: Run) -> bool:
-    """Whether what it did is not told by another: what unwinds a run to its end leaves what that began with."""
+    """Whether the end state of `run` is unknown. After a completed unwind it is known: the state at the start of the unwound run."""
     return run.plan.direction != "unwind" or run.status != "succeeded"
 
 
 def migrated(runs: Iterable[Run]) -> tuple[tuple[str, str], ...]:
-    """(host, database) of each database that a step, begun in one of `runs`, may have changed, with only the dump as way back."""
-    found: dict[tuple[str, str], None] = {}
+    """(host, database) of each database that a started step of `runs` may have changed, and that only a dump can restore."""
+    databases: dict[tuple[str, str], None] = {}
     for run in runs:
         for place in run.started:
             capture = run.captures.get(run.step_at(place).covered_by)
             if capture is not None and isinstance(capture[1], RestoreDatabase):
-                found[capture[0], capture[1].database] = None
-    return tuple(found)
+                databases[capture[0], capture[1].database] = None
+    return tuple(databases)
 
 
 def start_order(runs: Sequence[Run]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    """The order in which the runs forward start services: (wave, ((host, service), …)); each service stands once.
+    """The order in which the forward runs start services: (wave, ((host, service), …)); each service once.
 
-    A service belongs to the first wave that starts it, or to the first that names it where none starts it (it has
-    another name in the new release).
+    A service belongs to the first wave that starts it. If no wave starts it, because it has another name in the new release, it
+    belongs to the first wave that names it.
     """
     starts: dict[tuple[str, str], tuple[int, int, int]] = {}
     names: dict[tuple[str, str], tuple[int, int, int]] = {}
@@ -165,18 +168,18 @@ def _started(step: Step) -> Iterable[str]:
 
 
 def _resource(step: Step, before: Step) -> Resource | None:
-    """What `before` is about; `None` where the state now decides, or nothing does, and not the journal."""
+    """The resource that `before` restores; `None` if not the journal but the present state decides, or nothing is restored."""
     match before:
         case SetPackages() | SetServices():
             return None
         case DownloadPackages():
-            return None  # what stands in a package manager's cache is no state of the host
+            return None  # the cache of a package manager is no state of the host
         case SetRepository():
             return ("repository", before.path)
         case RestoreDatabase():
             return ("database", before.database)
         case RestoreState():
-            # Of a restore that is itself taken back, what stood there before is the journal's, as of any other.
+            # A restore may be undone as any other step: the journal has what was there before it.
             return None if before.part == "end" else ("state",)
         case RestoreFiles():
             return ("edit" if isinstance(step, SetOption) else "files", *before.roots)
@@ -188,8 +191,8 @@ def _resource(step: Step, before: Step) -> Resource | None:
 
 
 def _covered(resource: Resource, earliest: Iterable[Resource]) -> bool:
-    """Whether a file was captured before it was first touched, with a tree that holds it: then the tree has the last word, and
-    the way to the file may not even be there.
+    """Whether a tree that contains the file was captured before the file was first changed. Then the restore of the tree decides;
+    the directory of the file may not even exist.
     """
     kind, *files = resource
     trees = [root.rstrip("/") + "/" for other, *its in earliest if other == "files" for root in its]

@@ -1,17 +1,17 @@
-"""What a person must know before agreeing to a way back: data that is lost, schemas that stay new. Pure."""
+"""Warnings: what a person must know before agreeing to a way back, such as data that is lost. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.run import Run
 from nornir_upgrade.core.transport.host import FileState
 from nornir_upgrade.steps.state import RestoreState
+from rollback.foreign import marks
 from rollback.foreign.changes import Others, others
-from rollback.foreign.marks import told
 from rollback.manifest.model import Manifest
 from rollback.snapshot import Snapshot
 
-from .scope import scope
+from .scope import Scope, scope
 from .undo_log import migrated, trail
 
 _SHOWN = 10  # paths that a sentence names
@@ -25,60 +25,71 @@ def cautions(
     *,
     restore_db: bool,
 ) -> tuple[str, ...]:
-    """What a person must know before agreeing to the plan, a sentence each: data that is lost, schemas that stay new."""
-    found = []
+    """One sentence for each thing to know before agreeing to the plan: data that is lost, schemas that stay new, edits of others."""
     about = {host: scope(manifests[host], snapshot.of(host), facts) for host, facts in now.items()}
     captured = {
-        (name, one.database)
+        (name, restore.database)
         for name in now
-        for one in about[name].trail(trail(runs, name, consent=frozenset(now))).databases
+        for restore in about[name].trail(trail(runs, name, consent=frozenset(now))).databases
     }
-    if restore_db:
-        found += [
-            f"{host}: what was written to database {name} since its dump is taken out of it (and kept in the store)"
-            for host, name in sorted(captured)
-        ]
-    else:
-        found += [
-            f"{host}: database {name} was migrated, and stays so without --restore-db: "
-            "services of the old release may refuse its schema"
-            for host, name in migrated(runs)
-            if host in now and about[host].names(name)
-        ]
-    found += [
-        f"{host}: database {name} was migrated, and stays so: no pattern of --only is for it"
-        for host, name in migrated(runs)
-        if host in now and not about[host].names(name)
-    ]
+    sentences = list(_of_restores(captured) if restore_db else _of_migrations(runs, about))
+    sentences += _of_unasked(runs, about)
     for host, facts in now.items():
-        before = {one.name: one.digest for one in snapshot.of(host).databases}
-        changed = [
-            d.name for d in facts.databases if before.get(d.name, d.digest) != d.digest and about[host].names(d.name)
-        ]
         if about[host].whole:
-            found += told(manifests[host], snapshot.of(host), facts)
-            found += _of_others(host, others(*_state(runs, host), facts))
+            sentences += marks.cautions(manifests[host], snapshot.of(host), facts)
+            sentences += _of_others(host, others(*_state(runs, host), facts))
+        changed = _changed(snapshot.of(host), facts, about[host])
         lost = [name for name in changed if (host, name) not in captured]
-        found += [f"{host}: database {name} has changed, and no run since the snapshot dumped it" for name in lost]
-    return tuple(found)
+        sentences += [f"{host}: database {name} has changed, and no run since the snapshot dumped it" for name in lost]
+    return tuple(sentences)
+
+
+def _of_restores(captured: Collection[tuple[str, str]]) -> Iterator[str]:
+    for host, name in sorted(captured):
+        yield f"{host}: data written to database {name} since its dump are removed from it (and kept in the store)"
+
+
+def _of_migrations(runs: Sequence[Run], about: Mapping[str, Scope]) -> Iterator[str]:
+    for host, name in migrated(runs):
+        if host in about and about[host].names(name):
+            yield (
+                f"{host}: database {name} was migrated, and stays so without --restore-db: "
+                "services of the old release may refuse its schema"
+            )
+
+
+def _of_unasked(runs: Sequence[Run], about: Mapping[str, Scope]) -> Iterator[str]:
+    for host, name in migrated(runs):
+        if host in about and not about[host].names(name):
+            yield f"{host}: database {name} was migrated, and stays so: no pattern of --only is for it"
+
+
+def _changed(then: HostFacts, now: HostFacts, about: Scope) -> list[str]:
+    """The databases that the way back is about, and whose contents differ from the snapshot's."""
+    before = {database.name: database.digest for database in then.databases}
+    return [
+        database.name
+        for database in now.databases
+        if before.get(database.name, database.digest) != database.digest and about.names(database.name)
+    ]
 
 
 def _state(runs: Sequence[Run], host: str) -> tuple[RestoreState | None, frozenset[str] | None, tuple[FileState, ...]]:
-    found = trail(runs, host, consent=frozenset({host}))
-    return found.state, found.made, found.left
+    changes = trail(runs, host, consent=frozenset({host}))
+    return changes.state, changes.made, changes.left
 
 
-def _of_others(host: str, found: Others) -> Iterator[str]:
-    """What others changed since is never reverted without a word."""
-    kept = f"what is there now is kept in the store, as `state of {host} before the way back`"
-    if found.unknown:
-        yield f"{host}: a run did not come to its end: all of /etc and of the registries goes back, whoever changed it; {kept}"
-    if found.returns:
-        yield f"{host}: changed by the run, and since then by others, goes back: {_listed(found.returns)}; {kept}"
-    if found.stays:
-        yield f"{host}: changed since the run, by others, stays as it is: {_listed(found.stays)}"
-    if found.merged:
-        yield f"{host}: what others added since the run to {_listed(found.merged)} stays there"
+def _of_others(host: str, changes: Others) -> Iterator[str]:
+    """One sentence for each kind of change by others: none is reverted silently."""
+    kept = f"the present state is kept in the store, as `state of {host} before the way back`"
+    if changes.unknown:
+        yield f"{host}: a run did not complete: all of /etc and of the registries is restored, whoever changed it; {kept}"
+    if changes.returns:
+        yield f"{host}: changed by the run, and since then by others, is restored: {_listed(changes.returns)}; {kept}"
+    if changes.stays:
+        yield f"{host}: changed since the run, by others, stays as it is: {_listed(changes.stays)}"
+    if changes.merged:
+        yield f"{host}: what others added since the run to {_listed(changes.merged)} stays there"
 
 
 def _listed(paths: Sequence[str]) -> str:

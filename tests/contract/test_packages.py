@@ -14,7 +14,7 @@ from nornir_upgrade.core import engine
 from nornir_upgrade.core.errors import CommandFailed, Failure, PackageManagerLocked, SimulationDiffers, Unobtainable
 from nornir_upgrade.core.facts.compare import compare
 from nornir_upgrade.core.facts.gather import HostFacts, gather, package_digest
-from nornir_upgrade.core.packaging.deb import transaction
+from nornir_upgrade.core.packaging import lock
 from nornir_upgrade.core.packaging.model import Goal, Package, PackageWant, digest_of_packages, standing_for
 from nornir_upgrade.core.packaging.preview import EVERYTHING, preview
 from nornir_upgrade.core.packaging.registry import family_of
@@ -334,7 +334,7 @@ def build_kernel(site: Site, directory: Path) -> None:
 
 
 def test_a_lock_that_somebody_holds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transaction, "LOCK_WAIT", 1)
+    monkeypatch.setattr(lock, "LOCK_WAIT", 1)
     step = site.step(*site.wants(site.node, site.words.compute))
     site.node.run(("sh", "-c", 'setsid -f python3 -c "$@" >/dev/null 2>&1', "sh", _LOCK, site.words.lock, "6"))
     time.sleep(0.5)

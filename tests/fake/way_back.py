@@ -31,7 +31,7 @@ from rollback.catalog.host_query import Wanted
 from rollback.packaging.candidate import Candidate, Catalog, Control, catalog
 from rollback.plan.planner import plan_rollback
 from rollback.snapshot import Snapshot
-from rollback.verify import Verification, prove
+from rollback.verify import Verification, verify
 from tests.fake import apt, hosts, world
 from tests.fake.fleet import FakeFleet, open_fleet
 from tests.fake.index import MIGRATIONS, RENAMED, VERSIONS, Offer, Relation, offers
@@ -157,7 +157,7 @@ class Site:
         outcome = self.execute(run, max_fail=0)
         assert outcome.succeeded, outcome.failed
         now = assess.state_now(self.fleet, self.names, found.snapshot)
-        return prove(found.then, now, databases=restore_db, others=found.others)
+        return verify(found.then, now, databases=restore_db, others=found.others)
 
 
 def forward(fleet: FakeFleet) -> Plan:

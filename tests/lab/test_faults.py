@@ -27,8 +27,8 @@ time.sleep(600)
 """
 _LITTLE_PATIENCE = """\
 import sys
-from nornir_upgrade.core import transaction
-transaction.LOCK_WAIT = 2
+from nornir_upgrade.core.packaging import lock
+lock.LOCK_WAIT = 2
 from nornir_upgrade.cli import main
 sys.argv[0] = "nornir-upgrade"
 main()

@@ -12,6 +12,7 @@ from nornir_upgrade.core.facts.gather import HostFacts, gather
 from nornir_upgrade.core.packaging.model import Package
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.planner.reversibility import questions
+from nornir_upgrade.steps import registry as registry
 from tests.conftest import connect
 from tests.lab.conftest import Lose
 from tests.lab.picture import differences, take

@@ -99,7 +99,7 @@ def test_runs_since_a_snapshot_of_its_own_are_those_opened_after_it(journal: Jou
 
 def test_a_snapshot_that_is_no_snapshot_is_refused_by_name(journal: Journal) -> None:
     found = journal.keep_snapshot('[{"host": "a"}]')
-    for every in (entries, partial(read, found=found)):
+    for every in (entries, partial(read, name=found)):
         with pytest.raises(InvalidInput, match=f"snapshot {found}"):
             every(journal)
 

@@ -12,7 +12,7 @@ from rollback.foreign.changes import Others
 from rollback.manifest.model import Change, Manifest
 from rollback.plan.expected import foretell
 from rollback.plan.retained import Theirs, theirs
-from rollback.verify import differences_in_text, explained_in_text, prove, table
+from rollback.verify import differences_in_text, explained_in_text, table, verify
 from tests.builders import facts, package, running
 
 THEN = {"a": facts("a", (package("nova", "1"),), databases=(Database("nova", "1"),)), "b": facts("b")}
@@ -22,15 +22,15 @@ ENTRY = Entry("etc", "/etc/hosts", "file 0644 0:0 1")
 
 
 def test_databases_count_unless_nobody_asked_for_them() -> None:
-    assert [one.area for one in prove(THEN, NOW).differences] == ["packages", "databases"]
-    unasked = prove(THEN, NOW, databases=False)
+    assert [one.area for one in verify(THEN, NOW).differences] == ["packages", "databases"]
+    unasked = verify(THEN, NOW, databases=False)
     assert [one.area for one in unasked.differences] == ["packages"]
     assert [one.area for one in unasked.expected] == ["databases"]
-    assert not unasked.equal and prove(THEN, THEN).equal
+    assert not unasked.equal and verify(THEN, THEN).equal
 
 
 def test_the_table_has_every_area_and_host_and_counts_what_differs_expected_or_not() -> None:
-    rows = {line.split()[0]: line.split()[1:] for line in table(prove(THEN, NOW, databases=False)).splitlines()[1:]}
+    rows = {line.split()[0]: line.split()[1:] for line in table(verify(THEN, NOW, databases=False)).splitlines()[1:]}
     assert rows["packages"] == ["1", "differ", "equal", "(0)"]
     assert rows["databases"] == ["1", "differ", "not", "compared"]
     assert rows["marks"] == ["equal", "(1)", "equal", "(0)"]
@@ -40,10 +40,10 @@ def test_the_table_has_every_area_and_host_and_counts_what_differs_expected_or_n
 def test_where_nobody_looked_nothing_is_said_to_be_equal() -> None:
     """No database was looked at, and an older snapshot tells of nothing beside packages."""
     old, new = {"a": facts("a")}, {"a": replace(facts("a"), areas=areas_of("deb"), entries=(ENTRY,))}
-    rows = {line.split()[0]: line.split()[1:] for line in table(prove(old, new)).splitlines()[1:]}
+    rows = {line.split()[0]: line.split()[1:] for line in table(verify(old, new)).splitlines()[1:]}
     assert all(rows[area] == ["not", "compared"] for area in ("databases", "etc", "accounts", "boot"))
-    assert prove(old, new).equal
-    rows = {line.split()[0]: line.split()[1:] for line in table(prove(new, new)).splitlines()[1:]}
+    assert verify(old, new).equal
+    rows = {line.split()[0]: line.split()[1:] for line in table(verify(new, new)).splitlines()[1:]}
     assert rows["etc"] == ["equal", "(1)"] and rows["accounts"] == ["equal", "(0)"]
     assert rows["databases"] == ["not", "compared"]
 
@@ -53,9 +53,11 @@ def test_what_a_rule_explains_is_counted_and_told_and_no_difference() -> None:
         {"a": replace(facts("a"), areas=areas_of("deb"), entries=(Entry("etc", "/etc/ld.so.cache", value), ENTRY))}
         for value in ("file 1", "file 2")
     )
-    proof = prove(then, now)
-    assert proof.equal and [one.name for one in proof.explained] == ["/etc/ld.so.cache"]
-    assert "1 explained" in explained_in_text(proof.explained) and "ldconfig" in explained_in_text(proof.explained)
+    verification = verify(then, now)
+    assert verification.equal and [one.name for one in verification.explained] == ["/etc/ld.so.cache"]
+    assert "1 explained" in explained_in_text(verification.explained) and "ldconfig" in explained_in_text(
+        verification.explained
+    )
 
 
 def test_what_others_changed_since_is_told_and_counts_as_announced() -> None:
@@ -63,10 +65,10 @@ def test_what_others_changed_since_is_told_and_counts_as_announced() -> None:
         {"a": replace(facts("a"), areas=areas_of("deb"), entries=(Entry("etc", "/etc/motd", value), ENTRY))}
         for value in ("file 1", "file 2")
     )
-    assert not prove(then, now).equal
-    proof = prove(then, now, others={"a": Others(stays=("/etc/motd",))})
-    assert proof.equal and [one.name for one in proof.expected] == ["/etc/motd"]
-    assert not prove(then, now, others={"a": Others(stays=("/etc/other",))}).equal
+    assert not verify(then, now).equal
+    verification = verify(then, now, others={"a": Others(stays=("/etc/motd",))})
+    assert verification.equal and [one.name for one in verification.expected] == ["/etc/motd"]
+    assert not verify(then, now, others={"a": Others(stays=("/etc/other",))}).equal
 
 
 THEIRS = Theirs(
@@ -78,8 +80,8 @@ def test_a_service_that_others_disabled_since_counts_as_announced_by_its_link() 
     then = {"a": facts("a", services=running("cron", "nginx"))}
     now = {"a": replace(then["a"], services=(Service("cron", False, "disabled"), *running("nginx")))}
     link = "/etc/systemd/system/multi-user.target.wants/cron.service"
-    assert prove(then, now, others={"a": Others(stays=(link,))}).equal
-    assert not prove(then, now, others={"a": Others(stays=(link.replace("cron", "nginx"),))}).equal
+    assert verify(then, now, others={"a": Others(stays=(link,))}).equal
+    assert not verify(then, now, others={"a": Others(stays=(link.replace("cron", "nginx"),))}).equal
 
 
 @pytest.mark.parametrize(
@@ -110,12 +112,12 @@ def test_what_is_of_packages_that_stay_counts_as_announced_and_nothing_else_on_t
 
     old = () if before == "absent" else (Entry(area, name, before),)
     then, now = host(roots, *old), host(roots, Entry(area, name, after))
-    assert not prove(then, now).equal and not prove(then, now, theirs={"a": Theirs()}).equal
-    proof = prove(then, now, theirs={"a": THEIRS})
-    assert proof.equal and [one.name for one in proof.expected] == [name]
+    assert not verify(then, now).equal and not verify(then, now, theirs={"a": Theirs()}).equal
+    verification = verify(then, now, theirs={"a": THEIRS})
+    assert verification.equal and [one.name for one in verification.expected] == [name]
     worse = host(replace(roots, value="file 2"), Entry(area, name, after))
-    proof = prove(then, worse, theirs={"a": THEIRS})
-    assert [one.name for one in proof.differences] == ["/etc/ca-certificates.conf"]
+    verification = verify(then, worse, theirs={"a": THEIRS})
+    assert [one.name for one in verification.differences] == ["/etc/ca-certificates.conf"]
 
 
 @pytest.mark.parametrize(
@@ -155,10 +157,10 @@ def test_of_a_partial_way_back_what_it_does_not_touch_is_foretold_as_it_is_or_wa
     part = Manifest("a", "deb", {"only": "nova"}, (Change("nova", "all", "downgrade", "2", "nova", "1"),))
     end = {"a": foretell(then, now, part)}
     for value, equal in (("file 1", True), ("file 2", True), ("file 3", False)):
-        assert prove({"a": then}, {"a": host("a", "1", value)}, foretold=end).equal == equal
+        assert verify({"a": then}, {"a": host("a", "1", value)}, foretold=end).equal == equal
 
 
 def test_a_difference_is_a_line_with_before_and_after() -> None:
-    head, line, *_ = differences_in_text(prove(THEN, NOW).differences).splitlines()
+    head, line, *_ = differences_in_text(verify(THEN, NOW).differences).splitlines()
     assert "before" in head
     assert line.split() == ["a", "packages", "nova:all", "1", "installed", "->", "2", "installed"]

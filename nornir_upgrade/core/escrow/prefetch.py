@@ -6,8 +6,8 @@ It is the transaction's own command, told to download only. So a transaction wit
 from collections.abc import Sequence
 
 from nornir_upgrade.core.errors import CommandFailed
+from nornir_upgrade.core.packaging import lock
 from nornir_upgrade.core.packaging.family import Delivery
-from nornir_upgrade.core.packaging.lock import LOCK_WAIT
 from nornir_upgrade.core.packaging.model import PackageWant, differences
 from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.store import Store
@@ -29,7 +29,7 @@ def prefetch(host: Host, store: Store, manager: str, want: Sequence[PackageWant]
         return
     due = want if downgrade else ()
     with supplied(host, store, manager, due, present) as delivered:
-        change = family.manager.change(want, present, downgrade=downgrade, wait=LOCK_WAIT)
+        change = family.manager.change(want, present, downgrade=downgrade, wait=lock.LOCK_WAIT)
         argv = fetching(manager, delivered.known_to_all(change)[0])
         host.forget(JOB)
         result = host.job(JOB, (argv,))

@@ -136,7 +136,7 @@ def test_what_keeps_the_kept_is_told_of_undone_runs_and_of_a_snapshot_taken_for_
     site.journal.append(run.id, "run_undone", text="other")
     told = site.call("escrow", "prune").stdout
     assert f"needed for a way back to snapshot {taken} (before the maintenance), which was taken for itself" in told
-    assert "1 runs are undone; a way back still reads them" in told
+    assert "1 runs are undone; a way back to an earlier state still reads them" in told
 
 
 def test_undone_runs_before_the_first_restorable_one_need_nothing_any_more(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_apply_tells_every_removal_and_every_caution_before_it_asks(site: Site) 
     told = result.stderr
     for removed in ("neutron-server", "python-neutron", "python-neutronclient", "python-oslo.messaging"):
         assert f"purge {removed} " in told
-    assert "Caution: ctl1: what was written to database nova since" in told
+    assert "Caution: ctl1: data written to database nova since" in told
     assert told.index("Caution") < told.index("stop services", told.index("Caution"))
 
 
@@ -58,7 +58,7 @@ def test_apply_closes_the_runs_that_were_open(site: Site) -> None:
     assert failed.status == "open"
     result = site.call("apply", "--restore-db", "--yes", "-o", "json")
     document, told = json.loads(result.stdout), result.stderr
-    caution = f"Caution: run {failed.id} (forward to icehouse) is open, and will be taken back, too"
+    caution = f"Caution: run {failed.id} (forward to icehouse) is open, and will be taken back too"
     assert told.index(caution) < told.index("wave")
     assert site.journal.run(failed.id).status == "undone"
     last = site.journal.run("last")

@@ -362,7 +362,7 @@ def test_cautions_name_every_database_that_stays_migrated_or_loses_rows(diary: D
     (left,) = cautions(snapshot(*THEN.values()), NOW, (run,), MANIFESTS, restore_db=False)
     assert "ctl1: database quantum was migrated" in left and "--restore-db" in left
     (lost,) = cautions(snapshot(*THEN.values()), NOW, (run,), MANIFESTS, restore_db=True)
-    assert "ctl1: what was written to database quantum since" in lost
+    assert "ctl1: data written to database quantum since" in lost
     (unknown,) = cautions(snapshot(*THEN.values()), NOW, (), MANIFESTS, restore_db=True)
     assert "no run since the snapshot dumped it" in unknown
 

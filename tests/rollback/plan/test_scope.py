@@ -13,7 +13,7 @@ from rollback.manifest.model import Change, Manifest
 from rollback.plan.expected import foretell
 from rollback.plan.scope import Scope, scope
 from rollback.plan.undo_log import Trail
-from rollback.verify import prove
+from rollback.verify import verify
 from tests.builders import facts, package, running
 
 
@@ -141,12 +141,12 @@ def test_a_removed_package_may_leave_nothing(after: object) -> None:
     end = foretell(THEN, NOW, gone)
     assert [one.name for one in end.services] == ["a"]
     packages = tuple(one for one in (package("a", "1"), after) if one)
-    proof = prove({"h": THEN}, {"h": replace(end, packages=packages)}, foretold={"h": end})  # type: ignore[arg-type]
-    assert proof.equal and {one.name for one in proof.expected} >= {"b:all"}
+    verification = verify({"h": THEN}, {"h": replace(end, packages=packages)}, foretold={"h": end})  # type: ignore[arg-type]
+    assert verification.equal and {one.name for one in verification.expected} >= {"b:all"}
 
 
 def test_what_was_not_foretold_is_a_difference_though_it_is_near() -> None:
     end = foretell(THEN, NOW, WHOLE)
     other = replace(end, packages=(package("a", "1"), package("b", "3"), package("new", "2")))
-    proof = prove({"h": THEN}, {"h": other}, foretold={"h": end})
-    assert [(one.name, one.after) for one in proof.differences] == [("b:all", "3 installed")]
+    verification = verify({"h": THEN}, {"h": other}, foretold={"h": end})
+    assert [(one.name, one.after) for one in verification.differences] == [("b:all", "3 installed")]

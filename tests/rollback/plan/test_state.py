@@ -98,7 +98,9 @@ def test_what_others_changed_since_stays_and_is_told(scripted: Site) -> None:
 def test_what_others_changed_after_the_run_had_goes_back_and_is_kept_and_told(scripted: Site) -> None:
     edit(scripted, SCRIPTED, b"improved\n")
     (caution,) = [line for line in told(scripted) if SCRIPTED in line]
-    assert "goes back" in caution and "kept in the store" in caution and "state of cmp1 before the way back" in caution
+    assert (
+        "is restored" in caution and "kept in the store" in caution and "state of cmp1 before the way back" in caution
+    )
     assert data(scripted, SCRIPTED) is None
     assert scripted.store.get(sha256(b"improved\n").hexdigest()) == b"improved\n"
     run = scripted.journal.run("last")
@@ -112,7 +114,7 @@ def test_a_run_without_an_end_goes_back_whole_and_that_is_told(site: Site, monke
     keep(site.journal, tuple(site.facts().values()), run=run.id)
     assert site.execute(run).succeeded
     edit(site, OWN, b"mine\n")
-    assert any("did not come to its end" in line for line in told(site))
+    assert any("did not complete" in line for line in told(site))
     assert site.present == site.start
     assert site.store.get(sha256(b"mine\n").hexdigest()) == b"mine\n"
 
