@@ -26,7 +26,6 @@ from rollback.catalog.indexes import Shelf
 from rollback.foreign.changes import Others, others
 from rollback.foreign.marks import marked
 from rollback.foreign.removal import Estate, Parting, parted, strangers
-from rollback.manifest.identity import flavour_of
 from rollback.manifest.model import Manifest
 from rollback.packaging.candidate import Catalog, catalog
 from rollback.plan.expected import foretell
@@ -147,7 +146,7 @@ def _catalogs(
     def wanted(host: str) -> Wanted:
         packages = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
         kept = any(map(escrow.find, old[host]))
-        return Wanted(old_sources(runs, host, store), frozenset(packages), flavour_of(now[host]), kept)
+        return Wanted(old_sources(runs, host, store), frozenset(packages), now[host].os.family, kept)
 
     offered = stock(fleet, {host: wanted(host) for host in now}, Shelf(store.root.parent / "indexes"))
     return _with_kept(fleet, names, escrow, offered, old)

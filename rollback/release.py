@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb import apt
 from nornir_upgrade.core.packaging.model import Package
 from nornir_upgrade.core.transport.host import Fleet
 from rollback.catalog.catalogs import stock
 from rollback.catalog.host_query import Wanted
 from rollback.catalog.indexes import Shelf
-from rollback.manifest.identity import flavour_of
 from rollback.offline.consistency import Checked, checked_way
 from rollback.offline.offers import collect
 from rollback.offline.target import Target
@@ -25,9 +23,9 @@ def ways(fleet: Fleet, names: Sequence[str], target: Target, shelf: Shelf) -> di
     Raises `UnknownName` if no repository of a host is called as the release, and as `facts_of`.
     """
     now = facts_of(fleet, names, {})
-    wanted = {host: Wanted({}, frozenset(_names(facts, target)), flavour_of(facts)) for host, facts in now.items()}
+    wanted = {host: Wanted({}, frozenset(_names(facts, target)), facts.os.family) for host, facts in now.items()}
     catalogs = stock(fleet, wanted, shelf)
-    return {host: (_way(facts, catalogs[host], target), _native(facts)) for host, facts in now.items()}
+    return {host: (_way(facts, catalogs[host], target), facts.os.arch) for host, facts in now.items()}
 
 
 def _names(facts: HostFacts, target: Target) -> Iterator[str]:
@@ -37,7 +35,7 @@ def _names(facts: HostFacts, target: Target) -> Iterator[str]:
 
 
 def _way(facts: HostFacts, catalog: Catalog, target: Target) -> Checked:
-    offers = collect(_offers(catalog), flavour_of(facts), _native(facts))
+    offers = collect(_offers(catalog), facts.os.family, facts.os.arch)
     return checked_way(facts.host, _listing(facts), offers, target, catalog.present)
 
 
@@ -48,15 +46,10 @@ def _offers(catalog: Catalog) -> Iterator[Offer]:
 
 
 def _listing(facts: HostFacts) -> Listing:
-    return Listing(facts.host, flavour_of(facts), tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
+    return Listing(facts.host, facts.os.family, tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
 
 
 def _listed(package: Package) -> Listed:
     settled = package.state in ("installed", "triggers-awaited", "triggers-pending") and not package.broken
     trouble = "" if settled else f"{package.state}{', must be reinstalled' * package.broken}"
     return Listed(0, package.name, package.arch, package.version, package.hold, trouble=trouble, auto=package.auto)
-
-
-def _native(facts: HostFacts) -> str:
-    native = apt.native(facts.packages) if flavour_of(facts) == "deb" else ""
-    return native or facts.os.arch

@@ -1,14 +1,15 @@
-"""What every host of a fleet could have. Each host is asked once; an index that is not on the shelf is fetched from one that has it."""
+"""Catalogs: what each host of a fleet could have. Each host is asked once; an index that is not on the shelf is fetched once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
+from nornir_upgrade.core.errands import errands
 from nornir_upgrade.core.errors import CommandFailed
 from nornir_upgrade.core.transport.host import Fleet, Host
 from nornir_upgrade.runner.session import ask_all
 from rollback.packaging.candidate import Catalog, catalog
 from rollback.packaging.protection import DnfConf
-from rollback.packaging.rpm import index as index_rpm
+from rollback.packaging.registry import judgement_of
 
 from .host_query import Wanted, ask, fetch
 from .indexes import Reader, Shelf
@@ -33,73 +34,76 @@ def stock(fleet: Fleet, wanted: Mapping[str, Wanted], shelf: Shelf) -> dict[str,
 
     asked = ask_all(fleet, tuple(wanted), question)
     wanted = {host: mine for host, (mine, _) in asked.items()}
-    answers = {host: answer for host, (_, answer) in asked.items()}
-    shelf.put({digest: data for answer in answers.values() for digest, data in answer.files.items()})
-    _bring(fleet, wanted, shelf, answers, _PRIMARY)
+    replies = {host: reply for host, (_, reply) in asked.items()}
+    shelf.put({digest: data for reply in replies.values() for digest, data in reply.files.items()})
+    _bring(fleet, wanted, shelf, replies, _PRIMARY)
     reader = Reader(shelf, frozenset().union(*(one.names for one in wanted.values())))
-    if paths := _unlisted(reader, answers):
-        _bring(fleet, wanted, shelf, answers, _LISTS)
-        reader.complete(_with_lists(answers), paths)
-    return _catalogs(answers, wanted, reader)
+    if paths := _unlisted(reader, replies):
+        _bring(fleet, wanted, shelf, replies, _LISTS)
+        reader.complete(_with_lists(replies), paths)
+    return _catalogs(replies, wanted, reader)
 
 
 def _bring(
     fleet: Fleet,
     wanted: Mapping[str, Wanted],
     shelf: Shelf,
-    answers: Mapping[str, Reply],
+    replies: Mapping[str, Reply],
     part: Callable[[Index], str],
 ) -> None:
     """Afterwards that part of every index is on the shelf."""
-    errands = _errands(answers, shelf.digests, part)
-    fetched = ask_all(fleet, tuple(errands), lambda host: fetch(host, wanted[host.name], errands[host.name]))
+    asked = _errands(replies, shelf.digests, part)
+    fetched = ask_all(fleet, tuple(asked), lambda host: fetch(host, wanted[host.name], asked[host.name]))
     for files in fetched.values():
         shelf.put(files)
 
 
-def _errands(answers: Mapping[str, Reply], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, set[str]]:
-    """From which host which file is fetched: the one that has most of them first."""
-    there = {host: {part(index) for index in answer.indexes} - {""} for host, answer in answers.items()}
-    missing = set().union(*there.values()) - set(have)
-    found: dict[str, set[str]] = {}
-    for host in sorted(there, key=lambda one: -len(there[one])):
-        if due := missing & there[host]:
-            found[host] = due
-            missing -= due
-    return found
+def _errands(replies: Mapping[str, Reply], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, list[str]]:
+    """From which host which file is fetched. Few hosts are asked, for each fetches its indexes anew: first those that have most."""
+    there = {host: {part(index) for index in reply.indexes} - {""} for host, reply in replies.items()}
+    able = {host: dict.fromkeys(files, -len(files)) for host, files in there.items()}
+    return errands(able, set().union(*there.values()) - set(have), spread=False)
 
 
-def _unlisted(reader: Reader, answers: Mapping[str, Reply]) -> frozenset[str]:
+def _unlisted(reader: Reader, replies: Mapping[str, Reply]) -> frozenset[str]:
     """The paths of which only lists of files can tell who offers them."""
-    hosts = [answer for answer in answers.values() if any(index.family == "rpm" for index in answer.indexes)]
-    indexes = {index.digest: index for answer in hosts for index in answer.indexes}
+    hosts: dict[str, list[Reply]] = {}
+    for reply in replies.values():
+        for family in {index.family for index in reply.indexes}:
+            hosts.setdefault(family, []).append(reply)
+    return frozenset().union(*(_unlisted_of(family, reader, some) for family, some in sorted(hosts.items())))
+
+
+def _unlisted_of(family: str, reader: Reader, replies: Sequence[Reply]) -> frozenset[str]:
+    lists = judgement_of(family).file_lists
+    if lists is None:
+        return frozenset()
+    indexes = {index.digest: index for reply in replies for index in reply.indexes}
     offered = (one.control for index in indexes.values() for one in reader.candidates(index))
-    return index_rpm.unlisted({*offered, *(control for answer in hosts for control in answer.present.values())})
+    return lists.unlisted({*offered, *(control for reply in replies for control in reply.present.values())})
 
 
-def _with_lists(answers: Mapping[str, Reply]) -> tuple[Index, ...]:
+def _with_lists(replies: Mapping[str, Reply]) -> tuple[Index, ...]:
     """Each index that has a list of files, once."""
-    return tuple({one.digest: one for answer in answers.values() for one in answer.indexes if one.lists}.values())
+    return tuple({one.digest: one for reply in replies.values() for one in reply.indexes if one.lists}.values())
 
 
-def _catalogs(answers: Mapping[str, Reply], wanted: Mapping[str, Wanted], reader: Reader) -> dict[str, Catalog]:
-    """Hosts that could have the same share their candidates, and those that have the same packages all of it."""
+def _catalogs(replies: Mapping[str, Reply], wanted: Mapping[str, Wanted], reader: Reader) -> dict[str, Catalog]:
+    """The catalog of each host. Hosts with the same indexes share candidates; those with the same packages too share the catalog."""
     alike: dict[tuple[tuple[Index, ...], frozenset[str], DnfConf], list[Catalog]] = {}
-    found = {}
-    for host, answer in answers.items():
+    catalogs = {}
+    for host, reply in replies.items():
         names = wanted[host].names
-        known = alike.setdefault((answer.indexes, names, answer.dnf), [])
+        known = alike.setdefault((reply.indexes, names, reply.dnf), [])
         if not known:
-            known.append(_offered(reader, answer, names))
-        same = next((one for one in known if one.present == answer.present), None)
-        found[host] = same or Catalog(known[0].candidates, answer.present, answer.dnf)
-        known += [] if same else [found[host]]
-    return found
+            known.append(_offered(reader, reply, names))
+        equal = next((one for one in known if one.present == reply.present), None)
+        catalogs[host] = equal or Catalog(known[0].candidates, reply.present, reply.dnf)
+        known += [] if equal else [catalogs[host]]
+    return catalogs
 
 
-def _offered(reader: Reader, answer: Reply, names: Iterable[str]) -> Catalog:
-    each = [reader.offered(index) for index in answer.indexes]
+def _offered(reader: Reader, reply: Reply, names: Iterable[str]) -> Catalog:
+    each = [reader.offered(index) for index in reply.indexes]
     ordered = sorted(names)
-    return catalog(
-        (one for index in each for name in ordered for one in index.get(name, ())), answer.present, answer.dnf
-    )
+    return catalog((one for index in each for name in ordered for one in index.get(name, ())), reply.present, reply.dnf)

@@ -1,20 +1,15 @@
-"""What the escrow offers: its package files as candidates, with what they demand of others, read from the files themselves."""
+"""Escrow as a source: its package files as candidates; their demands are read from the files themselves."""
 
 from collections.abc import Collection, Iterator, Mapping
 from io import BytesIO
 from types import MappingProxyType
 from typing import BinaryIO
 
-from debian.debfile import DebFile
-
-from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.escrow.escrow import Escrow, Kept
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb.dependencies import fields_of
 from nornir_upgrade.core.packaging.package_file import PackageFile
-from rollback.packaging.candidate import ESCROW, Candidate, Control
-from rollback.packaging.deb.status import control_of
-from rollback.packaging.rpm.header import control_of_file
+from rollback.packaging.candidate import ESCROW, Candidate
+from rollback.packaging.registry import judgement_of
 
 _NONE: Mapping[str, bytes] = MappingProxyType({})
 
@@ -37,8 +32,8 @@ def candidates(
 
 def elsewhere(escrow: Escrow, files: Collection[PackageFile]) -> frozenset[str]:
     """The digests of those of `files` that hosts may hold, and that are lost or damaged here."""
-    found = (kept for file in files if (kept := escrow.find(file)) and escrow.holders.of(kept.digest))
-    return frozenset(kept.digest for kept in found if escrow.store.damaged(kept.digest))
+    held = (kept for file in files if (kept := escrow.find(file)) and escrow.holders.of(kept.digest))
+    return frozenset(kept.digest for kept in held if escrow.store.damaged(kept.digest))
 
 
 def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:
@@ -51,13 +46,5 @@ def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:
 def _candidate(kept: Kept, opened: BinaryIO) -> Candidate:
     """Of the package file that is `opened`, to the end of its head at least."""
     file = kept.file
-    control = _deb(opened, str(file)) if file.family == "deb" else control_of_file(opened.read(), str(file))
+    control = judgement_of(file.family).control_of_file(opened, str(file))
     return Candidate(file.name, file.arch, file.version, ESCROW, kept.digest, kept.size, control)
-
-
-def _deb(opened: BinaryIO, source: str) -> Control:
-    try:
-        text = DebFile(fileobj=opened).control.get_content("control", encoding="utf-8", errors="surrogateescape")
-    except Exception as error:  # of ar, tar and compressions, each in its own words
-        raise InvalidInput(f"{source}: no package of dpkg: {error}") from None
-    return control_of(dict(fields_of(str(text))))

@@ -1,13 +1,13 @@
-"""The question to one host, what it could have: which indexes its repositories have with the old ones back in place, by digest,
-and what its packages demand. Reads only; one round trip.
+"""Query: asks one host which indexes its repositories have, by digest, with the old repositories back in place, and what its installed
+packages demand. Reads only; one round trip.
 
 An index is named by the SHA-256 of its file as it lies on the host, mostly packed. A small one comes along at once; of others the fleet
-needs each but once, so that they are fetched by name (`fetch`). How a host is asked is its family's: `enquiry_deb`, `enquiry_rpm`.
+needs each but once, so that they are fetched by name (`fetch`). How a host is asked says the judgement of its format (`query`).
 """
 
 import tempfile
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -15,9 +15,7 @@ from nornir_upgrade.core.errors import DigestMismatch, HostUnreadable, InvalidIn
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.core.transport.sections import new_boundary
-from rollback.packaging.deb import query
-from rollback.packaging.listing import Family
-from rollback.packaging.rpm import query as enquiry_rpm
+from rollback.packaging.registry import judgement_of
 
 from .reply import Reply, parse
 
@@ -26,7 +24,6 @@ Sources = Mapping[str, str | None]
 
 _TIMEOUT = 900.0  # seconds; fetching the indexes of a slow archive
 _SMALL = 1 << 16  # bytes of an index that comes along: less than another round trip costs
-_ARGV: Mapping[Family, Callable[[str, int], tuple[str, ...]]] = {"deb": query.argv, "rpm": enquiry_rpm.argv}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Wanted:
 
     sources: Sources
     names: frozenset[str]
-    family: Family = "deb"
+    family: str = "deb"
     escrowed: bool = False
 
     @property
@@ -58,7 +55,7 @@ def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Reply:
     """
     boundary = new_boundary()
     lines = [*(f"have {digest}" for digest in sorted(set(have))), *_source_lines(wanted.sources)]
-    argv = _ARGV[wanted.family](boundary, _SMALL)
+    argv = judgement_of(wanted.family).query(boundary, _SMALL)
     text = host.run(argv, stdin=_stdin(lines), timeout=_TIMEOUT).text
     try:
         return parse(text, boundary, wanted.family)
@@ -70,13 +67,13 @@ def fetch(host: Host, wanted: Wanted, digests: Collection[str]) -> dict[str, byt
     """The index files of these digests, as they lie on `host`, which named them before. Raises `DigestMismatch`."""
     lines = [*(f"want {digest}" for digest in sorted(digests)), *_source_lines(wanted.sources)]
     with tempfile.TemporaryFile() as answer:  # those of one architecture have some 50 MB
-        host.stream(_ARGV[wanted.family]("-", 0), answer, stdin=_stdin(lines), timeout=_TIMEOUT)
+        host.stream(judgement_of(wanted.family).query("-", 0), answer, stdin=_stdin(lines), timeout=_TIMEOUT)
         answer.seek(0)
-        found = dict(_files(host.name, answer))
+        files = dict(_files(host.name, answer))
     for digest in digests:
-        if digest_of(found.get(digest, b"")) != digest:
+        if digest_of(files.get(digest, b"")) != digest:
             raise DigestMismatch(f"{host.name}: an index changed while it was fetched", hint="do it again")
-    return {digest: found[digest] for digest in digests}
+    return {digest: files[digest] for digest in digests}
 
 
 def _files(name: str, answer: BinaryIO) -> Iterator[tuple[str, bytes]]:

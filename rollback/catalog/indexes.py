@@ -1,9 +1,9 @@
-"""The shelf: repository indexes by digest, each once however many hosts have it, and kept for the next time. No more than a cache."""
+"""Shelf: a cache of repository indexes by digest, each once however many hosts have it."""
 
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +11,7 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.store import digest_of
 from rollback.packaging import compressed
 from rollback.packaging.candidate import Candidate
-from rollback.packaging.deb import index as index_deb
-from rollback.packaging.listing import Family
-from rollback.packaging.rpm import filelists
-from rollback.packaging.rpm import index as index_rpm
+from rollback.packaging.registry import judgement_of
 
 from .reply import Index
 
@@ -22,18 +19,18 @@ _KEEP = 30 * 86400.0  # seconds since an index was last asked for
 
 
 class Shelf:
-    """Files below `root`, called by their digest. Whoever reads one verifies it, and takes a damaged one away."""
+    """Files below `root`, named by their digest. `get` verifies a file, and removes a damaged one."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @property
     def digests(self) -> frozenset[str]:
-        """Of all that is there."""
+        """The digests of all files."""
         return frozenset(path.name for path in self.root.glob("[0-9a-f]*")) if self.root.is_dir() else frozenset()
 
     def put(self, files: Mapping[str, bytes]) -> None:
-        """Afterwards `files` are there, and nothing that nobody asked for in a month."""
+        """Afterwards `files` are there, and files that were not read for 30 days are removed."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for digest, data in files.items():
             handle, name = tempfile.mkstemp(dir=self.root, prefix=".incoming-")
@@ -55,14 +52,8 @@ class Shelf:
         return data
 
 
-_CANDIDATES: Mapping[Family, Callable[[bytes, str, Collection[str]], Iterator[Candidate]]] = {
-    "deb": index_deb.candidates,
-    "rpm": index_rpm.candidates,
-}
-
-
 class Reader:
-    """What indexes offer of the packages `names`."""
+    """Reads from indexes the candidates of the packages `names`."""
 
     def __init__(self, shelf: Shelf, names: Collection[str]) -> None:
         self._shelf, self._names = shelf, names
@@ -83,14 +74,15 @@ class Reader:
         """The candidates of an index, whichever repository has it."""
         if index.digest not in self._read:
             data = self._unpacked(index.digest)
-            self._read[index.digest] = tuple(_CANDIDATES[index.family](data, index.origin, self._names))
+            self._read[index.digest] = tuple(judgement_of(index.family).candidates(data, index.origin, self._names))
         return self._read[index.digest]
 
     def complete(self, indexes: Iterable[Index], paths: Collection[str]) -> None:
         """Afterwards it is known which of `paths` the candidates of `indexes` have, whose lists of files are on the shelf."""
         for index in indexes:
-            owners = filelists.owners(self._unpacked(index.lists), index.origin, paths)
-            self._read[index.digest] = index_rpm.with_files(self.candidates(index), owners)
+            if lists := judgement_of(index.family).file_lists:
+                data = self._unpacked(index.lists)
+                self._read[index.digest] = lists.complete(self.candidates(index), data, index.origin, paths)
 
     def _unpacked(self, digest: str) -> bytes:
         return compressed.unpack(self._shelf.get(digest), digest)

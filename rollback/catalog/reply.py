@@ -1,4 +1,4 @@
-"""What a host answers when it is asked what it could have: indexes by digest, and the packages that are there. Strict and pure."""
+"""Reply: a host's answer to what it could have: indexes by digest, and what its installed packages demand. Strict and pure."""
 
 import re
 from base64 import b64decode
@@ -9,14 +9,12 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.sections import Section, split
 from rollback.packaging.candidate import Control
-from rollback.packaging.deb import status
+from rollback.packaging.judgement import FormatJudgement
 from rollback.packaging.labels import ABOUT, path_labels
-from rollback.packaging.listing import Family
 from rollback.packaging.protection import DNF, DnfConf
-from rollback.packaging.rpm import status as answer_rpm
+from rollback.packaging.registry import judgement_of
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")  # it becomes the name of a file
-_PRESENT = {"deb": status.present, "rpm": answer_rpm.present}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Index:
     digest: str
     origin: str
     labels: tuple[str, ...]
-    family: Family = "deb"
+    family: str = "deb"
     lists: str = ""
 
 
@@ -45,24 +43,30 @@ class Reply:
     dnf: DnfConf = DNF
 
 
-def parse(text: str, boundary: str, family: Family) -> Reply:
+def parse(text: str, boundary: str, family: str) -> Reply:
     """What the host printed; the indexes in its order. Raises `InvalidInput` with the line where it is not whole, or not ours."""
-    sections = split(text, boundary)
+    sections, judgement = split(text, boundary), judgement_of(family)
     if "present" not in sections:
         raise InvalidInput("the answer does not say what is present")
     files: dict[str, bytes] = {}
-    indexes = tuple(_index(section, family, files) for name, section in sections.items() if name.startswith("index "))
-    dnf = answer_rpm.conf(sections["dnf"]) if "dnf" in sections else DNF
-    return Reply(indexes, files, _PRESENT[family](sections["present"]), dnf)
+    named = [section for name, section in sections.items() if name.startswith("index ")]
+    indexes = tuple(_index(section, family, judgement.digests, files) for section in named)
+    return Reply(indexes, files, judgement.present(sections["present"]), _protection(judgement, sections))
 
 
-def _index(section: Section, family: Family, files: dict[str, bytes]) -> Index:
-    """The index of a section; its file, where it came along, is put into `files`."""
+def _protection(judgement: FormatJudgement, sections: Mapping[str, Section]) -> DnfConf:
+    if judgement.conf and "dnf" in sections:
+        return judgement.conf(sections["dnf"])
+    return judgement.protection
+
+
+def _index(section: Section, family: str, count: int, files: dict[str, bytes]) -> Index:
+    """The index of a section, which `count` digests name; its file, where it came along, is put into `files`."""
     head, _, packed = section.text.partition("\n")
     about, digests = head.split("\t")[: len(ABOUT)], head.split("\t")[len(ABOUT) :]
     digest, lists = (*digests, "")[:2] if digests else ("", "")
     sound = _DIGEST.fullmatch(digest) and (not lists or _DIGEST.fullmatch(lists))
-    if len(digests) != (2 if family == "rpm" else 1) or not sound:
+    if len(digests) != count or not sound:
         raise section.fail(f"no index of a repository: {head!r}")
     if packed:
         try:

@@ -8,7 +8,7 @@ import click
 from nornir_upgrade.console.options import FLEET, GENERAL, Flags, flags
 from nornir_upgrade.console.output import Screen
 
-from .computed import Computed
+from .computed import COMMANDS, Computed
 from .offline import from_texts
 from .options import MISSING, PARTING, TARGET, texts
 from .release import from_release
@@ -19,7 +19,7 @@ _CONFIG, _OUTPUT, *_TALK = GENERAL
 _FORM = click.option(
     "-o",
     "--output",
-    type=click.Choice(["text", "apt", "dnf", "json"]),
+    type=click.Choice(["text", *COMMANDS, "json"]),
     default="text",
     show_default=True,
     help="text: name=version a line, name- for a removal; apt, dnf: one command a host.",

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from nornir_upgrade.console.output import Screen
 
+COMMANDS = ("apt", "dnf")
+"""The forms of -o that are commands, each named after its tool."""
+
 if TYPE_CHECKING:
     from rollback.foreign.removal import Parting
     from rollback.manifest.model import Manifest
@@ -47,9 +50,7 @@ def words(manifest: "Manifest", native: str, form: str) -> tuple[str, ...]:
     """The changes in the form that -o asks for."""
     from rollback.manifest import commands
 
-    if form == "dnf":
-        return commands.dnf(manifest)
-    return commands.apt(manifest, native) if form == "apt" else commands.words(manifest, native)
+    return commands.of_list(manifest, form, native) if form in COMMANDS else commands.words(manifest, native)
 
 
 def by_host(lines: Mapping[str, Iterable[str]]) -> str:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from rollback.packaging.policy import VersionTable
     from rollback.packaging.text import Note
 
-# What dpkg calls the machines that the kernel names otherwise (dpkg-architecture(1)).
-_DEBIAN = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "armv7l": "armhf", "ppc64le": "ppc64el"}
-
 
 def from_texts(flags: Flags, request: ComputeRequest) -> Computed:
     """The way back of the one machine that the files describe; its name is that of the file --installed. No host is asked.
@@ -73,16 +70,17 @@ def _require_files(request: ComputeRequest) -> None:
 
 
 def _check_arch(arch: str, listing: "Listing") -> None:
-    from nornir_upgrade.core.version import evr, nevra
+    from nornir_upgrade.core.packaging.format import format_of
 
     if arch:
-        (evr.check_arch if listing.family == "deb" else nevra.check_arch)(arch)
+        format_of(listing.family).check_arch(arch)
 
 
 def _native(arch: str, listing: "Listing") -> str:
     """The machine's native architecture, as its package manager calls it: `arch`, or this machine's."""
-    machine = platform.machine()
-    return arch or (machine if listing.family == "rpm" else _DEBIAN.get(machine, machine))
+    from rollback.packaging.registry import judgement_of
+
+    return arch or judgement_of(listing.family).machine(platform.machine())
 
 
 def _older(screen: Screen, request: ComputeRequest, installed: "Listing") -> "Listing | None":

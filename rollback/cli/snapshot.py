@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nornir_upgrade.console.options import Flags
 from nornir_upgrade.console.output import Screen
 
-from .computed import Computed, by_host, warn_of_unmatched
+from .computed import COMMANDS, Computed, by_host, warn_of_unmatched
 from .request import ComputeRequest
 
 if TYPE_CHECKING:
@@ -37,12 +37,11 @@ def from_snapshot(flags: Flags, request: ComputeRequest) -> Computed:
 
 
 def _print(screen: Screen, assessment: "Assessment", form: str) -> None:
-    from rollback.manifest.commands import apt_command, dnf_command
+    from rollback.manifest.commands import of_host
     from rollback.manifest.model import document, lines
 
-    commands = {"apt": apt_command, "dnf": dnf_command}
     printed = {
-        host: commands[form](manifest, assessment.now[host]) if form in commands else lines(manifest)
+        host: of_host(manifest, form, assessment.now[host]) if form in COMMANDS else lines(manifest)
         for host, manifest in assessment.manifests.items()
     }
     documents = [document(manifest) for manifest in assessment.manifests.values()]

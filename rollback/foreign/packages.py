@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.packaging.model import Package, PackageName, PackageWant
 from nornir_upgrade.core.run import Run, StepPosition
 from nornir_upgrade.steps.packages import SetPackages
@@ -100,11 +101,11 @@ def foreign(
 ) -> Foreign:
     """The packages on a host that the snapshot does not have, and that no run installed."""
     before = {(one.name, one.arch): one.version for one in then.packages if one.unpacked}
-    rpm = now.os.family == "rpm"
+    several = format_of(now.os.family).several
     theirs = set()
     for one in now.packages:
         there = (one.name, one.arch) in before
-        new = not there or (rpm and before[one.name, one.arch] != one.version)
+        new = not there or (several and before[one.name, one.arch] != one.version)
         if new and not had.has(one, several=there):
             theirs.add(known(one))
     return Foreign(frozenset(theirs), frozenset(with_data), since, remove)

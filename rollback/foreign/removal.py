@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from nornir_upgrade.core.errors import Drift
 from nornir_upgrade.core.facts.belongings import Belongings
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.packaging.model import Package, PackageName
 from nornir_upgrade.core.run import Run
 from rollback.manifest.model import STAYS, Change, Manifest
@@ -41,11 +42,9 @@ def strangers(
     added = foreign(then, now, brought(runs, now.host), since=since, remove=asked.remove_foreign)
     packages = {known(one): one for one in now.packages}
     theirs = frozenset(key for key in added.packages if packages[key].unpacked or not asked.purges(key[0]))
-    rich = (
-        key
-        for key, one in packages.items()
-        if now.os.family == "rpm" and _data(one, estate) and not asked.purges(one.name)
-    )
+    if format_of(now.os.family).purges:
+        return replace(added, packages=theirs)
+    rich = (key for key, one in packages.items() if _data(one, estate) and not asked.purges(one.name))
     return replace(added, packages=theirs, with_data=frozenset(rich))
 
 
@@ -63,9 +62,8 @@ def seen(manifest: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> 
     Raises `Drift` if rpm would delete such data: only a solver knows whether their package can be kept.
     """
     rest = {(one.name, one.arch): one for one in now.packages if not one.unpacked}
-    lost = {
-        one.name: new for one in manifest.changes if (new := _since(one, estate, asked)) and manifest.family == "rpm"
-    }
+    at_risk = () if format_of(manifest.family).purges else manifest.changes
+    lost = {one.name: new for one in at_risk if (new := _since(one, estate, asked))}
     if lost:
         added = "; ".join(f"{name}: {', '.join(new)}" for name, new in lost.items())
         raise Drift(
@@ -99,14 +97,15 @@ def _parted(
     own = estate.get(PackageName(one.name, one.arch))
     if own is None:
         return one
+    purges = format_of(family).purges
     if one.action in STAYS:
-        shown = not one.foreign and (family == "rpm" or not one.installed)
+        shown = not one.foreign and (not purges or not one.installed)
         return replace(one, holds=_holds(own, here=bool(one.installed)), data=own.data if shown else ())
     if one.action != "remove":
         return one
     if asked.purges(one.name):
         return replace(one, target="", data=own.data) if one.foreign or own.data else one
-    if not own.data or family == "rpm":
+    if not own.data or not purges:
         return replace(one, data=own.data)
     why = "; ".join(filter(None, (one.why if one.foreign else "", f"kept with its data: {', '.join(own.data)}")))
     left = rest.get((one.name, one.arch))

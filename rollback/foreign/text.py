@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from nornir_upgrade.core.packaging.format import format_of
 from rollback.manifest.model import STAYS, Change, Manifest
 
 from .removal import Parting, purged
@@ -19,8 +20,8 @@ def data_in_text(manifests: Mapping[str, Manifest]) -> str:
 
 def purged_in_text(manifests: Mapping[str, Manifest]) -> str:
     """Every package of which nothing is left, not even configuration; '' if there are none. rpm does not distinguish this."""
-    deb = {host: one for host, one in manifests.items() if one.family == "deb"}
-    goes = {host: tuple(one.name for one in purged(manifest)) for host, manifest in deb.items()}
+    purging = {host: one for host, one in manifests.items() if format_of(one.family).purges}
+    goes = {host: tuple(one.name for one in purged(manifest)) for host, manifest in purging.items()}
     return _shared({host: (f"purged: {', '.join(names)}",) for host, names in goes.items() if names}, "")
 
 
@@ -41,8 +42,9 @@ def _stays(one: Change, _: str) -> str:
 def _keeps(one: Change, family: str) -> str:
     if not one.data or (one.action == "remove" and not one.target):
         return ""
-    done = "stays" if family == "rpm" or one.action in STAYS else "is removed, not purged"
-    verb = "remove" if family == "rpm" else "purge"
+    purges = format_of(family).purges
+    done = "stays" if not purges or one.action in STAYS else "is removed, not purged"
+    verb = "purge" if purges else "remove"
     return f"{one.name} {done}: {', '.join(one.data)}; {verb} it with --purge {one.name}"
 
 

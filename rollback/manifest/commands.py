@@ -1,22 +1,14 @@
-"""A manifest of a machine that cannot be reached, as words: package words a line, or one command to be taken there. Pure."""
+"""A manifest as words for a person: package words a line, or commands of the package manager's own tool. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb.apt import OPTIONS, Apt
-from nornir_upgrade.core.packaging.dnf.dnf4 import Dnf, handed
-from nornir_upgrade.core.packaging.lock import LOCK_WAIT
-from nornir_upgrade.core.packaging.model import PackageWant
-from nornir_upgrade.core.transport.host import quote
-from nornir_upgrade.core.version import nevra
-from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
+from rollback.packaging.registry import judgement_of
 
 from .model import Change, Manifest, moving
 from .transaction import wants
-
-_DNF = ("dnf", "-y")
 
 
 def words(manifest: Manifest, native: str) -> tuple[str, ...]:
@@ -24,102 +16,48 @@ def words(manifest: Manifest, native: str) -> tuple[str, ...]:
 
     A foreign architecture stands with the name (`libc6:i386`), with rpm where the name is there in several (`glibc.i686`).
     """
-    shown = _archs(manifest, native)
+    arch = _arch_words(manifest, native)
     return tuple(
         sorted(
             {
-                f"{change.name}{shown(change)}-"
+                f"{change.name}{arch(change)}-"
                 if change.action == "remove"
-                else f"{change.target_name}{shown(change)}={change.target}"
+                else f"{change.target_name}{arch(change)}={change.target}"
                 for change in moving(manifest)
             }
         )
     )
 
 
-def apt(manifest: Manifest, native: str) -> tuple[str, ...]:
-    """One apt-get command as a shell line; none where nothing changes. Packages that went by another name are removed by it."""
-    if manifest.family != "deb":
-        raise InvalidInput("these are rpm packages: apt cannot take them back", hint="-o dnf")
-    named = sorted(set(_apt_words(manifest, native)))
-    held = ("--allow-change-held-packages",) if any(change.hold for change in moving(manifest)) else ()
-    return (quote(("apt-get", *OPTIONS, "--allow-downgrades", *held, "install", "--", *named)),) if named else ()
+def of_list(manifest: Manifest, tool: str, native: str) -> tuple[str, ...]:
+    """The way back of a machine that cannot be reached, as commands of `tool` to be taken there; none where nothing changes.
 
-
-def dnf(manifest: Manifest) -> tuple[str, ...]:
-    """One dnf command for what comes, and where something goes a second one for that; none where nothing changes.
-
-    dnf takes `install` of an older version as an order to downgrade.
+    Raises `InvalidInput` where the packages are another tool's.
     """
-    if manifest.family != "rpm":
-        raise InvalidInput("these are Debian packages: dnf cannot take them back", hint="-o apt")
-    come = sorted({nevra.in_words(c.target_name, c.target, c.arch) for c in moving(manifest) if c.action != "remove"})
-    go = sorted(
-        {nevra.in_words(c.name, c.installed, c.arch) for c in moving(manifest) if c.action in ("remove", "rename")}
-    )
-    lines = [quote((*_DNF, "install", "--allowerasing", *come))] if come else []
-    return (*lines, *([quote((*_DNF, "remove", *go))] if go else []))
+    judgement = judgement_of(manifest.family)
+    if judgement.tool != tool:
+        raise InvalidInput(f"these are {judgement.packages}: {tool} cannot take them back", hint=f"-o {judgement.tool}")
+    return judgement.commands.of_list(moving(manifest), native)
 
 
-def _apt_words(manifest: Manifest, native: str) -> Iterator[str]:
-    coming = {change.target_name for change in moving(manifest) if change.action != "remove"}
-    for change in moving(manifest):
-        if change.action != "remove":
-            yield f"{_apt_name(change.target_name, change.arch, native)}={check_version(change.target)}"
-        if change.action in ("remove", "rename") and change.name not in coming:
-            yield f"{_apt_name(change.name, change.arch, native)}-"
+def of_host(manifest: Manifest, tool: str, now: HostFacts) -> tuple[str, ...]:
+    """The transaction that a rollback of the host would carry out, as commands of `tool`; none where nothing changes.
 
-
-def _apt_name(name: str, arch: str, native: str) -> str:
-    """The name as apt takes it for nothing but a name: one that ends in a plus sign needs its architecture."""
-    check_name(name, qualified=True)
-    own = arch in (native, "all") and not name.endswith("+")
-    return name if own else f"{name}:{check_arch(native if arch == 'all' else arch)}"
-
-
-class _archs:
-    """How the architecture of a change is written behind its name."""
-
-    def __init__(self, manifest: Manifest, native: str) -> None:
-        self._deb, self._native = manifest.family == "deb", native
-        pairs = {(change.target_name, change.arch) for change in manifest.changes}
-        self._several = {name for name, count in Counter(name for name, _ in pairs).items() if count > 1}
-
-    def __call__(self, change: Change) -> str:
-        if self._deb:
-            return "" if change.arch in (self._native, "all") else f":{change.arch}"
-        return f".{change.arch}" if change.target_name in self._several and change.arch else ""
-
-
-def apt_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
-    """The one apt-get command that a rollback of the host would give, as a shell line; none where nothing changes.
-
-    Raises `InvalidInput` where the host has rpm.
+    Raises `InvalidInput` where the packages are another tool's.
     """
-    want = _asked(manifest, now, "deb", "apt")
-    return (quote(Apt().change(want, now.packages, downgrade=True, wait=LOCK_WAIT)[0]),) if want else ()
-
-
-def dnf_command(manifest: Manifest, now: HostFacts) -> tuple[str, ...]:
-    """The dnf transaction that a rollback of the host would make, as a shell line: it is told as data on standard input. A second
-    one, where packages that were cut off are installed again.
-
-    Raises `InvalidInput` where the host has dpkg.
-    """
-    want = _asked(manifest, now, "rpm", "dnf")
-    commands = Dnf().change(want, now.packages, downgrade=True, wait=LOCK_WAIT) if want else ()
-    return tuple(_piped(argv) for argv in commands if "replay" in argv)
-
-
-def _piped(argv: Sequence[str]) -> str:
-    """The command without the script around it, which waits for locks and hands over the plan."""
-    return f"printf %s {quote((handed(argv),))} | {quote(argv[argv.index('dnf') :])}"
-
-
-def _asked(manifest: Manifest, now: HostFacts, family: str, tool: str) -> tuple[PackageWant, ...]:
-    if manifest.family != family:
+    judgement = judgement_of(manifest.family)
+    if judgement.tool != tool:
         raise InvalidInput(
             f"{manifest.host} has {manifest.family} packages: {tool} cannot take them back",
             hint=f"-o text or -o json says it of every host; --limit names those that have {tool}",
         )
-    return wants(manifest, now) if moving(manifest) else ()
+    want = wants(manifest, now) if moving(manifest) else ()
+    return judgement.commands.of_host(want, now.packages) if want else ()
+
+
+def _arch_words(manifest: Manifest, native: str) -> Callable[[Change], str]:
+    """How the architecture of a change is written behind its name."""
+    commands = judgement_of(manifest.family).commands
+    pairs = {(change.target_name, change.arch) for change in manifest.changes}
+    counts = Counter(name for name, _ in pairs)
+    return lambda change: commands.arch_word(change.arch, native, several=counts[change.target_name] > 1)

@@ -1,4 +1,4 @@
-"""Deviations: what will not be as in the snapshot, told with the reasons, and refused unless somebody agreed to it. Pure."""
+"""Deviations: what will differ from the snapshot, with the reasons; refused unless somebody agreed to it. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,17 +15,17 @@ AGREE = (
 
 
 def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE, *, missing: bool = False) -> None:
-    """Raises `Unobtainable` where a manifest leads elsewhere than asked for want of a version, `NoSolution` where for other reasons.
+    """Raises `Unobtainable` where a manifest deviates because a version cannot be had, `NoSolution` where for other reasons.
 
-    With `missing` somebody agreed to all but that packages go which others installed.
+    With `missing` somebody agreed to all deviations but the removal of packages that others installed.
     """
-    found = tuple(_unagreed(manifest, missing) for manifest in manifests)
-    problems = [problem for manifest in found for problem in manifest.deviations]
+    unagreed = tuple(_unagreed(manifest, missing) for manifest in manifests)
+    problems = [problem for manifest in unagreed for problem in manifest.deviations]
     if problems:
         kind = Unobtainable if any(problem.rule == "unobtainable" for problem in problems) else NoSolution
         foreign = [problem.hint for problem in problems if problem.rule == FOREIGN]
         others = [hint] if len(foreign) < len(problems) else []
-        raise kind(in_text(found), hint="\n  ".join([*others, *foreign[:1]]))
+        raise kind(in_text(unagreed), hint="\n  ".join([*others, *foreign[:1]]))
 
 
 def _unagreed(manifest: Manifest, missing: bool) -> Manifest:
@@ -34,7 +34,7 @@ def _unagreed(manifest: Manifest, missing: bool) -> Manifest:
 
 
 def in_text(manifests: Iterable[Manifest]) -> str:
-    """Each deviation with its cause and every package that deviates; hosts that share the list are told of once."""
+    """Each deviation with its cause and every package that deviates; hosts with the same list share one block."""
     hosts: dict[str, list[str]] = {}
     for manifest in manifests:
         if manifest.deviations:
@@ -43,14 +43,14 @@ def in_text(manifests: Iterable[Manifest]) -> str:
 
 
 def pulled_in(manifests: Iterable[Manifest]) -> str:
-    """What a partial way back moves beside the packages that it was asked for, a line each, with the reason."""
-    found = (
+    """The packages that a partial way back changes beside those asked for, a line each, with the reason."""
+    lines = (
         f"{manifest.host}: {change.name} comes along: {change.why}"
         for manifest in manifests
         for change in manifest.changes
         if "only" in manifest.to and change.action not in STAYS and not _asked(change, manifest.to["only"].split())
     )
-    return "\n".join(found)
+    return "\n".join(lines)
 
 
 def _asked(change: Change, patterns: Iterable[str]) -> bool:

@@ -35,13 +35,13 @@ def read_all(directory: Path) -> dict[str, Manifest]:
     index = codec.loads(_bytes(directory / INDEX), dict[str, Any], source=str(directory / INDEX))
     if index.get("format") != FORMAT or not isinstance(index.get("hosts"), dict):
         raise InvalidInput(f"{directory / INDEX}: no index of manifests in format {FORMAT}")
-    found = {}
+    manifests = {}
     for host in index["hosts"]:
         path = directory / f"{percent(host, safe='')}.json"
-        found[host] = read(_bytes(path), str(path))
-        if found[host].host != host:
-            raise InvalidInput(f"{path}: the manifest of {found[host].host}, not of {host}")
-    return found
+        manifests[host] = read(_bytes(path), str(path))
+        if manifests[host].host != host:
+            raise InvalidInput(f"{path}: the manifest of {manifests[host].host}, not of {host}")
+    return manifests
 
 
 def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest], now: Iterable[HostFacts]) -> None:
@@ -62,15 +62,15 @@ def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest]
 
 
 def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
-    """A line a host and architecture on what happens to `package`, and why, and one for what lies at the root of it.
+    """What happens to `package` and why, a line for each host and architecture, then the problems that name it, a line each.
 
     Raises `UnknownName` where no manifest names it.
     """
     everything = tuple(manifests)
-    found = [
+    changes = [
         (manifest.host, change) for manifest in everything for change in manifest.changes if change.name == package
     ]
-    if not found:
+    if not changes:
         known = sorted({change.name for manifest in everything for change in manifest.changes})
         raise UnknownName("package", package, get_close_matches(package, known, 5, 0.5) or known[:_SHOWN])
     shared = dict.fromkeys(
@@ -79,11 +79,11 @@ def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
         for problem in (*manifest.problems, *manifest.deviations)
         if package in problem.packages
     )
-    return (*(f"{host}: {_reason(change)}" for host, change in found), *shared)
+    return (*(f"{host}: {_reason(change)}" for host, change in changes), *shared)
 
 
 def refuse_unmatched(manifests: Iterable[Manifest], only: Iterable[str]) -> None:
-    """Raises `InvalidInput` where one of the patterns `only` is for no package of any host: it is a misspelling."""
+    """Raises `InvalidInput` where one of the patterns `only` matches no package of any host: it is misspelled."""
     names = {name for one in manifests for change in one.changes for name in (change.name, change.target_name)}
     for pattern in only:
         if not any(fnmatchcase(name, pattern) for name in names):

@@ -1,6 +1,6 @@
-"""What packages are told apart by: name and architecture, and the version too where several stand side by side. Pure.
+"""Identity of packages: name and architecture, and the version where several versions are installed side by side. Pure.
 
-They do where rpm lets them, as with kernels, and where a transaction that was cut off left the old version beside the new one.
+rpm allows that for kernels; an interrupted transaction of rpm may leave the old version beside the new one.
 """
 
 from collections import Counter
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.packaging.model import Package, PackageName
 from nornir_upgrade.core.version.evr import Flavour
 from rollback.packaging.candidate import Catalog
@@ -39,12 +40,12 @@ _key = lru_cache(maxsize=1 << 16)(PackageName)  # hosts have most packages in co
 
 def flavour_of(facts: HostFacts) -> Flavour:
     """Whose versions a host has."""
-    return "rpm" if facts.os.family == "rpm" else "deb"
+    return format_of(facts.os.family).flavour
 
 
 def slots(then: HostFacts, now: HostFacts, offered: Catalog) -> Slots:
-    """The slots for both states of a host. dpkg has one version of a package, always."""
-    if flavour_of(now) == "deb":
+    """The slots for both states of a host. In some formats there is one version of a package, always."""
+    if not format_of(now.os.family).several:
         return Slots()
     pairs = {(one.name, one.arch) for facts in (then, now) for one in facts.packages}
     install_only = frozenset(_install_only(pairs, offered))

@@ -1,7 +1,6 @@
-"""The judgement on packages: what must happen to each, so that a host is as a snapshot says. Every package is accounted for.
+"""Manifest: what happens to each package of a host on its way back, with the problems and deviations of that way. Pure.
 
-Pure. The exact case is a set difference and needs no solver; a solver for versions that cannot be had comes in by the
-same door, `Solver`.
+`family` is the name of the packages' format, in JSON as well (`"family": "deb"`, `"rpm"`).
 """
 
 from collections import Counter
@@ -25,12 +24,15 @@ STAYS: tuple[Action, ...] = ("keep", "held", "unobtainable")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one package. `installed` is its version now, `target` the one it comes to; '' is: not installed.
+    """What happens to one package.
 
-    `remove` with a target leaves the configuration of that version behind (dpkg's `config-files`), without one nothing.
-    `auto` and `hold` are the marks it has in the end. `slot`: the version that it is told apart by, where several of its name stand
-    side by side. `foreign`: no run brought it. `kept_for`: the package that it stays for. `data`: where data are that its purge
-    (rpm: its removal) would delete. `holds`: what else is its, where it stays: paths below /etc, `service NAME`, `user NAME`.
+    - `installed`, `target`: its version now and afterwards; '': not installed. `remove` with a target leaves the configuration of
+      that version (dpkg's `config-files`), without one it leaves nothing.
+    - `auto`, `hold`: its marks afterwards.
+    - `slot`: its version, where several versions of the package are installed side by side; else ''.
+    - `foreign`: no run installed it. `kept_for`: the package because of which it stays.
+    - `data`: directories of data that its purge (rpm: its removal) would delete. `holds`: what else belongs to a package that stays:
+      paths below /etc, `service NAME`, `user NAME`.
     """
 
     name: str
@@ -52,13 +54,13 @@ class Change:
 
     @property
     def key(self) -> PackageName:
-        """What the package is told apart by."""
+        """The identity of the package on its host."""
         return PackageName(self.name, self.arch, self.slot)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a manifest cannot be carried out as it is, or leads elsewhere than to the snapshot. `rule` is a stable name."""
+    """Why a manifest cannot be carried out, or deviates from the snapshot. `rule` is a stable name."""
 
     rule: str
     packages: tuple[str, ...]
@@ -68,11 +70,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Every package that `host` had or has, once, sorted by name, architecture and, where several stand, version. `to` says
-    which state it leads to.
+    """Every package that `host` had or has, once, sorted by name, architecture and slot. `to` names the state that it leads to.
 
-    Where that state cannot be reached, `deviations` say in what the end differs and why, one for each root cause. A manifest
-    with `problems` leads nowhere.
+    Where that state cannot be reached, `deviations` are the differences, one for each root cause. A manifest with `problems` cannot
+    be carried out.
     """
 
     host: str
@@ -85,9 +86,9 @@ class Manifest:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many packages stand under each action; every action is named."""
-        found = Counter(change.action for change in self.changes)
-        return {action: found[action] for action in get_args(Action)}
+        """How many packages have each action; every action is named."""
+        counts = Counter(change.action for change in self.changes)
+        return {action: counts[action] for action in get_args(Action)}
 
 
 def require_solved(manifests: Iterable[Manifest]) -> None:
@@ -102,12 +103,12 @@ def require_solved(manifests: Iterable[Manifest]) -> None:
 
 
 def slots_in(manifest: Manifest) -> Slots:
-    """What its packages are told apart by."""
+    """The identity of its packages."""
     return Slots(several=frozenset((change.name, change.arch) for change in manifest.changes if change.slot))
 
 
 def document(manifest: Manifest) -> dict[str, Any]:
-    """The manifest as JSON knows it, with its counts, and apart from them the packages that no run brought."""
+    """The manifest as JSON, with the counts of its actions and the packages that no run installed."""
     foreign = [f"{one.name}:{one.arch}" for one in manifest.changes if one.foreign]
     return {**codec.to_builtins(manifest), "counts": manifest.counts, "foreign": foreign}
 

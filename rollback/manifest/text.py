@@ -1,10 +1,11 @@
-"""Manifests and the plan of a way back, as people read them: hosts that share a list are told of once."""
+"""Manifests and the plan of a way back as text; hosts with the same list share one block."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from nornir_upgrade.console.table import columns
 from nornir_upgrade.console.text import one_line
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.step import Step
 from nornir_upgrade.steps.packages import SetPackages
@@ -15,7 +16,7 @@ _ORDER = ("downgrade", "upgrade", "install", "remove", "rename", "unobtainable",
 
 
 def counts_in_text(manifests: Mapping[str, Manifest]) -> str:
-    """How many packages stand under each action, host by host; every package of every host is in it."""
+    """How many packages have each action, host by host; every package of every host is counted."""
     actions = [action for action in _ORDER if any(one.counts[action] for one in manifests.values())]
     rows = [(host, *(manifests[host].counts[action] for action in actions)) for host in manifests]
     return columns(("packages", *actions), rows)
@@ -45,7 +46,7 @@ def _words(step: Step) -> str:
     """The step in a line. How many packages change: above it stands what becomes of each."""
     if not isinstance(step, SetPackages):
         return one_line(step.describe(), 100)
-    away = "purged" if step.family == "deb" else "removed"
+    away = "purged" if format_of(step.family).purges else "removed"
     verbs = {"installed": "installed or changed", "config-files": "removed", "absent": away}
     count = Counter(verbs[one.goal] for one in step.want)
     return "packages: " + ", ".join(f"{count[verb]} {verb}" for verb in dict.fromkeys(verbs.values()) if count[verb])
@@ -65,6 +66,6 @@ def _block(names: Iterable[str], entries: Iterable[str]) -> str:
 
 def _change(change: Change, family: str) -> str:
     if change.action == "remove":
-        verb = "remove" if change.target or family == "rpm" else "purge"
+        verb = "remove" if change.target or not format_of(family).purges else "purge"
         return f"{verb} {change.name} {change.installed or '(its configuration)'}"
     return f"{change.action} {change.target_name} {change.installed or '-'} -> {change.target}"

@@ -1,4 +1,4 @@
-"""What a manifest asks of the package manager: one transaction, and a second where configuration must be left behind. Pure."""
+"""Transactions of a manifest: one, and a second where a package must leave its configuration behind. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from .model import STAYS, Change, Manifest, require_solved, slots_in
 
 
 def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
-    """What one transaction must reach: every package that changes, and those whose marks or unfinished state must be mended.
+    """What one transaction must reach: every package that changes, or whose marks or unfinished state must be repaired.
 
     Raises `Unobtainable` where a version cannot be had, `NoSolution` for any other problem.
     """
@@ -19,21 +19,25 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
     for change in manifest.changes:
         if change.action != "remove":
             staying.setdefault(change.target_name, set()).add(change.arch)
-    found = []
+    wanted = []
     for change in manifest.changes:
         want = _want(change, present.get(change.key))
         if want is not None and not _replaced(change, staying.get(change.name, set())):
-            found.append(want)
-    return (*found, *_beside(manifest, found))
+            wanted.append(want)
+    return (*wanted, *_beside(manifest, wanted))
 
 
-def _beside(manifest: Manifest, found: Iterable[PackageWant]) -> Iterator[PackageWant]:
-    """Where one of several versions comes or goes, those that stand beside it and stay: what is wanted of a package is all of it."""
-    named = {(one.name, one.arch) for one in found}
-    told = {(one.name, one.arch, one.version) for one in found}
+def _beside(manifest: Manifest, wanted: Iterable[PackageWant]) -> Iterator[PackageWant]:
+    """Where one of several versions changes, the versions beside it that stay: a want names all versions of a package."""
+    named = {(one.name, one.arch) for one in wanted}
+    named_versions = {(one.name, one.arch, one.version) for one in wanted}
     for change in manifest.changes:
         stays = bool(change.slot and change.installed) and change.action in STAYS
-        if stays and (change.name, change.arch) in named and (change.name, change.arch, change.slot) not in told:
+        if (
+            stays
+            and (change.name, change.arch) in named
+            and (change.name, change.arch, change.slot) not in named_versions
+        ):
             yield PackageWant(change.name, change.arch, change.slot, "installed", change.auto, change.hold)
 
 
@@ -49,7 +53,7 @@ def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 
 def of_others(manifest: Manifest, wanted: Iterable[PackageWant]) -> tuple[PackageName, ...]:
-    """Of what is `wanted`, the packages that stay because others installed them. Nobody misses one that is gone by then."""
+    """The `wanted` packages that stay because others installed them. It is no error when one of them is removed by then."""
     stay = {PackageName(one.name, one.arch) for one in manifest.changes if one.foreign and one.action in STAYS}
     return tuple(dict.fromkeys(one.key for one in wanted if one.key in stay))
 
@@ -71,9 +75,9 @@ def _as_marked(change: Change, now: Package) -> bool:
 
 
 def _replaced(change: Change, staying: set[str]) -> bool:
-    """Whether the package goes because its name comes back as another architecture that cannot stand beside it.
+    """Whether the package is replaced by one of the same name and another architecture that cannot be installed beside it.
 
-    `all` (to rpm `noarch`) and any other exclude each other, and dpkg and rpm replace one by the other; to remove the name would remove
+    `all` (rpm: `noarch`) excludes every other architecture, and dpkg and rpm replace one by the other. To remove the name would remove
     both.
     """
     others = staying - {change.arch}

@@ -1,18 +1,19 @@
-"""The way to a release, or to an older list, held against what packages demand of each other, as far as that is known. Pure.
+"""Consistency: the way to a release or to an older list, checked against the known demands of packages. Pure.
 
-A list may be a part of what a machine has. So what a package demands of others than those listed is left to apt, which brings
-it along; what is listed must be able to stand together. Where it cannot, the nearest that can is taken.
+A list may name a part of a machine's packages. Demands on packages outside the list are left to the package manager. The listed
+packages must be consistent together; where they are not, the nearest consistent set is taken.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nornir_upgrade.core.facts.gather import HostFacts, OperatingSystem
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.packaging.model import Package, PackageName
 from rollback.manifest.model import STAYS, Change, Manifest, Problem
 from rollback.packaging.candidate import Candidate, Catalog, Control, catalog
-from rollback.packaging.family import DEMANDS
 from rollback.packaging.listing import Listing
+from rollback.packaging.registry import judgement_of
 from rollback.solver.nearest import Nearest
 
 from .offers import Offers
@@ -41,14 +42,14 @@ def checked_way(
         return Checked(plain, ("dependencies were not checked: the files do not say what the packages depend on",))
     whole = way_back(host, installed, offers, replace(aim, only=()))
     world = _World(whole, offers, present or {})
-    found = Nearest(only=_patterns(whole, aim))(world.facts(world.then), world.facts(world.now), world.known, aim.to)
-    if not found.problems and not found.deviations and _ends(found) == _ends(plain, world):
+    nearest = Nearest(only=_patterns(whole, aim))(world.facts(world.then), world.facts(world.now), world.known, aim.to)
+    if not nearest.problems and not nearest.deviations and _ends(nearest) == _ends(plain, world):
         return Checked(plain, world.notes)
-    changes = tuple(sorted(_merged(whole, found, world, aim), key=lambda one: (one.name, one.arch, one.installed)))
+    changes = tuple(sorted(_merged(whole, nearest, world, aim), key=lambda one: (one.name, one.arch, one.installed)))
     along = _along(plain, changes) if aim.only else ()
-    told = tuple(map(_reworded, found.deviations))
+    deviations = tuple(map(_reworded, nearest.deviations))
     return Checked(
-        replace(plain, changes=changes, problems=(*plain.problems, *found.problems), deviations=told),
+        replace(plain, changes=changes, problems=(*plain.problems, *nearest.problems), deviations=deviations),
         (*world.notes, *along),
     )
 
@@ -58,8 +59,9 @@ class _World:
 
     def __init__(self, manifest: Manifest, offers: Offers, present: Mapping[_Key, Control]) -> None:
         self.native, self.family = offers.native, offers.family
-        demands = DEMANDS[offers.family]
-        self._tool, self._any_arch = demands.tool, demands.any_arch
+        judgement = judgement_of(offers.family)
+        demands = judgement.demands
+        self._tool, self._any_arch = judgement.tool, format_of(offers.family).any_arch
         described = {
             (one.name, one.arch or offers.native, one.version): one
             for each in offers.by_name.values()

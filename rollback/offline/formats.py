@@ -1,25 +1,12 @@
-"""Which tool wrote a file: known by its first telling line, then read by that tool's parser alone."""
+"""Formats of files: the first telling line shows which tool wrote a file, and that tool's parser alone reads it."""
 
-import re
-from collections.abc import Callable
-
-from rollback.packaging.deb import apt_policy, dpkg_lists, madison
+from nornir_upgrade.core.errors import InvalidInput
 from rollback.packaging.listing import Listing
 from rollback.packaging.policy import VersionTable
-from rollback.packaging.rpm import dnf_list, rpm_lists
+from rollback.packaging.registry import judgements
 from rollback.packaging.text import Text
 
 _TELLING = 5  # lines, within which dpkg's lists show what they are
-_MADISON = re.compile(r"\s*\S+ \| +\S+ \| .*")
-_POLICY = re.compile(r"[a-z0-9][^\s:]*(?::[^\s:]+)?:|\s*(?:Installed|Candidate): .*|Package files:")
-_SELECTION = re.compile(r"\S+\s+(?:install|hold|deinstall|purge|unknown)")
-_DPKG_TABLE = re.compile(r"Desired=.*|\|\|/ .*|\+\+\+-.*")
-_QUERY = re.compile(
-    r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?"
-    r"(?:\t[^\t]*|\t[^\t]*\t[^\t]*\t[a-zA-Z]{2}.?"
-    r"|[ \t]\S*[ \t]\S*[ \t](?:install|hold|deinstall|purge|unknown)[ \t]\S+[ \t]\S+)"
-)
-_RPM_BLOCK = re.compile(r"Name +: \S+")
 
 
 def policy(text: Text) -> VersionTable:
@@ -27,13 +14,11 @@ def policy(text: Text) -> VersionTable:
 
     Raises `InvalidInput` with line and reason.
     """
+    readers = [reader for _, judgement in judgements() for reader in judgement.tables]
     for _, line in text.lines():
-        if _MADISON.fullmatch(line):
-            return madison.parse(text)
-        if _POLICY.fullmatch(line):
-            return apt_policy.parse(text)
-        if dnf_list.tells(line):
-            return dnf_list.parse(text)
+        for reader in readers:
+            if reader.tells(line):
+                return reader.parse(text)
     raise text.fail(
         1,
         "neither apt-cache policy, apt-cache madison nor dnf or yum list, or in another language",
@@ -43,16 +28,15 @@ def policy(text: Text) -> VersionTable:
 
 def listing(text: Text) -> Listing:
     """The installed packages, from dpkg's or rpm's lists of them. Raises `InvalidInput` with line and reason."""
-    known: tuple[tuple[re.Pattern[str], Callable[[Text], Listing]], ...] = (
-        (_DPKG_TABLE, dpkg_lists.table),
-        (_SELECTION, dpkg_lists.selections),
-        (_QUERY, dpkg_lists.query),
-        (_RPM_BLOCK, rpm_lists.blocks),
-    )
+    known = [judgement for _, judgement in judgements()]
+    readers = [reader for judgement in known for reader in judgement.listings]
     for number, line in text.lines():
-        for pattern, parser in known:
-            if pattern.fullmatch(line):
-                return parser(text)
+        for reader in readers:
+            if reader.tells(line):
+                return reader.parse(text)
         if number == _TELLING:
             break
-    return rpm_lists.rows(text)
+    plain = next((judgement.plain for judgement in known if judgement.plain), None)
+    if plain is None:
+        raise InvalidInput(f"{text.source}: no list of installed packages that is known")
+    return plain(text)

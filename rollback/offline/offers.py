@@ -1,24 +1,26 @@
-"""Offers: the versions that the files of an unreachable machine say can be had, and which of them a release means. Pure."""
+"""Offers: the versions that files of an unreachable machine list as available, and the release that offers them. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import UnknownName
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.version import evr
 from nornir_upgrade.core.version.nevra import without_epoch
 from rollback.packaging.candidate import Offer
 from rollback.packaging.labels import path_labels
-from rollback.packaging.listing import Family
 from rollback.packaging.policy import VersionSource, VersionTable
+from rollback.packaging.registry import judgement_of
 
 _ANY_ARCH = ("all", "noarch")
+"""What lists of either format write for packages of every architecture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offers:
     """Offers by package name. `native` is the machine's own architecture."""
 
-    family: Family
+    family: str
     native: str
     by_name: Mapping[str, tuple[Offer, ...]]
 
@@ -32,13 +34,14 @@ class Offers:
 
     def newest(self, name: str, arch: str, release: str) -> Offer | None:
         """The newest version that the named release offers, or None. Of versions that are level the first counts."""
-        found = [offer for offer in self.of(name, arch) if goes_by(offer.labels, release)]
-        return max(found, key=lambda offer: evr.sort_key(offer.version, self.family), default=None)
+        flavour = format_of(self.family).flavour
+        offered = [offer for offer in self.of(name, arch) if goes_by(offer.labels, release)]
+        return max(offered, key=lambda offer: evr.sort_key(offer.version, flavour), default=None)
 
     def with_epoch(self, name: str, arch: str, version: str) -> str:
         """`version` with the epoch that the offers give it, where they agree on one; else as it is."""
-        found = {offer.version for offer in self.of(name, arch) if without_epoch(offer.version) == version}
-        return found.pop() if len(found) == 1 else version
+        versions = {offer.version for offer in self.of(name, arch) if without_epoch(offer.version) == version}
+        return versions.pop() if len(versions) == 1 else version
 
     def require(self, release: str) -> None:
         """Raises `UnknownName` where no repository goes by the name `release`."""
@@ -49,7 +52,7 @@ class Offers:
     def _fits(self, arch: str, offered: str) -> bool:
         if not arch or arch == offered:
             return True
-        own = (self.native, *_ANY_ARCH, "") if self.family == "deb" else _ANY_ARCH
+        own = (self.native, *_ANY_ARCH, "") if judgement_of(self.family).bare_is_native else _ANY_ARCH
         return arch in own and offered in own
 
 
@@ -62,33 +65,35 @@ def goes_by(labels: tuple[str, ...], release: str) -> bool:
     return any(labels[at : at + len(words)] == words for at in range(len(labels) - len(words) + 1))
 
 
-def collect(offers: Iterable[Offer], family: Family, native: str) -> Offers:
+def collect(offers: Iterable[Offer], family: str, native: str) -> Offers:
     """`offers` by name, in their order, each once."""
-    found: dict[str, dict[Offer, None]] = {}
+    by_name: dict[str, dict[Offer, None]] = {}
     for offer in offers:
-        found.setdefault(offer.name, {})[offer] = None
-    return Offers(family, native, {name: tuple(each) for name, each in found.items()})
+        by_name.setdefault(offer.name, {})[offer] = None
+    return Offers(family, native, {name: tuple(each) for name, each in by_name.items()})
 
 
 def from_policy(policy: VersionTable) -> Iterable[Offer]:
     """What the sources of kind `archive` offer."""
+    in_source = judgement_of(policy.family).arch_in_source
     for package in policy.packages:
         name, _, arch = package.package.partition(":")
         for version in package.versions:
             for one in version.sources:
                 if one.kind == "archive":
-                    own = (one.arch or "") if policy.family == "rpm" else arch
+                    own = (one.arch or "") if in_source else arch
                     yield Offer(name, own, version.version, one.raw, labels_of(one))
 
 
 def installed_versions(policy: VersionTable) -> Iterable[tuple[str, str, str]]:
     """Name, architecture ('' is the machine's own) and version of what the policy says is installed."""
+    in_source = judgement_of(policy.family).arch_in_source
     for package in policy.packages:
         name, _, arch = package.package.partition(":")
         for version in package.versions:
             if version.installed:
                 status = [one.arch or "" for one in version.sources if one.kind == "status"]
-                archs = status if policy.family == "rpm" else [arch]
+                archs = status if in_source else [arch]
                 yield from ((name, own, version.version) for own in archs)
 
 

@@ -1,6 +1,6 @@
-"""The judgement without a machine: from what files say is installed and can be had, the way to a release, or to an older list.
+"""Target: the way of a machine that is known from files alone, to a release or to an older list. Pure.
 
-Pure. Every installed package is accounted for once, also where its old version cannot be had: that is a problem of the manifest.
+Every installed package is in the manifest once. An old version that cannot be had is a problem of the manifest.
 """
 
 from collections import Counter
@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.version import evr
 from rollback.manifest.model import Action, Change, Manifest, Problem
 from rollback.packaging.candidate import Offer
 from rollback.packaging.listing import Listed, Listing
-from rollback.packaging.protection import DNF
+from rollback.packaging.registry import judgement_of
 
 from .offers import Offers
 
@@ -28,15 +29,15 @@ class Rename:
     then: str
 
     def of(self, name: str) -> str:
-        """What `name` was called then; the first occurrence counts."""
+        """The old name of `name`: the first occurrence of `now` is replaced."""
         return name.replace(self.now, self.then, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to: the newest versions of `release`, or the packages of `target`; where that has no versions, both.
+    """The goal: the newest versions of `release`, or the packages of the list `target`; both, where the list has no versions.
 
-    `only` narrows to packages that match one of these globs; none is: all.
+    `only`: globs of the packages to change; empty: all.
     """
 
     release: str = ""
@@ -56,7 +57,7 @@ class Target:
         return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only)
 
     def old_name(self, name: str) -> str:
-        """What the package was called then. The first rename that has something to say counts."""
+        """The old name of the package, by the first rename that applies; its own name where none does."""
         return next((rename.of(name) for rename in self.renames if rename.now in name), name)
 
 
@@ -70,7 +71,7 @@ def rename(text: str) -> Rename:
 
 
 def way_back(host: str, installed: Listing, offers: Offers, aim: Target) -> Manifest:
-    """The manifest that leads the packages of `installed` to `aim`, as far as `offers` go.
+    """The manifest that takes the packages of `installed` to `aim`, as far as the versions are offered.
 
     Problems: `unobtainable`, `duplicate` (two versions of a package, as a killed rpm leaves them), `unread` (a line of a list that
     may stand for a package). Raises `UnknownName` where no repository is of the release.
@@ -155,7 +156,7 @@ class _Steps:
 
     def _kernel(self, one: Listed) -> bool:
         """Whether versions of it stand side by side."""
-        return self.installed.family == "rpm" and DNF.several(one.name)
+        return _several(self.installed, one.name)
 
     def _then(self, now: Listed) -> Listed | None:
         """The package of the target that `now` was: of its own name, else of its old one. Kernels must be the very version."""
@@ -171,16 +172,21 @@ class _Steps:
         return len(archs) == 1 or "" in archs or bool(archs & {"all", "noarch"})
 
     def _offer(self, name: str, arch: str, version: str) -> Offer | None:
-        own = arch or (self.offers.native if self.installed.family == "deb" else "")
+        own = arch or self._bare
         return self.offers.exactly(name, own, version) if version else self.offers.newest(name, own, self.aim.release)
 
+    @property
+    def _bare(self) -> str:
+        """The architecture that a name without one means; '' is any."""
+        return self.offers.native if judgement_of(self.installed.family).bare_is_native else ""
+
     def _arch(self, one: Listed) -> str:
-        return one.arch or (self.offers.native if self.installed.family == "deb" else "")
+        return one.arch or self._bare
 
     def _direction(self, now: str, then: str) -> Action:
         if not now:
             return "downgrade"  # its version now is not known; that of an older release is what was asked for
-        one, other = (evr.found(version, self.installed.family) for version in (now, then))
+        one, other = (evr.found(version, format_of(self.installed.family).flavour) for version in (now, then))
         difference = evr.compare(one, other)
         return "upgrade" if difference < 0 else "downgrade" if difference > 0 else "install"
 
@@ -215,10 +221,12 @@ def _complete(one: Listed, policy: dict[tuple[str, str], str], offers: Offers) -
 
 def contradictions(listing: Listing, known: Iterable[tuple[str, str, str]], native: str) -> Iterator[str]:
     """Where the list and the policy name other installed versions: they are of different moments."""
+    if format_of(listing.family).several:
+        return  # the policy may name another of the versions that stand side by side
     policy = {(name, arch or native): version for name, arch, version in known}
     for one in listing:
         told = policy.get((one.name, one.arch if one.arch not in ("", "all") else native), "")
-        if listing.family == "deb" and one.version and told and told != one.version:
+        if one.version and told and told != one.version:
             yield f"{one.name}: {listing.source} says {one.version} is installed, the policy {told}"
 
 
@@ -237,11 +245,18 @@ def _unobtainable(changes: Iterable[Change]) -> Iterator[Problem]:
 
 
 def _duplicates(installed: Listing, aim: Target) -> Iterator[Problem]:
-    counts = Counter((one.name, one.arch) for one in installed if not DNF.several(one.name) and aim.wants(one.name))
+    counts = Counter(
+        (one.name, one.arch) for one in installed if not _several(installed, one.name) and aim.wants(one.name)
+    )
     twice = tuple(sorted({name for (name, _), count in counts.items() if count > 1}))
     if twice:
         text = f"more than one version is installed of {', '.join(twice)}: a transaction was cut off"
         yield Problem("duplicate", twice, text, "remove the duplicates first: dnf remove --duplicates")
+
+
+def _several(listing: Listing, name: str) -> bool:
+    """Whether several versions of the package may stand side by side."""
+    return judgement_of(listing.family).protection.several(name)
 
 
 def _unread(*listings: Listing | None) -> Iterator[Problem]:

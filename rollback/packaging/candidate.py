@@ -1,4 +1,4 @@
-"""What can be had: versions of packages, where they are offered, and what they demand of others. Pure; a host is asked in `enquiry`."""
+"""Candidate: one version of one package that can be had, with where it is offered and what it demands of others. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from .protection import DNF, DnfConf
 
 ESCROW = "escrow"
-"""The origin of what is kept by us."""
+"""The origin of candidates whose file is in escrow."""
 
 Control = tuple[tuple[str, str], ...]
-"""The fields of a package that say what it demands of others, by name (`universe.FIELDS`, `rpmuniverse.FIELDS`)."""
+"""The fields of a package that say what it demands of others, by name (`FIELDS` of `core.packaging.{deb,rpm}.dependencies`)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,7 +31,7 @@ class Candidate:
 
     @property
     def escrowed(self) -> bool:
-        """Whether it comes out of escrow."""
+        """Whether its file is in escrow."""
         return self.origin == ESCROW
 
 
@@ -39,8 +39,8 @@ class Candidate:
 class Catalog:
     """Candidates by name, architecture and version; where several indexes offer the same, the first in their order counts.
 
-    `present` is what the host's own dpkg or rpm says of the packages on it: what they demand of others, but no bytes. `dnf` is what its
-    dnf is told of certain packages, where it has one.
+    `present`: the demands of the installed packages, as the host's own dpkg or rpm reports them, without their files. `dnf`: the
+    packages that the host's dnf protects or installs side by side.
     """
 
     candidates: Mapping[tuple[str, str, str], Candidate]
@@ -62,17 +62,22 @@ def catalog(
     dnf: DnfConf = DNF,
 ) -> Catalog:
     """The catalog of `candidates`, which stand in the order of preference."""
-    found: dict[tuple[str, str, str], Candidate] = {}
-    for one in candidates:
-        first = found.setdefault((one.name, one.arch, one.version), one)
-        if first is not one:
-            found[one.name, one.arch, one.version] = replace(first, labels=(*first.labels, *one.labels))
-    return Catalog(found, present or {}, dnf)
+    by_version: dict[tuple[str, str, str], Candidate] = {}
+    for candidate in candidates:
+        first = by_version.setdefault((candidate.name, candidate.arch, candidate.version), candidate)
+        if first is not candidate:
+            by_version[candidate.name, candidate.arch, candidate.version] = replace(
+                first, labels=(*first.labels, *candidate.labels)
+            )
+    return Catalog(by_version, present or {}, dnf)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One version of one package in one repository. `arch` is '' where the file leaves it to the machine's own architecture.
+    """One version of one package in one repository, as a file of an unreachable machine lists it.
+
+    It is no `Candidate`, which is one version whoever offers it: a release is one repository, so that offers of several are kept apart.
+    Its `arch` is '' where the file leaves it to the machine's own architecture, and what it demands may be unknown.
 
     `labels` are what the repository goes by: the parts of its path, its suite, components, codename, label and origin. `control`
     is what it demands of others; `None` is not known.

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Clause: one rule of a set of packages, with its reason; and `Rules`, which make the clauses of a format. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Rule = Literal["missing", "depends", "excludes", "one-version", "essential", "po
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a clause holds. `package` is whose demand it is, `version` '' where it is of all versions; `text` what it says."""
+    """Why a clause holds: `package` in `version` ('': in all versions) has the demand `text`."""
 
     rule: Rule
     package: str
@@ -31,7 +31,7 @@ class Clause:
 
 
 class Versioned(Protocol):
-    """One version of one package, of either family."""
+    """One version of one package, of any format."""
 
     @property
     def name(self) -> str: ...
@@ -45,7 +45,7 @@ V = TypeVar("V", bound=Versioned)
 
 
 class Rules(Protocol[V]):
-    """What the packages of one family are held to. `own` are the architectures that count as the host's own."""
+    """What the packages of one format are held to. `own` are the architectures that count as the host's own."""
 
     @property
     def flavour(self) -> Flavour: ...
@@ -60,9 +60,9 @@ class Rules(Protocol[V]):
         ...
 
     def essential(self, installed: Sequence[V]) -> set[str]:
-        """The names that must not go from a host that has these."""
+        """The names that are never removed from a host that has these."""
         ...
 
     def staying(self, installed: Sequence[V]) -> Iterator[tuple[V, str]]:
-        """Which of these must stay in just this version, and why."""
+        """Those of these that must stay in exactly this version, and why."""
         ...

@@ -1,4 +1,4 @@
-"""Compressed files: what an index is packed with is known by its first bytes, not by its name. Bounded in memory."""
+"""Compressed files: the first bytes of a file, not its name, show its compression. Bounded in memory."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Labels: the names of a repository (parts of its path, suite, component, codename), by which a release is recognised. Pure."""
 
 import re
 
@@ -11,5 +11,5 @@ ABOUT = ("DESCRIPTION", "REPO_URI", "RELEASE", "COMPONENT", "ORIGIN", "LABEL", "
 
 def path_labels(address: str, suite: str) -> tuple[str, ...]:
     """The parts of the path of a repository's address, then those of a suite (`precise-updates/grizzly/main`)."""
-    found = _PATH.match(address)
-    return tuple(part for part in f"{found['path'] if found else ''}/{suite}".split("/") if part and part != ".")
+    match = _PATH.match(address)
+    return tuple(part for part in f"{match['path'] if match else ''}/{suite}".split("/") if part and part != ".")

@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from .text import Note
-
-Family = Literal["deb", "rpm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +26,12 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The installed packages of one machine, in the file's order. `unread` are lines that a package may stand behind."""
+    """The installed packages of one machine, in the file's order. `family` is the name of their format; `unread` are lines that may
+    name a package.
+    """
 
     source: str
-    family: Family
+    family: str
     packages: tuple[Listed, ...]
     notes: tuple[Note, ...] = ()
     unread: tuple[Note, ...] = field(default=())

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Version table: the versions of packages that a tool lists, with who offers them. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ Kind = Literal["archive", "status"]
 
 @dataclass(frozen=True, slots=True)
 class VersionSource:
-    """Who has a version. `status` is the host's own list of installed packages, from which nothing can be fetched.
+    """A source of a version. The kind `status` is the host's own list of installed packages, from which nothing can be fetched.
 
     `suite` is suite and component as apt writes them (`bookworm/main`), for dnf the repository's id. `raw` is the line, without
     the priority. What the tool does not say is None.
@@ -47,8 +47,8 @@ class PolicyPackage:
 
 @dataclass(frozen=True, slots=True)
 class VersionTable:
-    """What a file says can be had, in its order, and the lines of it that say something else."""
+    """What a file says can be had, in its order, and the lines of it that say something else. `family` is the name of the format."""
 
-    family: Literal["deb", "rpm"]
+    family: str
     packages: tuple[PolicyPackage, ...]
     notes: tuple[Note, ...] = ()

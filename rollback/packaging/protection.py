@@ -1,7 +1,7 @@
-"""What dnf is told of certain packages, and what it lets nobody do to them. Pure.
+"""Protection: packages that are never removed, or of which several versions are installed side by side. Pure.
 
-By default what dnf.conf(5) says of `installonlypkgs`, `protected_packages` and `protect_running_kernel`, and what the packages of
-the distributions add to it in /etc/dnf/protected.d.
+The defaults are those of dnf.conf(5) (`installonlypkgs`, `protected_packages`, `protect_running_kernel`), and what the packages of
+the distributions add in /etc/dnf/protected.d.
 """
 
 from collections.abc import Iterable
@@ -64,7 +64,7 @@ class DnfConf:
 
 
 DNF = DnfConf()
-"""dnf as it is, with what the distributions' own packages tell it."""
+"""dnf with the defaults of the distributions."""
 
 
 def _holds(one: RpmPackage, kernel: str) -> bool:

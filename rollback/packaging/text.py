@@ -1,4 +1,4 @@
-"""Text: a file that a person brought from a machine that cannot be reached, and the refusal of a line of it. I/O in `load` alone."""
+"""Text: a file from a machine that cannot be reached, and the refusal of one of its lines. Only `load` does I/O."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _LIMIT = 256 * 2**20  # bytes; the longest real listing is a hundredth of it
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line that is no part of what was asked for, and that a reader must know of. Lines count from 1; 0 is the whole file."""
+    """A line that was not read, and that a person must know of. Lines count from 1; 0 is the whole file."""
 
     line: int
     text: str
@@ -35,7 +35,7 @@ class Text:
         return InvalidInput(f"{self.source}, line {line}: {reason}", hint=hint)
 
     def notes(self) -> tuple[Note, ...]:
-        """What the file as a whole gives reason to say: one whose last line does not end may be cut off within it."""
+        """Notes on the file as a whole: a file whose last line has no end may be cut off."""
         if self.content.endswith("\n"):
             return ()
         return (Note(self.content.count("\n") + 1, "the last line has no end: the file may be cut off here"),)

@@ -19,10 +19,8 @@ from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.services import ServiceWant, SetServices
 from nornir_upgrade.steps.state import CaptureState
-from rollback.manifest.identity import flavour_of
 from rollback.manifest.model import Manifest
 from rollback.manifest.transaction import leftovers, of_others, wants
-from rollback.packaging.listing import Family
 from rollback.snapshot import Snapshot
 
 from .expected import foretell
@@ -52,7 +50,7 @@ def plan_rollback(
         _host(snapshot.of(name), now[name], manifests[name], trail(runs, name, consent=consent))
         for name in _in_order(runs, now)
     )
-    families = {name: flavour_of(facts) for name, facts in now.items()}
+    managers = {name: facts.os.manager for name, facts in now.items()}
     waves = [
         Wave("stop services", _work(hosts, lambda host: host.stop())),
         Wave(
@@ -60,10 +58,10 @@ def plan_rollback(
             _work(hosts, lambda host: host.before_packages(restore_db)),
             together=_sharing(hosts, clouds or {}) if restore_db else (),
         ),
-        _with_audit(Wave("packages", _work(hosts, lambda host: host.packages())), families),
+        _with_audit(Wave("packages", _work(hosts, lambda host: host.packages())), managers),
         _with_audit(
             Wave("new repositories off, configuration", _work(hosts, lambda host: host.after_packages(restore_db))),
-            families,
+            managers,
         ),
         *_starts(hosts, runs),
         Wave("state", _work(hosts, lambda host: host.noted())),
@@ -125,7 +123,7 @@ class _Host:
     def state_captured(self) -> tuple[CaptureState, ...]:
         """The capture of the state beside packages: it saves what others changed since, even if the way back replaces it."""
         state = self.trail.state
-        return (CaptureState(self._capture, state.configuration, state.family),) if state else ()
+        return (CaptureState(self._capture, state.configuration, manager=state.manager),) if state else ()
 
     def noted(self) -> tuple[Step, ...]:
         """Captures of the state at the end, so that a later way back knows what others changed since."""
@@ -152,7 +150,7 @@ class _Host:
                 self.services,
                 downgrade=True,
                 configuration=self._capture,
-                family=flavour_of(self.now),
+                manager=self.now.os.manager,
                 theirs=of_others(self.manifest, want),
             )
             for want in wanted
@@ -250,8 +248,8 @@ def _sharing(hosts: Sequence[_Host], clouds: Mapping[str, str]) -> tuple[tuple[s
     )
 
 
-def _with_audit(wave: Wave, families: Mapping[str, Family]) -> Wave:
-    return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(family=families[host]),)) for host in wave.hosts))
+def _with_audit(wave: Wave, managers: Mapping[str, str]) -> Wave:
+    return Wave(wave.name, wave.work, tuple(Work(host, (AuditClean(manager=managers[host]),)) for host in wave.hosts))
 
 
 def _present(step: SetRepository) -> bool:

@@ -12,6 +12,7 @@ from nornir_upgrade.core.state.places import place_of, records_of
 from nornir_upgrade.steps.files import RestoreFiles
 from nornir_upgrade.steps.state import RestoreState
 from rollback.manifest.model import STAYS, Change, Manifest, slots_in
+from rollback.packaging.registry import judgement_of
 
 from .undo_log import Trail
 
@@ -185,7 +186,11 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     known = {(one.path, one.package) for one in then.conffiles}
     fresh = frozenset(one.path for one in now.conffiles if not {(one.path, one.package), (one.path, "")} & known)
     return replace(
-        about, inside=inside, outside=frozenset(owners) - inside, fresh=fresh, units=manifest.family == "rpm"
+        about,
+        inside=inside,
+        outside=frozenset(owners) - inside,
+        fresh=fresh,
+        units=judgement_of(manifest.family).own_units,
     )
 
 
@@ -224,9 +229,8 @@ def with_beside(paths: Iterable[str]) -> frozenset[str]:
 
 def litter(then: HostFacts, now: HostFacts, packages: Collection[str]) -> tuple[str, ...]:
     """Paths beside the configuration files of these packages where the way back may leave files that were not there before."""
-    if now.os.family != "rpm":
-        return ()
+    endings = judgement_of(now.os.family).beside
     owners = owners_of([*then.conffiles, *now.conffiles])
     before = {one.path for one in then.conffiles if one.digest}
     files = sorted(path for path, package in owners.items() if package in packages and not beside(path))
-    return tuple(found for path in files for ending in ENDINGS if (found := path + ending) not in before)
+    return tuple(found for path in files for ending in endings if (found := path + ending) not in before)

@@ -1,4 +1,4 @@
-"""The answer of the solver as a manifest: every package accounted for, every deviation with its reasons. Pure."""
+"""Decoding: the versions that the solver chose, as a manifest with every package and the reasons of every deviation. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -8,7 +8,7 @@ from rollback.manifest.model import FOREIGN, Change, Manifest, Problem
 from rollback.packaging.candidate import Catalog
 from rollback.packaging.clauses import Reason
 
-from .exact import account
+from .exact import change_of
 from .preferences import PackageGoal
 from .problem import Scene
 from .reasons import by_root
@@ -23,63 +23,65 @@ _FOREIGN_HINT = "agree to that with --remove-foreign, or move these packages and
 _RULES = {"missing": "unobtainable", "essential": "essential", "policy": "policy"}
 
 
-def told(
-    found: Scene, chosen: frozenset[int], why: Reasons, notes: Iterable[Problem], straight: Manifest, offered: Catalog
+def manifest_of(
+    scene: Scene, chosen: frozenset[int], why: Reasons, notes: Iterable[Problem], straight: Manifest, offered: Catalog
 ) -> Manifest:
-    """The manifest that leads to the packages `chosen`. `why` has the reasons for each that is not as aimed, `notes` what
-    else must be said; `straight` is the manifest that accounts for the same packages on the exact way.
+    """The manifest that leads to the versions `chosen`.
+
+    `why`: the reasons for each package that deviates from its goal. `notes`: further deviations. `straight`: the manifest of the
+    exact way, with the same packages.
     """
-    versions = {found.encoding.keys[v - 1]: found.encoding.packages[v - 1].version for v in chosen}
-    aims = {aim.key: aim for aim in found.aims}
+    versions = {scene.encoding.keys[v - 1]: scene.encoding.packages[v - 1].version for v in chosen}
+    aims = {aim.key: aim for aim in scene.aims}
     changes = []
     for one in straight.changes:
         key = one.key
-        end = _end(found, key, versions.get(key, ""), offered)
-        changes.append(_change(found, key, end, aims.get(key), why.get(key, ()), offered))
-    deviations = (*_grouped(found, why, aims), *_configuration(found, changes), *_unmended(changes, why), *notes)
+        end = _end(scene, key, versions.get(key, ""), offered)
+        changes.append(_change(scene, key, end, aims.get(key), why.get(key, ()), offered))
+    deviations = (*_grouped(scene, why, aims), *_configuration(scene, changes), *_unmended(changes, why), *notes)
     return replace(straight, changes=tuple(changes), problems=(), deviations=deviations)
 
 
-def _end(found: Scene, key: PackageName, version: str, offered: Catalog) -> Package | None:
-    """What there is of the package in the end; `None` is nothing. With dpkg, what the snapshot has leaves its configuration."""
-    then, now = found.then.get(key), found.now.get(key)
-    outside = found.partial and not found.focus(key)
+def _end(scene: Scene, key: PackageName, version: str, offered: Catalog) -> Package | None:
+    """The package after the way back; `None`: nothing of it. Removal may leave its configuration (`purges`)."""
+    then, now = scene.then.get(key), scene.now.get(key)
+    outside = scene.partial and not scene.focus(key)
     base = (now or then) if outside else (then or now)
     if base is not None and version:
         return Package(key.name, key.arch, version, "installed", "hold" if base.hold else "install", base.auto)
     if base is None or then is None or (outside and now is None):
         return now if outside and now is not None and not now.unpacked else None
-    if found.encoding.flavour == "rpm":
+    if not scene.purges:
         return None
-    if not outside and then.state == "config-files" and account(then, now, key, offered).action != "unobtainable":
+    if not outside and then.state == "config-files" and change_of(then, now, key, offered).action != "unobtainable":
         return then
     return replace(now, state="config-files", selection="deinstall", broken=False) if now is not None else None
 
 
 def _change(
-    found: Scene,
+    scene: Scene,
     key: PackageName,
     end: Package | None,
     aim: PackageGoal | None,
     why: tuple[Reason, ...],
     offered: Catalog,
 ) -> Change:
-    now = found.now.get(key)
+    now = scene.now.get(key)
     text = "; ".join(map(str, why))
     if end is None and now is None:
         why_not = text or "is not there, and stays so"
         change = Change(key.name, key.arch, "keep", "", key.name, "", why=why_not, slot=key.version)
     else:
-        change = account(end, now, key, offered, found.encoding.flavour)
+        change = change_of(end, now, key, offered, scene.encoding.flavour)
         change = replace(change, why="; ".join(filter(None, (text, change.why if not why else ""))))
     stays = change.action in ("keep", "held")
     lacking = any(one.rule == "missing" and (one.package, one.version) == (key.name, aim and aim.wanted) for one in why)
     return replace(change, action="unobtainable") if stays and lacking else change
 
 
-def _grouped(found: Scene, why: Reasons, aims: Mapping[PackageName, PackageGoal]) -> tuple[Problem, ...]:
+def _grouped(scene: Scene, why: Reasons, aims: Mapping[PackageName, PackageGoal]) -> tuple[Problem, ...]:
     """One for each root cause. With `--only`, what had to come along is no deviation: its change says why."""
-    if found.partial:
+    if scene.partial:
         why = {key: reasons for key, reasons in why.items() if aims[key].focus or aims[key].guest}
     theirs = {key: reasons for key, reasons in why.items() if aims[key].guest}
     ours = {key: reasons for key, reasons in why.items() if not aims[key].guest}
@@ -110,12 +112,12 @@ def _problem(roots: tuple[Reason, ...], keys: tuple[PackageName, ...]) -> Proble
     return Problem(rule, names, f"{cause}: {', '.join(names)} cannot be as in the snapshot", _HINT)
 
 
-def _configuration(found: Scene, changes: Iterable[Change]) -> tuple[Problem, ...]:
+def _configuration(scene: Scene, changes: Iterable[Change]) -> tuple[Problem, ...]:
     """Packages of which the snapshot has only the configuration, of a version that cannot be had."""
     lost = []
     for change in changes:
-        then = found.then.get(change.key)
-        outside = found.partial and not found.focus(change.key)
+        then = scene.then.get(change.key)
+        outside = scene.partial and not scene.focus(change.key)
         if then is not None and not then.unpacked and not outside and change.target != then.version:
             lost.append(f"{change.name}={then.version}")
     text = f"no repository offers {', '.join(lost)}, of which the snapshot has the configuration"

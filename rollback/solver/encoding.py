@@ -1,10 +1,10 @@
-"""Which sets of packages can stand on a host, as clauses, each with its reason. Pure.
+"""Encoding: which sets of packages can be installed together, as clauses, each with its reason. Pure.
 
 A variable is one version of one package, from 1 on; a clause is a disjunction of variables, negative for "is not
-installed". A set is consistent when it satisfies all of them. Only the packages of the snapshot and of the host as it is are
-in it, in all versions to be had: to stay as it is always is a solution of a consistent host, so that no other is needed.
+installed". A set is consistent when it satisfies all of them. The encoding has the packages of the snapshot and of the host, in all
+versions to be had, and no others: on a consistent host, to change nothing is always a solution.
 
-What packages demand of each other is the affair of their family: `debclauses` and `rpmclauses` are the two `Rules`.
+What packages demand of each other say the `Rules` of their format (`packaging.deb.clauses`, `packaging.rpm.clauses`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -72,9 +72,9 @@ def encode(
     ordered = tuple(sorted(packages, key=_identity))
     numbers = {_identity(one): number for number, one in enumerate(ordered, 1)}
     keys = tuple(map(key, ordered))
-    found: dict[PackageName, list[int]] = {}
+    variables_of: dict[PackageName, list[int]] = {}
     for number, one in enumerate(keys, 1):
-        found.setdefault(one, []).append(number)
+        variables_of.setdefault(one, []).append(number)
     lacking = sorted(numbers[_identity(one)] for one in missing)
     clauses = (
         *_absent(ordered, lacking, "missing", "is in no repository and not installed"),
@@ -89,7 +89,12 @@ def encode(
         *(Clause((numbers[_identity(one)],), _reason("essential", one, text)) for one, text in staying),
     )
     return Encoding(
-        ordered, clauses, rules.flavour, rules.own, keys, {key: tuple(variables) for key, variables in found.items()}
+        ordered,
+        clauses,
+        rules.flavour,
+        rules.own,
+        keys,
+        {key: tuple(variables) for key, variables in variables_of.items()},
     )
 
 

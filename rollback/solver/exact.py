@@ -1,4 +1,4 @@
-"""TODO"""
+"""Exact: the way back where every old version can be had, a set difference; and the change of one package. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,17 +34,17 @@ def exact(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, st
     apart, flavour = slots(then, now, offered), flavour_of(now)
     before, present = apart.by_key(then.packages), apart.by_key(now.packages)
     changes = tuple(
-        account(before.get(key), present.get(key), key, offered, flavour)
+        change_of(before.get(key), present.get(key), key, offered, flavour)
         for key in sorted(before.keys() | present.keys())
     )
     lost = tuple(f"{c.name}={c.target}" for c in changes if c.action == "unobtainable")
     return Manifest(now.host, now.os.family, to, changes, (_unobtainable(lost),) if lost else ())
 
 
-def account(
+def change_of(
     then: Package | None, now: Package | None, key: PackageName, offered: Catalog, flavour: Flavour = "deb"
 ) -> Change:
-    """What must happen to one package, so that what there is of it `now` becomes `then`; `None` is nothing."""
+    """The change of one package from `now` to `then`; `None`: it is not there."""
     installed = now.version if now and now.unpacked else ""
     change = Change(key.name, key.arch, "keep", installed, key.name, "", slot=key.version)
     if then is None:

@@ -1,4 +1,4 @@
-"""Why packages do not come to what they should: for each a minimal set of reasons, and what lies at the root.
+"""Explanation: for each package that deviates, a minimal set of reasons, and the root cause.
 
 Every clause gets a selector; the clauses whose selectors stand in a core of an unsatisfiable call are the reasons. A core is
 made minimal by deletion: leave any one reason out, and the package could be as it should.

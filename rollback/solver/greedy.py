@@ -1,8 +1,8 @@
-"""What can be done without python-sat: a consistent set of packages near the one wanted, not proven the nearest. Pure.
+"""Greedy choice: without python-sat, a consistent set of packages near the wanted one, not proven the nearest. Pure.
 
-The keep-new closure: begin with what is wanted, and let packages stay as they are where it cannot be had. While a rule is
-broken, let one more package that the rule names stay as it is, a provider before whom it provides for. Each does so once, so
-that it ends; where the host is consistent as it is, so is the end. Where it is not, there may be no answer here.
+It begins with the wanted versions; a package whose version cannot be had stays as it is. While a rule is broken, one more package that
+the rule names stays as it is, a provider before the package that needs it. Each package is moved once at most, so the walk ends. On a
+consistent host the result is consistent; on another there may be none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ from .preferences import PackageGoal
 Found = tuple[frozenset[int], dict[PackageName, tuple[Reason, ...]]]
 
 
-def closure(encoding: Encoding, aims: Sequence[PackageGoal]) -> Found | None:
-    """The closure, and for each package that is not as wanted the rule that moved it; `None` where the end is not consistent."""
+def choose_consistent(encoding: Encoding, aims: Sequence[PackageGoal]) -> Found | None:
+    """A consistent set, and for each package that deviates the rule that moved it; `None` where none was found."""
     walk = _Walk(encoding, aims)
     walk.run()
     chosen = walk.chosen
@@ -57,11 +57,11 @@ class _Walk:
             waiting += self._about[key]
 
     def _second(self, aim: PackageGoal) -> int:
-        """A guest that cannot stay as it is goes, rather than that a package of the snapshot does not come back."""
+        """A guest that cannot stay is removed, so that a package of the snapshot can be restored."""
         return self.encoding.find(aim.key, aim.second) if aim.second and not aim.guest else 0
 
     def _next(self, clause: Clause) -> PackageName | None:
-        """Which package gives way: one that mends the rule by it, if there is any; the one whose demand it is comes last."""
+        """The package that stays as it is: first one that satisfies the rule by it; last the one whose demand it is."""
         keys = list(self._keys(clause))
         free = [key for key in dict.fromkeys((*keys[1:], *keys[:1])) if key not in self.moved]
         mending = sorted((key for key in free if self._mends(clause, key)), key=lambda key: key not in self.guests)

@@ -1,16 +1,17 @@
-"""Guests: the packages that stay on a host though the snapshot does not have them, and those that they need to stay. Pure."""
+"""Guests: packages that stay on a host though the snapshot does not have them, and the packages that these need. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from nornir_upgrade.core.facts.gather import HostFacts
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.packaging.model import Package, PackageName
 from rollback.foreign.packages import NOBODYS, Foreign, newcomers, staying
 from rollback.manifest.model import STAYS, Change, Manifest
 from rollback.packaging.candidate import Catalog
 from rollback.packaging.clauses import Clause
 
-from .problem import Missing, Scene, scene
+from .problem import Missing, Scene, scene_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +45,48 @@ def guests(
     if not own:
         return Guests(then)
     hosting = staying(then, own)
-    found = scene(hosting, now, offered, missing=missing, only=only, guests=own)
-    company = _company(found, own)
+    scene = scene_of(hosting, now, offered, missing=missing, only=only, guests=own)
+    company = _company(scene, own)
     return Guests(staying(hosting, {key: new[key] for key in company if key in new}), own, company)
 
 
-def marked(manifest: Manifest, found: Guests, foreign: Foreign, now: HostFacts) -> Manifest:
+def marked(manifest: Manifest, hosting: Guests, foreign: Foreign, now: HostFacts) -> Manifest:
     """`manifest`, which says of each foreign package that it is, and why it stays or goes; and of the company, for whom it stays."""
     if foreign == NOBODYS:
         return manifest
     present = {(one.name, one.arch, one.version): one for one in now.packages}
 
     def change(one: Change) -> Change:
-        if user := found.company.get(one.key, ""):
+        if user := hosting.company.get(one.key, ""):
             why = f"{user} needs it" if one.action in STAYS else one.why
             return replace(one, kept_for=user if one.action in STAYS else "", why=why)
-        package = _foreign(one, present, foreign, found)
+        package = _foreign(one, present, foreign, hosting)
         if package is None:
             return one
         stays = one.action in STAYS
         why = foreign.why(package) if stays or not one.why else f"{one.why}; {foreign.why(package)}"
-        left = one.target or (one.installed if not stays and manifest.family == "deb" else "")
+        left = one.target or (one.installed if not stays and format_of(manifest.family).purges else "")
         return replace(one, foreign=(one.name, one.arch, package.version) in foreign.packages, why=why, target=left)
 
     return replace(manifest, changes=tuple(map(change, manifest.changes)))
 
 
 def _foreign(
-    one: Change, present: Mapping[tuple[str, str, str], Package], foreign: Foreign, found: Guests
+    one: Change, present: Mapping[tuple[str, str, str], Package], foreign: Foreign, hosting: Guests
 ) -> Package | None:
     """The package on the host that the change is about, where it is one to say more of."""
-    package = found.own.get(one.key) or present.get((one.name, one.arch, one.installed))
+    package = hosting.own.get(one.key) or present.get((one.name, one.arch, one.installed))
     if package is None or one.action not in (*STAYS, "remove"):
         return None
     key = (package.name, package.arch, package.version)
     gone = foreign.remove and one.action == "remove" and key in foreign.packages
-    return package if one.key in found.own or gone else None
+    return package if one.key in hosting.own or gone else None
 
 
-def _company(found: Scene, own: Collection[PackageName]) -> dict[PackageName, str]:
+def _company(scene: Scene, own: Collection[PackageName]) -> dict[PackageName, str]:
     """What would go, and is needed by a guest: the first of what is there of each demand that nothing else satisfies."""
-    encoding, aims = found.encoding, {aim.key: aim for aim in found.aims}
-    chosen, hosts, company = set(found.wanted), set(own), dict[PackageName, str]()
+    encoding, aims = scene.encoding, {aim.key: aim for aim in scene.aims}
+    chosen, hosts, company = set(scene.wanted), set(own), dict[PackageName, str]()
     demands = [clause for clause in encoding.clauses if clause.literals[0] < 0]
     grown = True
     while grown:
@@ -95,7 +96,7 @@ def _company(found: Scene, own: Collection[PackageName]) -> dict[PackageName, st
                 continue
             if any((literal > 0) == (abs(literal) in chosen) for literal in clause.literals):
                 continue
-            for variable in _there(clause, found):
+            for variable in _there(clause, scene):
                 key = encoding.keys[variable - 1]
                 if not aims[key].wanted:
                     chosen.add(variable)
@@ -106,11 +107,11 @@ def _company(found: Scene, own: Collection[PackageName]) -> dict[PackageName, st
     return company
 
 
-def _there(clause: Clause, found: Scene) -> Iterator[int]:
+def _there(clause: Clause, scene: Scene) -> Iterator[int]:
     """Those of the packages that the clause asks for which are on the host as they are."""
     for literal in clause.literals:
-        key = found.encoding.keys[abs(literal) - 1]
-        now = found.now.get(key)
+        key = scene.encoding.keys[abs(literal) - 1]
+        now = scene.now.get(key)
         here = now.version if now is not None and now.unpacked else ""
-        if literal > 0 and here == found.encoding.packages[literal - 1].version:
+        if literal > 0 and here == scene.encoding.packages[literal - 1].version:
             yield literal

@@ -1,6 +1,7 @@
-"""The provably nearest consistent set of packages, by python-sat's MaxSAT engine RC2 (the only importer, beside `explain`).
+"""Optimal choice: the provably nearest consistent set of packages, by python-sat's MaxSAT engine RC2. Beside `explain` the only
+importer of python-sat.
 
-The levels of `aim` become weights, each level's heavier than all that is below it together, so that RC2's optimum is the
+The levels of `preferences` become weights, each level's heavier than all that is below it together, so that RC2's optimum is the
 lexicographic one. Among the optima the first by line 9 is then picked with the same engine: once RC2 is done, all models under
 its assumptions, and only these, are optima.
 """
@@ -16,8 +17,8 @@ from .preferences import PackageGoal, Soft, levels, ranked
 _ENGINE = "g3"
 
 
-def nearest(encoding: Encoding, aims: Sequence[PackageGoal]) -> frozenset[int] | None:
-    """The variables of the one best set by the preferences of `aim`; `None` where no set satisfies the clauses."""
+def choose_nearest(encoding: Encoding, aims: Sequence[PackageGoal]) -> frozenset[int] | None:
+    """The variables of the one best set by the `preferences`; `None` where no set satisfies the clauses."""
     size = len(encoding.packages)
     formula = WCNF()
     for clause in encoding.clauses:
@@ -41,12 +42,12 @@ def _indifferent(size: int) -> list[Soft]:
 
 def _weighed(preferences: Sequence[Sequence[Soft]]) -> list[Soft]:
     """One weight for each clause: a level's unit is one more than all lower levels weigh together."""
-    found: list[Soft] = []
+    weighed: list[Soft] = []
     unit = 1
     for level in reversed(preferences):
-        found += [(literals, weight * unit) for literals, weight in level]
+        weighed += [(literals, weight * unit) for literals, weight in level]
         unit += sum(weight for _, weight in level) * unit
-    return found
+    return weighed
 
 
 class _Optima:
@@ -67,21 +68,21 @@ class _Optima:
         return _chosen(self._engine.oracle.get_model(), self._size)
 
 
-def _first(encoding: Encoding, aims: Sequence[PackageGoal], optima: _Optima, found: frozenset[int]) -> frozenset[int]:
+def _first(encoding: Encoding, aims: Sequence[PackageGoal], optima: _Optima, best: frozenset[int]) -> frozenset[int]:
     for aim in sorted(aims, key=lambda aim: aim.key):
         variables = ranked(encoding, aim)
         nothing = tuple(-v for v in variables)
         choices = [(v,) for v in variables]
         for choice in [nothing, *choices] if not aim.wanted else [*choices, nothing]:
-            if all((literal > 0) == (abs(literal) in found) for literal in choice):
+            if all((literal > 0) == (abs(literal) in best) for literal in choice):
                 break
             better = optima.one_with(choice)
             if better is not None:
-                found = better
+                best = better
                 break
         for variable in variables:
-            optima.fix(variable if variable in found else -variable)
-    return found
+            optima.fix(variable if variable in best else -variable)
+    return best
 
 
 def _chosen(model: Sequence[int], size: int) -> frozenset[int]:

@@ -1,7 +1,10 @@
-"""The `Solver` that finds the way back whatever can be had: exactly to the snapshot, or to the nearest consistent state.
+"""Nearest: the `Solver` that decides which old version of each package is chosen. Pure.
 
-Pure. Where the exact way is consistent it is taken, and nothing is solved. Otherwise the optimum is (`aim` says of what),
-or, where python-sat is not installed, the closure, which says that nobody proved it nearest.
+1. `exact`: every package at its version in the snapshot. Chosen where all versions can be had and are consistent together.
+2. `problem.scene_of`: otherwise, all versions to be had and their demands, as clauses (`encoding`).
+3. `_choose_versions`: `maxsat.choose_nearest` returns the best consistent set by `preferences`. Without python-sat,
+   `greedy.choose_consistent` returns a consistent set, with a note that nobody proved it the nearest.
+4. `explain` finds the reasons for each deviation, and `decode.manifest_of` writes the choice as a manifest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +17,16 @@ from rollback.manifest.model import Manifest, Problem
 from rollback.packaging.candidate import Catalog
 from rollback.packaging.clauses import Reason
 
-from .decode import told
+from .decode import manifest_of
 from .encoding import Encoding
 from .exact import exact
-from .greedy import closure
+from .greedy import choose_consistent
 from .guests import Guests, guests, marked
 from .preferences import PackageGoal
-from .problem import Missing, scene
+from .problem import Missing, scene_of
 
 _Reasons = Mapping[PackageName, tuple[Reason, ...]]
-_Answer = tuple[frozenset[int], _Reasons, tuple[Problem, ...]]
+_Chosen = tuple[frozenset[int], _Reasons, tuple[Problem, ...]]
 
 _NO_ENGINE = Problem(
     "not-proven",
@@ -57,42 +60,46 @@ class Nearest:
     def _manifest(self, hosting: Guests, now: HostFacts, offered: Catalog, to: Mapping[str, str]) -> Manifest:
         then, keys = hosting.then, hosting.keys
         straight = exact(then, now, offered, to)
-        if not self.only and not straight.problems and self._stands(then, now, offered, keys):
+        if not self.only and not straight.problems and self._is_consistent(then, now, offered, keys):
             return straight
-        found = scene(then, now, offered, missing=self.missing, only=self.only, guests=keys)
-        wanted = found.wanted
-        broken = found.encoding.violated(wanted)
-        answer = (wanted, {}, ()) if not broken else _answer(found.encoding, found.aims)
+        scene = scene_of(then, now, offered, missing=self.missing, only=self.only, guests=keys)
+        wanted = scene.wanted
+        broken = scene.encoding.violated(wanted)
+        answer = (wanted, {}, ()) if not broken else _choose_versions(scene.encoding, scene.aims)
         if isinstance(answer, Problem):
             return replace(straight, problems=(*straight.problems, answer))
-        manifest = told(found, *answer, straight, offered)
+        manifest = manifest_of(scene, *answer, straight, offered)
         if self.missing == "fail" and manifest.deviations:
             return replace(manifest, problems=manifest.deviations, deviations=())
         return manifest
 
-    def _stands(self, then: HostFacts, now: HostFacts, offered: Catalog, keys: frozenset[PackageName]) -> bool:
-        found = scene(then, now, offered, missing=self.missing, straight=True, guests=keys)
-        return not found.encoding.violated(found.wanted)
+    def _is_consistent(self, then: HostFacts, now: HostFacts, offered: Catalog, keys: frozenset[PackageName]) -> bool:
+        """Whether the packages of `then` can be installed together."""
+        scene = scene_of(then, now, offered, missing=self.missing, straight=True, guests=keys)
+        return not scene.encoding.violated(scene.wanted)
 
 
-def _answer(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Answer | Problem:
+def _choose_versions(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Chosen | Problem:
+    """The variables of the chosen versions, the reasons for each package that deviates, and notes; a problem where no set is
+    consistent.
+    """
     try:
         from .explain import contradiction, explain
-        from .maxsat import nearest
+        from .maxsat import choose_nearest
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pysat":
             raise
-        return _closed(encoding, aims)
-    chosen = nearest(encoding, aims)
+        return _choose_without_sat(encoding, aims)
+    chosen = choose_nearest(encoding, aims)
     if chosen is None:
         return _inconsistent(contradiction(encoding))
     return chosen, explain(encoding, aims, chosen), ()
 
 
-def _closed(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Answer | Problem:
-    found = closure(encoding, aims)
-    if found is not None:
-        return *found, (_NO_ENGINE,)
+def _choose_without_sat(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Chosen | Problem:
+    consistent = choose_consistent(encoding, aims)
+    if consistent is not None:
+        return *consistent, (_NO_ENGINE,)
     return Problem(
         "no-optimiser",
         (),

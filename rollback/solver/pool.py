@@ -1,7 +1,7 @@
-"""One solver, many hosts: equal questions are put once, and different ones side by side where that takes long.
+"""Pool: one solver for many hosts. Equal questions are solved once, different ones in parallel processes where that takes long.
 
-A worker is an interpreter of its own: started anew and not forked, since a copy would hold the locks of the threads that talk to
-hosts, and the journal. None outlives this process, however it dies.
+A worker is a new interpreter and not a fork, since a fork would hold the locks of the threads that talk to hosts, and the journal. No
+worker outlives this process.
 """
 
 import os
@@ -27,7 +27,7 @@ from .exact import Solver
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-"""Told how many questions are answered, and of how many."""
+"""Called with the number of answered questions, and of all."""
 
 _PATIENCE = 1.0  # seconds of solving after which it is seen how long the rest will take
 _MUCH = 4.0  # seconds; so much is worth starting workers, which takes each half a second
@@ -46,7 +46,7 @@ class SolverQuestion:
 
 
 def silent(done: int, of: int) -> None:
-    """Progress that nobody is told of."""
+    """Reports no progress."""
 
 
 def solve_all(
@@ -117,7 +117,7 @@ class _Firsts(Generic[T]):
 
 
 def _answers(solver: Solver, asked: Sequence[SolverQuestion], workers: int, progress: Progress) -> list[Manifest]:
-    """The answers to `asked`: found here, unless much is left after a while, which workers then find; what they leave is found here."""
+    """The answers to `asked`, found in this process; after a while workers find the rest, and what these leave is found here."""
     found: dict[int, Manifest] = {}
     begun = time.monotonic()
     for number in range(len(asked)):
@@ -139,7 +139,7 @@ def _asked(solver: Solver, question: SolverQuestion) -> Manifest:
 def _side_by_side(
     solver: Solver, asked: Sequence[SolverQuestion], found: dict[int, Manifest], progress: Progress, workers: int
 ) -> None:
-    """Afterwards all is answered but what a worker died of, or could not answer."""
+    """Afterwards all is answered, except what a worker could not answer or died of."""
     left = deque(number for number in range(len(asked)) if number not in found)
     changes: dict[Change, Change] = {}  # hosts of a fleet have most in common, and each worker makes its own
     with _crew(solver, min(workers, len(left))) as idle:
@@ -223,7 +223,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _work(solver: Solver, pipe: Any) -> None:
-    """What a worker does: answer until nobody asks. What it cannot answer, the other side will look into."""
+    """A worker's loop: it answers until the pipe is closed. For a question that it cannot answer it sends `None`."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     offered = catalog(())
     with suppress(EOFError, OSError):

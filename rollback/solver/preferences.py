@@ -72,13 +72,13 @@ def ranked(encoding: Encoding, aim: PackageGoal) -> tuple[int, ...]:
 
 
 def _present(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[Soft, ...]:
-    found = (encoding.standing(aim.key) for aim in aims if aim.wanted)
-    return tuple((variables, 1) for variables in found if variables)
+    groups = (encoding.standing(aim.key) for aim in aims if aim.wanted)
+    return tuple((variables, 1) for variables in groups if variables)
 
 
 def _exact(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[Soft, ...]:
-    found = (encoding.find(aim.key, aim.wanted) for aim in aims if aim.wanted)
-    return tuple(((variable,), 1) for variable in found if variable)
+    variables = (encoding.find(aim.key, aim.wanted) for aim in aims if aim.wanted)
+    return tuple(((variable,), 1) for variable in variables if variable)
 
 
 def _gone(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[Soft, ...]:

@@ -1,19 +1,17 @@
-"""The question put to the solver: which packages could stand on a host, and what each should come to. Pure."""
+"""Scene: what the solver chooses from: all versions of all packages of a host, their clauses, and a goal for each package. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from nornir_upgrade.core.facts.gather import HostFacts
-from nornir_upgrade.core.packaging.deb import apt
+from nornir_upgrade.core.packaging.format import format_of
 from nornir_upgrade.core.packaging.model import Package, PackageName
-from nornir_upgrade.core.version.evr import Flavour
-from rollback.manifest.identity import Slots, flavour_of, slots
+from rollback.manifest.identity import Slots, slots
 from rollback.packaging.candidate import Catalog
 from rollback.packaging.clauses import Rules, V
-from rollback.packaging.deb.clauses import DebRules
-from rollback.packaging.rpm.clauses import RpmRules
+from rollback.packaging.registry import judgement_of
 
 from .encoding import Encoding, encode
 from .preferences import PackageGoal
@@ -25,13 +23,17 @@ _Version = tuple[PackageName, str]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The rules, and an aim for every package that the snapshot or the host has unpacked, by name and architecture."""
+    """The rules, and a goal for every package that is unpacked in the snapshot or on the host, by name and architecture.
+
+    `purges`: a removed package leaves its configuration.
+    """
 
     then: Mapping[PackageName, Package]
     now: Mapping[PackageName, Package]
     encoding: Encoding
     aims: tuple[PackageGoal, ...]
     only: tuple[str, ...]
+    purges: bool
 
     @property
     def partial(self) -> bool:
@@ -45,11 +47,11 @@ class Scene:
     @property
     def wanted(self) -> frozenset[int]:
         """The set of packages that is aimed at, whether it can stand or not."""
-        found = (self.encoding.find(aim.key, aim.wanted) for aim in self.aims if aim.wanted)
-        return frozenset(found)
+        variables = (self.encoding.find(aim.key, aim.wanted) for aim in self.aims if aim.wanted)
+        return frozenset(variables)
 
 
-def scene(
+def scene_of(
     then: HostFacts,
     now: HostFacts,
     offered: Catalog,
@@ -71,12 +73,10 @@ def scene(
         for key in sorted(before.keys() | present.keys())
         if _version(before.get(key)) or _version(present.get(key))
     )
-    stage = _Stage(aims, present, offered, apart, missing, straight)
-    if flavour_of(now) == "rpm":
-        encoding = stage.encoded(RpmRules(now.os.arch, apart.install_only, now.os.kernel, offered.dnf))
-    else:
-        encoding = stage.encoded(DebRules(apt.native(now.packages) or now.os.arch))
-    return Scene(before, present, encoding, aims, tuple(only))
+    judgement = judgement_of(now.os.family)
+    stage = _Stage(aims, present, offered, apart, missing, straight, judgement.whole)
+    rules = judgement.rules(now.os.arch, now.os.kernel, apart.install_only, offered.dnf)
+    return Scene(before, present, stage.encoded(rules), aims, tuple(only), format_of(now.os.family).purges)
 
 
 def _aim(
@@ -101,7 +101,7 @@ def _version(package: Package | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """What is known of the packages before their family says what they demand."""
+    """What is known of the packages before the rules of their format are applied."""
 
     aims: tuple[PackageGoal, ...]
     present: Mapping[PackageName, Package]
@@ -109,6 +109,7 @@ class _Stage:
     apart: Slots
     missing: Missing
     straight: bool
+    whole: Callable[[Package], bool]
 
     def encoded(self, rules: Rules[V]) -> Encoding:
         packages, lacking = self._packages(rules)
@@ -131,13 +132,18 @@ class _Stage:
         for aim in self.aims:
             for version in {aim.wanted, aim.second} - {""}:
                 fields = self.offered.present.get((aim.key.name, aim.key.arch, version))
-                whole = _whole(self.present.get(aim.key), version, rules.flavour)
+                whole = self._whole(aim.key, version)
                 if (aim.key, version) not in found or (whole and fields is not None):
                     one = rules.read(aim.key.name, aim.key.arch, version, fields or ())
                     if not whole and (aim.key, version) not in found:
                         lacking.append(one)
                     found[aim.key, version] = one
         return tuple(found.values()), tuple(lacking)
+
+    def _whole(self, key: PackageName, version: str) -> bool:
+        """Whether the bytes of this version are on the host."""
+        now = self.present.get(key)
+        return now is not None and _version(now) == version and self.whole(now)
 
     def _narrow(self, packages: Iterable[V], staying: Iterable[V]) -> tuple[V, ...]:
         """Those of the packages that bear on whether what is wanted can stand."""
@@ -154,14 +160,3 @@ class _Stage:
         return tuple(
             one for one in packages if one.version not in good[self.apart.key(one)] and one.name not in essential
         )
-
-
-def _whole(now: Package | None, version: str, flavour: Flavour) -> bool:
-    """Whether the bytes of this version are on the host, so that dpkg need at most configure them.
-
-    rpm knows a package only once it is unpacked. Where scriptlets of it did not run, it is better installed again than as it is, and
-    better as it is than gone.
-    """
-    if now is None or _version(now) != version:
-        return False
-    return flavour == "rpm" or (now.state != "half-installed" and not now.broken)

@@ -1,4 +1,4 @@
-"""Reasons made fit to read: equal ones of several versions merged, and deviations grouped by what lies at their root. Pure."""
+"""Reasons for people: equal reasons of several versions merged, and deviations grouped by their root cause. Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,10 +11,10 @@ _ROOTS: tuple[tuple[Rule, ...], ...] = (("missing", "policy"), ("essential",), (
 
 def merged(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """`reasons`, roots first, those that differ in nothing but the version as one with all of these, joined by `, `."""
-    found: dict[tuple[Rule, str, str], dict[str, None]] = {}
+    versions_of: dict[tuple[Rule, str, str], dict[str, None]] = {}
     for one in sorted(reasons, key=lambda one: (_ORDER.index(one.rule), one.package, one.text, one.version)):
-        found.setdefault((one.rule, one.package, one.text), {})[one.version] = None
-    return tuple(Reason(rule, name, ", ".join(versions), text) for (rule, name, text), versions in found.items())
+        versions_of.setdefault((one.rule, one.package, one.text), {})[one.version] = None
+    return tuple(Reason(rule, name, ", ".join(versions), text) for (rule, name, text), versions in versions_of.items())
 
 
 def by_root(
@@ -23,8 +23,8 @@ def by_root(
     """The packages whose reasons have the same root: a version missing or barred; where none is, an essential package; where
     there is neither, the rules themselves. Each group is its roots and its packages, sorted.
     """
-    found: dict[tuple[Reason, ...], list[PackageName]] = {}
+    groups: dict[tuple[Reason, ...], list[PackageName]] = {}
     for key, why in sorted(reasons.items()):
         kinds = (tuple(one for one in why if one.rule in kind) for kind in _ROOTS)
-        found.setdefault(next(filter(None, kinds), ()), []).append(key)
-    return tuple((roots, tuple(keys)) for roots, keys in found.items())
+        groups.setdefault(next(filter(None, kinds), ()), []).append(key)
+    return tuple((roots, tuple(keys)) for roots, keys in groups.items())

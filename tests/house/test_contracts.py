@@ -24,7 +24,7 @@ PLANTED = (
         f"{_FLOORS} core.packaging",
     ),
     ("rollback/manifest/model.py", "import rollback.plan.planner", f"{_FLOORS} rollback"),
-    ("rollback/packaging/candidate.py", "import rollback.packaging.family", f"{_FLOORS} rollback.packaging"),
+    ("rollback/packaging/candidate.py", "import rollback.packaging.registry", f"{_FLOORS} rollback.packaging"),
     # A circle between two modules of one room, at each level.
     ("rollback/snapshot.py", "import rollback.assess", "no circles"),
     ("nornir_upgrade/core/store.py", "import nornir_upgrade.core.engine", "no circles"),

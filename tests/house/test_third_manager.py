@@ -1,4 +1,5 @@
-"""A third package manager is one value and one call of `register`: facts, preview, planner, steps and JSON take it as any other.
+"""A third package manager is one value and one call of `register`: facts, preview, planner, steps, JSON and
+manifests take it as any other.
 
 All of it is here. Its packages are lines of one file, `NAME VERSION`; repositories are files of such lines.
 """
@@ -6,6 +7,7 @@ All of it is here. Its packages are lines of one file, `NAME VERSION`; repositor
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -35,6 +37,7 @@ from nornir_upgrade.core.packaging.state import Packaged, SourceFile
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.transport.host import Host, Result
 from nornir_upgrade.core.transport.sections import SHELL, Section
+from nornir_upgrade.core.version.evr import Flavour
 from nornir_upgrade.planner import reversibility, upgrade
 from nornir_upgrade.preflight import findings
 from nornir_upgrade.scenario import loader
@@ -43,6 +46,16 @@ from nornir_upgrade.steps.gates import AuditClean
 from nornir_upgrade.steps.packages import SetPackages
 from nornir_upgrade.steps.repositories import SetRepository
 from nornir_upgrade.steps.state import CaptureState
+from rollback.manifest import commands
+from rollback.manifest.model import Manifest, document, lines, read
+from rollback.manifest.text import changes_in_text
+from rollback.offline import index_files
+from rollback.packaging.candidate import Candidate, Offer, catalog
+from rollback.packaging.clauses import Clause, Reason
+from rollback.packaging.judgement import FormatJudgement, Moved
+from rollback.packaging.protection import DnfConf
+from rollback.packaging.registry import judgement_of
+from rollback.solver.nearest import Nearest
 
 SCENARIO = """\
 format: "1.0"
@@ -229,6 +242,66 @@ FORMAT = Format(
     purges=False,
     several=False,
     any_arch="any",
+    judgement="tests.house.test_third_manager:JUDGEMENT",
+)
+
+
+class ToyRules:
+    """Toys demand nothing of each other."""
+
+    flavour: Flavour = "rpm"
+    own = frozenset({"any"})
+
+    def read(self, name: str, arch: str, version: str, control: object) -> Candidate:
+        return Candidate(name, arch, version, "")
+
+    def clauses(self, packages: Sequence[Candidate]) -> Iterator[Clause]:
+        for number, one in enumerate(packages, 1):
+            others = (other for other, two in enumerate(packages, 1) if two.name == one.name and other > number)
+            yield from (Clause((-number, -other), Reason("one-version", one.name, "", "once")) for other in others)
+
+    def essential(self, installed: object) -> set[str]:
+        return set()
+
+    def staying(self, installed: object) -> Iterator[tuple[Candidate, str]]:
+        return iter(())
+
+
+class ToyCommands:
+    def of_host(self, want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
+        return (f"toy install {' '.join(f'{one.name}={one.version}' for one in want)}",)
+
+    def of_list(self, moved: Sequence[Moved], native: str) -> tuple[str, ...]:
+        return tuple(f"toy install {one.target_name}={one.target}" for one in moved)
+
+    def arch_word(self, arch: str, native: str, *, several: bool) -> str:
+        return ""
+
+
+def offers(data: bytes, source: str, labels: tuple[str, ...]) -> Iterator[Offer]:
+    for one in packages(data.decode()):
+        yield Offer(one.name, one.arch, one.version, source, labels, ())
+
+
+_UNUSED = cast(Any, None)
+JUDGEMENT = FormatJudgement(
+    tool="toy",
+    packages="toys",
+    commands=ToyCommands(),
+    query=_UNUSED,
+    digests=1,
+    present=_UNUSED,
+    protection=DnfConf(frozenset(), ()),
+    candidates=_UNUSED,
+    tells_index=lambda data: data.startswith(b"ball "),
+    offers=offers,
+    control_of_file=_UNUSED,
+    rules=lambda *_: ToyRules(),
+    demands=_UNUSED,
+    whole=lambda one: not one.broken,
+    bare_is_native=False,
+    arch_in_source=False,
+    own_units=False,
 )
 
 
@@ -327,6 +400,44 @@ def test_it_is_planned_for_with_steps_that_carry_its_name(host: ToyHost, tmp_pat
     assert codec.loads(codec.dumps(plan), Plan) == plan
     (question,) = reversibility.questions(plan, {"box1": facts}).values()
     assert question.manager == "toy" and question.old == {PackageFile("toy", "ball", "any", "1")}
+
+
+def back(host: ToyHost, *, ball: str = "1") -> tuple[Manifest, HostFacts]:
+    """The way back from two changed toys and a new one, where version `ball` of one can be had."""
+    then = gather.gather(host)
+    (host.root / "toys").write_text("ball 2\nbat 1\ndoll 3\n")
+    now = gather.gather(host)
+    return Nearest()(then, now, catalog([Candidate("ball", "any", ball, "old.toys")]), {"snapshot": "s1"}), now
+
+
+def test_its_way_back_is_a_manifest_like_any_other(host: ToyHost) -> None:
+    manifest, now = back(host)
+    assert (manifest.family, manifest.problems, manifest.deviations) == ("toy", (), ())
+    assert lines(manifest) == ("ball=1", "bat-")
+    assert read(codec.dumps(document(manifest)), "manifest") == manifest
+    assert changes_in_text({"box1": manifest}) == "box1:\n  downgrade ball 2 -> 1\n  remove bat 1"
+    assert commands.of_host(manifest, "toy", now) == ("toy install ball=1 bat=",)
+    assert commands.words(manifest, "toybox") == ("ball=1", "bat-")
+    with pytest.raises(InvalidInput, match="apt cannot take them back"):
+        commands.of_list(manifest, "apt", "toybox")
+
+
+def test_a_version_that_cannot_be_had_is_a_deviation_of_its_manifest(host: ToyHost) -> None:
+    manifest, _ = back(host, ball="0")
+    (deviation,) = manifest.deviations
+    assert (deviation.rule, deviation.packages) == ("unobtainable", ("ball",))
+
+
+def test_its_indexes_are_known_by_their_content(host: ToyHost, tmp_path: Path) -> None:
+    (tmp_path / "index").write_text("ball 1\n")
+    name, offered = index_files.read(tmp_path / "index")
+    assert (name, [one.name for one in offered]) == ("toy", ["ball"])
+
+
+def test_a_format_without_a_judgement_cannot_be_taken_back(tmp_path: Path) -> None:
+    plain = replace(family(tmp_path), format=replace(FORMAT, judgement=""))
+    with registry.registered(plain), pytest.raises(InvalidInput, match="toy packages cannot be computed"):
+        judgement_of("toy")
 
 
 def test_its_package_files_have_names_of_its_own(host: ToyHost) -> None:

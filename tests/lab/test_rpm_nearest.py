@@ -21,7 +21,7 @@ from nornir_upgrade.steps.packages import surprises
 from rollback.catalog.catalogs import stock
 from rollback.catalog.host_query import Wanted
 from rollback.catalog.indexes import Shelf
-from rollback.manifest.commands import dnf_command
+from rollback.manifest.commands import of_host
 from rollback.manifest.model import Manifest, require_solved
 from rollback.manifest.transaction import wants
 from rollback.packaging.candidate import Catalog
@@ -185,7 +185,7 @@ def test_the_printed_command_is_that_transaction(cloud: Cloud) -> None:
     cloud.forward("rcmp1")
     manifest = cloud.judge("rcmp1", cloud.stock("rcmp1")["rcmp1"])
     cloud.old_repository_back("rcmp1")
-    (line,) = dnf_command(manifest, cloud.facts("rcmp1"))
+    (line,) = of_host(manifest, "dnf", cloud.facts("rcmp1"))
     cloud.hosts["rcmp1"].run(("sh", "-c", line), timeout=120.0)
     assert [(one.name, one.version) for one in cloud.packages("rcmp1")] == [
         (one.name, one.version) for one in cloud.then["rcmp1"].packages

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from nornir_upgrade.core.errands import errands
 from nornir_upgrade.core.errors import CommandFailed, DigestMismatch, DiskFull, Failure, Unobtainable
 from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, FileSource, Held, parse_held
 from nornir_upgrade.core.packaging.package_file import PackageFile, Source
@@ -116,17 +117,17 @@ class _Collection:
         offers = self._each({host: sorted(files & self.due) for host, files in asked.items()}, self._look)
         for offered in offers.values():
             self.sizes |= {file: offer.size for file, offer in offered.items() if offer.size}
-        while errands := errands_of(offers, self.due):
-            self._each(errands, lambda host, files: self._fetch(host, files, offers[host.name]))
-            for host, files in errands.items():  # whatever came of it: not to be asked for them again
+        while asked_of := errands_of(offers, self.due):
+            self._each(asked_of, lambda host, files: self._fetch(host, files, offers[host.name]))
+            for host, files in asked_of.items():  # whatever came of it: not to be asked for them again
                 offers[host] = {file: offer for file, offer in offers[host].items() if file not in files}
 
     def rebuilt(self, owners: Mapping[str, set[PackageFile]]) -> None:
         """Have each remaining file rebuilt on a host that has it installed; where that fails, on the next."""
         left = {host: {file: FileOffer(offered=True) for file in files} for host, files in owners.items()}
-        while errands := errands_of(left, self.due):
-            self._each(errands, self._rebuild)
-            for host, files in errands.items():
+        while asked_of := errands_of(left, self.due):
+            self._each(asked_of, self._rebuild)
+            for host, files in asked_of.items():
                 left[host] = {file: offer for file, offer in left[host].items() if file not in files}
 
     def result(self) -> Collected:
@@ -233,16 +234,12 @@ def errands_of(
     offers: Mapping[str, Mapping[PackageFile, FileOffer]], due: Iterable[PackageFile]
 ) -> dict[str, list[PackageFile]]:
     """The host that each file is fetched from: a cache before a repository, then so that all hosts have similar work."""
-    load: dict[str, int] = dict.fromkeys(offers, 0)
-    errands: dict[str, list[PackageFile]] = {}
-    most = {file: max((given[file].size for given in offers.values() if file in given), default=0) for file in due}
-    for file in sorted(most, key=lambda file: (-most[file], file)):
-        able = [host for host, given in offers.items() if file in given and (given[file].cached or given[file].offered)]
-        if able:
-            host = min(able, key=lambda host: (offers[host][file].cached is None, load[host], host))
-            load[host] += max(1, most[file])
-            errands.setdefault(host, []).append(file)
-    return errands
+    able = {
+        host: {file: int(one.cached is None) for file, one in given.items() if one.cached or one.offered}
+        for host, given in offers.items()
+    }
+    sizes = {file: max((given[file].size for given in offers.values() if file in given), default=0) for file in due}
+    return errands(able, sizes, sizes=sizes)
 
 
 def _done(host: Host, argv: Sequence[str]) -> tuple[str, dict[str, Held]]:

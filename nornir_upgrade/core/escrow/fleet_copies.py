@@ -6,6 +6,7 @@ Only those hosts are asked that the controller knows as holders: where there is 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
+from nornir_upgrade.core.errands import errands
 from nornir_upgrade.core.errors import Failure
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.store import Store
@@ -25,22 +26,22 @@ def whole(fleet: Fleet, names: Collection[str], escrow: Escrow, digests: Collect
 
 def heads(fleet: Fleet, names: Collection[str], escrow: Escrow, digests: Collection[str]) -> dict[str, bytes]:
     """The beginning of each of `digests` that one of `names` holds undamaged, from one of them."""
-    errands = _errands(whole(fleet, names, escrow, digests))
-    found = _told(fleet, errands, lambda host: host_copies.heads(host, errands[host.name]))
+    asked = _errands(whole(fleet, names, escrow, digests))
+    found = _told(fleet, asked, lambda host: host_copies.heads(host, asked[host.name]))
     return {digest: head for ones in found.values() for digest, head in ones.items()}
 
 
 def fetch(fleet: Fleet, names: Collection[str], escrow: Escrow, files: Collection[PackageFile], into: Store) -> None:
     """Afterwards the bytes of `files` are `into` a store, as far as one of `names` holds them undamaged."""
     due = {kept.digest for file in files if (kept := escrow.find(file)) and into.damaged(kept.digest)}
-    errands = _errands(whole(fleet, names, escrow, due))
+    asked = _errands(whole(fleet, names, escrow, due))
 
     def bring(host: Host) -> bool:
-        for digest in errands[host.name]:
+        for digest in asked[host.name]:
             into.fill(lambda sink: host_copies.send(host, digest, sink), expected=digest)  # noqa: B023
         return True
 
-    _told(fleet, errands, bring)
+    _told(fleet, asked, bring)
 
 
 def mend(fleet: Fleet, names: Collection[str], escrow: Escrow, needs: Mapping[str, Collection[PackageFile]]) -> None:
@@ -52,8 +53,8 @@ def mend(fleet: Fleet, names: Collection[str], escrow: Escrow, needs: Mapping[st
         return
     with escrow.passing() as through:
         fetch(fleet, names, escrow, {kept.file for ones in lost.values() for kept in ones}, through.store)
-        errands = {host: [kept for kept in ones if kept.digest in through.store] for host, ones in lost.items()}
-        _told(fleet, {host: ones for host, ones in errands.items() if ones}, lambda host: _send(host, through, errands))
+        sent = {host: [kept for kept in ones if kept.digest in through.store] for host, ones in lost.items()}
+        _told(fleet, {host: ones for host, ones in sent.items() if ones}, lambda host: _send(host, through, sent))
 
 
 def drop(fleet: Fleet, names: Collection[str], escrow: Escrow, going: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -71,8 +72,8 @@ def _absent(escrow: Escrow, files: Collection[PackageFile]) -> list[Kept]:
     return [kept for file in files if (kept := escrow.find(file)) and kept.digest not in escrow.store]
 
 
-def _send(host: Host, through: Escrow, errands: Mapping[str, Collection[Kept]]) -> bool:
-    mine = errands[host.name]
+def _send(host: Host, through: Escrow, sent: Mapping[str, Collection[Kept]]) -> bool:
+    mine = sent[host.name]
     host_copies.take(host, {}, sum(kept.size for kept in mine))
     for kept in mine:
         with through.store.open(kept.digest) as source:
@@ -81,13 +82,9 @@ def _send(host: Host, through: Escrow, errands: Mapping[str, Collection[Kept]]) 
     return True
 
 
-def _errands(stand: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """From which host which digest is taken, each once, so that hosts have alike to do."""
-    errands: dict[str, list[str]] = {}
-    for digest in sorted(set().union(*stand.values())):
-        host = min((one for one in stand if digest in stand[one]), key=lambda one: (len(errands.get(one, ())), one))
-        errands.setdefault(host, []).append(digest)
-    return errands
+def _errands(copies: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """From which host which digest is taken."""
+    return errands({host: dict.fromkeys(held, 0) for host, held in copies.items()}, set().union(*copies.values()))
 
 
 def _told(fleet: Fleet, asked: Mapping[str, object], question: Callable[[Host], T]) -> dict[str, T]:

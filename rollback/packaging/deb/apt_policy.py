@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.deb.apt import policy_source
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
 from rollback.packaging.policy import PolicyPackage, Version, VersionSource, VersionTable
 from rollback.packaging.text import Note, Text
@@ -24,8 +25,6 @@ _VERSION = re.compile(
     re.ASCII,
 )
 _SOURCE = re.compile(r"\s*(?P<priority>-?[0-9]{1,5}) (?P<raw>(?:/|[a-z][a-z0-9+.-]*:).*)", re.ASCII)
-# The address of a CD holds blanks in brackets. A flat repository has no suite, apt before 1.0 names no architecture.
-_ADDRESS = re.compile(r"(?P<uri>(?:\[[^\]]*\]|\S)+)(?P<rest>.*)")
 _SAYS = re.compile(r"(?P<level>[WNE]|WARNING): ?(?P<text>.*)")
 
 
@@ -41,16 +40,10 @@ def source(priority: int | None, raw: str) -> VersionSource | None:
     """The source that `raw` describes; None where it stops after the address. Raises `InvalidInput` for anything else."""
     if raw.endswith("/status") and raw.startswith("/"):
         return VersionSource(priority, None, None, None, "status", raw)
-    if raw.startswith("/"):
-        return VersionSource(priority, raw, None, None, "archive", raw)
-    match = _ADDRESS.fullmatch(raw)
-    words = match["rest"].split() if match else []
-    if match and not words:
+    index = policy_source(raw)
+    if index is None:
         return None
-    if not match or words[-1].lower() != "packages" or len(words) > 3:
-        raise InvalidInput(f"{raw!r} is no source of packages")
-    suite, arch = (*words[:-1], None, None)[:2]
-    return VersionSource(priority, match["uri"], suite, check_arch(arch) if arch else None, "archive", raw)
+    return VersionSource(priority, index.uri, index.suite or None, index.arch or None, "archive", raw)
 
 
 @dataclass(slots=True)
@@ -129,17 +122,17 @@ class _Reader:
         assert self.block is not None
         phased = int(match["phased"]) if match["phased"] else None
         version = check_version(match["version"])
-        found = Version(version, int(match["priority"]), bool(match["mark"]), (), phased)
-        self.block.versions.append((number, found))
+        row = Version(version, int(match["priority"]), bool(match["mark"]), (), phased)
+        self.block.versions.append((number, row))
 
     def _source(self, number: int, priority: int, raw: str) -> None:
-        found = source(priority, raw)
-        if found is None:
+        origin = source(priority, raw)
+        if origin is None:
             self.wrapped = (number, priority, raw)
             return
         assert self.block is not None
         line, version = self.block.versions[-1]
-        more = (*version.sources, found)
+        more = (*version.sources, origin)
         self.block.versions[-1] = (
             line,
             Version(version.version, version.priority, version.installed, more, version.phased),

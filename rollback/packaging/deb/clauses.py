@@ -1,4 +1,4 @@
-"""What Debian's packages demand of each other, as clauses: `debrules` decides, here it is written down. Pure."""
+"""Clauses of Debian packages; `core.packaging.deb.rules` decides what satisfies what. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

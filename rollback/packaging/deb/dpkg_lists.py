@@ -1,6 +1,6 @@
-"""What dpkg prints of the packages it knows: `dpkg --get-selections`, `dpkg-query -W`, `dpkg -l`. Pure and strict.
+"""Lists of dpkg: `dpkg --get-selections`, `dpkg-query -W`, `dpkg -l`. Pure and strict.
 
-Only packages that are there count: rows of selection deinstall or purge, and of state config-files or not-installed, are none.
+Only installed packages count. Rows with the selection deinstall or purge, or the state config-files or not-installed, are left out.
 """
 
 import re
@@ -47,13 +47,13 @@ def query(text: Text) -> Listing:
 
     The plain format does not tell a package that is there from one whose configuration alone was left, which is noted.
     """
-    found = _listing(text, _queried)
+    listing = _listing(text, _queried)
     if any(len(line.split("\t")) == 2 for _, line in text.lines()):
         note = Note(
             0, "dpkg-query -W does not say which packages are removed with their configuration left: all count as there"
         )
-        return Listing(found.source, "deb", found.packages, (*found.notes, note))
-    return found
+        return Listing(listing.source, "deb", listing.packages, (*listing.notes, note))
+    return listing
 
 
 def table(text: Text) -> Listing:

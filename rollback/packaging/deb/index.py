@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb.dependencies import fields_of
+from nornir_upgrade.core.packaging.deb.dependencies import Malformed, fields_of, stanzas, strict_fields
 from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
 from rollback.packaging.candidate import Candidate, Offer
 from rollback.packaging.text import Text
@@ -21,7 +21,7 @@ def candidates(data: bytes, source: str, names: Collection[str]) -> Iterator[Can
     text = data.decode("utf-8", "surrogateescape")
     if text and not text.endswith("\n"):
         raise InvalidInput(f"{source}: cut off")
-    for stanza in text.split("\n\n"):
+    for _, stanza in stanzas(text):
         head = stanza if stanza.startswith("Package: ") else stanza[stanza.find("\nPackage: ") + 1 :]
         if head.partition("\n")[0].removeprefix("Package: ").strip() in names:
             yield _candidate(stanza, source)
@@ -44,26 +44,13 @@ def packages(text: Text, labels: tuple[str, ...]) -> Iterator[Offer]:
     """The offers of a `Packages` file (deb822(5)). Refuses dpkg's status file and `Sources`, which offer no packages."""
     if not text.content.endswith("\n"):
         raise text.fail(text.content.count("\n") + 1, "the index is cut off", "fetch it again")
-    stanza: dict[str, str] = {}
-    begun, field = 1, ""
-    for number, line in text.lines():
-        if line and line[0] not in " \t":
-            begun = begun if stanza else number
-            field, colon, value = line.partition(":")
-            if not colon or not field or " " in field:
-                raise text.fail(number, f"no field of a package: {line[:80]!r}")
-            if field in stanza:
-                raise text.fail(number, f"{field} stands twice")
-            stanza[field] = value.strip()
-        elif line and stanza:
-            stanza[field] = f"{stanza[field]} {line.strip()}".strip()
-        elif not line and stanza:
-            yield _offer(text, begun, stanza, labels)
-            stanza = {}
-        elif line:
-            raise text.fail(number, f"goes on where nothing began: {line[:80]!r}")
-    if stanza:
-        yield _offer(text, begun, stanza, labels)
+    trimmed = "\n".join(line for _, line in text.lines())
+    for before, stanza in stanzas(trimmed):
+        try:
+            fields = strict_fields(stanza)
+        except Malformed as refusal:
+            raise text.fail(before + refusal.offset + 1, refusal.reason) from None
+        yield _offer(text, before + 1, fields, labels)
 
 
 def _offer(text: Text, line: int, stanza: dict[str, str], labels: tuple[str, ...]) -> Offer:

@@ -47,7 +47,7 @@ def _row(line: str) -> tuple[str, str, VersionSource] | None:
     check_version(version)
     if raw.endswith(" Sources"):
         return None
-    found = source(None, raw)
-    if found is None:
+    origin = source(None, raw)
+    if origin is None:
         raise InvalidInput(f"{raw!r} is cut off")
-    return name, version, found
+    return name, version, origin

@@ -1,4 +1,4 @@
-"""What a host with apt is asked: which indexes its repositories would have, and what its dpkg says of the packages that are there.
+"""Query of a host with apt: the indexes that its repositories would have, and what dpkg reports of the installed packages.
 
 The host's own apt fetches and verifies the indexes of the source files that differ from the host's, into a temporary directory; the
 indexes of the others are those that it has. Hooks are cleared, for they may write (apt.conf(5), #clear).

@@ -1,10 +1,9 @@
-"""What dpkg says of the packages on a host, as stanzas. Strict and pure."""
+"""Status: what dpkg reports of the packages on a host, as stanzas. Strict and pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
-from nornir_upgrade.core.errors import InvalidInput
-from nornir_upgrade.core.packaging.deb.dependencies import FIELDS
+from nornir_upgrade.core.packaging.deb.dependencies import FIELDS, Malformed, stanzas, strict_fields
 from nornir_upgrade.core.transport.sections import Section
 from rollback.packaging.candidate import Control
 
@@ -16,52 +15,29 @@ _GONE = ("not-installed", "config-files")
 
 
 def present(section: Section) -> dict[tuple[str, str, str], Control]:
-    """What the packages that are unpacked demand. Raises `InvalidInput` with the line that is none of a stanza."""
-    found = {}
-    for offset, stanza in _stanzas(section):
+    """The demands of the unpacked packages. Raises `InvalidInput` with the first line of a stanza that is none."""
+    demands = {}
+    before = 0
+    for before, stanza in stanzas(section.text):
         try:
             key, state, control = _status(stanza)
-        except InvalidInput as refusal:
-            raise section.fail(refusal.message, offset) from None
+        except Malformed as refusal:
+            raise section.fail(refusal.reason, before) from None
         if state not in _GONE:
-            found[key] = control
-    return found
+            demands[key] = control
+    if section.text and not section.text.endswith("\n"):
+        raise section.fail("the stanza has no end", before)
+    return demands
 
 
 @lru_cache(maxsize=1 << 16)
 def _status(stanza: str) -> tuple[tuple[str, str, str], str, Control]:
-    fields = _fields(stanza)
+    fields = strict_fields(stanza)
+    if other := [name for name in fields if name not in STATUS_FIELDS]:
+        raise Malformed(f"no field that was asked for: {other[0]!r}", 0)
+    if lacking := [key for key in (*_KEY, "Status") if key not in fields]:
+        raise Malformed(f"a package without {' and '.join(lacking)}", 0)
     return (fields["Package"], fields["Architecture"], fields["Version"]), fields["Status"], control_of(fields)
-
-
-def _stanzas(section: Section) -> Iterator[tuple[int, str]]:
-    """Each stanza with its offset."""
-    lines = section.text.split("\n")
-    begun = 0
-    for offset in range(len(lines)):
-        if not lines[offset]:
-            if offset > begun:
-                yield begun, "\n".join(lines[begun:offset])
-            begun = offset + 1
-    if begun < len(lines):
-        raise section.fail("the stanza has no end", begun)
-
-
-def _fields(stanza: str) -> dict[str, str]:
-    """The fields of a stanza, lines that go on joined by a blank."""
-    found: dict[str, list[str]] = {}
-    lines: list[str] | None = None
-    for line in stanza.split("\n"):
-        name, colon, value = line.partition(":")
-        if line[0] in " \t" and lines is not None:
-            lines.append(line.strip())
-        elif colon and name in STATUS_FIELDS and name not in found:
-            lines = found[name] = [value.strip()]
-        else:
-            raise InvalidInput(f"no field that was asked for: {line[:80]!r}")
-    if lacking := [key for key in (*_KEY, "Status") if key not in found]:
-        raise InvalidInput(f"a package without {' and '.join(lacking)}")
-    return {name: " ".join(filter(None, lines)) for name, lines in found.items()}
 
 
 def control_of(stanza: Mapping[str, str]) -> Control:

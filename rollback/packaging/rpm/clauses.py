@@ -1,4 +1,4 @@
-"""What rpm's packages demand of each other, as clauses: `rpmrules` decides, here it is written down. Pure."""
+"""Clauses of rpm packages; `core.packaging.rpm.rules` decides what satisfies what. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

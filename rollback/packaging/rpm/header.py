@@ -1,4 +1,4 @@
-"""What the header of an .rpm says that its package demands of others, as `primary.xml` would say it (rpm's lib/rpmtag.h). Pure."""
+"""Header: the demands in the header of an .rpm, in the form of `primary.xml` (rpm's lib/rpmtag.h). Pure."""
 
 import struct
 from collections.abc import Iterator

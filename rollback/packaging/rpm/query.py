@@ -1,5 +1,5 @@
-"""What a host with dnf 4 is asked: which indexes its repositories would have, what dnf is told of certain packages, and what rpm
-says of those that are there.
+"""Query of a host with dnf 4: the indexes that its repositories would have, the packages that dnf protects, and what rpm reports of the
+installed packages.
 
 The host's own dnf fetches and verifies, by its Python interface (dnf.readthedocs.io, API reference; run with 4.14), in directories of
 our own: copies of the .repo files, with those in place that are asked for, and of what it has in its cache, so that only what has

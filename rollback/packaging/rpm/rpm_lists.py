@@ -58,13 +58,13 @@ def blocks(text: Text) -> Listing:
         if match and "Description" not in every[-1][1]:
             every[-1][1][match["name"]] = match["value"]
     packages = [(number, _package(text, number, fields)) for number, fields in every]
-    found = tuple(Listed(number, one.name, one.arch, one.evr) for number, one in packages if one.name != _KEY)
+    listed = tuple(Listed(number, one.name, one.arch, one.evr) for number, one in packages if one.name != _KEY)
     cut = tuple(
         Note(number, f"the block of {fields['Name']} has no description: the file may be cut off here")
         for number, fields in every
         if "Description" not in fields
     )
-    return Listing(text.source, "rpm", found, (*cut, *text.notes()))
+    return Listing(text.source, "rpm", listed, (*cut, *text.notes()))
 
 
 def _package(text: Text, line: int, fields: dict[str, str]) -> Nevra:

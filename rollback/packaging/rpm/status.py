@@ -1,4 +1,4 @@
-"""What rpm says of the packages on a host, as rows, and what its dnf is told of certain packages. Strict and pure."""
+"""Status: what rpm reports of the packages on a host, as rows, and what its dnf protects. Strict and pure."""
 
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ _END = "\nE\n"
 
 def present(section: Section) -> dict[tuple[str, str, str], Control]:
     """What the packages demand. Raises `InvalidInput` with the line that is no row of one."""
-    found = {}
+    demands = {}
     offset = 0
     *packages, rest = section.text.split(_END)
     if rest:
@@ -23,9 +23,9 @@ def present(section: Section) -> dict[tuple[str, str, str], Control]:
             entries = _entries(text)
         except InvalidInput as refusal:
             raise section.fail(refusal.message, offset) from None
-        found.update({(one.name, one.arch, one.version): one.control for one in entries})
+        demands.update({(one.name, one.arch, one.version): one.control for one in entries})
         offset += text.count("\n") + 2
-    return found
+    return demands
 
 
 @lru_cache(maxsize=1 << 16)  # hosts of a fleet have most packages in common

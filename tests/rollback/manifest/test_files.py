@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nornir_upgrade.core.errors import Drift, InvalidInput, UnknownName
-from rollback.manifest.commands import apt_command
+from rollback.manifest.commands import of_host
 from rollback.manifest.files import read_all, reasons, refuse_drift, write_all
 from rollback.manifest.model import Manifest, lines
 from rollback.solver.exact import exact
@@ -67,10 +67,10 @@ def test_words_are_what_changes_sorted() -> None:
 
 
 def test_the_apt_command_is_one_line_with_every_package_and_no_other() -> None:
-    (command,) = apt_command(MANIFEST, NOW)
+    (command,) = of_host(MANIFEST, "apt", NOW)
     assert command.startswith("apt-get ") and "--allow-downgrades" in command
     assert command.endswith(" install -- neutron:all- nova:all=1 quantum:all=1")
-    assert apt_command(exact(THEN, THEN, offering(()), TO), THEN) == ()
+    assert of_host(exact(THEN, THEN, offering(()), TO), "apt", THEN) == ()
 
 
 def test_a_reason_for_each_host_and_an_unknown_package_is_told_of_its_likes() -> None:

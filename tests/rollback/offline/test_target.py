@@ -217,7 +217,7 @@ def test_rpm_epochs_come_from_what_is_on_offer_and_kernels_are_left_alone() -> N
         "5.14.0-362.8.1.el9",
         "5.14.0-427.13.1.el9",
     ]
-    assert commands.dnf(manifest) == (
+    assert commands.of_list(manifest, "dnf", "") == (
         "dnf -y install --allowerasing docker-ce-3:24.0.7-1.el9.x86_64 glibc-2.34-83.x86_64",
     )
 
@@ -241,7 +241,7 @@ def test_kernels_of_an_older_list_are_matched_version_by_version() -> None:
         ("2-1", "keep", "2-1"),
         ("3-1", "remove", ""),
     }
-    assert commands.dnf(manifest)[1] == "dnf -y remove kernel-3-1.x86_64"
+    assert commands.of_list(manifest, "dnf", "")[1] == "dnf -y remove kernel-3-1.x86_64"
 
 
 def test_duplicates_and_unread_lines_are_problems_of_their_own() -> None:
@@ -263,7 +263,7 @@ def test_apt_gets_one_command_in_which_nothing_but_packages_is_named() -> None:
     manifest = way_back(
         "box", listed("neutron-api=2", "memtest86+=2", "lib:i386=2"), offers, Target("old", renames=renames)
     )
-    (command,) = commands.apt(manifest, "amd64")
+    (command,) = commands.of_list(manifest, "apt", "amd64")
     assert command.startswith("apt-get -y -q ")
     assert command.split(" install -- ")[1].split() == [
         "lib:i386=1",
@@ -276,12 +276,12 @@ def test_apt_gets_one_command_in_which_nothing_but_packages_is_named() -> None:
 def test_commands_are_of_the_family_of_the_packages() -> None:
     manifest = way_back("box", listed("a=2"), offering("a=1@old"), Target("old"))
     with pytest.raises(InvalidInput, match="dnf cannot"):
-        commands.dnf(manifest)
+        commands.of_list(manifest, "dnf", "")
 
 
 def test_nothing_to_do_is_no_command() -> None:
     manifest = way_back("box", listed("a=1"), offering("a=1@old"), Target("old"))
-    assert (commands.words(manifest, "amd64"), commands.apt(manifest, "amd64")) == ((), ())
+    assert (commands.words(manifest, "amd64"), commands.of_list(manifest, "apt", "amd64")) == ((), ())
 
 
 # ---------------------------------------------------------------------- laws

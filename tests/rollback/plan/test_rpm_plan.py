@@ -17,7 +17,7 @@ from nornir_upgrade.core.packaging.model import PackageWant
 from nornir_upgrade.core.packaging.rpm.dependencies import RpmPackage
 from nornir_upgrade.steps.files import CaptureFiles, RestoreFiles
 from nornir_upgrade.steps.packages import SetPackages
-from rollback.manifest.commands import apt_command, dnf_command
+from rollback.manifest.commands import of_host
 from rollback.manifest.model import Manifest
 from rollback.manifest.transaction import wants
 from rollback.plan.expected import foretell
@@ -177,7 +177,7 @@ def test_services_come_and_go_with_the_package_that_holds_them() -> None:
 
 def test_one_dnf_transaction_says_all() -> None:
     then, now = (made("a=1:1-1"), made("old=1-1")), (made("a=2:1-1"), made("new=1-1"))
-    (line,) = dnf_command(back(then, now, then), host(now))
+    (line,) = of_host(back(then, now, then), "dnf", host(now))
     words = shlex.split(line.replace(" | ", " '|' "))
     assert words[:2] == ["printf", "%s"] and words[3:5] == ["|", "dnf"] and "\n" not in line
     assert words[-3:] == ["history", "replay", "/dev/stdin"]
@@ -188,15 +188,15 @@ def test_one_dnf_transaction_says_all() -> None:
         ("Install", "old-1-1.noarch"),
         ("Removed", "new-1-1.noarch"),
     }
-    assert dnf_command(back(now, now, ()), host(now)) == ()
+    assert of_host(back(now, now, ()), "dnf", host(now)) == ()
 
 
 def test_each_family_has_its_own_command() -> None:
     now = (made("a=1-1"),)
     with pytest.raises(InvalidInput, match="has rpm packages: apt cannot"):
-        apt_command(back(now, now, ()), host(now))
+        of_host(back(now, now, ()), "apt", host(now))
     with pytest.raises(InvalidInput, match="has deb packages: dnf cannot"):
-        dnf_command(replace(back(now, now, ()), family="deb"), host(now))
+        of_host(replace(back(now, now, ()), family="deb"), "dnf", host(now))
 
 
 # ---------------------------------------------------------------------- as a plan

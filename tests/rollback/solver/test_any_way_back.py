@@ -13,7 +13,7 @@ from rollback.manifest.model import Manifest
 from rollback.packaging.deb.clauses import DebRules
 from rollback.solver.encoding import encode
 from rollback.solver.nearest import Nearest
-from rollback.solver.problem import scene
+from rollback.solver.problem import scene_of
 from tests.builders import facts, package
 from tests.rollback.manifest.test_model import applied
 from tests.rollback.worlds import NATIVE, debs, installed, offering
@@ -75,7 +75,7 @@ class AnyWayBack(RuleBasedStateMachine):
     @invariant()
     def to_look_at_what_is_wanted_is_enough(self) -> None:
         now, offered = facts(packages=self.now.values()), offering(self.had.values(), self.world.values())
-        whole, narrow = (scene(self.then, now, offered, straight=straight) for straight in (False, True))
+        whole, narrow = (scene_of(self.then, now, offered, straight=straight) for straight in (False, True))
         assert bool(whole.encoding.violated(whole.wanted)) == bool(narrow.encoding.violated(narrow.wanted))
 
     def _stands(self, end: dict[PackageName, Package]) -> None:

@@ -16,8 +16,8 @@ from rollback.packaging.deb.clauses import DebRules
 from rollback.packaging.rpm.clauses import RpmRules
 from rollback.solver.encoding import Encoding, encode, holds, plain_key
 from rollback.solver.explain import explain, met, minimal
-from rollback.solver.greedy import closure
-from rollback.solver.maxsat import nearest
+from rollback.solver.greedy import choose_consistent
+from rollback.solver.maxsat import choose_nearest
 from rollback.solver.preferences import PackageGoal
 from tests.conftest import Say
 from tests.rollback import rpmworlds
@@ -150,7 +150,7 @@ def test_the_optimum_of_thousands(questions: st.SearchStrategy[Question], say: S
 def the_best_of_all_sets(encoding: Encoding, aims: tuple[PackageGoal, ...]) -> None:
     possible = every(encoding)
     best = min(possible, key=lambda chosen: cost(encoding, aims, chosen), default=None)
-    assert nearest(encoding, aims) == best
+    assert choose_nearest(encoding, aims) == best
     assert len({cost(encoding, aims, chosen) for chosen in possible}) == len(possible)
 
 
@@ -160,15 +160,15 @@ def test_where_nothing_is_preferred_the_first_by_rank_is_the_optimum() -> None:
     encoding = encode([one], (), DebRules(NATIVE), ())
     for second, best in (("1.0", frozenset({1})), ("", frozenset[int]())):
         the_best_of_all_sets(encoding, (PackageGoal(plain_key(one), second, second),))
-        assert nearest(encoding, (PackageGoal(plain_key(one), second, second),)) == best
-    assert nearest(encoding, ()) is not None
+        assert choose_nearest(encoding, (PackageGoal(plain_key(one), second, second),)) == best
+    assert choose_nearest(encoding, ()) is not None
 
 
 @settings(max_examples=60, deadline=None)
 @given(BOTH)
 def test_reasons_are_given_for_each_deviation_and_no_other(asked: Question) -> None:
     encoding, aims = asked
-    chosen = nearest(encoding, aims)
+    chosen = choose_nearest(encoding, aims)
     if chosen is None:
         return
     why = explain(encoding, aims, chosen)
@@ -180,7 +180,7 @@ def test_reasons_are_given_for_each_deviation_and_no_other(asked: Question) -> N
 @given(BOTH)
 def test_the_closure_is_consistent_or_nothing(asked: Question) -> None:
     encoding, aims = asked
-    found = closure(encoding, aims)
+    found = choose_consistent(encoding, aims)
     wanted = frozenset(encoding.find(aim.key, aim.wanted) for aim in aims if aim.wanted)
     if found is None:
         assert encoding.violated(wanted)

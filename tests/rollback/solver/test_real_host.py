@@ -13,7 +13,7 @@ from benchmarks.real_host import RealHost, State, Upgrade, Version, upgrade
 from rollback.manifest.model import Manifest
 from rollback.manifest.transaction import wants
 from rollback.solver.nearest import Nearest
-from rollback.solver.problem import Scene, scene
+from rollback.solver.problem import Scene, scene_of
 
 pytestmark = pytest.mark.soak
 
@@ -81,7 +81,7 @@ def test_no_more_packages_deviate_than_by_weights(upgraded: Upgrade, percent: in
         versions = lost(upgraded, percent, seed)
         manifest = back(upgraded, versions)
         planned = end(manifest)
-        question = scene(upgraded.then, upgraded.now, upgraded.offered(versions))
+        question = scene_of(upgraded.then, upgraded.now, upgraded.offered(versions))
         weighed = optimum(question, MEASURED_FIRST)
         assert not given_up(upgraded, planned)
         if not given_up(upgraded, weighed):

@@ -6,7 +6,7 @@ No option here ever weakens apt's checks of signatures.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -83,8 +83,9 @@ _CONF = re.compile(r"Conf (?P<name>[^\s:]+)(?::\S+)? \((?P<new>\S+) .*\[(?P<arch
 _REMV = re.compile(r"(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>[^\s\]]+))? \[(?P<old>[^\]]*)\].*")
 
 # apt-cache(8) policy.
-_INDEX = re.compile(r" *(?P<priority>-?[0-9]+) (?P<uri>\S+:\S+) (?P<dist>\S+) (?:(?P<arch>\S+) )?Packages")
-_LOCAL = re.compile(r" *-?[0-9]+ /\S+")
+_INDEX = re.compile(r" *(?P<priority>-?[0-9]+) (?P<source>(?:/|\S+:).*)")
+# The address of a CD holds blanks in brackets. A flat repository has no suite, apt before 1.0 names no architecture.
+_ADDRESS = re.compile(r"(?P<uri>(?:\[[^\]]*\]|\S)+)(?P<rest>.*)")
 _RELEASE = re.compile(r" +release (?P<fields>.*)")
 
 
@@ -142,20 +143,28 @@ class Apt:
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool
     ) -> Iterable[str]:
         now = {package.key: package for package in present}
-        yield from (*OPTIONS, *PLAIN)
-        if downgrade:
-            yield "--allow-downgrades"
-        if any(one.key in now and now[one.key].hold for one in want):
-            yield "--allow-change-held-packages"
+        held = any(one.key in now and now[one.key].hold for one in want)
         # A broken package at its wanted version is installed anew only with this option, which is for every package that is named.
-        if again := any(one.key in now and now[one.key].broken and one.version == now[one.key].version for one in want):
-            yield "--reinstall"
-        yield from ("install", "--")
+        again = any(one.key in now and now[one.key].broken and one.version == now[one.key].version for one in want)
+        words = self._words(want, now, again=again)
+        return install(words, downgrade=downgrade, held=held, again=again, plain=PLAIN)
+
+    def _words(self, want: Sequence[PackageWant], now: Mapping[PackageName, Package], *, again: bool) -> Iterator[str]:
         for one in want:
             if one.goal == "installed" and not (again and _settled(one, now.get(one.key))):
                 yield f"{_word(one)}={check_version(one.version)}"
             elif one.goal != "installed" and one.key in now and now[one.key].unpacked:
                 yield f"{_word(one)}-"
+
+
+def install(
+    words: Iterable[str], *, downgrade: bool, held: bool, again: bool = False, plain: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """What apt-get is told behind its name, so that it installs and removes what `words` name. `held`: though some are on hold;
+    `again`: and installs anew what is at its version already. `plain`: more options, which guard against settings of the host.
+    """
+    flags = (("--allow-downgrades", downgrade), ("--allow-change-held-packages", held), ("--reinstall", again))
+    return (*OPTIONS, *plain, *(flag for flag, given in flags if given), "install", "--", *words)
 
 
 def parse_packages(lines: Sequence[str]) -> tuple[Package, ...]:
@@ -276,14 +285,25 @@ def parse_policy(section: Section) -> tuple[Repository, ...]:
         if not inside:
             continue
         if match := _INDEX.fullmatch(line):
-            dist, _, component = match["dist"].rpartition("/")
-            found.append(Repository(int(match["priority"]), match["uri"], dist, component, match["arch"] or ""))
+            found += _repository(section, offset, int(match["priority"]), match["source"])
         elif match := _RELEASE.fullmatch(line):
             if found and line.strip() != "release a=now":
                 found[-1] = _released(found[-1], match["fields"])
-        elif not (_LOCAL.fullmatch(line) or line.startswith("     origin ")):
+        elif not line.startswith("     origin "):
             raise section.fail(f"not understood: {line!r}", offset)
     return tuple(sorted(found, key=lambda one: (one.uri, one.suite, one.component, one.arch)))
+
+
+def _repository(section: Section, offset: int, priority: int, text: str) -> tuple[Repository, ...]:
+    """None for a file of the host. A flat repository has no component: its suite is its place below the address."""
+    try:
+        source = policy_source(text)
+    except InvalidInput as refusal:
+        raise section.fail(refusal.message, offset) from None
+    if source is None or not (source.local or source.suite):
+        raise section.fail(f"not understood: {text!r}", offset)
+    suite, _, component = source.suite.rpartition("/")
+    return () if source.local else (Repository(priority, source.uri, suite, component, source.arch),)
 
 
 def _released(repository: Repository, fields: str) -> Repository:
@@ -297,3 +317,34 @@ def _released(repository: Repository, fields: str) -> Repository:
         label=values.get("l", ""),
         codename=values.get("n", ""),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """An index, `suite` being suite and component (`bookworm/main`); or a file of the host, whose path is `uri`. '' is not known."""
+
+    uri: str
+    suite: str = ""
+    arch: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a file of the host."""
+        return self.uri.startswith("/")
+
+
+def policy_source(raw: str) -> PolicySource | None:
+    """The source that `raw`, a line without its priority, describes; `None` where it stops after the address.
+
+    Raises `InvalidInput` for anything else.
+    """
+    if raw.startswith("/"):
+        return PolicySource(raw)
+    match = _ADDRESS.fullmatch(raw)
+    words = match["rest"].split() if match else []
+    if match and not words:
+        return None
+    if not match or words[-1].lower() != "packages" or len(words) > 3:
+        raise InvalidInput(f"{raw!r} is no source of packages")
+    suite, arch = (*words[:-1], "", "")[:2]
+    return PolicySource(match["uri"], suite, check_arch(arch) if arch else "")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.model import PackageName
 
-from .dependencies import DebPackage, deb, fields_of
+from .dependencies import DebPackage, deb, fields_of, stanzas
 from .transition import Action, Slot, Transition, slot_of
 
 _REQUEST = "EIPP 0.1"
@@ -48,11 +48,11 @@ END {
 
 def parse(text: str) -> Transition:
     """The transaction that apt's question is about. Raises `InvalidInput` where it is none that this protocol has."""
-    request, *stanzas = (dict(fields_of(stanza)) for stanza in text.split("\n\n") if stanza.strip())
+    request, *packages = (dict(fields_of(stanza)) for _, stanza in stanzas(text) if stanza.strip())
     if request.get("Request") != _REQUEST or not request.get("Architecture"):
         raise InvalidInput(f"apt asks its planner in no way that is known: {text[:60]!r}")
     native = request["Architecture"]
-    debs = [(_deb(fields), fields.get("Status", "")) for fields in stanzas]
+    debs = [(_deb(fields), fields.get("Status", "")) for fields in packages]
     before = {slot_of(deb, native): deb for deb, status in debs if status not in _GONE}
     going = _slots(request.get("Remove", ""))
     after = {slot: deb for slot, deb in before.items() if slot not in going}

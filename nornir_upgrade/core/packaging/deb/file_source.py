@@ -5,12 +5,13 @@ Rebuilding is what dpkg-repack(1) does, with nothing but what every Debian host 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.file_source import GATHERED, FileOffer, Held, held_of
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.transport.disk import RESERVE, ROOM
+
+from .dependencies import fields_of, stanzas
 
 _CACHE, _END = "== cache", "== end"
 
@@ -124,9 +125,9 @@ class AptFileSource:
         if _CACHE not in lines or lines[-1] != _END:
             raise InvalidInput(f"what can be had of package files is cut off at line {len(lines)}")
         middle = lines.index(_CACHE)
-        stanzas = [dict(_field(line) for line in group) for full, group in groupby(lines[:middle], bool) if full]
+        shown = [dict(fields_of(stanza)) for _, stanza in stanzas("\n".join(lines[:middle]))]
         cached = dict(_cached(line, lines[middle + 1].rstrip("/")) for line in lines[middle + 2 : -1])
-        return {file: _offer(file, stanzas, cached.get((file.file_name, *_identity(file)))) for file in files}
+        return {file: _offer(file, shown, cached.get((file.file_name, *_identity(file)))) for file in files}
 
     def download(self, files: Sequence[PackageFile], size: int) -> tuple[str, ...]:
         return ("sh", "-c", DOWNLOAD, "sh", GATHERED, str(size + RESERVE), *map(_word, files))
@@ -144,20 +145,15 @@ def _identity(file: PackageFile) -> tuple[str, str, str]:
     return file.name, file.version, file.arch
 
 
-def _field(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(": ")
-    return name, value
-
-
 def _cached(line: str, cache: str) -> tuple[tuple[str, ...], Held]:
     """The file's name and whose it is, by what stands in it; and the file."""
     fields = line.split("\t")
     return (fields[0], *fields[4:]), held_of(fields[:4], cache)
 
 
-def _offer(file: PackageFile, stanzas: Sequence[Mapping[str, str]], cached: Held | None) -> FileOffer:
+def _offer(file: PackageFile, shown: Sequence[Mapping[str, str]], cached: Held | None) -> FileOffer:
     mine = [
-        one for one in stanzas if tuple(one.get(k) for k in ("Package", "Version", "Architecture")) == _identity(file)
+        one for one in shown if tuple(one.get(k) for k in ("Package", "Version", "Architecture")) == _identity(file)
     ]
     said = [one for one in mine if one.get("SHA256") and one.get("Size", "").isdecimal()]
     digests = tuple(dict.fromkeys(one["SHA256"] for one in said))

@@ -17,6 +17,7 @@ from nornir_upgrade.core.transport.sections import APART, RENAMED, SHELL, Sectio
 from nornir_upgrade.core.version.evr import check_name, check_version
 
 from . import apt
+from .dependencies import fields_of
 
 FORMAT = apt.FORMAT
 REHEARSAL, UPDATE = "apt-get -s", "apt-get update"
@@ -143,8 +144,7 @@ def excluders(section: Section) -> Mapping[str, tuple[str, ...]]:
     """Which new packages, each with its version, conflict with a package or break it, by its name: fields of stanzas, a line each."""
     found: dict[str, dict[str, None]] = {}
     name = version = ""
-    for _, line in section.lines():
-        field, _, value = line.partition(": ")
+    for field, value in fields_of(section.text):
         if field == "Package":
             name, version = value, ""
         elif field == "Version":

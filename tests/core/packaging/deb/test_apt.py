@@ -357,3 +357,9 @@ def test_a_flat_repository_is_of_no_architecture_and_its_snapshot_can_be_read() 
     (found,) = apt.parse_policy(Section("policy", 0, 1, text))
     assert (found.uri, found.arch, found.component) == ("file:/srv/vendor", "", "")
     assert codec.loads(codec.dumps(found), Repository) == found
+
+
+def test_a_medium_is_a_repository_though_its_address_holds_blanks() -> None:
+    text = "Package files:\n 500 cdrom:[Debian GNU/Linux 12 _Bookworm_]/ bookworm/main amd64 Packages\n     release a=stable\n"
+    (found,) = apt.parse_policy(Section("policy", 0, 1, text))
+    assert (found.uri, found.suite, found.component) == ("cdrom:[Debian GNU/Linux 12 _Bookworm_]/", "stable", "main")

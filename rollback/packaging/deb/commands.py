@@ -1,0 +1,44 @@
+"""The way back as apt-get commands, for a person. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from nornir_upgrade.core.packaging.deb.apt import Apt, install
+from nornir_upgrade.core.packaging.lock import LOCK_WAIT
+from nornir_upgrade.core.packaging.model import Package, PackageWant
+from nornir_upgrade.core.transport.host import quote
+from nornir_upgrade.core.version.evr import check_arch, check_name, check_version
+from rollback.packaging.judgement import Moved
+
+_ANY = "all"
+
+
+class AptCommands:
+    """One apt-get command. Its options are those of `core.packaging.deb.apt.install`, whoever is to type it."""
+
+    def of_host(self, want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
+        return (quote(Apt().change(want, present, downgrade=True, wait=LOCK_WAIT)[0]),)
+
+    def of_list(self, moved: Sequence[Moved], native: str) -> tuple[str, ...]:
+        """Packages that went by another name are removed by it."""
+        named = sorted(set(_words(moved, native)))
+        held = any(one.hold for one in moved)
+        return (quote(("apt-get", *install(named, downgrade=True, held=held))),) if named else ()
+
+    def arch_word(self, arch: str, native: str, *, several: bool) -> str:
+        return "" if arch in (native, _ANY) else f":{arch}"
+
+
+def _words(moved: Sequence[Moved], native: str) -> Iterator[str]:
+    coming = {one.target_name for one in moved if one.action != "remove"}
+    for one in moved:
+        if one.action != "remove":
+            yield f"{_name(one.target_name, one.arch, native)}={check_version(one.target)}"
+        if one.action in ("remove", "rename") and one.name not in coming:
+            yield f"{_name(one.name, one.arch, native)}-"
+
+
+def _name(name: str, arch: str, native: str) -> str:
+    """The name as apt takes it for nothing but a name: one that ends in a plus sign needs its architecture."""
+    check_name(name, qualified=True)
+    own = arch in (native, _ANY) and not name.endswith("+")
+    return name if own else f"{name}:{check_arch(native if arch == _ANY else arch)}"

@@ -1,0 +1,159 @@
+"""FormatJudgement: all that a way back needs to know of one format of packages, as one value. Types only.
+
+The values are `deb.judgement.DEB` and `rpm.judgement.RPM`. `core.packaging.format.Format.judgement` names the value of a format, and
+`registry.judgement_of` returns it: a third manager registers one `Family`, whose format names both halves.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
+
+from nornir_upgrade.core.packaging.model import Package, PackageWant
+from nornir_upgrade.core.transport.sections import Section
+
+from .candidate import Candidate, Control, Offer
+from .clauses import Rules
+from .listing import Listing
+from .policy import VersionTable
+from .protection import DnfConf
+from .text import Text
+
+Present = dict[tuple[str, str, str], Control]
+"""What installed packages demand, by name, architecture and version."""
+Owners = Mapping[tuple[str, str, str], tuple[str, ...]]
+T = TypeVar("T")
+
+
+class Demands(Protocol):
+    """What the fields of a package name of others, for lists that are only a part of what a machine has."""
+
+    def provided(self, control: Control) -> Iterator[str]:
+        """The names by which others may ask for the package, beside its own."""
+        ...
+
+    def within(self, control: Control, known: Collection[str]) -> Control:
+        """`control` without what it demands of packages of which nothing is known."""
+        ...
+
+    def beyond(self, control: Control, known: Collection[str]) -> Iterator[str]:
+        """What it demands of these, by name."""
+        ...
+
+    def for_others(self, control: Control) -> Control:
+        """What a package is for others, which hardly changes from one version to the next; and no demands."""
+        ...
+
+
+class Moved(Protocol):
+    """One package that changes. `action` is `remove`, `rename` (`name` goes, `target_name` comes) or one by which it comes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def arch(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def installed(self) -> str: ...
+    @property
+    def target_name(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def hold(self) -> bool: ...
+
+
+class Commands(Protocol):
+    """The way back as shell lines for a person, in the words of the manager's own tool."""
+
+    def of_host(self, want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
+        """The transaction that a rollback would carry out on a host whose packages are `present`."""
+        ...
+
+    def of_list(self, moved: Sequence[Moved], native: str) -> tuple[str, ...]:
+        """Commands for a machine that is known from lists alone; none where nothing changes."""
+        ...
+
+    def arch_word(self, arch: str, native: str, *, several: bool) -> str:
+        """What follows a name to say its architecture; `several`: the list has the name in several architectures."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileReader(Generic[T]):
+    """A parser of what one tool writes, and the lines by which its files are known."""
+
+    tells: Callable[[str], Any]
+    parse: Callable[[Text], T]
+
+
+@dataclass(frozen=True, slots=True)
+class FileLists:
+    """Lists of all files of a repository, for formats whose indexes leave most files out.
+
+    `unlisted`: the paths that demands name and indexes leave out. `complete` (candidates, list of files, its source, paths):
+    the candidates with the `paths` that they have.
+    """
+
+    unlisted: Callable[[Iterable[Control]], frozenset[str]]
+    complete: Callable[[Iterable[Candidate], bytes, str, Collection[str]], tuple[Candidate, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class FormatJudgement:
+    """One format of packages, judged.
+
+    Words:
+    - `tool`: what `-o` calls the manager's command; `packages`: the packages in words.
+    - `commands`: the way back in the words of the tool.
+
+    A host that is asked:
+    - `query` (boundary, bytes up to which an index comes along): the command that lists indexes and what is present.
+    - `digests`: how many digests name an index: of the index, and of its list of files.
+    - `present`: what the installed packages demand. `protection`: what the manager is told of certain packages, where the
+      answer does not say it; `conf` reads it from the answer.
+
+    Indexes, lists and package files:
+    - `candidates` (index, source, names): the packages of these names. `file_lists`: None where indexes say all.
+    - `tells_index`: whether a file is an index of this format; `offers` (index, source, labels): all its packages.
+    - `listings`, `tables`: readers of lists of installed packages and of available versions. `plain`: the reader of a list that no
+      reader knows by a line.
+    - `control_of_file` (file, source): the demands of a package file.
+
+    Rules:
+    - `rules` (architecture, running kernel, install-only names, protection): what packages are held to.
+    - `demands`: what fields name of others.
+    - `whole` (package as it is): whether its bytes are on the host, so that at most scripts must run.
+
+    Habits:
+    - `machine`: the name of an architecture that the kernel calls otherwise.
+    - `bare_is_native`: a name without architecture means the machine's own. `arch_in_source`: a table of versions names the
+      architecture with the source, and not with the package.
+    - `own_units`: packages hold units of other names than theirs.
+    - `beside`: endings of files that a transaction leaves beside edited configuration files when older packages come back.
+    """
+
+    tool: str
+    packages: str
+    commands: Commands
+    query: Callable[[str, int], tuple[str, ...]]
+    digests: int
+    present: Callable[[Section], Present]
+    protection: DnfConf
+    candidates: Callable[[bytes, str, Collection[str]], Iterator[Candidate]]
+    tells_index: Callable[[bytes], bool]
+    offers: Callable[[bytes, str, tuple[str, ...]], Iterable[Offer]]
+    control_of_file: Callable[[BinaryIO, str], Control]
+    rules: Callable[[str, str, frozenset[str], DnfConf], Rules[Any]]
+    demands: Demands
+    whole: Callable[[Package], bool]
+    bare_is_native: bool
+    arch_in_source: bool
+    own_units: bool
+    beside: tuple[str, ...] = ()
+    conf: Callable[[Section], DnfConf] | None = None
+    file_lists: FileLists | None = None
+    machine: Callable[[str], str] = str
+    listings: tuple[FileReader[Listing], ...] = ()
+    tables: tuple[FileReader[VersionTable], ...] = ()
+    plain: Callable[[Text], Listing] | None = None

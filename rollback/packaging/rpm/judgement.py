@@ -1,0 +1,74 @@
+"""rpm as a `FormatJudgement`, with dnf 4 as its manager."""
+
+import re
+from collections.abc import Collection, Iterable
+from typing import BinaryIO
+
+from nornir_upgrade.core.packaging.model import Package
+from rollback.packaging.candidate import Candidate, Control, Offer
+from rollback.packaging.judgement import FileLists, FileReader, FormatJudgement
+from rollback.packaging.protection import DNF, DnfConf
+
+from . import dnf_list, filelists, header, index, primary, query, rpm_lists, status
+from .clauses import RpmRules
+from .commands import DnfCommands
+from .demands import RpmDemands
+
+_RPM_BLOCK = re.compile(r"Name +: \S+")
+
+
+def _rules(native: str, kernel: str, install_only: frozenset[str], protection: DnfConf) -> RpmRules:
+    return RpmRules(native, install_only, kernel, protection)
+
+
+def _whole(_: Package) -> bool:
+    """rpm knows a package only once it is unpacked. Where scriptlets of it did not run, it is better installed again than as it is, and
+    better as it is than gone.
+    """
+    return True
+
+
+def _xml(data: bytes) -> bool:
+    return data.lstrip()[:1] == b"<"
+
+
+def _offers(data: bytes, source: str, labels: tuple[str, ...]) -> Iterable[Offer]:
+    entries = primary.entries(data, source)
+    return (Offer(one.name, one.arch, one.version, source, labels, one.control) for one in entries)
+
+
+def _control_of_file(file: BinaryIO, source: str) -> Control:
+    return header.control_of_file(file.read(), source)
+
+
+def _complete(
+    candidates: Iterable[Candidate], data: bytes, source: str, paths: Collection[str]
+) -> tuple[Candidate, ...]:
+    return index.with_files(candidates, filelists.owners(data, source, paths))
+
+
+RPM = FormatJudgement(
+    tool="dnf",
+    packages="rpm packages",
+    commands=DnfCommands(),
+    query=query.argv,
+    digests=2,
+    present=status.present,
+    protection=DNF,
+    candidates=index.candidates,
+    tells_index=_xml,
+    offers=_offers,
+    control_of_file=_control_of_file,
+    rules=_rules,
+    demands=RpmDemands(),
+    whole=_whole,
+    bare_is_native=False,
+    arch_in_source=True,
+    own_units=True,
+    beside=(".rpmnew", ".rpmsave", ".rpmorig"),
+    conf=status.conf,
+    file_lists=FileLists(index.unlisted, _complete),
+    listings=(FileReader(_RPM_BLOCK.fullmatch, rpm_lists.blocks),),
+    tables=(FileReader(dnf_list.tells, dnf_list.parse),),
+    plain=rpm_lists.rows,
+)
