@@ -65,11 +65,11 @@ def spare_data(fleet: Fleet, plan: Plan) -> SparedData:
 
 
 def _removed(plan: Plan) -> dict[str, dict[PackageName, str]]:
-    """Host -> package -> family, of the packages that `plan` removes. Hosts without any are left out."""
+    """Host -> package -> manager, of the packages that `plan` removes. Hosts without any are left out."""
     removed: dict[str, dict[PackageName, str]] = {}
     for _, host, step in plan.steps():
         if isinstance(step, SetPackages):
-            keys = {want.key: step.family for want in step.want if want.goal == "absent"}
+            keys = {want.key: step.manager for want in step.want if want.goal == "absent"}
             removed.setdefault(host, {}).update(keys)
     return {host: keys for host, keys in removed.items() if keys}
 

@@ -210,7 +210,7 @@ def test_unwinding_names_the_databases_that_are_restored(havana: Site) -> None:
     assert havana.call("run", NAME, "--yes", "--stop-after", "2").exit_code == 3
     before = havana.call("unwind", "--yes")
     assert before.exit_code == 0
-    assert "restored from the dumps that it made: keystone on ctl1" in before.stderr
+    assert "restored from its dumps: keystone on ctl1" in before.stderr
 
 
 def test_a_run_can_be_prepared_and_gone_on_with_later(havana: Site) -> None:
