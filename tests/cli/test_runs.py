@@ -193,7 +193,7 @@ def test_the_second_signal_stops_at_once_and_journals_what_was_interrupted(site:
     while "Stopping" not in (line := process.stderr.readline()):
         assert line, "it ended before"
     assert "no further step is started" in line and "resumed or unwound" in line
-    assert "Ctrl-C once more stops at once" in process.stderr.readline()
+    assert "A second Ctrl-C stops at once" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130

@@ -68,7 +68,7 @@ def test_rpm_knows_no_such_difference_so_that_it_stays() -> None:
 def test_of_a_host_that_is_silent_every_package_counts_as_one_with_data() -> None:
     found = spare_data(Asked(), undoing("deb", "web1", "lost"))
     assert goals(found, "lost") == {"app": "installed", "db": "config-files", "lib": "config-files"}
-    assert any("lost" in line and "did not say" in line for line in found.lines)
+    assert any("lost" in line and "did not answer" in line for line in found.lines)
 
 
 def test_where_nothing_is_purged_no_host_is_asked() -> None:
