@@ -9,11 +9,8 @@ from nornir_upgrade.console.options import FLEET, GENERAL, Flags, flags
 from nornir_upgrade.console.output import Screen
 
 from .computed import COMMANDS, Computed
-from .offline import from_texts
 from .options import MISSING, PARTING, TARGET, texts
-from .release import from_release
 from .request import ComputeRequest, collect
-from .snapshot import from_snapshot
 
 _CONFIG, _OUTPUT, *_TALK = GENERAL
 _FORM = click.option(
@@ -71,5 +68,13 @@ def compute(flags: Flags, out: Path | None, explain: str, request: ComputeReques
 
 def _way(request: ComputeRequest) -> Callable[[Flags, ComputeRequest], Computed]:
     if request.installed is not None:
+        from .offline import from_texts
+
         return from_texts
-    return from_release if request.release else from_snapshot
+    if request.release:
+        from .release import from_release
+
+        return from_release
+    from .snapshot import from_snapshot
+
+    return from_snapshot

@@ -9,7 +9,6 @@ import click
 from nornir_upgrade.console.options import GENERAL, Flags, flags
 from nornir_upgrade.console.output import Screen
 
-from .offline import read_policy
 from .options import FILE
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def policy(flags: Flags, file: Path) -> None:
     FILE may be - for standard input. With -o json, values that the file does not give are null, and the kind of a source is
     `archive` or `status` (installed, nothing to fetch).
     """
+    from .offline import read_policy
+
     screen = Screen(flags)
     table = read_policy(screen, file)
     screen.result({"packages": list(map(_document, table.packages))}, "\n".join(_lines(table)))
