@@ -45,7 +45,7 @@ PLANTED = (
         "import nornir_upgrade.core.packaging.deb.apt",
         f"{_FLOORS} core.packaging",
     ),
-    ("rollback/packaging/deb/clauses.py", "import rollback.packaging.rpm.clauses", f"{_FLOORS} rollback.packaging"),
+    ("rollback/packaging/deb/clauses.py", "import rollback.packaging.rpm.clauses", "deb and rpm are independent on"),
     ("rollback/packaging/rpm/clauses.py", "import rollback.packaging.deb.clauses", f"{_FLOORS} rollback.packaging"),
     # A module that states no floor.
     ("nornir_upgrade/unnamed.py", "pass", f"{_FLOORS} nornir_upgrade"),
