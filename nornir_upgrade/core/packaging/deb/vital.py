@@ -47,13 +47,13 @@ def protected(transition: Transition) -> frozenset[Slot]:
         (world, DebProviders(world.values(), transition.native)) for world in (transition.before, transition.after)
     ]
     due = [slot for slot in transition.before.keys() | transition.after.keys() if slot.name in NAMES]
-    found: set[Slot] = set()
+    slots: set[Slot] = set()
     while due:
         slot = due.pop()
-        if slot in found:
+        if slot in slots:
             continue
-        found.add(slot)
+        slots.add(slot)
         for world, offers in worlds:
             if owner := world.get(slot):
                 due += [transition.slot(deb) for demand in owner.depends for deb in offers.satisfying(demand, owner)]
-    return frozenset(found)
+    return frozenset(slots)

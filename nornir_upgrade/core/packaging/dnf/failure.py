@@ -20,22 +20,22 @@ _SCRIPTS = {"PREIN": "%pre", "POSTIN": "%post", "PREUN": "%preun", "POSTUN": "%p
 
 def failure(host: str, result: Result, command: str = "dnf") -> Failure:
     """The failure that `result` is, of `command` (a call of dnf, in words)."""
-    said = f"{result.text}\n{result.errors}"
-    held = _HOLDER.search(said)
+    output = f"{result.text}\n{result.errors}"
+    held = _HOLDER.search(output)
     if result.status == LOCKED or held:
         return PackageManagerLocked(
             f"{host}: the package manager's lock is held by {_holder(held)}",
             hint="wait for it to end, then resume the run",
         )
-    if out_of_room := disk.of_full(host, said):
+    if out_of_room := disk.of_full(host, output):
         return out_of_room
-    if missing := [match["nevra"] or match["word"] for match in _MISSING.finditer(said)]:
+    if missing := [match["nevra"] or match["word"] for match in _MISSING.finditer(output)]:
         names = ", ".join(dict.fromkeys(missing))
         return Unobtainable(f"{host}: {names} not found", hint="no repository of this host has it")
-    if script := _SCRIPT.search(said):
+    if script := _SCRIPT.search(output):
         name = _SCRIPTS.get(script["scriptlet"], script["scriptlet"])
-        return CommandFailed(host, f"{name} of {script['package']}", result.status, said)
-    return CommandFailed(host, command, result.status, said)
+        return CommandFailed(host, f"{name} of {script['package']}", result.status, output)
+    return CommandFailed(host, command, result.status, output)
 
 
 def of_script(result: Result) -> bool:

@@ -99,8 +99,8 @@ def parse(section: Section) -> History:
 
 def numbers(text: str) -> str:
     """What `NUMBERS` printed somewhere in `text`, in words; '' where it did not."""
-    told = _TOLD.search(text)
-    return told["what"] if told else ""
+    match = _TOLD.search(text)
+    return match["what"] if match else ""
 
 
 def _name(text: str) -> tuple[str, str]:
@@ -109,5 +109,5 @@ def _name(text: str) -> tuple[str, str]:
 
 
 def _full(text: str) -> tuple[str, str, str]:
-    one = nevra.parse(text)
-    return one.name, one.arch, one.evr
+    row = nevra.parse(text)
+    return row.name, row.arch, row.evr

@@ -140,7 +140,7 @@ class DnfOrigins:
 
     def refusal(self, origins: Sequence[Origin]) -> str:
         """One call of dnf combines its options for repositories and for advisories: both must hold."""
-        kinds = {(bool(one.repository), bool(one.advisory)) for one in origins}
+        kinds = {(bool(origin.repository), bool(origin.advisory)) for origin in origins}
         if len(origins) < 2 or (len(kinds) == 1 and (True, True) not in kinds):
             return ""
         return "dnf is asked for repositories or for advisories, or for both in one entry"
@@ -148,11 +148,11 @@ class DnfOrigins:
 
 def options(origins: Iterable[Origin]) -> str:
     """The words of dnf with which it takes packages of `origins` alone."""
-    return " ".join(dict.fromkeys(word for one in origins for word in _words(one)))
+    return " ".join(dict.fromkeys(word for origin in origins for word in _words(origin)))
 
 
-def _words(one: Origin) -> Iterator[str]:
-    if one.repository:
-        yield f"--repo={one.repository}"
-    if one.advisory:
-        yield f"--{one.advisory}"
+def _words(origin: Origin) -> Iterator[str]:
+    if origin.repository:
+        yield f"--repo={origin.repository}"
+    if origin.advisory:
+        yield f"--{origin.advisory}"

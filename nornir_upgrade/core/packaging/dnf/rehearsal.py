@@ -191,7 +191,7 @@ mark end 0
 def present(section: Section) -> tuple[Package, ...]:
     """The packages of the state that was made up."""
     rows = [query.row(line) for _, line in section.succeeded().lines()]
-    return tuple(Package(one.name, one.arch, one.evr, "installed", "install", auto=False) for one in rows if one.arch)
+    return tuple(Package(row.name, row.arch, row.evr, "installed", "install", auto=False) for row in rows if row.arch)
 
 
 def unsafe(host: str, sections: Mapping[str, Section]) -> str:
@@ -205,15 +205,15 @@ def unsafe(host: str, sections: Mapping[str, Section]) -> str:
     return ""
 
 
-def given(kind: str, one: Package) -> Sequence[str]:
+def given(kind: str, package: Package) -> Sequence[str]:
     """What the script is told of one package."""
-    version = evr.parse(one.version, "rpm")
+    version = evr.parse(package.version, "rpm")
     if not version.revision:
-        raise InvalidInput(f"{one.name} {one.version} has no release")
+        raise InvalidInput(f"{package.name} {package.version} has no release")
     return (
         kind,
-        nevra.check_name(one.name),
-        nevra.check_arch(one.arch),
+        nevra.check_name(package.name),
+        nevra.check_arch(package.arch),
         version.epoch or "0",
         version.upstream,
         version.revision,
