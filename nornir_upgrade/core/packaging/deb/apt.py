@@ -118,8 +118,7 @@ class Apt:
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
     ) -> tuple[tuple[str, ...], ...]:
         """One apt-get, then dpkg for what must leave no configuration, then the marks, which apt-get does not keep:
-        whatever is named on its command line becomes manual.
-        """
+        whatever is named on its command line becomes manual."""
         timeout = ("-o", f"DPkg::Lock::Timeout={wait}")
         install = ("apt-get", *timeout, *self._transaction(want, present, downgrade=downgrade))
         stay = [package for package in want if package.goal == "installed"]
@@ -165,8 +164,7 @@ def install(
     words: Iterable[str], *, downgrade: bool, held: bool, again: bool = False, plain: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """What apt-get is told behind its name, so that it installs and removes what `words` name. `held`: though some are on hold;
-    `again`: and installs anew what is at its version already. `plain`: more options, which guard against settings of the host.
-    """
+    `again`: and installs anew what is at its version already. `plain`: more options, which guard against settings of the host."""
     flags = (("--allow-downgrades", downgrade), ("--allow-change-held-packages", held), ("--reinstall", again))
     return (*OPTIONS, *plain, *(flag for flag, wanted in flags if wanted), "install", "--", *words)
 
@@ -193,8 +191,7 @@ def in_order(packages: Iterable[Package]) -> tuple[Package, ...]:
 def parse_package(line: str) -> Package | None:
     """The package of one `FORMAT` line; None for one that dpkg has heard of and that is not there.
 
-    The hosts of a fleet have most lines in common: each is read once.
-    """
+    The hosts of a fleet have most lines in common: each is read once."""
     fields = line.split("\t")
     if len(fields) != 6:
         raise InvalidInput(f"{len(fields)} fields instead of 6: {line!r}")
@@ -340,8 +337,7 @@ class PolicySource:
 def policy_source(raw: str) -> PolicySource | None:
     """The source that `raw`, a line without its priority, describes; `None` where it stops after the address.
 
-    Raises `InvalidInput` for anything else.
-    """
+    Raises `InvalidInput` for anything else."""
     if raw.startswith("/"):
         return PolicySource(raw)
     match = _ADDRESS.fullmatch(raw)
