@@ -1,8 +1,8 @@
-"""An order of unpacking held against the rules of dpkg and against the vital set, action by action. Pure.
+"""Unpack check: an order of unpacking is checked against the rules of dpkg and the vital set, action by action. Pure.
 
-It knows nothing of how orders are made (`unpack_order`): it plays the actions, and asks after each of them whether all that
-the vital set depends on is unpacked. A relation counts until its package is replaced: `libc6 (>= 2.38)` of a newer program is
-what keeps an older libc6 from coming too early.
+The check knows nothing of how orders are made (`unpack_order`). It replays the actions. After each action it checks that all
+dependencies of the vital set are unpacked. A relation counts until its package is replaced: `libc6 (>= 2.38)` of a newer program
+prevents an older libc6 from being unpacked too early.
 """
 
 from collections.abc import Collection, Iterable, Sequence

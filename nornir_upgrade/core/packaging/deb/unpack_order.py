@@ -1,9 +1,9 @@
-"""The order of a transaction in which no program loses what it runs on: users of a library before the library where it goes down,
-after it where it goes up. Pure.
+"""Unpack order: the order of a transaction in which no program loses a library that it needs. Pure.
 
-Each slot that changes is exchanged at one moment: its old version goes and its new one comes. Relations of the versions say which
-of two exchanges is first (`precedences`). Exchanges that must each be first, as two packages that depend on each other's exact
-version, are a *lockstep*: they go right after each other, and within it the weaker reasons give way (`_RANKS`).
+Users of a library change before the library if it is downgraded, and after it if it is upgraded.
+Each slot that changes is exchanged at one moment: its old version is removed and its new one unpacked. Relations of the versions
+decide which of two exchanges is first (`precedences`). Exchanges that must each be first, as of two packages that depend on each
+other's exact version, are a *lockstep*: they follow each other directly, and within it the weaker reasons give way (`_RANKS`).
 """
 
 import heapq

@@ -1,7 +1,7 @@
-"""The vital set: what must work at every moment of a transaction, so that somebody can log in and go on. Pure.
+"""Vital set: the packages that must work at every moment of a transaction, so that somebody can log in and continue. Pure.
 
-The lists, one a family, are of packages by name; what they depend on belongs to the set as well. A package that a
-host does not have costs nothing.
+Each family lists packages by name. Their dependencies belong to the set as well. A listed package that a host does not have
+costs nothing.
 """
 
 from .transition import DebProviders, Slot, Transition

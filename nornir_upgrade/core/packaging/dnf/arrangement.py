@@ -1,7 +1,7 @@
-"""The transactions in which dnf carries a change out: one where that keeps the host usable at every moment, else several.
+"""Arrangement by dnf: the transactions that carry out a change: one if it keeps the host usable at every moment, else several.
 
-Where the vital set may be concerned, the host is asked with the simulation, in one round trip, what its packages and those that come
-require and provide. dnf itself says so, of repositories and of delivered files alike.
+If the vital set may be concerned, the simulation also fetches what installed and new packages require and provide, in one round
+trip. dnf reports this, of repositories and of delivered files alike.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""What a call of dnf 4 that did not end with status 0 died of, by what it said. Pure; `LC_ALL=C`. Recorded with dnf 4.14.
+"""Failure of a dnf 4 call that did not end with status 0, read from its output. Pure; `LC_ALL=C`. Recorded with dnf 4.14.
 
-A scriptlet's failure is one only before its package is unpacked (%pre, %preun, %pretrans): rpm goes on after that of any other,
-and dnf ends with status 0.
+A failed scriptlet fails the call only before its package is unpacked (%pre, %preun, %pretrans). After any other failed scriptlet
+rpm continues, and dnf ends with status 0.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""How dnf is asked what it would do with other repositories: a fixed script, and what it says.
+"""Preview by dnf: what dnf would do with other repositories. A fixed script, and a parser of its output.
 
-Private copies of dnf's repositories, caches and history, in a temporary directory, are brought up to date; then dnf says what it
-would do against them, with the real packages, locks and keys. Run for real with dnf 4.14.
+The script updates private copies of dnf's repositories, caches and history in a temporary directory. dnf then simulates against
+them, with the real packages, locks and keys. Run for real with dnf 4.14.
 """
 
 import re

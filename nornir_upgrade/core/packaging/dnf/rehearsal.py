@@ -1,8 +1,8 @@
-"""How dnf is asked for the way back before the way forward is gone: a fixed script, and what it says.
+"""Rehearsal by dnf: dnf simulates the way back before the way forward begins. A fixed script, and a parser of its output.
 
-dnf works with whatever database of packages stands where rpm's is. Ours is made up of the headers that rpm has (`rpmdb --importdb`),
-without those that go and with headers made of what the indexes say of those that come; it is mounted there for this one process
-(unshare(1)), and nobody else sees it. An old version that no repository has any longer is told of by a repository that is made of its
+dnf reads its package database from rpm's directory. Ours is built from the headers that rpm has (`rpmdb --importdb`): without those
+of packages to be removed, and with headers made from the indexes for packages to be installed. It is mounted over rpm's for this one
+process (unshare(1)); no other process sees it. For an old version that no repository offers any longer, a repository is made of its
 header. Run for real with rpm 4.18 and dnf 4.14.
 """
 

@@ -1,9 +1,9 @@
-"""A transaction of rpm held against the vital set, in every order that rpm may give it. Pure.
+"""Check: a transaction of rpm is checked against the vital set, in every order that rpm may choose. Pure.
 
-rpm cannot be told an order. It installs what comes by Requires: what is required is first, unless both require each other, directly
-or not; then it erases what goes (lib/order.c). Packages that require each other come in an order that hangs on details which no
-repository tells. So what is proved here is proved for every order that rpm may take: a demand is in danger where some set of
-exchanges that may be done by then leaves nobody who meets it.
+rpm accepts no order. It installs required packages first, unless packages require each other, directly or not; then it erases old
+packages (lib/order.c). The order of packages that require each other depends on details that no repository tells. So each proof
+holds for every order that rpm may choose: a demand is in danger if some set of exchanges that may be done by then leaves no
+package that satisfies it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

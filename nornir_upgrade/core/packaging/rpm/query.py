@@ -1,7 +1,7 @@
-"""Every package of an rpm host in one round trip, with why it is there, whether it is locked, and whether it is whole. Pure.
+"""Query: every package of an rpm host in one round trip: why it is installed, whether it is locked, whether it is whole. Pure.
 
-rpm's database knows neither reason nor lock, nor what was left halfway: dnf's history is read for the one and the last, its list of
-locks for the other. Run for real with rpm 4.18 and dnf 4.14.
+rpm's database knows none of the three. Reasons and halfway packages are read from dnf's history, locks from dnf's list of locks.
+Run for real with rpm 4.18 and dnf 4.14.
 """
 
 from collections import Counter

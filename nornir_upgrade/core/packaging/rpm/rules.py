@@ -1,7 +1,7 @@
-"""Which package meets, obsoletes or replaces which: rpm's and dnf's rules as pure functions.
+"""Rules of rpm and dnf as pure functions: which package satisfies, obsoletes or replaces which.
 
-What meets a dependency is rpm's affair (lib/rpmds.c, rpmdsCompare, and lib/depends.c); which packages of one name may stand together
-is libsolv's as dnf sets it up, for dnf carries the way back out. Each rule was put to libsolv and to librpm.
+rpm decides what satisfies a dependency (lib/rpmds.c, rpmdsCompare, and lib/depends.c). libsolv, as dnf configures it, decides which
+packages of one name can be installed together, because dnf carries out the way back. Each rule was checked against libsolv and librpm.
 """
 
 from functools import lru_cache

@@ -1,7 +1,7 @@
-"""A change of rpm packages in as many transactions as keep the host usable: one where that does. Pure.
+"""Split: a change of rpm packages in as many transactions as keep the host usable; one transaction if that suffices. Pure.
 
-Where a library goes down, its users go first, in a transaction of their own; where it goes up and rpm might install a user
-before it, it goes first. After each transaction everything that is installed has what it requires, as rpm demands.
+If a library is downgraded, its users change first, in a transaction of their own. If a library is upgraded and rpm might install
+a user before it, the library changes first. After each transaction every installed package has what it requires, as rpm demands.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

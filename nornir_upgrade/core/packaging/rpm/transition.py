@@ -1,8 +1,8 @@
-"""One change of rpm packages: what is installed before and after it, and who meets which demand on the way. Pure.
+"""Transition: one change of rpm packages, as what is installed before and after it, and which package satisfies which demand. Pure.
 
-rpm installs all that comes before it erases anything that goes (lib/order.c). So while a transaction runs, an older version's
-files stand beside the newer ones but where both have the same path: there the file is the one that came. What a capability stands
-for is told by its name (`stem`): `libc.so.6(GLIBC_2.38)(64bit)` is in the file `libc.so.6`.
+rpm installs all new packages before it erases any old one (lib/order.c). During a transaction, files of an older version therefore
+exist beside the newer ones. Where both have the same path, the file is the new one. The name of a capability tells its file (`stem`):
+`libc.so.6(GLIBC_2.38)(64bit)` is in the file `libc.so.6`.
 """
 
 from collections import Counter
