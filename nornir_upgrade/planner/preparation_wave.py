@@ -16,9 +16,9 @@ WAY_BACK = "what was downloaded goes out of the cache again"
 
 
 def beforehand(waves: Sequence[Wave]) -> Iterator[Wave]:
-    """The wave before `waves`: what their packages steps install is downloaded, and what they dump is dumped on trial.
+    """The wave before `waves`: it downloads what their packages steps install, and dumps their databases on trial.
 
-    Every host is in it, so that each is looked at before any is touched. None where there is nothing to prepare.
+    It includes every host, so that each is checked before any is changed. No wave if there is nothing to prepare.
     """
     by_host: dict[str, list[Step]] = {}
     for wave in waves:

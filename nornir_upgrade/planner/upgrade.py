@@ -1,8 +1,8 @@
-"""The way forward of a fleet as a plan. Pure: from the scenario, the inventory, the facts and what each package manager would do.
+"""Upgrade plan: the way forward of a fleet. Pure: from the scenario, the inventory, the facts and what each package manager would do.
 
-A stage with a database goes in step: stop and capture everywhere, dump, packages and edits, migrate once, start, verify; clouds
-do so side by side, each with its own database. A stage without goes host by host, in batches. Captures come before whatever
-they cover; the old repository goes last of all. Before all of that comes what can fail without touching a service (`beforehand`).
+Hosts of a stage with a database work in step: stop and capture everywhere, dump, change packages and edit files, migrate once,
+start, verify. Clouds work side by side, each with its own database. A stage without a database upgrades hosts in batches. Captures
+precede whatever they cover. The old repository is removed last. Work that can fail without touching a service is first (`beforehand`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
