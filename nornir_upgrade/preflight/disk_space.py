@@ -1,9 +1,8 @@
-"""Findings about disk space, by mount point: for downloads, unpacking, dumps, and files kept for the way back. Pure.
+"""Disk space findings, by mount point: for downloads, unpacking, dumps, and files kept for the way back. Pure.
 
-All needs are estimates, and the texts say so. How large new packages are is not known before they are there: they are taken to be as
-large as those whose place they take. With less than `least`, the room that nothing can go without, a finding blocks; with less than
-`safe` it is advisory. `safe` is more than is likely to be needed: downloads and escrow are counted as large as what they unpack to, new
-files as if no old ones went.
+All needs are estimates, and the texts say so. The size of a new package is unknown before its download: it is taken to equal the size
+of the package that it replaces. A finding blocks if less than `least` is free, and is advisory if less than `safe` is free. `safe`
+exceeds the likely need: downloads and escrow count with their unpacked size, and no space is credited for removed files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

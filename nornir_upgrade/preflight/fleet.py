@@ -67,7 +67,7 @@ def limits(
 
 
 def put_off(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
-    """In a cloud with these `hosts`."""
+    """Stages put off until other hosts are done, in a cloud with these `hosts`."""
     for stage in scenario.stages:
         waiting = awaited(scenario, stage, hosts, facts) if stage.after and parts(stage, hosts, facts) else ()
         if waiting:
