@@ -61,18 +61,18 @@ def waves(stage: str, phases: Iterable[Phase], clouds: Iterable[frozenset[str]])
 
 def rolling(stage: str, batches: Iterable[Phase]) -> tuple[Wave, ...]:
     """A wave for each batch of hosts that go by themselves."""
-    found = tuple(batches)
+    phases = tuple(batches)
     return tuple(
-        _wave(f"{stage} {number}/{len(found)}" if len(found) > 1 else stage, batch)
-        for number, batch in enumerate(found, 1)
+        _wave(f"{stage} {number}/{len(phases)}" if len(phases) > 1 else stage, batch)
+        for number, batch in enumerate(phases, 1)
     )
 
 
 def _groups(phases: Iterable[Phase], clouds: Iterable[frozenset[str]]) -> tuple[tuple[str, ...], ...]:
     """The hosts of each cloud that have something to do in any of `phases`."""
     hosts = sorted(frozenset().union(*(phase.hosts for phase in phases)))
-    found = (tuple(host for host in hosts if host in cloud) for cloud in clouds)
-    return tuple(group for group in found if len(group) > 1)
+    groups = (tuple(host for host in hosts if host in cloud) for cloud in clouds)
+    return tuple(group for group in groups if len(group) > 1)
 
 
 def _wave(name: str, phase: Phase, together: tuple[tuple[str, ...], ...] = ()) -> Wave:

@@ -23,18 +23,18 @@ def stop(scenario: Scenario, task: HostWork) -> Steps:
 
     A unit whose package is removed under its old name is disabled here, so that this can be undone. A scriptlet of the
     package (%systemd_preun of rpm) would disable it too, and report nothing."""
-    going = {scenario.renamed(one.name) for one in task.want if one.goal != "installed"}
+    going = {scenario.renamed(package.name) for package in task.want if package.goal != "installed"}
     want = tuple(
-        ServiceWant(one.name, active=False, enabled=False if _leaves(unit, one, going) else None)
+        ServiceWant(service.name, active=False, enabled=False if _leaves(unit, service, going) else None)
         for unit in task.units
-        for one in unit.present
+        for service in unit.present
     )
     return (SetServices(want),) if want else ()
 
 
-def _leaves(unit: Unit, one: Service, going: Set[str]) -> bool:
-    """Whether the enabled unit `one` is removed with its package; `going`: the new names of removed packages."""
-    old = one.name == unit.service.was and one.enabled == "enabled"
+def _leaves(unit: Unit, service: Service, going: Set[str]) -> bool:
+    """Whether the enabled unit `service` is removed with its package; `going`: the new names of removed packages."""
+    old = service.name == unit.service.was and service.enabled == "enabled"
     return old and not going.isdisjoint(unit.service.packages)
 
 

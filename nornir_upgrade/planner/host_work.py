@@ -64,11 +64,11 @@ def drafts(
     planned: dict[str, dict[tuple[str, str], str]] = {}
     for stage in scenario.stages:
         tasks = []
-        for one in parts(stage, hosts, facts):
-            seen = planned.setdefault(one.host, {})
-            transaction = previews[one.host][stage.name] if one.packages else Transaction(())
-            task = _task(scenario, stage, one, facts[one.host], transaction, seen)
-            tasks.append(replace(task, switch=switches.get(one.host, task.switch)))
+        for selection in parts(stage, hosts, facts):
+            seen = planned.setdefault(selection.host, {})
+            transaction = previews[selection.host][stage.name] if selection.packages else Transaction(())
+            task = _task(scenario, stage, selection, facts[selection.host], transaction, seen)
+            tasks.append(replace(task, switch=switches.get(selection.host, task.switch)))
             seen |= {(change.name, change.arch): change.new for change in transaction.changes}
         begun = {host for host, seen in planned.items() if seen or has_both(scenario, facts[host])}
         due = {host for near in clouds(hosts).values() for host in _due(scenario, stage, tasks, near, facts, begun)}
@@ -88,7 +88,7 @@ def _due(
     names = {host.name for host in near}
     here = [task for task in tasks if task.host in names]
     if stage.after:
-        return () if awaited(scenario, stage, near, facts) else tuple(one.host for one in here if one.host in begun)
+        return () if awaited(scenario, stage, near, facts) else tuple(task.host for task in here if task.host in begun)
     changed = tuple(task.host for task in here if task.want)
     return tuple(task.host for task in here) if stage.database and changed else changed
 
@@ -96,21 +96,21 @@ def _due(
 def _task(
     scenario: Scenario,
     stage: Stage,
-    one: HostSelection,
+    selection: HostSelection,
     facts: HostFacts,
     transaction: Transaction,
     seen: Mapping[tuple[str, str], str],
 ) -> HostWork:
     """The work of a host. Earlier stages make the changes `seen`: (name, architecture) -> version."""
-    changes = _new(transaction.changes, seen, f"{one.host}: {stage.name}")
-    want = _wants(changes, one.packages, facts, scenario)
+    changes = _new(transaction.changes, seen, f"{selection.host}: {stage.name}")
+    want = _wants(changes, selection.packages, facts, scenario)
     versions = {package.name: package.version for package in facts.packages}
     versions |= {name: version for (name, _), version in seen.items()}
     versions |= {wanted.name: wanted.version for wanted in want}
-    affected = _affected(scenario, one, want, facts)
+    affected = _affected(scenario, selection, want, facts)
     scenario.repositories_of(facts.os.family)  # refuses hosts that the scenario is not about
     return HostWork(
-        one.host,
+        selection.host,
         facts.os.manager,
         affected,
         want,
@@ -123,7 +123,7 @@ def _task(
 
 def _new(changes: Iterable[PackageChange], seen: Mapping[tuple[str, str], str], where: str) -> list[PackageChange]:
     """The changes that no earlier stage makes. Raises `NoSolution` where an earlier one wants another version."""
-    found = []
+    new = []
     for change in changes:
         before = seen.get((change.name, change.arch))
         if before is not None and before != change.new:
@@ -132,8 +132,8 @@ def _new(changes: Iterable[PackageChange], seen: Mapping[tuple[str, str], str], 
                 hint="put both into one stage of the scenario",
             )
         if before is None and change.old != change.new:
-            found.append(change)
-    return found
+            new.append(change)
+    return new
 
 
 def _wants(
@@ -148,15 +148,15 @@ def _wants(
         else _removed(change, named.get(change.name, ()), facts.os.manager)
         for change in changes
     ]
-    return tuple(sorted((*wants, *_beside(changes, unpacked)), key=lambda one: (one.name, one.arch)))
+    return tuple(sorted((*wants, *_beside(changes, unpacked)), key=lambda package: (package.name, package.arch)))
 
 
 def _former(unpacked: Iterable[Package], scenario: Scenario) -> dict[str, list[Package]]:
     """The packages that have another name in the new release, by that name."""
-    found: dict[str, list[Package]] = {}
+    packages: dict[str, list[Package]] = {}
     for package in unpacked:
-        found.setdefault(scenario.renamed(package.name), []).append(package)
-    return found
+        packages.setdefault(scenario.renamed(package.name), []).append(package)
+    return packages
 
 
 def _removed(change: PackageChange, namesakes: Sequence[Package], manager: str) -> PackageWant:
@@ -164,7 +164,7 @@ def _removed(change: PackageChange, namesakes: Sequence[Package], manager: str) 
 
     Its version is named where the package is installed in others too.
     """
-    several = sum((one.name, one.arch) == (change.name, change.arch) for one in namesakes) > 1
+    several = sum((package.name, package.arch) == (change.name, change.arch) for package in namesakes) > 1
     return PackageWant(
         change.name,
         change.arch,
@@ -177,9 +177,9 @@ def _beside(changes: Iterable[PackageChange], unpacked: Iterable[Package]) -> It
     """Installed versions that stay beside a new one, as with kernels of rpm."""
     added = {(change.name, change.arch) for change in changes if change.new and not change.old}
     gone = {(change.name, change.arch, change.old) for change in changes if not change.new}
-    for one in unpacked:
-        if (one.name, one.arch) in added and (one.name, one.arch, one.version) not in gone:
-            yield PackageWant(one.name, one.arch, one.version, "installed", one.auto, one.hold)
+    for package in unpacked:
+        if (package.name, package.arch) in added and (package.name, package.arch, package.version) not in gone:
+            yield PackageWant(package.name, package.arch, package.version, "installed", package.auto, package.hold)
 
 
 def _want(
@@ -197,21 +197,21 @@ def _want(
 
 
 def _affected(
-    scenario: Scenario, one: HostSelection, want: Sequence[PackageWant], facts: HostFacts
+    scenario: Scenario, selection: HostSelection, want: Sequence[PackageWant], facts: HostFacts
 ) -> tuple[Unit, ...]:
     """The stage's services on the host, and the services of other packages that the transaction changes."""
     changed = {wanted.name for wanted in want}
-    own = {unit.service for unit in one.units}
+    own = {unit.service for unit in selection.units}
     drawn = [service for service in scenario.services if service not in own and changed.intersection(service.packages)]
-    return (*one.units, *units(drawn, facts))
+    return (*selection.units, *units(drawn, facts))
 
 
 def _former_names(scenario: Scenario, unit: Unit, facts: HostFacts) -> tuple[str, ...]:
     """The packages of the host whose new name is that of a package of the service."""
-    return tuple(one.name for one in facts.packages if scenario.renamed(one.name) in unit.service.packages)
+    return tuple(package.name for package in facts.packages if scenario.renamed(package.name) in unit.service.packages)
 
 
 def _running(scenario: Scenario, facts: HostFacts) -> tuple[str, ...]:
     """The running services that the scenario does not know: only a gate over all of them checks these afterwards."""
     known = {name for service in scenario.services for name in service.names}
-    return tuple(one.name for one in facts.services if one.active and one.name not in known)
+    return tuple(service.name for service in facts.services if service.active and service.name not in known)

@@ -16,17 +16,17 @@ WAY_BACK = "what was downloaded goes out of the cache again"
 
 
 def beforehand(waves: Sequence[Wave]) -> Iterator[Wave]:
-    """The wave before `waves`: what their packages steps install is downloaded, and what they dump is dumped on trial.
+    """The wave before `waves`: it downloads what their packages steps install, and dumps their databases on trial.
 
-    Every host is in it, so that each is looked at before any is touched. None where there is nothing to prepare.
+    It includes every host, so that each is checked before any is changed. No wave if there is nothing to prepare.
     """
     by_host: dict[str, list[Step]] = {}
     for wave in waves:
-        for one in wave.work:
-            by_host.setdefault(one.host, []).extend(one.steps)
+        for part in wave.work:
+            by_host.setdefault(part.host, []).extend(part.steps)
     work = tuple(Work(host, tuple(_downloads(steps))) for host, steps in by_host.items())
     gates = tuple(Work(host, trials) for host, steps in by_host.items() if (trials := _trials(steps)))
-    if gates or any(one.steps for one in work):
+    if gates or any(part.steps for part in work):
         yield Wave(NAME, work, gates)
 
 
@@ -34,9 +34,10 @@ def _downloads(steps: Sequence[Step]) -> Iterator[DownloadPackages]:
     """One download for all transactions of a host."""
     transactions = [step for step in steps if isinstance(step, SetPackages)]
     want = sorted(
-        (one for step in transactions for one in step.want), key=lambda one: (one.name, one.arch, one.version)
+        (package for step in transactions for package in step.want),
+        key=lambda package: (package.name, package.arch, package.version),
     )
-    if any(one.goal == "installed" for one in want):
+    if any(package.goal == "installed" for package in want):
         files = [step for step in steps if isinstance(step, SetRepository) and not step.replaces]
         new = tuple(NewRepository(file.path, file.text) for file in files if file.text)
         yield DownloadPackages(tuple(want), new, manager=transactions[0].manager)

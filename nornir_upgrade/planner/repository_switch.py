@@ -38,7 +38,7 @@ def files(scenario: Scenario, facts: HostFacts) -> tuple[str, ...]:
     return tuple(
         source.path
         for source in facts.sources
-        if _is_read(_kind(facts), source.path) and any(fnmatchcase(source.path, one.path) for one in rewrites)
+        if _is_read(_kind(facts), source.path) and any(fnmatchcase(source.path, rewrite.path) for rewrite in rewrites)
     )
 
 
@@ -47,24 +47,27 @@ def switch(scenario: Scenario, facts: HostFacts, texts: Mapping[str, str]) -> Sw
 
     Raises `InvalidInput` where the scenario is not about such hosts, and where a password would stand in the plan.
     """
-    its, kind = scenario.repositories_of(facts.os.family), _kind(facts)
+    repositories, kind = scenario.repositories_of(facts.os.family), _kind(facts)
     there = {source.path: source.digest for source in facts.sources}
-    rewritten = _rewritten(kind, its, facts.host, texts)
-    parts = [_files(kind, its, there), *(_in_place(kind, path, one, there) for path, one in rewritten)]
+    rewritten = _rewritten(kind, repositories, facts.host, texts)
+    parts = [
+        _files(kind, repositories, there),
+        *(_in_place(kind, path, file, there) for path, file in rewritten),
+    ]
     coming = {path: text for part in parts for path, text in part.coming.items()}
-    extra = {beside(kind, path): None for path in (*_paths(its.old), *texts)}
+    extra = {beside(kind, path): None for path in (*_paths(repositories.old), *texts)}
     removed = (SetRepository(path) for path in extra if path in there or path in coming)
     return Switch(coming, (*(step for part in parts for step in part.closing), *removed))
 
 
-def _files(kind: RepositoryFiles, its: Repositories, there: Mapping[str, str]) -> Switch:
+def _files(kind: RepositoryFiles, repositories: Repositories, there: Mapping[str, str]) -> Switch:
     """The old file and the new one; `there` are those that the host has, with their digests."""
-    old, new = (file.path if file else "" for file in (its.old, its.new))
-    text = its.new.text or "" if its.new else ""
-    if its.in_place and old in there:
+    old, new = (file.path if file else "" for file in (repositories.old, repositories.new))
+    text = repositories.new.text or "" if repositories.new else ""
+    if repositories.in_place and old in there:
         same = there[old] == hashlib.sha256(text.encode()).hexdigest()
         return Switch() if same else _in_place(kind, old, Rewritten(text, text), there)
-    gone = (SetRepository(old),) if old in there and not its.in_place else ()
+    gone = (SetRepository(old),) if old in there and not repositories.in_place else ()
     return Switch({new: text} if new else {}, gone)
 
 
@@ -76,11 +79,11 @@ def has_both(scenario: Scenario, facts: HostFacts) -> bool:
     """Whether the host has the old and the new repositories: an earlier upgrade did not remove the old ones."""
     if facts.os.family not in scenario.families:
         return False
-    its = scenario.repositories_of(facts.os.family)
+    repositories = scenario.repositories_of(facts.os.family)
     there = {source.path for source in facts.sources}
-    pairs = bool(its.old and its.new) and not its.in_place
-    both = pairs and there.issuperset((*_paths(its.old), *_paths(its.new)))
-    in_place = (*(_paths(its.old) if its.in_place else ()), *files(scenario, facts))
+    pairs = bool(repositories.old and repositories.new) and not repositories.in_place
+    both = pairs and there.issuperset((*_paths(repositories.old), *_paths(repositories.new)))
+    in_place = (*(_paths(repositories.old) if repositories.in_place else ()), *files(scenario, facts))
     return both or any(beside(_kind(facts), path) in there for path in in_place)
 
 
@@ -96,10 +99,10 @@ def beside(kind: RepositoryFiles, path: str) -> str:
 
 
 def _rewritten(
-    kind: RepositoryFiles, its: Repositories, host: str, texts: Mapping[str, str]
+    kind: RepositoryFiles, repositories: Repositories, host: str, texts: Mapping[str, str]
 ) -> Iterator[tuple[str, Rewritten]]:
     for path, text in texts.items():
-        renames = next((one.suites for one in its.rewrites if fnmatchcase(path, one.path)), ())
+        renames = next((rewrite.suites for rewrite in repositories.rewrites if fnmatchcase(path, rewrite.path)), ())
         if new := kind.rewrite(path, text, renames):
             if masked(new.text) != new.text:
                 hint = f"put it where no plan shows it: {kind.secret}"

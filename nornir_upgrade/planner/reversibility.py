@@ -49,10 +49,14 @@ class WayBackQuestion:
     @property
     def old(self) -> frozenset[PackageFile]:
         """The files that the way back installs."""
-        there = {(one.key, one.version) for one in self.after if one.unpacked}
-        coming = (one for one in self.want if one.goal == "installed" and (one.key, one.version) not in there)
+        there = {(package.key, package.version) for package in self.after if package.unpacked}
+        coming = (
+            package
+            for package in self.want
+            if package.goal == "installed" and (package.key, package.version) not in there
+        )
         format = family_of(self.manager).format.name
-        return frozenset(PackageFile(format, one.name, one.arch, one.version) for one in coming)
+        return frozenset(PackageFile(format, package.name, package.arch, package.version) for package in coming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,67 +102,69 @@ def _question(facts: HostFacts, want: Sequence[PackageWant], files: Mapping[str,
 
 def after(present: Sequence[Package], want: Iterable[PackageWant]) -> tuple[Package, ...]:
     """The packages after `want` is reached. A package removed with goal `config-files` is listed with its configuration left."""
-    found, named = by_key(present), by_name(present)
+    packages, named = by_key(present), by_name(present)
     come: list[Package] = []
     for key, ones in by_key(want).items():
         stood = standing_for(ones[0], named.get(key.name, ())) or key
-        now = found.get(stood, [])
-        stay = [one for one in ones if one.goal == "installed"]
-        leave = {one.version for one in ones if one.goal != "installed"}
-        found[stood] = [one for one in now if not stay and not leave & {"", one.version}]
+        now = packages.get(stood, [])
+        stay = [package for package in ones if package.goal == "installed"]
+        leave = {package.version for package in ones if package.goal != "installed"}
+        packages[stood] = [package for package in now if not stay and not leave & {"", package.version}]
         if stay:
-            come += [_installed(one) for one in stay]
-        elif any(one.goal == "config-files" for one in ones):
-            come += [_configuration(one) for one in now[:1]]
-    every = (*(one for ones in found.values() for one in ones), *come)
-    return tuple(sorted(every, key=lambda one: (one.name, one.arch, one.version)))
+            come += [_installed(package) for package in stay]
+        elif any(package.goal == "config-files" for package in ones):
+            come += [_configuration(package) for package in now[:1]]
+    every = (*(package for ones in packages.values() for package in ones), *come)
+    return tuple(sorted(every, key=lambda package: (package.name, package.arch, package.version)))
 
 
-def _installed(one: PackageWant) -> Package:
-    return Package(one.name, one.arch, one.version, "installed", "hold" if one.hold else "install", one.auto)
+def _installed(package: PackageWant) -> Package:
+    return Package(
+        package.name, package.arch, package.version, "installed", "hold" if package.hold else "install", package.auto
+    )
 
 
-def _configuration(one: Package) -> Package:
-    return replace(one, state="config-files", selection="deinstall", auto=False, broken=False)
+def _configuration(package: Package) -> Package:
+    return replace(package, state="config-files", selection="deinstall", auto=False, broken=False)
 
 
 # ---------------------------------------------------------------------- verdicts
 
 
-def unoffered(question: WayBackQuestion, said: Rehearsed) -> tuple[PackageFile, ...]:
+def unoffered(question: WayBackQuestion, rehearsed: Rehearsed) -> tuple[PackageFile, ...]:
     """The files of the way back that no repository of the host offers."""
-    return tuple(sorted(question.old - said.offered))
+    return tuple(sorted(question.old - rehearsed.offered))
 
 
 def judge(
     host: str,
     question: WayBackQuestion,
-    said: Rehearsed,
+    rehearsed: Rehearsed,
     kept: Mapping[PackageFile, Kept],
     to_be_had: Collection[PackageFile],
 ) -> Reversibility:
     """The verdict on a host. A file that no repository offers must be in escrow (`kept`), or a run must be able to keep it."""
-    due = unoffered(question, said)
+    due = unoffered(question, rehearsed)
     held = tuple(file for file in due if file in kept)
     coming = tuple(file for file in due if file not in kept and file in to_be_had)
-    found = [Obstacle((file.name,), f"{file}: {_LOST}") for file in due if file not in (*held, *coming)]
-    found += _refused(question, said)
-    verdict: Verdict = "no way back" if found else "reversible from escrow" if due else "reversible"
+    obstacles = [Obstacle((file.name,), f"{file}: {_LOST}") for file in due if file not in (*held, *coming)]
+    obstacles += _refused(question, rehearsed)
+    verdict: Verdict = "no way back" if obstacles else "reversible from escrow" if due else "reversible"
     size = sum(kept[file].size for file in held)
-    return Reversibility(host, verdict, question.changes, held, coming, size, tuple(found))
+    return Reversibility(host, verdict, question.changes, held, coming, size, tuple(obstacles))
 
 
-def _refused(question: WayBackQuestion, said: Rehearsed) -> Iterable[Obstacle]:
-    if said.said is None:
-        yield Obstacle((), said.refusal)
-    elif lines := surprises(said.said.changes, question.changes, question.want, question.after):
+def _refused(question: WayBackQuestion, rehearsed: Rehearsed) -> Iterable[Obstacle]:
+    if rehearsed.said is None:
+        yield Obstacle((), rehearsed.refusal)
+    elif lines := surprises(rehearsed.said.changes, question.changes, question.want, question.after):
         yield Obstacle((), "the package manager " + "; ".join(lines[:_SHOWN]))
 
 
 def refuse_no_way_back(proofs: Iterable[Reversibility], consent: Collection[str]) -> None:
     """Raises `Blocked` naming the packages of every host without a way back that is not in `consent`."""
-    lost = [one for one in proofs if one.verdict == "no way back" and one.host not in consent]
+    lost = [proof for proof in proofs if proof.verdict == "no way back" and proof.host not in consent]
     if lost:
-        lines = [f"{one.host}: no way back: {reason.text}" for one in lost for reason in one.reasons]
-        flags = " ".join(f"--accept-no-way-back {one.host}" for one in lost)
+        lines = [f"{proof.host}: no way back: {reason.text}" for proof in lost for reason in proof.reasons]
+        flags = " ".join(f"--accept-no-way-back {proof.host}" for proof in lost)
         raise Blocked("\n".join(lines), hint=f"nothing was changed; go on all the same with {flags}")

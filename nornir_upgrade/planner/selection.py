@@ -36,17 +36,17 @@ class Unit:
     @property
     def active(self) -> bool:
         """Whether it runs, under either name."""
-        return any(one.active for one in self.present)
+        return any(service.active for service in self.present)
 
     @property
     def enabled(self) -> bool:
         """Whether it starts at boot, under either name."""
-        return any(one.enabled == "enabled" for one in self.present)
+        return any(service.enabled == "enabled" for service in self.present)
 
     @property
     def changes_name(self) -> bool:
         """Whether the host does not know its new name yet."""
-        return self.service.name not in {one.name for one in self.present}
+        return self.service.name not in {service.name for service in self.present}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,17 @@ def members(groups: Sequence[str], hosts: Iterable[Member]) -> tuple[str, ...]:
 
 def clouds(hosts: Iterable[M]) -> dict[str, tuple[M, ...]]:
     """The hosts of each cloud, in the inventory's order. Clouds share no database, and no service waits for another's."""
-    found: dict[str, list[M]] = {}
+    grouped: dict[str, list[M]] = {}
     for host in hosts:
-        found.setdefault(cloud_of(host), []).append(host)
-    return {cloud: tuple(members) for cloud, members in found.items()}
+        grouped.setdefault(cloud_of(host), []).append(host)
+    return {cloud: tuple(members) for cloud, members in grouped.items()}
 
 
 def units(services: Iterable[CatalogueService], facts: HostFacts) -> tuple[Unit, ...]:
     """The services that the host knows."""
     known = {service.name: service for service in facts.services}
-    found = (Unit(one, tuple(known[name] for name in one.names if name in known)) for one in services)
-    return tuple(unit for unit in found if unit.present)
+    units_ = (Unit(service, tuple(known[name] for name in service.names if name in known)) for service in services)
+    return tuple(unit for unit in units_ if unit.present)
 
 
 def part(stage: Stage, facts: HostFacts) -> HostSelection | None:
@@ -90,7 +90,11 @@ def part(stage: Stage, facts: HostFacts) -> HostSelection | None:
         return None
     there = units(stage.services, facts)
     matching = sorted(
-        {(one.name, one.hold) for one in facts.packages if one.unpacked and matches(one.name, stage.packages)}
+        {
+            (package.name, package.hold)
+            for package in facts.packages
+            if package.unpacked and matches(package.name, stage.packages)
+        }
     )
     if not matching and (stage.packages or not there):
         return None
@@ -100,8 +104,8 @@ def part(stage: Stage, facts: HostFacts) -> HostSelection | None:
 
 def parts(stage: Stage, hosts: Iterable[Member], facts: Mapping[str, HostFacts]) -> tuple[HostSelection, ...]:
     """The selections of `stage` on all hosts with facts, in the order of `members`."""
-    found = (part(stage, facts[name]) for name in members(stage.groups, hosts) if name in facts)
-    return tuple(one for one in found if one)
+    selections = (part(stage, facts[name]) for name in members(stage.groups, hosts) if name in facts)
+    return tuple(selection for selection in selections if selection)
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
@@ -119,7 +123,7 @@ def awaited(
 ) -> tuple[str, ...]:
     """The hosts of a cloud that a closing stage still waits for after this plan: out of scope, or held at the old release."""
     known = tuple(hosts)
-    earlier = [one for one in scenario.stages if one.name in stage.after]
-    absent = [name for one in earlier for name in members(one.groups, known) if name not in facts]
-    held = [one.host for other in earlier for one in parts(other, known, facts) if one.held]
+    earlier = [other for other in scenario.stages if other.name in stage.after]
+    absent = [name for other in earlier for name in members(other.groups, known) if name not in facts]
+    held = [selection.host for other in earlier for selection in parts(other, known, facts) if selection.held]
     return tuple(dict.fromkeys((*absent, *held)))

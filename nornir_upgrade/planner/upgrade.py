@@ -1,8 +1,8 @@
-"""The way forward of a fleet as a plan. Pure: from the scenario, the inventory, the facts and what each package manager would do.
+"""Upgrade plan: the way forward of a fleet. Pure: from the scenario, the inventory, the facts and what each package manager would do.
 
-A stage with a database goes in step: stop and capture everywhere, dump, packages and edits, migrate once, start, verify; clouds
-do so side by side, each with its own database. A stage without goes host by host, in batches. Captures come before whatever
-they cover; the old repository goes last of all. Before all of that comes what can fail without touching a service (`beforehand`).
+Hosts of a stage with a database work in step: stop and capture everywhere, dump, change packages and edit files, migrate once,
+start, verify. Clouds work side by side, each with its own database. A stage without a database upgrades hosts in batches. Captures
+precede whatever they cover. The old repository is removed last. Work that can fail without touching a service is first (`beforehand`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,10 +50,10 @@ def requests(
     """
     asked: dict[str, dict[str, tuple[str, ...]]] = {}
     for stage in scenario.stages:
-        for one in parts(stage, hosts, facts):
-            if one.packages:
-                names = EVERYTHING if stage.everything else tuple(_word(scenario, name) for name in one.packages)
-                asked.setdefault(one.host, {})[stage.name] = names
+        for selection in parts(stage, hosts, facts):
+            if selection.packages:
+                names = EVERYTHING if stage.everything else tuple(_word(scenario, name) for name in selection.packages)
+                asked.setdefault(selection.host, {})[stage.name] = names
     known = texts or {}
     return {host: _request(scenario, facts[host], known.get(host, {}), packages) for host, packages in asked.items()}
 
@@ -91,16 +91,16 @@ def plan_upgrade(
     package.
     """
     due = tuple(drafts(scenario, hosts, facts, previews, texts or {}))
-    found: list[Wave] = []
+    waves_: list[Wave] = []
     for draft in due:
-        found += (
+        waves_ += (
             _in_step(scenario, draft, hosts, facts) if draft.stage.database else _by_batches(scenario, draft, hosts)
         )
-    found += _last(scenario, due, hosts, facts, texts or {})
-    found += _noted(found)
+    waves_ += _last(scenario, due, hosts, facts, texts or {})
+    waves_ += _noted(waves_)
     # A run may continue long after its preparation: the work that follows assumes the packages too.
     guarded = guard_against_drift(
-        (*beforehand(found), *found), lambda host: digest_of_packages(facts[host].packages), unchanging=(NAME,)
+        (*beforehand(waves_), *waves_), lambda host: digest_of_packages(facts[host].packages), unchanging=(NAME,)
     )
     return Plan("forward", scenario.name, guarded)
 
@@ -208,17 +208,17 @@ def _last(
     """The old repositories are removed on each finished host: none of its packages is held, none of its stages put off."""
     unfinished = {host for near in clouds(hosts).values() for host in _unfinished(scenario, near, facts)}
     begun = {task.host for draft in due for task in draft.tasks if task.want}
-    begun |= {name for name, its in facts.items() if has_both(scenario, its)}
+    begun |= {name for name, host_facts in facts.items() if has_both(scenario, host_facts)}
     done = [host.name for host in hosts if host.name in begun and host.name not in unfinished]
     closing = {name: switch(scenario, facts[name], texts.get(name, {})).closing for name in done}
     if work := tuple(Work(name, steps) for name, steps in closing.items() if steps):
         yield Wave("old-repository", work)
 
 
-def _noted(found: Sequence[Wave]) -> Iterable[Wave]:
+def _noted(planned: Sequence[Wave]) -> Iterable[Wave]:
     """A capture at the very end of the run. By it a later way back tells changes of others from those of the run."""
     steps: dict[str, Steps] = {}
-    for work in (work for wave in found for work in wave.work):
+    for work in (work for wave in planned for work in wave.work):
         steps[work.host] = (*steps.get(work.host, ()), *work.steps)
     if ends := tuple(Work(host, end) for host, all in steps.items() if (end := note(Work(host, all)))):
         yield Wave(LEFT, ends)
@@ -232,7 +232,7 @@ def _unfinished(scenario: Scenario, near: Sequence[Member], facts: Mapping[str, 
     """The hosts of one cloud that a later plan still has work for."""
     for stage in scenario.stages:
         put_off = bool(stage.after) and bool(awaited(scenario, stage, near, facts))
-        yield from (one.host for one in parts(stage, near, facts) if put_off or one.held)
+        yield from (selection.host for selection in parts(stage, near, facts) if put_off or selection.held)
 
 
 def _listed(groups: Sequence[str]) -> str:

@@ -1,9 +1,8 @@
-"""Findings about disk space, by mount point: for downloads, unpacking, dumps, and files kept for the way back. Pure.
+"""Disk space findings, by mount point: for downloads, unpacking, dumps, and files kept for the way back. Pure.
 
-All needs are estimates, and the texts say so. How large new packages are is not known before they are there: they are taken to be as
-large as those whose place they take. With less than `least`, the room that nothing can go without, a finding blocks; with less than
-`safe` it is advisory. `safe` is more than is likely to be needed: downloads and escrow are counted as large as what they unpack to, new
-files as if no old ones went.
+All needs are estimates, and the texts say so. The size of a new package is unknown before its download: it is taken to equal the size
+of the package that it replaces. A finding blocks if less than `least` is free, and is advisory if less than `safe` is free. `safe`
+exceeds the likely need: downloads and escrow count with their unpacked size, and no space is credited for removed files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,25 +32,25 @@ class _Need:
     safe: int
 
 
-def on_host(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
+def on_host(facts: HostFacts, probe: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
     """Disks that are too small for these changes, or for a dump of the largest database."""
-    dump = max(found.databases.values(), default=0)
-    mounts = {room.path: room for room in found.rooms}
+    dump = max(probe.databases.values(), default=0)
+    mounts = {room.path: room for room in probe.rooms}
     if DUMPS in mounts and dump > mounts[DUMPS].free:
         text = f"its largest database has about {_mb(dump)}, and {_mb(mounts[DUMPS].free)} are free for its dump in {DUMPS}"
         remedy = f"on the host: {_find(mounts[DUMPS].mount)}"
-        yield Finding("database-too-big", found.host, "blocking", text, remedy)
+        yield Finding("database-too-big", probe.host, "blocking", text, remedy)
     if not changes:
         return
     together: dict[str, list[_Need]] = {}
-    for need in _needs(facts, found, changes, dump):
+    for need in _needs(facts, probe, changes, dump):
         if need.path in mounts:
             together.setdefault(mounts[need.path].mount, []).append(need)
     for mount, needs in together.items():
         room = mounts[needs[0].path]
         clean = f"on the host: {family_of(facts.os.manager).remedies.clean}; {_find(mount)}"
-        yield from _too_small(found.host, room, needs, clean)
-        yield from _too_few(found.host, room, len(changes))
+        yield from _too_small(probe.host, room, needs, clean)
+        yield from _too_few(probe.host, room, len(changes))
 
 
 def on_controller(
@@ -59,11 +58,15 @@ def on_controller(
 ) -> Iterable[Finding]:
     """The controller's disk, where dumps are kept, and once for the whole fleet the packages that the way back needs."""
     files: dict[tuple[str, str, str], int] = {}
-    for name, found in inspections.items():
-        for made in previews.get(name, {}).values():
-            files |= {(one.name, one.arch, one.old): _size(found, one) for one in made.changes if one.old}
+    for name, probe in inspections.items():
+        for transaction in previews.get(name, {}).values():
+            files |= {
+                (change.name, change.arch, change.old): _size(probe, change)
+                for change in transaction.changes
+                if change.old
+            }
     if files:
-        dumps = sum(sum(found.databases.values()) for found in inspections.values())
+        dumps = sum(sum(probe.databases.values()) for probe in inspections.values())
         packages = sum(files.values())
         needs = [
             _Need("escrow", room.path, packages // _PACKED, packages),
@@ -72,10 +75,10 @@ def on_controller(
         yield from _too_small("", room, needs, f"on the controller: rollback escrow prune; {_find(room.mount)}")
 
 
-def _needs(facts: HostFacts, found: Probe, changes: Sequence[PackageChange], dump: int) -> Iterable[_Need]:
-    old = {(one.name, one.arch): _size(found, one) for one in changes if one.old}
+def _needs(facts: HostFacts, probe: Probe, changes: Sequence[PackageChange], dump: int) -> Iterable[_Need]:
+    old = {(change.name, change.arch): _size(probe, change) for change in changes if change.old}
     went = sum(old.values())
-    comes = went + sum(1 for one in changes if not one.old) * went // max(len(old), 1)
+    comes = went + sum(1 for change in changes if not change.old) * went // max(len(old), 1)
     yield _Need("download", family_of(facts.os.manager).cache.DIRECTORY, comes // _PACKED, comes)
     yield _Need("unpack", "/usr", max(old.values(), default=0), comes)
     yield _Need("escrow", DUMPS, went // _PACKED, went)
@@ -83,9 +86,9 @@ def _needs(facts: HostFacts, found: Probe, changes: Sequence[PackageChange], dum
 
 
 def _too_small(host: str, room: Room, needs: Sequence[_Need], remedy: str) -> Iterable[Finding]:
-    least, safe = (RESERVE + sum(bytes_) for bytes_ in zip(*((one.least, one.safe) for one in needs), strict=True))
+    least, safe = (RESERVE + sum(bytes_) for bytes_ in zip(*((need.least, need.safe) for need in needs), strict=True))
     if room.free < safe:
-        purposes = ", ".join(f"{one.purpose} {_mb(one.safe)}" for one in needs if one.safe)
+        purposes = ", ".join(f"{need.purpose} {_mb(need.safe)}" for need in needs if need.safe)
         text = f"{room.mount} has {_mb(room.free)} free, and by estimate up to {_mb(safe)} may be needed: {purposes}"
         yield Finding("disk-space", host, "blocking" if room.free < least else "advisory", text, remedy)
 
@@ -98,8 +101,8 @@ def _too_few(host: str, room: Room, packages: int) -> Iterable[Finding]:
         yield Finding("inodes", host, "blocking" if room.inodes < least else "advisory", text, remedy)
 
 
-def _size(found: Probe, change: PackageChange) -> int:
-    return found.sizes.get(PackageName(change.name, change.arch), 0)
+def _size(probe: Probe, change: PackageChange) -> int:
+    return probe.sizes.get(PackageName(change.name, change.arch), 0)
 
 
 def _mb(size: int) -> str:

@@ -40,22 +40,22 @@ def findings(
     `hosts` is the whole inventory, `facts` is of those in scope. Without `previews`, what depends on them is not looked at.
     """
     inspections = soundings.inspections
-    found = [
+    every = [
         *fleet.groups(scenario, hosts),
         *fleet.strangers(scenario, hosts, facts),
     ]
     for near in clouds(hosts).values():
-        found += fleet.put_off(scenario, near, facts)
-        found += fleet.last_of_stages(scenario, near, facts)
-        found += probe.of_databases(scenario, near, facts, inspections)
-    for name, its in facts.items():
+        every += fleet.put_off(scenario, near, facts)
+        every += fleet.last_of_stages(scenario, near, facts)
+        every += probe.of_databases(scenario, near, facts, inspections)
+    for name, host_facts in facts.items():
         inspection = inspections.get(name)
         busy = probe.busy(inspection)
-        found += of_host(scenario, hosts, its, busy=busy)
-        found += probe.of_host(its, inspection)
+        every += of_host(scenario, hosts, host_facts, busy=busy)
+        every += probe.of_host(host_facts, inspection)
     if previews is not None:
-        found += _previewed(scenario, hosts, facts, previews, soundings)
-    return in_order(replace(one, waived=one.key in scenario.waive) for one in found)
+        every += _previewed(scenario, hosts, facts, previews, soundings)
+    return in_order(replace(finding, waived=finding.key in scenario.waive) for finding in every)
 
 
 def _previewed(
@@ -65,22 +65,27 @@ def _previewed(
     previews: Previews,
     soundings: Soundings,
 ) -> list[Finding]:
-    found: list[Finding] = []
+    every: list[Finding] = []
     for cloud, near in clouds(hosts).items():
-        found += fleet.limits(scenario, cloud, near, facts, previews)
-    for name, its in facts.items():
-        made = previews.get(name, {})
-        found += host.of_changes(scenario, hosts, its, made)
+        every += fleet.limits(scenario, cloud, near, facts, previews)
+    for name, host_facts in facts.items():
+        transactions = previews.get(name, {})
+        every += host.of_changes(scenario, hosts, host_facts, transactions)
         if inspection := soundings.inspections.get(name):
-            changes = tuple(chain.from_iterable(one.changes for one in made.values()))
-            found += probe.of_changes(its, inspection, changes)
-            found += disk_space.on_host(its, inspection, changes)
+            changes = tuple(chain.from_iterable(transaction.changes for transaction in transactions.values()))
+            every += probe.of_changes(host_facts, inspection, changes)
+            every += disk_space.on_host(host_facts, inspection, changes)
     if soundings.controller:
-        found += disk_space.on_controller(soundings.controller, soundings.inspections, previews)
-    return found
+        every += disk_space.on_controller(soundings.controller, soundings.inspections, previews)
+    return every
 
 
-def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
+def in_order(unordered: Iterable[Finding]) -> tuple[Finding, ...]:
     """Each finding once: the blocking ones first, what is waived last; then by host and key."""
     ranks = ("blocking", "advisory", "waived")
-    return tuple(sorted(dict.fromkeys(found), key=lambda one: (ranks.index(one.word), one.host, one.key, one.text)))
+    return tuple(
+        sorted(
+            dict.fromkeys(unordered),
+            key=lambda finding: (ranks.index(finding.word), finding.host, finding.key, finding.text),
+        )
+    )

@@ -33,8 +33,8 @@ def groups(scenario: Scenario, hosts: Sequence[Member]) -> Iterable[Finding]:
 def strangers(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
     """Hosts of a format of packages that the scenario is not about."""
     meant = {name for stage in scenario.stages for name in members(stage.groups, hosts)}
-    for family in dict.fromkeys(its.os.family for its in facts.values()):
-        strange = [name for name, its in facts.items() if its.os.family == family and name in meant]
+    for family in dict.fromkeys(host_facts.os.family for host_facts in facts.values()):
+        strange = [name for name, host_facts in facts.items() if host_facts.os.family == family and name in meant]
         if strange and family not in scenario.families:
             text = f"{scenario.name} names no repositories for {family} hosts, of which there is: {some(strange)}"
             remedy = f"name them in the scenario (repositories.{family}), or leave these hosts out with --limit"
@@ -47,8 +47,8 @@ def limits(
     """Hosts of a cloud that a limit leaves out, and that share a database with hosts which are upgraded."""
     keeper = database_host(scenario, hosts)
     for stage in scenario.stages:
-        made = (previews.get(one.host, {}).get(stage.name) for one in parts(stage, hosts, facts))
-        if not stage.database or not any(transaction and transaction.changes for transaction in made):
+        transactions = (previews.get(selection.host, {}).get(stage.name) for selection in parts(stage, hosts, facts))
+        if not stage.database or not any(transaction and transaction.changes for transaction in transactions):
             continue
         if not keeper:
             groups = ", ".join(scenario.database_groups) or "(none named)"
@@ -67,7 +67,7 @@ def limits(
 
 
 def put_off(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> Iterable[Finding]:
-    """In a cloud with these `hosts`."""
+    """Stages put off until other hosts are done, in a cloud with these `hosts`."""
     for stage in scenario.stages:
         waiting = awaited(scenario, stage, hosts, facts) if stage.after and parts(stage, hosts, facts) else ()
         if waiting:
@@ -80,7 +80,9 @@ def last_of_stages(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[s
     for stage in scenario.stages:
         if stage.database or stage.after or any(name not in facts for name in members(stage.groups, hosts)):
             continue
-        running = [one.host for one in parts(stage, hosts, facts) if any(unit.active for unit in one.units)]
+        running = [
+            selection.host for selection in parts(stage, hosts, facts) if any(unit.active for unit in selection.units)
+        ]
         if len(running) == 1:
             text = f"is the only host of {stage.name} whose services run: meanwhile none takes its work"
             remedy = "bring up another one first, or say what is out meanwhile"

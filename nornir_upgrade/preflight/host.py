@@ -19,16 +19,18 @@ def of_changes(
 ) -> Iterable[Finding]:
     remedies, held = family_of(facts.os.manager).remedies, {package.name for package in facts.packages if package.hold}
     changes = {stage: previews[stage.name].changes for stage in scenario.stages if stage.name in previews}
-    new = {change.name for made in changes.values() for change in made if change.new}
-    for stage, made in changes.items():
+    new = {change.name for planned in changes.values() for change in planned if change.new}
+    for stage, stage_changes in changes.items():
         because = dict(previews[stage.name].excluders)
-        yield from (_lost(scenario, facts, change, because) for change in made if _is_lost(scenario, change, new))
-        if entangled := _entangled(scenario, stage, facts.host, hosts, made):
+        yield from (
+            _lost(scenario, facts, change, because) for change in stage_changes if _is_lost(scenario, change, new)
+        )
+        if entangled := _entangled(scenario, stage, facts.host, hosts, stage_changes):
             yield entangled
-        if would := sorted(held.intersection(change.name for change in made)):
+        if would := sorted(held.intersection(change.name for change in stage_changes)):
             text = f"{stage.name} would change what is held: {some(would)}"
             yield Finding("hold-in-the-way", facts.host, "blocking", text, remedies.unhold(would))
-    every = [change for made in changes.values() for change in made]
+    every = [change for planned in changes.values() for change in planned]
     yield from filter(None, (_stranded(scenario, facts, server, every) for server in SERVERS))
     if changes and not any(changes.values()) and _at_the_start(scenario, facts):
         text = f"its {remedies.tool} sees nothing newer in the new repository, though the old one is still the only one there"
@@ -57,7 +59,10 @@ _SERIES = re.compile(r"(?:[0-9]+:)?([0-9]+\.[0-9]+)")
 
 def _stranded(scenario: Scenario, facts: HostFacts, server: Server, changes: Iterable[PackageChange]) -> Finding | None:
     """A server whose series changes, and whose data no stage saves."""
-    jump = next((one for one in changes if one.name in server.packages and _series(one.old) != _series(one.new)), None)
+    jump = next(
+        (change for change in changes if change.name in server.packages and _series(change.old) != _series(change.new)),
+        None,
+    )
     if jump is None or not (jump.old and jump.new):
         return None
     trees = [root for stage in scenario.stages for root in stage.configuration]
@@ -102,15 +107,15 @@ def _lost(scenario: Scenario, facts: HostFacts, change: PackageChange, because: 
 
 def _is_meant(scenario: Scenario, facts: HostFacts, change: PackageChange) -> bool:
     """Whether a stage means the package. A stage of every package does not mean automatic ones."""
-    auto = any(one.auto for one in facts.packages if one.name == change.name)
+    auto = any(package.auto for package in facts.packages if package.name == change.name)
     return any(matches(change.name, stage.packages) and not (stage.everything and auto) for stage in scenario.stages)
 
 
 def _entangled(
-    scenario: Scenario, stage: Stage, host: str, hosts: Sequence[Member], made: Sequence[PackageChange]
+    scenario: Scenario, stage: Stage, host: str, hosts: Sequence[Member], changes: Sequence[PackageChange]
 ) -> Finding | None:
     """Packages that a stage also changes, and that belong to another stage with a database: their schema is not migrated yet."""
-    own = {name for one in stage.services for name in one.names}
+    own = {name for service in stage.services for name in service.names}
     later = scenario.stages[scenario.stages.index(stage) + 1 :]
     others = {
         name: other.name
@@ -120,7 +125,7 @@ def _entangled(
         if not own.intersection(service.names)
         for name in filter(None, (service.package, service.name))
     }
-    if drawn := sorted(others.keys() & {change.name for change in made if change.new}):
+    if drawn := sorted(others.keys() & {change.name for change in changes if change.new}):
         text = f"{stage.name} would also change {some(drawn)}, which belong to {others[drawn[0]]}"
         return Finding(
             "stages-entangled", host, "blocking", text, "put both stages into one, in a scenario of your own"
@@ -129,8 +134,8 @@ def _entangled(
 
 
 def _at_the_start(scenario: Scenario, facts: HostFacts) -> bool:
-    its = scenario.repositories_of(facts.os.family)
-    old = its.old.path if its.old and not its.in_place else ""
+    repositories = scenario.repositories_of(facts.os.family)
+    old = repositories.old.path if repositories.old and not repositories.in_place else ""
     return any(source.path == old for source in facts.sources) and not has_both(scenario, facts)
 
 
@@ -140,21 +145,23 @@ def of_host(scenario: Scenario, hosts: Sequence[Member], facts: HostFacts, *, bu
     if (broken := interrupted(facts)) and not busy:
         text = f"not wholly installed: {some(broken)}"
         yield Finding("package-broken", facts.host, "blocking", text, remedies.mend)
-    found = [(stage, one) for stage in scenario.stages for one in parts(stage, hosts, {facts.host: facts})]
+    selections = [
+        (stage, selection) for stage in scenario.stages for selection in parts(stage, hosts, {facts.host: facts})
+    ]
     meant = facts.os.family in scenario.families and any(
         facts.host in members(stage.groups, hosts) for stage in scenario.stages
     )
-    if meant and not found:
+    if meant and not selections:
         text = "has no package of this scenario: nothing will be done there"
         yield Finding("nothing-of-scenario", facts.host, "advisory", text, "leave it out, or see to its groups")
-    if odd_ones := [one.name for one in facts.entries if one.name.startswith("/") and odd(one.name)]:
+    if odd_ones := [entry.name for entry in facts.entries if entry.name.startswith("/") and odd(entry.name)]:
         text = f"a name that is no UTF-8 is neither captured nor restored: {some(odd_ones)}"
         yield Finding("not-captured", facts.host, "advisory", text, "give it another name, where it matters")
-    if held := sorted({name for _, one in found for name in one.held}):
+    if held := sorted({name for _, selection in selections for name in selection.held}):
         text = f"held, and will stay at their version: {some(held)}"
         yield Finding("package-held", facts.host, "advisory", text, remedies.unhold(held))
-    for _, one in found:
-        yield from _services(one)
+    for _, selection in selections:
+        yield from _services(selection)
 
 
 def interrupted(facts: HostFacts) -> tuple[str, ...]:
@@ -162,31 +169,31 @@ def interrupted(facts: HostFacts) -> tuple[str, ...]:
     return tuple(dict.fromkeys(package.name for package in facts.packages if package.interrupted))
 
 
-def _services(one: HostSelection) -> Iterable[Finding]:
+def _services(selection: HostSelection) -> Iterable[Finding]:
     """Services that should run and do not: after the upgrade nobody could tell whether it broke them."""
-    for unit in one.units:
+    for unit in selection.units:
         names = ", ".join(present.name for present in unit.present)
         if unit.enabled and not unit.active:
             remedy = f"see why (journalctl -u {unit.present[0].name}), or disable it where it is not wanted"
-            yield Finding("service-down", one.host, "blocking", f"{names} should run, and does not", remedy)
+            yield Finding("service-down", selection.host, "blocking", f"{names} should run, and does not", remedy)
         elif not unit.active:
             text = f"{names} does not run, and will not be started"
-            yield Finding("service-off", one.host, "advisory", text, "start it before, where it is wanted")
+            yield Finding("service-off", selection.host, "advisory", text, "start it before, where it is wanted")
 
 
 def of_sources(scenario: Scenario, facts: Mapping[str, HostFacts], texts: Texts) -> Iterable[Finding]:
     """Hosts whose source files name neither an old nor a new suite: they would only be upgraded within their release."""
     for name, own in texts.items():
         rewrites = scenario.repositories_of(facts[name].os.family).rewrites
-        if not any(_concerns(facts[name], one, path, text) for one in rewrites for path, text in own.items()):
-            wanted = some(sorted({old for one in rewrites for old, _ in one.suites}))
+        if not any(_concerns(facts[name], rewrite, path, text) for rewrite in rewrites for path, text in own.items()):
+            wanted = some(sorted({old for rewrite in rewrites for old, _ in rewrite.suites}))
             text = f"none of its source files names a suite of the old release, or of the new one: {wanted}"
             remedy = "on the host: apt-cache policy; leave it out with --limit, or set the codenames of its releases"
             yield Finding("suite-missing", name, "blocking", text, remedy)
 
 
-def _concerns(facts: HostFacts, one: Rewrite, path: str, text: str) -> bool:
+def _concerns(facts: HostFacts, rewrite: Rewrite, path: str, text: str) -> bool:
     """Whether the file names an old suite, or, rewritten before, a new one."""
-    back = tuple((new, old) for old, new in one.suites)
+    back = tuple((new, old) for old, new in rewrite.suites)
     kind = family_of(facts.os.manager).repositories
-    return any(kind.rewrite(path, text, renames) for renames in (one.suites, back))
+    return any(kind.rewrite(path, text, renames) for renames in (rewrite.suites, back))

@@ -21,45 +21,45 @@ _ITSELF = ("unattended-upgr", "do-release-upgr", "dnf-automatic", "yum-cron")
 """Tools that upgrade packages by themselves."""
 
 
-def of_host(facts: HostFacts, found: Probe | None) -> Iterable[Finding]:
+def of_host(facts: HostFacts, probe: Probe | None) -> Iterable[Finding]:
     """Findings that need no preview; none of a host without a probe."""
-    if not found:
+    if not probe:
         return
-    yield from _clock(found)
-    yield from _at_work(facts, found)
-    if found.reboot:
-        text = f"waits to be restarted, for: {some(found.reboot)}"
-        yield Finding("reboot-pending", found.host, "advisory", text, "on the host, before: systemctl reboot")
-    if found.unchecked:
-        text = f"takes packages whose signatures nobody checks, from: {some(found.unchecked)}"
+    yield from _clock(probe)
+    yield from _at_work(facts, probe)
+    if probe.reboot:
+        text = f"waits to be restarted, for: {some(probe.reboot)}"
+        yield Finding("reboot-pending", probe.host, "advisory", text, "on the host, before: systemctl reboot")
+    if probe.unchecked:
+        text = f"takes packages whose signatures nobody checks, from: {some(probe.unchecked)}"
         yield Finding(
             "repository-unsigned",
-            found.host,
+            probe.host,
             "advisory",
             text,
             f"on the host: {family_of(facts.os.manager).remedies.checking}",
         )
-    yield from _state(found)
+    yield from _state(probe)
 
 
-def of_changes(facts: HostFacts, found: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
+def of_changes(facts: HostFacts, probe: Probe, changes: Sequence[PackageChange]) -> Iterable[Finding]:
     """Findings about these changes of packages."""
     remedies, names = (
         family_of(facts.os.manager).remedies,
         {change.name for change in changes if change.old and change.new},
     )
-    owners = {one.path: one.package for one in facts.conffiles}
-    if edited := [path for path in found.edited if owners.get(path) in names]:
+    owners = {conffile.path: conffile.package for conffile in facts.conffiles}
+    if edited := [path for path in probe.edited if owners.get(path) in names]:
         text = f"was edited there, and stays as it is when its package changes: {some(edited)}"
         remedy = "\n".join(("afterwards, on the host:", *_comparing(edited, remedies.beside)))
-        yield Finding("conffile-edited", found.host, "advisory", text, remedy)
-    if found.offered is not None:
-        gone = {(one.name, one.old) for one in changes if one.old} - found.offered
+        yield Finding("conffile-edited", probe.host, "advisory", text, remedy)
+    if probe.offered is not None:
+        gone = {(change.name, change.old) for change in changes if change.old} - probe.offered
         if gone:
             text = f"is offered by none of its repositories: {some([f'{name} {old}' for name, old in sorted(gone)])}"
-            fetch = f"rollback escrow fetch --limit {found.host} {quote(_names(gone))}"
+            fetch = f"rollback escrow fetch --limit {probe.host} {quote(_names(gone))}"
             remedy = f"nothing: a run keeps it for the way back; only with keep: none in config.yaml, before: {fetch}"
-            yield Finding("version-unoffered", found.host, "advisory", text, remedy)
+            yield Finding("version-unoffered", probe.host, "advisory", text, remedy)
 
 
 def _comparing(paths: Sequence[str], beside: str) -> Iterable[str]:
@@ -69,23 +69,23 @@ def _comparing(paths: Sequence[str], beside: str) -> Iterable[str]:
         yield f"and so for {len(paths) - LISTED} more"
 
 
-def _state(found: Probe) -> Iterable[Finding]:
+def _state(probe: Probe) -> Iterable[Finding]:
     """Files that are too large for a capture, and captures that are too large."""
-    by_size = sorted(found.large, key=lambda one: -one[1])
+    by_size = sorted(probe.large, key=lambda entry: -entry[1])
     if by_size:
         named = some([f"{path} ({size >> 20} MiB)" for path, size in by_size])
         text = (
             f"larger than {AT_ONCE >> 20} MiB, so that a run does not capture it, and no way back restores it: {named}"
         )
         yield Finding(
-            "not-captured", found.host, "advisory", text, "move it out of there, where it is no configuration"
+            "not-captured", probe.host, "advisory", text, "move it out of there, where it is no configuration"
         )
-    if found.captured > BOUND:
+    if probe.captured > BOUND:
         text = (
-            f"a run would capture {found.captured >> 20} MiB there, of /etc and the like; at most {BOUND >> 20} MiB are"
+            f"a run would capture {probe.captured >> 20} MiB there, of /etc and the like; at most {BOUND >> 20} MiB are"
         )
         remedy = "on the host: du -xa /etc | sort -rn | head; move data out of there"
-        yield Finding("state-too-big", found.host, "blocking", text, remedy)
+        yield Finding("state-too-big", probe.host, "blocking", text, remedy)
 
 
 def of_databases(
@@ -93,67 +93,69 @@ def of_databases(
 ) -> Iterable[Finding]:
     """Findings about the databases of a cloud with these `hosts` that stages will dump."""
     wanted = databases(scenario, hosts, facts)
-    found = inspections.get(database_host(scenario, hosts))
-    if not found or not wanted:
+    probe = inspections.get(database_host(scenario, hosts))
+    if not probe or not wanted:
         return
-    if found.refused:
+    if probe.refused:
         option = quote([f"--defaults-extra-file={scenario.defaults_file}"]) + " " if scenario.defaults_file else ""
-        text = f"its databases cannot be asked: {found.refused}"
+        text = f"its databases cannot be asked: {probe.refused}"
         remedy = f"on the host: systemctl status mariadb; mariadb {option}-e 'SELECT 1'"
-        yield Finding("database-unreachable", found.host, "blocking", text, remedy)
-    elif missing := [name for name in wanted if name not in found.databases]:
+        yield Finding("database-unreachable", probe.host, "blocking", text, remedy)
+    elif missing := [name for name in wanted if name not in probe.databases]:
         text = f"has no database {some(missing)}, which a stage would migrate"
         remedy = "on the host: mariadb -e 'SHOW DATABASES'; is it the first of the database hosts?"
-        yield Finding("database-missing", found.host, "blocking", text, remedy)
+        yield Finding("database-missing", probe.host, "blocking", text, remedy)
 
 
 def databases(scenario: Scenario, hosts: Sequence[Member], facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
     """The databases of those stages in which a host of a cloud with these `hosts` takes part."""
-    names = (one.database for one in scenario.stages if one.database and parts(one, hosts, facts))
+    names = (stage.database for stage in scenario.stages if stage.database and parts(stage, hosts, facts))
     return tuple(dict.fromkeys(names))
 
 
-def _clock(found: Probe) -> Iterable[Finding]:
-    if abs(found.skew) >= _SKEW:
-        severity = "blocking" if abs(found.skew) >= _TOO_FAR else "advisory"
-        text = f"its clock is {abs(found.skew):.0f} s {'ahead of' if found.skew > 0 else 'behind'} the controller's"
+def _clock(probe: Probe) -> Iterable[Finding]:
+    if abs(probe.skew) >= _SKEW:
+        severity = "blocking" if abs(probe.skew) >= _TOO_FAR else "advisory"
+        text = f"its clock is {abs(probe.skew):.0f} s {'ahead of' if probe.skew > 0 else 'behind'} the controller's"
         remedy = "on the host: timedatectl set-ntp true; timedatectl; is the controller's right?"
-        yield Finding("clock-skew", found.host, severity, text, remedy)  # type: ignore[arg-type]
+        yield Finding("clock-skew", probe.host, severity, text, remedy)  # type: ignore[arg-type]
 
 
-def busy(found: Probe | None) -> bool:
+def busy(probe: Probe | None) -> bool:
     """Whether somebody holds the package manager's lock there."""
-    return found is not None and any(one.doing == "lock" for one in found.at_work)
+    return probe is not None and any(worker.doing == "lock" for worker in probe.at_work)
 
 
-def _at_work(facts: HostFacts, found: Probe) -> Iterable[Finding]:
+def _at_work(facts: HostFacts, probe: Probe) -> Iterable[Finding]:
     """Processes that change packages. A script without its package manager was left by one that was killed."""
-    by_kind = {kind: [one for one in found.at_work if one.doing == kind] for kind in ("lock", "script", "tool")}
+    by_kind = {
+        kind: [worker for worker in probe.at_work if worker.doing == kind] for kind in ("lock", "script", "tool")
+    }
     holders, scripts, tools = by_kind.values()
-    pids = {one.pid for one in holders}
+    pids = {worker.pid for worker in holders}
     if holders and (half := interrupted(facts)):
         text = f"packages are being changed there by {_told(holders)}, and not wholly installed yet: {some(half)}"
-        yield Finding("package-manager-locked", found.host, "blocking", text, f"wait for it to end: {_watch(holders)}")
+        yield Finding("package-manager-locked", probe.host, "blocking", text, f"wait for it to end: {_watch(holders)}")
     elif holders:
         text = f"packages are being changed there by {_told(holders)}; a run waits {LOCK_WAIT} s for it, and then stops"
-        yield Finding("package-manager-locked", found.host, "advisory", text, f"wait for it to end: {_watch(holders)}")
+        yield Finding("package-manager-locked", probe.host, "advisory", text, f"wait for it to end: {_watch(holders)}")
     elif scripts:
         text = f"a maintainer script runs there without its package manager: {_told(scripts)}"
         remedy = f"wait for it to end, or end it, then see to its package: {_watch(scripts)}"
-        yield Finding("script-orphaned", found.host, "blocking", text, remedy)
-    if others := [one for one in tools if one.pid not in pids]:
-        itself = any(one.name in _ITSELF for one in others)
+        yield Finding("script-orphaned", probe.host, "blocking", text, remedy)
+    if others := [worker for worker in tools if worker.pid not in pids]:
+        itself = any(worker.name in _ITSELF for worker in others)
         text = f"others are about to change packages there: {_told(others)}"
         remedy = f"wait for it to end: {_watch(others)}"
-        yield Finding("upgrade-by-others", found.host, "blocking" if itself else "advisory", text, remedy)
+        yield Finding("upgrade-by-others", probe.host, "blocking" if itself else "advisory", text, remedy)
 
 
 def _told(workers: Sequence[Worker]) -> str:
-    return some([f"{one.name or 'a process'} (pid {one.pid})" for one in workers])
+    return some([f"{worker.name or 'a process'} (pid {worker.pid})" for worker in workers])
 
 
 def _watch(workers: Sequence[Worker]) -> str:
-    return f"on the host: ps -fp {','.join(str(one.pid) for one in workers)}"
+    return f"on the host: ps -fp {','.join(str(worker.pid) for worker in workers)}"
 
 
 def _names(gone: Iterable[tuple[str, str]]) -> list[str]:

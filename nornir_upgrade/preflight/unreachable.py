@@ -56,7 +56,7 @@ def of_preview(facts: HostFacts, failure: Failure) -> Finding | None:
     if _OF_REPOSITORIES not in failure.message:
         remedy = "; ".join(filter(None, (f"on the host: {remedies.sources}", _in_the_way(facts))))
         return Finding("package-unobtainable", facts.host, "blocking", failure.message, remedy)
-    key = next(key for key, said in _REPOSITORIES if said.search(failure.message))
+    key = next(key for key, pattern in _REPOSITORIES if pattern.search(failure.message))
     remedy = f"see the repository's address, date and key, then on the host: {remedies.update}"
     return Finding(key, facts.host, "blocking", failure.message, remedy)
 
@@ -66,5 +66,5 @@ def _in_the_way(facts: HostFacts) -> str:
     held = sorted({package.name for package in facts.packages if package.hold})
     at = family_of(facts.os.manager).repositories.pins
     pins = [source.path for source in facts.sources if at and source.path.startswith(at)]
-    told = (("held there", held), ("pins in", pins))
-    return "; ".join(f"{words}: {some(names)}" for words, names in told if names)
+    kinds = (("held there", held), ("pins in", pins))
+    return "; ".join(f"{words}: {some(names)}" for words, names in kinds if names)

@@ -52,7 +52,7 @@ class Collected:
     @property
     def bytes(self) -> int:
         """The size of what was kept now."""
-        return sum(one.size for one in self.kept)
+        return sum(copy.size for copy in self.kept)
 
     def require(self) -> None:
         """Raises `DiskFull` where a disk was, else `Unobtainable` naming every file that cannot be had, with the reason."""
@@ -143,7 +143,7 @@ class _Collection:
         full = any(isinstance(failure, DiskFull) for failure in self.failures.values())
         names = [] if full else [host for host, files in asked.items() if files and host not in self.failures]
         answers = self.fleet.each(names, lambda host: act(host, asked[host.name])) if names else {}
-        found: dict[str, T] = {}
+        results: dict[str, T] = {}
         for name, answer in answers.items():
             if isinstance(answer, Exception):
                 self.failures[name] = answer
@@ -151,8 +151,8 @@ class _Collection:
                 if not isinstance(answer, Failure):
                     raise answer
             else:
-                found[name] = answer
-        return found
+                results[name] = answer
+        return results
 
     def _look(self, host: Host, files: Sequence[PackageFile]) -> dict[PackageFile, FileOffer]:
         return look(host, self.managers[host.name], files)
@@ -164,12 +164,12 @@ class _Collection:
         if not (rest := [file for file in files if offers[file].cached is None]):
             return
         depot = source_of(self.managers[host.name])
-        said, stands = _done(host, depot.download(rest, sum(offers[file].size for file in rest)))
+        reason, stands = _done(host, depot.download(rest, sum(offers[file].size for file in rest)))
         try:
             for file in rest:
                 held = stands.get(file.file_name)
                 if held is None:
-                    self._refuse(file, f"{host.name}: {said}")
+                    self._refuse(file, f"{host.name}: {reason}")
                 elif offers[file].digests and held.digest not in offers[file].digests:
                     self._refuse(file, f"{host.name}: what came is not what the index says")
                 else:
@@ -180,12 +180,12 @@ class _Collection:
     def _rebuild(self, host: Host, files: Sequence[PackageFile]) -> None:
         depot = source_of(self.managers[host.name])
         for file in files:
-            said, stands = _done(host, depot.rebuild(file))
+            reason, stands = _done(host, depot.rebuild(file))
             try:
                 if held := stands.get(file.file_name):
                     self._take(host, file, held, "rebuilt")
                 else:
-                    self._refuse(file, f"{host.name}: {said}")
+                    self._refuse(file, f"{host.name}: {reason}")
             finally:
                 _clear(host)
 
@@ -235,10 +235,12 @@ def errands_of(
 ) -> dict[str, list[PackageFile]]:
     """The host that each file is fetched from: a cache before a repository, then so that all hosts have similar work."""
     able = {
-        host: {file: int(one.cached is None) for file, one in given.items() if one.cached or one.offered}
-        for host, given in offers.items()
+        host: {file: int(offer.cached is None) for file, offer in offered.items() if offer.cached or offer.offered}
+        for host, offered in offers.items()
     }
-    sizes = {file: max((given[file].size for given in offers.values() if file in given), default=0) for file in due}
+    sizes = {
+        file: max((offered[file].size for offered in offers.values() if file in offered), default=0) for file in due
+    }
     return errands(able, sizes, sizes=sizes)
 
 

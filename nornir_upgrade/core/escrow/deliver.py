@@ -63,7 +63,7 @@ class Delivered:
     def known_to_all(self, commands: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
         """`commands`, with these options in those that are transactions; marks and locks need no files."""
         word = family_of(self.manager).delivery.transaction_word
-        return tuple(self.known_to(one) if word in one else tuple(one) for one in commands)
+        return tuple(self.known_to(command) if word in command else tuple(command) for command in commands)
 
     @property
     def withdrawal(self) -> tuple[tuple[str, ...], ...]:
@@ -127,9 +127,13 @@ def unfetched(failure: CommandFailed) -> bool:
 
 def _due(manager: str, want: Iterable[PackageWant], present: Iterable[Package]) -> list[PackageFile]:
     format = family_of(manager).format.name
-    there = {(one.key, one.version) for one in present if one.state == "installed" and not one.broken}
-    wanted = (one for one in want if one.goal == "installed" and (one.key, one.version) not in there)
-    return [PackageFile(format, one.name, one.arch, one.version) for one in wanted]
+    there = {
+        (package.key, package.version) for package in present if package.state == "installed" and not package.broken
+    }
+    wanted = (
+        package for package in want if package.goal == "installed" and (package.key, package.version) not in there
+    )
+    return [PackageFile(format, package.name, package.arch, package.version) for package in wanted]
 
 
 def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile], manager: str) -> Delivered:
@@ -140,14 +144,14 @@ def deliver(host: Host, escrow: Escrow, files: Iterable[PackageFile], manager: s
     """
     kept = {f"{DELIVERED}/{file.file_name}": escrow.require(file) for file in files}
     family = family_of(manager)
-    if {one.file.family for one in kept.values()} - {family.format.name}:
+    if {copy.file.family for copy in kept.values()} - {family.format.name}:
         raise InvalidInput(f"{host.name}: package files of another format than {family.format.name}")
     here = _emptied(host, kept)
-    due = {path: one for path, one in kept.items() if here.get(path) != one.digest}
-    lent = _lent(host, {path: one.digest for path, one in due.items() if host.name in escrow.holders.of(one.digest)})
-    for path, one in due.items():
+    due = {path: copy for path, copy in kept.items() if here.get(path) != copy.digest}
+    lent = _lent(host, {path: copy.digest for path, copy in due.items() if host.name in escrow.holders.of(copy.digest)})
+    for path, copy in due.items():
         if path not in lent:
-            _send(host, escrow, path, one)
+            _send(host, escrow, path, copy)
     _verify(host, kept)
     return Delivered(manager, tuple(kept), family.delivery.options(host, tuple(kept)) if kept else ())
 
@@ -160,11 +164,11 @@ def withdraw(host: Host) -> None:
 def _emptied(host: Host, kept: Container[str]) -> dict[str, str]:
     """The files in the directory, by path, with digests. Others than `kept` are removed: dnf is offered every file there."""
     host.run(("install", "-d", "-m", "0700", "--", DELIVERED))
-    found = {state.path: state.digest for state in host.tree((DELIVERED,)) if state.kind == "file"}
-    for path in found:
+    digests = {state.path: state.digest for state in host.tree((DELIVERED,)) if state.kind == "file"}
+    for path in digests:
         if path not in kept:
             host.place(FileState(path, "absent"))
-    return found
+    return digests
 
 
 def _lent(host: Host, places: Mapping[str, str]) -> frozenset[str]:
@@ -175,19 +179,19 @@ def _lent(host: Host, places: Mapping[str, str]) -> frozenset[str]:
     return frozenset(state.path for state in host.stat(tuple(places)) if state.digest == places[state.path])
 
 
-def _send(host: Host, escrow: Escrow, path: str, one: Kept) -> None:
+def _send(host: Host, escrow: Escrow, path: str, copy: Kept) -> None:
     try:
-        with escrow.store.open(one.digest) as source:
+        with escrow.store.open(copy.digest) as source:
             host.upload(source, path)
     except DigestMismatch as damage:
         raise DigestMismatch(
-            f"{one.file}: {damage.message}",
+            f"{copy.file}: {damage.message}",
             hint="rollback escrow verify; rollback escrow fetch brings it anew, if it is to be had",
         ) from None
     except Unobtainable:
-        where = ", ".join(escrow.holders.of(one.digest))
+        where = ", ".join(escrow.holders.of(copy.digest))
         raise Unobtainable(
-            f"the escrow holds no {one.file} for {host.name}: the copies on {where} are lost or damaged",
+            f"the escrow holds no {copy.file} for {host.name}: the copies on {where} are lost or damaged",
             hint="rollback escrow verify; rollback escrow fetch brings it anew, if it is to be had",
         ) from None
 

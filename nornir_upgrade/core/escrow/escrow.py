@@ -119,14 +119,14 @@ class Escrow:
     def damage(self) -> Iterator[str]:
         """What is wrong with entries and with the bytes of packages here, one line each; entries that are damaged name themselves."""
         for digest in self.entries.digests():
-            if said := self.entries.damaged(digest):
-                yield f"entry of the escrow: {said}"
+            if damage := self.entries.damaged(digest):
+                yield f"entry of the escrow: {damage}"
         yield from self.holders.damage()
         for kept in self.list():
             if kept.digest not in self.store and self.holders.of(kept.digest):
                 continue
-            if said := self.store.damaged(kept.digest):
-                yield f"{kept.file}: {said}"
+            if damage := self.store.damaged(kept.digest):
+                yield f"{kept.file}: {damage}"
 
     def drop(self, files: Collection[PackageFile]) -> None:
         """Afterwards nothing is known of `files`. Their bytes are another's to remove: they may serve for more."""
@@ -156,10 +156,10 @@ class Escrow:
         return codec.loads(self.entries.get(digest), Kept, source=f"entry {digest} of the escrow")
 
 
-def _better(one: Kept | None, other: Kept) -> Kept:
+def _better(copy: Kept | None, other: Kept) -> Kept:
     """What an archive had counts before what was rebuilt, and else the later one."""
-    if one is None or (one.rebuilt and not other.rebuilt):
+    if copy is None or (copy.rebuilt and not other.rebuilt):
         return other
-    if other.rebuilt and not one.rebuilt:
-        return one
-    return max(one, other, key=lambda kept: kept.at)
+    if other.rebuilt and not copy.rebuilt:
+        return copy
+    return max(copy, other, key=lambda kept: kept.at)

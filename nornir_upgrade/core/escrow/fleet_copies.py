@@ -27,8 +27,8 @@ def whole(fleet: Fleet, names: Collection[str], escrow: Escrow, digests: Collect
 def heads(fleet: Fleet, names: Collection[str], escrow: Escrow, digests: Collection[str]) -> dict[str, bytes]:
     """The beginning of each of `digests` that one of `names` holds undamaged, from one of them."""
     asked = _errands(whole(fleet, names, escrow, digests))
-    found = _told(fleet, asked, lambda host: host_copies.heads(host, asked[host.name]))
-    return {digest: head for ones in found.values() for digest, head in ones.items()}
+    heads_ = _told(fleet, asked, lambda host: host_copies.heads(host, asked[host.name]))
+    return {digest: head for ones in heads_.values() for digest, head in ones.items()}
 
 
 def fetch(fleet: Fleet, names: Collection[str], escrow: Escrow, files: Collection[PackageFile], into: Store) -> None:
@@ -95,7 +95,7 @@ def _told(fleet: Fleet, asked: Mapping[str, object], question: Callable[[Host], 
 
 def parted(answers: Mapping[str, T | Exception]) -> tuple[dict[str, T], dict[str, Failure]]:
     """What hosts answered, and what others failed in. Raises what is no `Failure`."""
-    found: dict[str, T] = {}
+    results: dict[str, T] = {}
     failures: dict[str, Failure] = {}
     for name, answer in answers.items():
         if isinstance(answer, Failure):
@@ -103,5 +103,5 @@ def parted(answers: Mapping[str, T | Exception]) -> tuple[dict[str, T], dict[str
         elif isinstance(answer, Exception):
             raise answer
         else:
-            found[name] = answer
-    return found, failures
+            results[name] = answer
+    return results, failures

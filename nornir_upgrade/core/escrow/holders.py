@@ -36,21 +36,21 @@ class Holders:
         with self._lock:
             if self._hosts is None:
                 self._hosts = {}
-                for host, one in sorted(self._read().items()):
-                    for each in one.digests:
+                for host, holding in sorted(self._read().items()):
+                    for each in holding.digests:
                         self._hosts.setdefault(each, []).append(host)
             return tuple(self._hosts.get(digest, ()))
 
     def on(self, host: str) -> frozenset[str]:
         """The digests of the copies that `host` holds."""
         with self._lock:
-            found = self._read().get(host)
-        return frozenset(found.digests) if found else frozenset()
+            holding = self._read().get(host)
+        return frozenset(holding.digests) if holding else frozenset()
 
     def list(self) -> tuple[Holding, ...]:
         """Every host that holds any, by name."""
         with self._lock:
-            return tuple(one for _, one in sorted(self._read().items()) if one.digests)
+            return tuple(holding for _, holding in sorted(self._read().items()) if holding.digests)
 
     def add(self, host: str, digests: Collection[str]) -> None:
         """Afterwards it is known, durably, that `host` holds copies of these too."""
@@ -63,8 +63,8 @@ class Holders:
     def damage(self) -> Iterator[str]:
         """What is wrong with records, one line each."""
         for digest in self.records.digests():
-            if said := self.records.damaged(digest):
-                yield f"record of what a host keeps: {said}"
+            if damage := self.records.damaged(digest):
+                yield f"record of what a host keeps: {damage}"
 
     def _change(self, host: str, digests: frozenset[str] | set[str]) -> None:
         """The new record comes before the old ones go: who is cut off in between has both, and the later one counts."""
@@ -75,14 +75,14 @@ class Holders:
             now = datetime.now(UTC).isoformat(timespec="microseconds")
             known[host], self._hosts = Holding(host, tuple(sorted(digests)), now), None
             kept = self.records.put(codec.dumps(known[host]).encode())
-            for digest, one in tuple(self._records()):
-                if one.host == host and digest != kept:
+            for digest, holding in tuple(self._records()):
+                if holding.host == host and digest != kept:
                     self.records.remove(digest)
 
     def _read(self) -> dict[str, Holding]:
         if self._known is None:
-            ordered = sorted((one for _, one in self._records()), key=lambda one: one.at)
-            self._known = {one.host: one for one in ordered}
+            ordered = sorted((holding for _, holding in self._records()), key=lambda holding: holding.at)
+            self._known = {holding.host: holding for holding in ordered}
         return self._known
 
     def _records(self) -> Iterator[tuple[str, Holding]]:

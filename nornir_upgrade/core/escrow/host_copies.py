@@ -77,8 +77,8 @@ echo '{_END}'
 def whole(host: Host, digests: Iterable[str]) -> frozenset[str]:
     """Those of `digests` of which an undamaged copy stands on `host`. Reads only."""
     lines = _answer(host, LOOK, digests)
-    found = ((line[:64], line[66:]) for line in lines)
-    return frozenset(name for digest, name in found if digest == name)
+    sums = ((line[:64], line[66:]) for line in lines)
+    return frozenset(name for digest, name in sums if digest == name)
 
 
 def take(host: Host, paths: Mapping[str, str], size: int) -> None:
@@ -90,8 +90,8 @@ def take(host: Host, paths: Mapping[str, str], size: int) -> None:
     argv = ("sh", "-c", TAKE, "sh", DIRECTORY, str(2 * size + RESERVE))
     result = host.run(argv, stdin=lines.encode("utf-8", "surrogateescape"), timeout=_LIMIT, check=False)
     if result.status != 0:
-        said = result.text.strip() or result.errors.strip()
-        raise _full(host, said) if full(said) else CommandFailed(host.name, "keeping copies", result.status, said)
+        output = result.text.strip() or result.errors.strip()
+        raise _full(host, output) if full(output) else CommandFailed(host.name, "keeping copies", result.status, output)
 
 
 def receive(host: Host, source: BinaryIO, digest: str) -> None:
@@ -142,5 +142,5 @@ def _checked(digest: str) -> str:
     return digest
 
 
-def _full(host: Host, said: str) -> DiskFull:
-    return DiskFull(f"{host.name}: {said}", hint="make room there, then do it again: what came is kept")
+def _full(host: Host, reason: str) -> DiskFull:
+    return DiskFull(f"{host.name}: {reason}", hint="make room there, then do it again: what came is kept")

@@ -40,12 +40,12 @@ def share(
         return _on_hosts(fleet, managers, needs, escrow, progress)
     if escrow.holders.list():
         fleet_copies.fetch(fleet, managers, escrow, set().union(*needs.values()), escrow.store)
-    found = collect(fleet, managers, needs, escrow, progress)
-    if place == "controller" or _full(found.failures):
-        return found
+    collected = collect(fleet, managers, needs, escrow, progress)
+    if place == "controller" or _full(collected.failures):
+        return collected
     wanted = {host: [kept for file in files if (kept := escrow.find(file))] for host, files in needs.items()}
     failures = _settle(fleet, managers, wanted, escrow)
-    return replace(found, without={host: str(failure) for host, failure in failures.items()})
+    return replace(collected, without={host: str(failure) for host, failure in failures.items()})
 
 
 def _full(failures: Mapping[str, Exception]) -> bool:
@@ -86,29 +86,31 @@ def _on_hosts(
         away = {file for file in set().union(*needs.values()) - home.keys() if not escrow.has_whole(file)}
         fleet_copies.fetch(fleet, managers, escrow, away, through.store)
         away -= {file for file in away if (kept := escrow.known(file)) and kept.digest in through.store}
-        found = collect(fleet, managers, {host: away & set(files) for host, files in needs.items()}, through, progress)
-        if _full(found.failures):
-            return replace(found, kept=())
+        collected = collect(
+            fleet, managers, {host: away & set(files) for host, files in needs.items()}, through, progress
+        )
+        if _full(collected.failures):
+            return replace(collected, kept=())
         had = _had(needs, home, through, escrow)
         wanted = {host: [had[file] for file in files if file in had] for host, files in needs.items()}
         failures |= _settle(fleet, managers, wanted, through, escrow)
-    new = tuple(one for one in had.values() if one != escrow.known(one.file) and escrow.holders.of(one.digest))
-    for one in new:
-        escrow.replace(one)
+    new = tuple(copy for copy in had.values() if copy != escrow.known(copy.file) and escrow.holders.of(copy.digest))
+    for copy in new:
+        escrow.replace(copy)
     lost = {file: str(failure) for host, failure in failures.items() for file in asked[host]}
-    return Collected(new, {**lost, **found.missing}, {**failures, **found.failures})
+    return Collected(new, {**lost, **collected.missing}, {**failures, **collected.failures})
 
 
 def _had(needs: Needs, home: Mapping[PackageFile, Kept], through: Escrow, escrow: Escrow) -> dict[PackageFile, Kept]:
     """What can be given to whoever needs it: it is there at home, or its bytes are here."""
-    found = dict(home)
+    copies = dict(home)
     for file in set().union(*needs.values()) - home.keys():
         known = escrow.known(file)
-        if one := through.find(file):
-            found[file] = one
+        if copy := through.find(file):
+            copies[file] = copy
         elif known and (known.digest in through.store or known.digest in escrow.store):
-            found[file] = known
-    return found
+            copies[file] = known
+    return copies
 
 
 def _stock(host: Host, managers: Mapping[str, str], files: Collection[PackageFile], escrow: Escrow) -> _Stock:
@@ -122,7 +124,9 @@ def _stock(host: Host, managers: Mapping[str, str], files: Collection[PackageFil
 def _trusted(host: str, failure: Exception, files: Collection[PackageFile], escrow: Escrow) -> bool:
     """Whether a host that does not answer is known to hold all of `files`."""
     known = [escrow.known(file) for file in files]
-    return isinstance(failure, Unreachable) and {one.digest if one else "" for one in known} <= escrow.holders.on(host)
+    return isinstance(failure, Unreachable) and {copy.digest if copy else "" for copy in known} <= escrow.holders.on(
+        host
+    )
 
 
 def _at_home(needs: Needs, stocks: Mapping[str, _Stock], escrow: Escrow) -> dict[PackageFile, Kept]:
@@ -131,14 +135,14 @@ def _at_home(needs: Needs, stocks: Mapping[str, _Stock], escrow: Escrow) -> dict
     for host, files in needs.items():
         for file in files:
             who.setdefault(file, []).append(host)
-    found = {}
+    copies = {}
     for file, hosts in who.items():
         known = escrow.known(file)
         cached = (_kept(file, host, stocks[host].cached[file]) for host in hosts if file in stocks[host].cached)
         for kept in (*([known] if known else []), *cached):
-            if file not in found and all(stocks[host].has(kept) for host in hosts):
-                found[file] = kept
-    return found
+            if file not in copies and all(stocks[host].has(kept) for host in hosts):
+                copies[file] = kept
+    return copies
 
 
 def _kept(file: PackageFile, host: str, held: Held) -> Kept:
@@ -188,11 +192,11 @@ def _cached(host: Host, manager: str, due: Mapping[str, Kept]) -> dict[str, str]
     """Where the host has them in its cache, by digest."""
     offers = look(host, manager, [kept.file for kept in due.values()])
     cached = (offer.cached for offer in offers.values() if offer.cached)
-    return {one.digest: one.path for one in cached if one.digest in due}
+    return {copy.digest: copy.path for copy in cached if copy.digest in due}
 
 
 @contextmanager
 def _opened(digest: str, escrows: Sequence[Escrow]) -> Iterator[BinaryIO]:
-    store = next((one.store for one in escrows if digest in one.store), escrows[0].store)
+    store = next((escrow.store for escrow in escrows if digest in escrow.store), escrows[0].store)
     with store.open(digest) as source:
         yield source

@@ -121,33 +121,33 @@ def belongings(host: Host, manager: str, packages: Collection[PackageName]) -> d
     """
     if not packages:
         return {}
-    asked = "".join(f"{one.name}\t{one.arch}\n" for one in sorted(packages)).encode()
+    asked = "".join(f"{package.name}\t{package.arch}\n" for package in sorted(packages)).encode()
     answer = _ask(host, named_script(manager), (*BASES, "/etc"), asked)
     owners, users = _owners(answer["owned"]), answer["users"]
-    lists = {name for one in packages for name in (f"{one.name}.list", f"{one.name}:{one.arch}.list")}
+    lists = {name for package in packages for name in (f"{package.name}.list", f"{package.name}:{package.arch}.list")}
     shared = {path for path, files in owners.items() if not files <= lists}
     named = read_named(answer["named"])
-    places = {key: places_of(key, one, manager, shared, users) for key, one in named.items()}
-    found = _looked(host, manager, places.values())
+    places = {key: places_of(key, package, manager, shared, users) for key, package in named.items()}
+    looked = _looked(host, manager, places.values())
     return {
         key: Belongings(
-            tuple(dict.fromkeys(_held(places[key], found))),
-            tuple(sorted(set(map(_unit, one.units)))),
-            tuple(_uppermost(p for p in one.paths if p.startswith("/etc/") and len(owners.get(p, ())) <= 1)),
+            tuple(dict.fromkeys(_held(places[key], looked))),
+            tuple(sorted(set(map(_unit, package.units)))),
+            tuple(_uppermost(p for p in package.paths if p.startswith("/etc/") and len(owners.get(p, ())) <= 1)),
             places[key].users,
         )
-        for key, one in named.items()
+        for key, package in named.items()
     }
 
 
 def read_named(section: Section) -> dict[PackageName, Named]:
     """What each package names, as `named_script` prints it. Raises `InvalidInput`."""
-    found: dict[PackageName, dict[str, list[str]]] = {}
+    fields: dict[PackageName, dict[str, list[str]]] = {}
     lines: dict[str, list[str]] = {}
     for offset, line in section.lines():
         if line.startswith("package\t"):
             _, name, arch = _fields(section, offset, line)
-            lines = found.setdefault(PackageName(name, arch), {})
+            lines = fields.setdefault(PackageName(name, arch), {})
         else:
             kind, mark, text = line.partition("%")
             if not mark:
@@ -161,7 +161,7 @@ def read_named(section: Section) -> dict[PackageName, Named]:
             tuple(each.get("unit", ())),
             "\n".join(each.get("users", ())),
         )
-        for key, each in found.items()
+        for key, each in fields.items()
     }
 
 
@@ -182,7 +182,7 @@ def _in_script(name: str, script: str) -> Iterator[str]:
         if match["rest"]:
             yield from (path for path in (match[0],) if not _registry(path))
         else:
-            yield from (f"{base}/{one}" for one in dict.fromkeys((name, _SERIES.sub("", name))))
+            yield from (f"{base}/{word}" for word in dict.fromkeys((name, _SERIES.sub("", name))))
 
 
 def _users(named: Named, passwd: Section) -> Iterator[str]:
@@ -198,11 +198,11 @@ def _users(named: Named, passwd: Section) -> Iterator[str]:
 
 def _owners(owned: Section) -> dict[str, set[str]]:
     """The file lists that name each path: `FILE:PATH` a line."""
-    found: dict[str, set[str]] = {}
+    owners: dict[str, set[str]] = {}
     for _, line in owned.lines():
         file, _, path = line.partition(":/")
-        found.setdefault(f"/{path}", set()).add(file.rpartition("/")[2])
-    return found
+        owners.setdefault(f"/{path}", set()).add(file.rpartition("/")[2])
+    return owners
 
 
 def _uppermost(paths: Iterable[str]) -> Iterator[str]:
@@ -226,35 +226,35 @@ def _registry(path: str) -> bool:
     return f"{path}/".startswith(_REGISTRIES)
 
 
-def _held(places: Places, found: Mapping[tuple[str, str], str]) -> Iterator[str]:
+def _held(places: Places, files: Mapping[tuple[str, str], str]) -> Iterator[str]:
     """The places of data, in words: a directory, or the first file of a user."""
-    yield from (one for one in places.directories if ("place", one) in found)
-    own = (found["user", one] for one in places.users if ("user", one) in found)
+    yield from (place for place in places.directories if ("place", place) in files)
+    own = (files["user", place] for place in places.users if ("user", place) in files)
     yield from (path for path in own if not _below(path, places))
 
 
 def _below(path: str, places: Places) -> bool:
-    return any(path.startswith(f"{one}/") for one in places.directories)
+    return any(path.startswith(f"{directory}/") for directory in places.directories)
 
 
 def _looked(host: Host, manager: str, places: Iterable[Places]) -> dict[tuple[str, str], str]:
     """A file in each of the places where there is one: (kind, place) -> path."""
     every = tuple(places)
-    wanted = {f"place\t{one}" for each in every for one in each.directories}
-    wanted |= {f"user\t{one}" for each in every for one in each.users}
+    wanted = {f"place\t{place}" for each in every for place in each.directories}
+    wanted |= {f"user\t{place}" for each in every for place in each.users}
     if not wanted:
         return {}
     return _read_found(
-        _ask(host, look_script(manager), BASES, "".join(f"{one}\n" for one in sorted(wanted)).encode())["found"]
+        _ask(host, look_script(manager), BASES, "".join(f"{place}\n" for place in sorted(wanted)).encode())["found"]
     )
 
 
 def _read_found(section: Section) -> dict[tuple[str, str], str]:
-    found = {}
+    files = {}
     for offset, line in section.lines():
         kind, what, path = _fields(section, offset, line)
-        found[kind, what] = path
-    return found
+        files[kind, what] = path
+    return files
 
 
 def _fields(section: Section, offset: int, line: str) -> tuple[str, str, str]:
@@ -271,5 +271,5 @@ def _ask(host: Host, script: str, bases: Iterable[str], asked: bytes) -> Mapping
     try:
         return split(result.text, boundary)
     except InvalidInput as refusal:
-        said: Iterable[str] = result.errors.strip().splitlines()[-3:]
-        raise InvalidInput("; ".join([f"{host.name}: belongings: {refusal.message}", *said])) from None
+        errors: Iterable[str] = result.errors.strip().splitlines()[-3:]
+        raise InvalidInput("; ".join([f"{host.name}: belongings: {refusal.message}", *errors])) from None

@@ -42,13 +42,13 @@ class Difference:
     @property
     def other_content(self) -> bool:
         """Whether there is content before and after, and it differs."""
-        before, after = (_DIGEST.findall(one) for one in (self.before, self.after))
+        before, after = (_DIGEST.findall(value) for value in (self.before, self.after))
         return bool(before and after) and before != after
 
     @property
     def words(self) -> tuple[str, str]:
         """`before` and `after` for people, to whom a digest says only that the content is another."""
-        before, after = (" ".join(_DIGEST.sub("", one).split()) or "there" for one in (self.before, self.after))
+        before, after = (" ".join(_DIGEST.sub("", value).split()) or "there" for value in (self.before, self.after))
         if not self.other_content:
             return before, after
         return before, "other content" if before == after else f"{after}, other content"
@@ -76,7 +76,7 @@ def _gathered(area: Area, a: HostFacts, b: HostFacts) -> bool:
 def _states(facts: HostFacts, area: Area) -> Mapping[str, str]:
     if area in _STATES:
         return _STATES[area](facts)
-    return {one.name: one.value for one in facts.entries if one.area == area}
+    return {entry.name: entry.value for entry in facts.entries if entry.area == area}
 
 
 def _differences(a: HostFacts, b: HostFacts, area: Area) -> list[Difference]:
@@ -91,23 +91,26 @@ def _differences(a: HostFacts, b: HostFacts, area: Area) -> list[Difference]:
 
 
 def _packages(facts: HostFacts) -> Mapping[str, str]:
-    return _joined((one, f"{one.version} {one.state}{' reinst-required' * one.broken}") for one in facts.packages)
+    return _joined(
+        (package, f"{package.version} {package.state}{' reinst-required' * package.broken}")
+        for package in facts.packages
+    )
 
 
 def _marks(facts: HostFacts) -> Mapping[str, str]:
-    return _joined((one, "auto" if one.auto else "manual") for one in facts.packages if one.unpacked)
+    return _joined((package, "auto" if package.auto else "manual") for package in facts.packages if package.unpacked)
 
 
 def _holds(facts: HostFacts) -> Mapping[str, str]:
-    return _joined((one, "held") for one in facts.packages if one.hold)
+    return _joined((package, "held") for package in facts.packages if package.hold)
 
 
 def _joined(states: Iterable[tuple[Package, str]]) -> Mapping[str, str]:
     """The states of each package, of all its versions together."""
-    found: dict[str, list[str]] = {}
+    states_of: dict[str, list[str]] = {}
     for package, state in states:
-        found.setdefault(str(package.key), []).append(state)
-    return {key: ", ".join(dict.fromkeys(every)) for key, every in found.items()}
+        states_of.setdefault(str(package.key), []).append(state)
+    return {key: ", ".join(dict.fromkeys(every)) for key, every in states_of.items()}
 
 
 def _conffiles(facts: HostFacts) -> Mapping[str, str]:
@@ -126,7 +129,8 @@ def _services(facts: HostFacts) -> Mapping[str, str]:
 def _repositories(facts: HostFacts) -> Mapping[str, str]:
     """The files that say where packages come from, and the indexes that apt reads because of them."""
     indexes = {
-        f"{one.uri} {one.suite}/{one.component} {one.arch}": f"priority {one.priority}" for one in facts.repositories
+        f"{repository.uri} {repository.suite}/{repository.component} {repository.arch}": f"priority {repository.priority}"
+        for repository in facts.repositories
     }
     return {**indexes, **{source.path: source.digest for source in facts.sources}}
 

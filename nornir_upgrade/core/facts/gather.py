@@ -171,7 +171,7 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
     if missing := [name for name in (*_PARTS, *family.facts.PARTS) if name not in sections]:
         raise InvalidInput(f"the answer lacks {', '.join(missing)}")
     packaged = family.facts.parse(sections)
-    areas, found = entries.parse(sections, family.format.name)
+    areas, entries_ = entries.parse(sections, family.format.name)
     return HostFacts(
         host=host,
         taken_at=taken_at,
@@ -183,7 +183,7 @@ def parse(text: str, host: str, taken_at: str) -> HostFacts:
         repositories=packaged.repositories,
         databases=MARIADB.parse_digests(sections.values()),
         areas=areas,
-        entries=found,
+        entries=entries_,
     )
 
 

@@ -68,7 +68,7 @@ if [ -e /run/reboot-required ]; then echo "${tab}the host asks for it"; cat /run
 """
 # What is captured beside packages: files that are too large for it, and how much the others have together.
 _STATE = f"""\
-find {" ".join(roots(restored=True))} -xdev '(' {" -o ".join(f"-path {one.path}" for one in LEFT)} ')' -prune \\
+find {" ".join(roots(restored=True))} -xdev '(' {" -o ".join(f"-path {place.path}" for place in LEFT)} ')' -prune \\
   -o -type f -printf '%s\\t%p\\n' 2>/dev/null |
   awk -F '\\t' '$1 > {AT_ONCE} {{ print }} $1 <= {AT_ONCE} {{ sum += $1 }} END {{ printf "%.0f\\n", sum }}'; mark state 0
 mark end 0

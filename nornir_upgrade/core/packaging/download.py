@@ -16,9 +16,9 @@ JOB = "download"
 def names_of(manager: str, want: Iterable[PackageWant], present: Iterable[Package]) -> tuple[str, ...]:
     """What the manager calls the files that it will install to have `want`, of packages that are not there in that version."""
     format = family_of(manager).format.name
-    there = {(one.key, one.version) for one in present if one.unpacked}
-    due = (one for one in want if one.goal == "installed" and (one.key, one.version) not in there)
-    return tuple(sorted(PackageFile(format, one.name, one.arch, one.version).file_name for one in due))
+    there = {(package.key, package.version) for package in present if package.unpacked}
+    due = (package for package in want if package.goal == "installed" and (package.key, package.version) not in there)
+    return tuple(sorted(PackageFile(format, package.name, package.arch, package.version).file_name for package in due))
 
 
 def cached(host: Host, manager: str, names: Collection[str]) -> frozenset[str]:

@@ -58,13 +58,13 @@ class FileSource(Protocol):
 
 def parse_held(text: str) -> dict[str, Held]:
     """The files in `GATHERED` that a job of a source lists, by file name: lines `held NAME CHECK DIGEST SIZE`, parted by tabs."""
-    found = {}
+    files = {}
     for line in text.splitlines():
         kind, *fields = line.split("\t")
         if kind == "held":
             held = held_of(fields, GATHERED)
-            found[held.path.removeprefix(f"{GATHERED}/")] = held
-    return found
+            files[held.path.removeprefix(f"{GATHERED}/")] = held
+    return files
 
 
 def held_of(fields: Sequence[str], directory: str) -> Held:

@@ -10,7 +10,7 @@ def components(slots: Iterable[Slot], later: Mapping[Slot, Iterable[Slot]]) -> l
     index: dict[Slot, int] = {}
     low: dict[Slot, int] = {}
     stack: list[Slot] = []
-    found: list[frozenset[Slot]] = []
+    groups: list[frozenset[Slot]] = []
     done: set[Slot] = set()
     for root in sorted(slots):
         if root in index:
@@ -34,7 +34,7 @@ def components(slots: Iterable[Slot], later: Mapping[Slot, Iterable[Slot]]) -> l
                     low[walk[-1][0]] = min(low[walk[-1][0]], low[slot])
                 if low[slot] == index[slot]:
                     at = stack.index(slot)
-                    found.append(frozenset(stack[at:]))
+                    groups.append(frozenset(stack[at:]))
                     done.update(stack[at:])
                     del stack[at:]
-    return found
+    return groups

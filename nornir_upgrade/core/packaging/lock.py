@@ -40,9 +40,9 @@ def wait_for(host: Host, script: str) -> None:
     them, after `LOCK_WAIT` seconds.
     """
     waited = seconds = 0
-    while told := host.run(("sh", "-c", script, "sh", str(seconds)), timeout=seconds + 60.0).text.splitlines():
+    while lines := host.run(("sh", "-c", script, "sh", str(seconds)), timeout=seconds + 60.0).text.splitlines():
         holders = ", ".join(
-            f"{name or 'a process'} (pid {pid})" for pid, _, name in (line.partition(" ") for line in told)
+            f"{name or 'a process'} (pid {pid})" for pid, _, name in (line.partition(" ") for line in lines)
         )
         if waited >= LOCK_WAIT:
             raise PackageManagerLocked(

@@ -177,7 +177,7 @@ def _changes(key: PackageName, want: Sequence[PackageWant], now: Sequence[Packag
     """
     gone, new = moved(want, [package.version for package in now])
     stay = [package.version for package in now if package.broken and package.version not in gone]
-    if gone and not new and all(sort_key(one, "rpm") > sort_key(other, "rpm") for one in stay for other in gone):
+    if gone and not new and all(sort_key(kept, "rpm") > sort_key(other, "rpm") for kept in stay for other in gone):
         new = stay
     return (change for change in paired(key, gone, new) if change.old != change.new)
 
@@ -186,8 +186,8 @@ def moved(want: Sequence[PackageWant], now: Sequence[str]) -> tuple[list[str], l
     """The versions of a package, of those installed `now`, that are removed, and the versions that are installed. Afterwards exactly
     the wanted versions are installed, or the unwanted ones are not ('': all of them).
     """
-    stay = [one.version for one in want if one.goal == "installed"]
-    leave = {one.version for one in want if one.goal != "installed"}
+    stay = [package.version for package in want if package.goal == "installed"]
+    leave = {package.version for package in want if package.goal != "installed"}
     gone = [version for version in now if version not in stay and (stay or leave & {"", version})]
     return gone, [version for version in stay if version not in now]
 
@@ -200,18 +200,18 @@ def paired(key: PackageName, gone: Iterable[str], new: Iterable[str]) -> Iterabl
 
 def by_key(ones: Iterable[T]) -> dict[PackageName, list[T]]:
     """Packages by name and architecture, with all versions of each."""
-    found: dict[PackageName, list[T]] = {}
-    for one in ones:
-        found.setdefault(one.key, []).append(one)
-    return found
+    groups: dict[PackageName, list[T]] = {}
+    for package in ones:
+        groups.setdefault(package.key, []).append(package)
+    return groups
 
 
 def by_name(present: Iterable[Package]) -> dict[str, list[Package]]:
     """Packages by name, of any architecture: the candidates of `standing_for`."""
-    found: dict[str, list[Package]] = {}
-    for one in present:
-        found.setdefault(one.name, []).append(one)
-    return found
+    groups: dict[str, list[Package]] = {}
+    for package in present:
+        groups.setdefault(package.name, []).append(package)
+    return groups
 
 
 def standing_for(want: PackageWant, present: Sequence[Package]) -> PackageName | None:
@@ -234,15 +234,15 @@ def differences(want: Iterable[PackageWant], present: Iterable[Package]) -> tupl
 
 def _differing(want: Sequence[PackageWant], now: Sequence[Package]) -> Iterable[str]:
     """The lines of one package."""
-    yield from (line for one in want if (line := _difference(one, _meant(one, now))))
-    stay = {one.version for one in want if one.goal == "installed"}
+    yield from (line for package in want if (line := _difference(package, _meant(package, now))))
+    stay = {package.version for package in want if package.goal == "installed"}
     if stay and len(now) > 1:
-        yield from (f"is {one.version} as well" for one in now if one.version not in stay)
+        yield from (f"is {package.version} as well" for package in now if package.version not in stay)
 
 
 def _meant(want: PackageWant, now: Sequence[Package]) -> Package | None:
     """The present version that `want` means: its own; any, where that is not installed or none is named."""
-    same = [one for one in now if one.version == want.version]
+    same = [package for package in now if package.version == want.version]
     if want.goal != "installed" and want.version:
         return next(iter(same), None)
     return next(iter(same or now), None)

@@ -40,4 +40,6 @@ class PackageFile:
 def files_of(format: str, packages: Iterable[Package]) -> tuple[PackageFile, ...]:
     """The package files of installed packages. Raises `InvalidInput` for a format that is none."""
     name = format_of(format).name
-    return tuple(PackageFile(name, one.name, one.arch, one.version) for one in packages if one.unpacked)
+    return tuple(
+        PackageFile(name, package.name, package.arch, package.version) for package in packages if package.unpacked
+    )

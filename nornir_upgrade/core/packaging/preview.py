@@ -39,7 +39,7 @@ def preview(
     words = {name: " ".join(_checked(request, family)) for name, request in requests.items()}
     arguments = [text for path, content in repositories.items() for text in (asked.file_name(path), content)]
     argv = ("sh", "-c", asked.SCRIPT, "sh", new_boundary(), asked.FORMAT, str(len(repositories)), *arguments)
-    asking = [word for name, said in words.items() for word in (said, (narrow or {}).get(name, ""))]
+    asking = [word for name, request in words.items() for word in (request, (narrow or {}).get(name, ""))]
     result = host.run((*argv, *asking), timeout=_TIMEOUT)
     try:
         return _read(host, result, argv[4], words, family)
@@ -67,10 +67,10 @@ def _read(
     }
 
 
-def _told_why(made: Transaction, excluders: Mapping[str, Sequence[str]]) -> Transaction:
-    """`made`, with the new packages that conflict with removed ones."""
-    gone = [change.name for change in made.changes if not change.new and change.name in excluders]
-    return replace(made, excluders=tuple((name, ", ".join(excluders[name])) for name in gone))
+def _told_why(transaction: Transaction, excluders: Mapping[str, Sequence[str]]) -> Transaction:
+    """`transaction`, with the new packages that conflict with removed ones."""
+    gone = [change.name for change in transaction.changes if not change.new and change.name in excluders]
+    return replace(transaction, excluders=tuple((name, ", ".join(excluders[name])) for name in gone))
 
 
 def _transaction(
@@ -84,8 +84,8 @@ def _transaction(
 
 
 def _failure(host: Host, section: Section, command: str, family: Family) -> Failure:
-    said, errors = (text.encode("utf-8", "surrogateescape") for text in (section.text, section.errors))
-    return family.transactions.failure(host.name, Result(section.status, said, errors), command)
+    output, errors = (text.encode("utf-8", "surrogateescape") for text in (section.text, section.errors))
+    return family.transactions.failure(host.name, Result(section.status, output, errors), command)
 
 
 def _checked(request: Sequence[str], family: Family) -> Sequence[str]:

@@ -67,40 +67,42 @@ def _read(host: Host, family: Family, result: Result, boundary: str, after: Sequ
             Unobtainable(failure.message, hint="nothing was changed") if isinstance(failure, CommandFailed) else failure
         )
     offered = files_of(family.format.name, (_row(line) for _, line in sections["offered"].succeeded().lines()))
-    said = sections["said"]
+    simulated = sections["said"]
     if other := _differing(after, stage.present(sections["packages"])):
         return Rehearsed(
             frozenset(offered), None, f"the indexes do not tell the state after the plan: {', '.join(other)}"
         )
-    if said.status != 0:
-        return Rehearsed(frozenset(offered), None, failed(host.name, _result(said), "the way back, rehearsed").message)
+    if simulated.status != 0:
+        return Rehearsed(
+            frozenset(offered), None, failed(host.name, _result(simulated), "the way back, rehearsed").message
+        )
     if unsafe := stage.unsafe(host.name, sections):
         return Rehearsed(frozenset(offered), None, unsafe)
-    return Rehearsed(frozenset(offered), family.manager.parse_simulation(said.text, after))
+    return Rehearsed(frozenset(offered), family.manager.parse_simulation(simulated.text, after))
 
 
 def _given(stage: RehearsalPart, present: Sequence[Package], after: Sequence[Package]) -> Iterable[Sequence[str]]:
     """The changes from `present` to `after`, and the versions that the way back installs."""
-    now, then = {_unpacked(one): one for one in present}, {_unpacked(one): one for one in after}
-    left = {one.key for one in after if not one.unpacked}
-    come = {one.key for key, one in then.items() if key not in now}
-    for key, one in now.items():
-        if one.unpacked and key not in then:
-            yield stage.given("gone" if one.key in left else "away", one)
-            if one.version:  # dpkg knows none of a package whose first unpacking was cut off
-                yield stage.given("back", one)
-        elif not one.unpacked and one.key in come:
-            yield stage.given("away", one)
-    yield from (stage.given("come", one) for key, one in then.items() if one.unpacked and key not in now)
+    now, then = {_unpacked(package): package for package in present}, {_unpacked(package): package for package in after}
+    left = {package.key for package in after if not package.unpacked}
+    come = {package.key for key, package in then.items() if key not in now}
+    for key, package in now.items():
+        if package.unpacked and key not in then:
+            yield stage.given("gone" if package.key in left else "away", package)
+            if package.version:  # dpkg knows none of a package whose first unpacking was cut off
+                yield stage.given("back", package)
+        elif not package.unpacked and package.key in come:
+            yield stage.given("away", package)
+    yield from (stage.given("come", package) for key, package in then.items() if package.unpacked and key not in now)
 
 
-def _unpacked(one: Package) -> tuple[str, str, str, bool]:
-    return one.name, one.arch, one.version, one.unpacked
+def _unpacked(package: Package) -> tuple[str, str, str, bool]:
+    return package.name, package.arch, package.version, package.unpacked
 
 
-def _differing(after: Iterable[Package], made: Iterable[Package]) -> list[str]:
+def _differing(after: Iterable[Package], simulated: Iterable[Package]) -> list[str]:
     """The packages in which the simulated state differs from the planned one."""
-    ours, theirs = ({_unpacked(one) for one in ones if one.unpacked} for ones in (after, made))
+    ours, theirs = ({_unpacked(package) for package in ones if package.unpacked} for ones in (after, simulated))
     return sorted(f"{name}:{arch} {version}" for name, arch, version, _ in ours ^ theirs)
 
 

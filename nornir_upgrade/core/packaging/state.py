@@ -72,9 +72,9 @@ def digests(section: Section) -> dict[str, str]:
     """`sha256sum -z`: digest, two signs, path, NUL; its status is 1 where some paths were not there."""
     if section.status not in (0, 1):
         section.succeeded()
-    found: dict[str, str] = {}
+    digest_of: dict[str, str] = {}
     for entry in section.text.split("\0")[:-1]:
         if not (match := _DIGEST.fullmatch(entry)):
             raise section.fail(f"no digest: {entry!r}")
-        found[match["path"]] = match["digest"]
-    return found
+        digest_of[match["path"]] = match["digest"]
+    return digest_of

@@ -118,19 +118,19 @@ class Apt:
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool, wait: int
     ) -> tuple[tuple[str, ...], ...]:
         """One apt-get, then dpkg for what must leave no configuration, then the marks, which apt-get does not keep:
-        whatever is named on its command line becomes manual.
-        """
+        whatever is named on its command line becomes manual."""
         timeout = ("-o", f"DPkg::Lock::Timeout={wait}")
         install = ("apt-get", *timeout, *self._transaction(want, present, downgrade=downgrade))
-        stay = [one for one in want if one.goal == "installed"]
+        stay = [package for package in want if package.goal == "installed"]
         known = {package.key for package in present}
+        purged = [package for package in want if package.goal == "absent" and package.key in known]
         commands = (
             install,
-            ("dpkg", "--purge", *(_word(one) for one in want if one.goal == "absent" and one.key in known)),
-            ("apt-mark", "auto", *(_word(one) for one in stay if one.auto)),
-            ("apt-mark", "manual", *(_word(one) for one in stay if not one.auto)),
-            ("apt-mark", "hold", *(_word(one) for one in stay if one.hold)),
-            ("apt-mark", "unhold", *(_word(one) for one in stay if not one.hold)),
+            ("dpkg", "--purge", *map(_word, purged)),
+            ("apt-mark", "auto", *(_word(package) for package in stay if package.auto)),
+            ("apt-mark", "manual", *(_word(package) for package in stay if not package.auto)),
+            ("apt-mark", "hold", *(_word(package) for package in stay if package.hold)),
+            ("apt-mark", "unhold", *(_word(package) for package in stay if not package.hold)),
         )
         return tuple(command for command in commands if command is install or len(command) > 2)
 
@@ -143,28 +143,30 @@ class Apt:
         self, want: Sequence[PackageWant], present: Sequence[Package], *, downgrade: bool
     ) -> Iterable[str]:
         now = {package.key: package for package in present}
-        held = any(one.key in now and now[one.key].hold for one in want)
+        held = any(package.key in now and now[package.key].hold for package in want)
         # A broken package at its wanted version is installed anew only with this option, which is for every package that is named.
-        again = any(one.key in now and now[one.key].broken and one.version == now[one.key].version for one in want)
+        again = any(
+            package.key in now and now[package.key].broken and package.version == now[package.key].version
+            for package in want
+        )
         words = self._words(want, now, again=again)
         return install(words, downgrade=downgrade, held=held, again=again, plain=PLAIN)
 
     def _words(self, want: Sequence[PackageWant], now: Mapping[PackageName, Package], *, again: bool) -> Iterator[str]:
-        for one in want:
-            if one.goal == "installed" and not (again and _settled(one, now.get(one.key))):
-                yield f"{_word(one)}={check_version(one.version)}"
-            elif one.goal != "installed" and one.key in now and now[one.key].unpacked:
-                yield f"{_word(one)}-"
+        for package in want:
+            if package.goal == "installed" and not (again and _settled(package, now.get(package.key))):
+                yield f"{_word(package)}={check_version(package.version)}"
+            elif package.goal != "installed" and package.key in now and now[package.key].unpacked:
+                yield f"{_word(package)}-"
 
 
 def install(
     words: Iterable[str], *, downgrade: bool, held: bool, again: bool = False, plain: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """What apt-get is told behind its name, so that it installs and removes what `words` name. `held`: though some are on hold;
-    `again`: and installs anew what is at its version already. `plain`: more options, which guard against settings of the host.
-    """
+    `again`: and installs anew what is at its version already. `plain`: more options, which guard against settings of the host."""
     flags = (("--allow-downgrades", downgrade), ("--allow-change-held-packages", held), ("--reinstall", again))
-    return (*OPTIONS, *plain, *(flag for flag, given in flags if given), "install", "--", *words)
+    return (*OPTIONS, *plain, *(flag for flag, wanted in flags if wanted), "install", "--", *words)
 
 
 def parse_packages(lines: Sequence[str]) -> tuple[Package, ...]:
@@ -189,8 +191,7 @@ def in_order(packages: Iterable[Package]) -> tuple[Package, ...]:
 def parse_package(line: str) -> Package | None:
     """The package of one `FORMAT` line; None for one that dpkg has heard of and that is not there.
 
-    The hosts of a fleet have most lines in common: each is read once.
-    """
+    The hosts of a fleet have most lines in common: each is read once."""
     fields = line.split("\t")
     if len(fields) != 6:
         raise InvalidInput(f"{len(fields)} fields instead of 6: {line!r}")
@@ -246,13 +247,13 @@ def _change(line: str, number: int, present: Sequence[Package]) -> PackageChange
     raise InvalidInput(f"simulation, line {number}: not understood: {line!r}")
 
 
-def _settled(one: PackageWant, now: Package | None) -> bool:
-    return now is not None and now.version == one.version and now.unpacked and not now.interrupted
+def _settled(package: PackageWant, now: Package | None) -> bool:
+    return now is not None and now.version == package.version and now.unpacked and not now.interrupted
 
 
-def _word(one: PackageWant) -> str:
+def _word(package: PackageWant) -> str:
     """The package by name and architecture. Of the host's own architecture or not: apt takes both alike."""
-    return f"{check_name(one.name, qualified=True)}:{check_arch(one.arch)}"
+    return f"{check_name(package.name, qualified=True)}:{check_arch(package.arch)}"
 
 
 def parse_order(text: str, transition: Transition) -> tuple[Action, ...]:
@@ -276,7 +277,7 @@ def parse_order(text: str, transition: Transition) -> tuple[Action, ...]:
 
 def parse_policy(section: Section) -> tuple[Repository, ...]:
     """apt-cache(8) policy: an index in two or three lines, `priority uri dist/component arch Packages`, `release k=v,…`, `origin`."""
-    found: list[Repository] = []
+    repositories: list[Repository] = []
     inside = False
     for offset, line in section.lines():
         if not line.startswith(" "):
@@ -285,13 +286,13 @@ def parse_policy(section: Section) -> tuple[Repository, ...]:
         if not inside:
             continue
         if match := _INDEX.fullmatch(line):
-            found += _repository(section, offset, int(match["priority"]), match["source"])
+            repositories += _repository(section, offset, int(match["priority"]), match["source"])
         elif match := _RELEASE.fullmatch(line):
-            if found and line.strip() != "release a=now":
-                found[-1] = _released(found[-1], match["fields"])
+            if repositories and line.strip() != "release a=now":
+                repositories[-1] = _released(repositories[-1], match["fields"])
         elif not line.startswith("     origin "):
             raise section.fail(f"not understood: {line!r}", offset)
-    return tuple(sorted(found, key=lambda one: (one.uri, one.suite, one.component, one.arch)))
+    return tuple(sorted(repositories, key=attrgetter("uri", "suite", "component", "arch")))
 
 
 def _repository(section: Section, offset: int, priority: int, text: str) -> tuple[Repository, ...]:
@@ -336,8 +337,7 @@ class PolicySource:
 def policy_source(raw: str) -> PolicySource | None:
     """The source that `raw`, a line without its priority, describes; `None` where it stops after the address.
 
-    Raises `InvalidInput` for anything else.
-    """
+    Raises `InvalidInput` for anything else."""
     if raw.startswith("/"):
         return PolicySource(raw)
     match = _ADDRESS.fullmatch(raw)

@@ -57,10 +57,10 @@ def simulate(host: Host, argv: Sequence[str]) -> Simulation:
     if done.status != 0:
         return Simulation(done)
     sections = split(done.text, boundary)
-    said = sections["said"]
-    output = said.text.encode("utf-8", "surrogateescape")
+    section = sections["said"]
+    output = section.text.encode("utf-8", "surrogateescape")
     errors = sections["errors"].text.encode("utf-8", "surrogateescape")
-    return Simulation(Result(said.status, output, errors), sections["question"].text)
+    return Simulation(Result(section.status, output, errors), sections["question"].text)
 
 
 def arrange(host: str, simulation: Simulation, *, downgrade: bool) -> UnpackArrangement:
@@ -82,9 +82,9 @@ def arranged(host: str, transition: Transition, theirs: Sequence[Action], *, dow
     ours = unpack_order.order(transition, known)
     faults = unpack_check.check(transition, ours, groups)
     if not unpack_check.safe(faults):
-        told = [str(fault) for fault in faults if fault.rule != "gap"]
+        reasons = [str(fault) for fault in faults if fault.rule != "gap"]
         raise UnsafeOrder(
-            f"{host}: no order of unpacking keeps this host usable: {'; '.join(told[:3])}",
+            f"{host}: no order of unpacking keeps this host usable: {'; '.join(reasons[:3])}",
             hint="nothing was done; change fewer packages at a time",
         )
     return UnpackArrangement(guarded=True, actions=ours, back=downgrade)

@@ -103,9 +103,9 @@ def deb(name: str, arch: str, version: str, fields: Iterable[tuple[str, str]] = 
 
 @lru_cache(maxsize=65536)  # hosts of a fleet have most packages in common
 def _deb(name: str, arch: str, version: str, fields: tuple[tuple[str, str], ...]) -> DebPackage:
-    given = dict(fields)
+    values = dict(fields)
     place = f"{name}={version}"
-    multi_arch = given.get("Multi-Arch") or "no"
+    multi_arch = values.get("Multi-Arch") or "no"
     if multi_arch not in _MULTI_ARCH:
         raise InvalidInput(f"{place}: Multi-Arch: {multi_arch!r} is no value of that field")
     return DebPackage(
@@ -113,22 +113,22 @@ def _deb(name: str, arch: str, version: str, fields: tuple[tuple[str, str], ...]
         arch,
         version,
         multi_arch,  # type: ignore[arg-type]
-        any(given.get(field) == "yes" for field in ("Essential", "Protected", "Important")),
-        tuple(_depends(given, place)),
-        tuple(_excludes(given, place)),
-        tuple(one for group in relations(given.get("Provides", ""), f"{place}: Provides") for one in group),
+        any(values.get(field) == "yes" for field in ("Essential", "Protected", "Important")),
+        tuple(_depends(values, place)),
+        tuple(_excludes(values, place)),
+        tuple(relation for group in relations(values.get("Provides", ""), f"{place}: Provides") for relation in group),
     )
 
 
-def _depends(given: Mapping[str, str], place: str) -> Iterator[Demand]:
+def _depends(fields: Mapping[str, str], place: str) -> Iterator[Demand]:
     for field in ("Pre-Depends", "Depends"):
-        for group in relations(given.get(field, ""), f"{place}: {field}"):
+        for group in relations(fields.get(field, ""), f"{place}: {field}"):
             yield Demand(field, group)
 
 
-def _excludes(given: Mapping[str, str], place: str) -> Iterator[Demand]:
+def _excludes(fields: Mapping[str, str], place: str) -> Iterator[Demand]:
     for field in ("Breaks", "Conflicts"):
-        for group in relations(given.get(field, ""), f"{place}: {field}"):
+        for group in relations(fields.get(field, ""), f"{place}: {field}"):
             if len(group) > 1:
                 raise InvalidInput(f"{place}: {field}: alternatives are not allowed here")
             yield Demand(field, group)
@@ -140,7 +140,7 @@ def relations(text: str, place: str = "relation") -> tuple[tuple[Relation, ...],
     An empty element (`a,, b`) counts as nothing, as for dpkg. Raises `InvalidInput` naming `place` for anything else.
     """
     groups = (group.strip() for group in text.split(","))
-    return tuple(tuple(_relation(one.strip(), place) for one in group.split("|")) for group in groups if group)
+    return tuple(tuple(_relation(word.strip(), place) for word in group.split("|")) for group in groups if group)
 
 
 def _relation(text: str, place: str) -> Relation:
@@ -179,15 +179,15 @@ def fields_of(stanza: str) -> Iterator[tuple[str, str]]:
 
 def strict_fields(stanza: str) -> dict[str, str]:
     """The fields of a stanza, by name. Raises `Malformed` for a line that is no field, and for a field that is there twice."""
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for offset, name, value in _fields(stanza):
         if not name:
             reason = "goes on where nothing began" if value[:1] in _BLANKS else "no field of a package"
             raise Malformed(f"{reason}: {value[:80]!r}", offset)
-        if name in found:
+        if name in fields:
             raise Malformed(f"{name} stands twice", offset)
-        found[name] = value
-    return found
+        fields[name] = value
+    return fields
 
 
 def _fields(stanza: str) -> Iterator[tuple[int, str, str]]:

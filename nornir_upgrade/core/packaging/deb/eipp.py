@@ -63,7 +63,7 @@ def parse(text: str) -> Transition:
 
 def answer(actions: Iterable[Action]) -> str:
     """The lines that `PLANNER` reads: act, name, architecture and version."""
-    return "".join(f"{one.act} {one.deb.name} {one.deb.arch} {one.deb.version}\n" for one in actions)
+    return "".join(f"{action.act} {action.deb.name} {action.deb.arch} {action.deb.version}\n" for action in actions)
 
 
 def _deb(fields: Mapping[str, str]) -> DebPackage:

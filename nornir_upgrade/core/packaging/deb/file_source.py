@@ -153,12 +153,16 @@ def _cached(line: str, cache: str) -> tuple[tuple[str, ...], Held]:
 
 def _offer(file: PackageFile, shown: Sequence[Mapping[str, str]], cached: Held | None) -> FileOffer:
     mine = [
-        one for one in shown if tuple(one.get(k) for k in ("Package", "Version", "Architecture")) == _identity(file)
+        stanza
+        for stanza in shown
+        if tuple(stanza.get(k) for k in ("Package", "Version", "Architecture")) == _identity(file)
     ]
-    said = [one for one in mine if one.get("SHA256") and one.get("Size", "").isdecimal()]
-    digests = tuple(dict.fromkeys(one["SHA256"] for one in said))
+    complete = [stanza for stanza in mine if stanza.get("SHA256") and stanza.get("Size", "").isdecimal()]
+    digests = tuple(dict.fromkeys(stanza["SHA256"] for stanza in complete))
     if cached and cached.digest in digests:
         cached = Held(cached.path, cached.digest, cached.size, "index")
     elif digests:
         cached = None  # it is not what the index says
-    return FileOffer(cached, bool(digests), digests, int(said[0]["Size"]) if said else cached.size if cached else 0)
+    return FileOffer(
+        cached, bool(digests), digests, int(complete[0]["Size"]) if complete else cached.size if cached else 0
+    )

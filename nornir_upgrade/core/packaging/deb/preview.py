@@ -142,7 +142,7 @@ def present(sections: Mapping[str, Section]) -> tuple[Package, ...]:
 
 def excluders(section: Section) -> Mapping[str, tuple[str, ...]]:
     """Which new packages, each with its version, conflict with a package or break it, by its name: fields of stanzas, a line each."""
-    found: dict[str, dict[str, None]] = {}
+    packages: dict[str, dict[str, None]] = {}
     name = version = ""
     for field, value in fields_of(section.text):
         if field == "Package":
@@ -151,8 +151,8 @@ def excluders(section: Section) -> Mapping[str, tuple[str, ...]]:
             version = value
         else:
             for word in _NAMES.findall(value):
-                found.setdefault(word, {})[f"{name} {version}".strip()] = None
-    return {word: tuple(ones) for word, ones in found.items()}
+                packages.setdefault(word, {})[f"{name} {version}".strip()] = None
+    return {word: tuple(ones) for word, ones in packages.items()}
 
 
 def word(name: str, equals: str, version: str) -> str:
@@ -190,9 +190,9 @@ def preferences(origins: Sequence[Origin], indexes: Iterable[Repository]) -> str
     pins = [_pin("release a=now", _INSTALLED)]
     for index in indexes:
         if fields := _fields(index):
-            meant = any(one.has(index) for one in origins)
+            meant = any(origin.has(index) for origin in origins)
             pins.append(_pin(f"release {fields}", index.priority if meant else _lowered(index.priority)))
-    pins += [_pin(f"release {_globs(one)}", _USUAL) for one in origins]
+    pins += [_pin(f"release {_globs(origin)}", _USUAL) for origin in origins]
     pins.append(_pin("origin *", _LOWEST))
     return "\n".join(dict.fromkeys(pins))
 
@@ -209,8 +209,8 @@ def _fields(index: Repository) -> str:
     return ",".join(f"{letter}={value}" for letter, value in values.items() if value)
 
 
-def _globs(one: Origin) -> str:
-    return ",".join(f"{letter}={glob}" for name, letter in _LETTERS.items() if (glob := getattr(one, name)))
+def _globs(origin: Origin) -> str:
+    return ",".join(f"{letter}={glob}" for name, letter in _LETTERS.items() if (glob := getattr(origin, name)))
 
 
 def _pin(what: str, priority: int) -> str:

@@ -59,13 +59,13 @@ _EDITED = ": FAILED"
 
 def sizes(section: Section) -> Mapping[PackageName, int]:
     """`name, architecture, kibibytes` a line; a package need not say its size (Debian Policy 5.6.20)."""
-    found = {}
+    size_of = {}
     for offset, line in section.succeeded().lines():
         name, arch, size = (*line.split("\t"), "", "")[:3]
         if not arch or not (size or "0").isdecimal():
             raise section.fail(f"no size of a package: {line!r}", offset)
-        found[PackageName(name, arch)] = int(size or 0) * 1024
-    return found
+        size_of[PackageName(name, arch)] = int(size or 0) * 1024
+    return size_of
 
 
 def edited(section: Section) -> tuple[str, ...]:

@@ -110,9 +110,9 @@ def present(section: Section) -> tuple[Package, ...]:
 
 def unsafe(host: str, sections: Mapping[str, Section]) -> str:
     """Why the way back cannot be carried out in an order that keeps the host usable; '' where it can."""
-    said, question = sections["said"], sections.get("question")
+    section, question = sections["said"], sections.get("question")
     simulation = Simulation(
-        Result(said.status, said.text.encode("utf-8", "surrogateescape"), b""), question.text if question else ""
+        Result(section.status, section.text.encode("utf-8", "surrogateescape"), b""), question.text if question else ""
     )
     try:
         arrange(host, simulation, downgrade=True)
@@ -121,6 +121,6 @@ def unsafe(host: str, sections: Mapping[str, Section]) -> str:
     return ""
 
 
-def given(kind: str, one: Package) -> Sequence[str]:
+def given(kind: str, package: Package) -> Sequence[str]:
     """What the script is told of one package."""
-    return kind, one.name, one.arch, one.version, "hold" if one.hold else "install"
+    return kind, package.name, package.arch, package.version, "hold" if package.hold else "install"

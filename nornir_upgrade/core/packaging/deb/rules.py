@@ -9,42 +9,42 @@ from nornir_upgrade.core.version.deb import sort_key
 from .dependencies import DebPackage, Relation
 
 
-def satisfies(one: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
-    """Whether `one` is what `owner` asks for with `relation` of its Depends or Pre-Depends."""
-    if not fits_arch(one, relation, owner, native):
+def satisfies(deb: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
+    """Whether `deb` satisfies what `owner` asks for with `relation` of its Depends or Pre-Depends."""
+    if not fits_arch(deb, relation, owner, native):
         return False
-    return _named(one, relation) or _provided(one, relation)
+    return _named(deb, relation) or _provided(deb, relation)
 
 
-def excluded(one: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
-    """Whether `owner` cannot stand beside `one`, by `relation` of its Breaks or Conflicts.
+def excluded(deb: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
+    """Whether `owner` conflicts with `deb`, by `relation` of its Breaks or Conflicts.
 
     Never a package of the owner's own name, whatever its architecture (so that a package may conflict with what itself
     provides). Without a qualifier every architecture is meant.
     """
-    if one.name == owner.name or (relation.arch and not fits_arch(one, relation, owner, native)):
+    if deb.name == owner.name or (relation.arch and not fits_arch(deb, relation, owner, native)):
         return False
-    return _named(one, relation) or _provided(one, relation)
+    return _named(deb, relation) or _provided(deb, relation)
 
 
-def fits_arch(one: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
-    """Whether the architecture of `one` is right for a relation of `owner`: its own, unless the qualifier says otherwise."""
+def fits_arch(deb: DebPackage, relation: Relation, owner: DebPackage, native: str) -> bool:
+    """Whether the architecture of `deb` fits a relation of `owner`: its own, unless the qualifier says otherwise."""
     match relation.arch:
         case "":
-            return effective(one.arch, native) == effective(owner.arch, native) or one.multi_arch == "foreign"
+            return effective(deb.arch, native) == effective(owner.arch, native) or deb.multi_arch == "foreign"
         case "any":
-            return one.multi_arch == "allowed"
+            return deb.multi_arch == "allowed"
         case "native":
-            return effective(one.arch, native) == native
+            return effective(deb.arch, native) == native
         case arch:
-            return effective(one.arch, native) == arch
+            return effective(deb.arch, native) == arch
 
 
-def together(one: DebPackage, other: DebPackage, native: str) -> bool:
+def together(deb: DebPackage, other: DebPackage, native: str) -> bool:
     """Whether two packages of one name can stand together: of two architectures, both `Multi-Arch: same`, versions level."""
-    if effective(one.arch, native) == effective(other.arch, native):
+    if effective(deb.arch, native) == effective(other.arch, native):
         return False
-    return one.multi_arch == other.multi_arch == "same" and order(one.version, other.version) == 0
+    return deb.multi_arch == other.multi_arch == "same" and order(deb.version, other.version) == 0
 
 
 def effective(arch: str, native: str) -> str:
@@ -54,36 +54,36 @@ def effective(arch: str, native: str) -> str:
 
 def in_range(version: str, operator: str, bound: str) -> bool:
     """Whether `version` stands to `bound` as `operator` says (Policy 7.1)."""
-    found = order(version, bound)
+    sign = order(version, bound)
     match operator:
         case "<<":
-            return found < 0
+            return sign < 0
         case "<=":
-            return found <= 0
+            return sign <= 0
         case "=":
-            return found == 0
+            return sign == 0
         case ">=":
-            return found >= 0
+            return sign >= 0
         case _:
-            return found > 0
+            return sign > 0
 
 
-def order(one: str, other: str) -> int:
-    """Negative, zero or positive as `one` is older than, level with or newer than `other`."""
-    if one == other:
+def order(version: str, other: str) -> int:
+    """Negative, zero or positive as `version` is older than, equal to or newer than `other`."""
+    if version == other:
         return 0
-    mine, its = sort_key(one), sort_key(other)
-    return (mine > its) - (mine < its)
+    mine, theirs = sort_key(version), sort_key(other)
+    return (mine > theirs) - (mine < theirs)
 
 
-def _named(one: DebPackage, relation: Relation) -> bool:
-    return one.name == relation.name and (not relation.op or in_range(one.version, relation.op, relation.version))
+def _named(deb: DebPackage, relation: Relation) -> bool:
+    return deb.name == relation.name and (not relation.op or in_range(deb.version, relation.op, relation.version))
 
 
-def _provided(one: DebPackage, relation: Relation) -> bool:
+def _provided(deb: DebPackage, relation: Relation) -> bool:
     """A Provides without version satisfies no relation with one (Policy 7.5)."""
     return any(
-        given.name == relation.name
-        and (not relation.op or (given.op == "=" and in_range(given.version, relation.op, relation.version)))
-        for given in one.provides
+        provided.name == relation.name
+        and (not relation.op or (provided.op == "=" and in_range(provided.version, relation.op, relation.version)))
+        for provided in deb.provides
     )

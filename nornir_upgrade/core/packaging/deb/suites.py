@@ -60,9 +60,9 @@ class AptRepositoryFiles:
 def rewrite(path: str, text: str, renames: Renames) -> Rewritten | None:
     """The file at `path` with its suites renamed; None where it names none of them."""
     pieces = _stanzas(text, renames) if path.endswith(".sources") else _lines(text, renames)
-    found = tuple(pieces)
-    added = "".join(piece.added for piece in found)
-    return Rewritten("".join(piece.text for piece in found), added) if added else None
+    rewritten = tuple(pieces)
+    added = "".join(piece.added for piece in rewritten)
+    return Rewritten("".join(piece.text for piece in rewritten), added) if added else None
 
 
 def renamed(suite: str, renames: Renames) -> str:
@@ -105,12 +105,12 @@ def _stanza(lines: Sequence[str], renames: Renames) -> Rewritten:
     fields = tuple(_fields(lines))
     values = {name.lower(): _words(lines[start:end]) for name, start, end in fields}
     old = values.get("suites", [])
-    new = [renamed(one, renames) for one in old]
+    new = [renamed(line, renames) for line in old]
     if new == old or any(word.lower() in _OFF for word in values.get("enabled", ())):
         return Rewritten("".join(lines), "")
     start, end = next((start, end) for name, start, end in fields if name.lower() == "suites")
     suites = [_renamed_in(line, renames) for line in lines[start:end]]
-    changed = [one for one, was in zip(new, old, strict=True) if one != was]
+    changed = [line for line, was in zip(new, old, strict=True) if line != was]
     kept = [line for line in (*lines[:start], *lines[end:]) if not line.startswith("#")]
     alone = "".join((f"Suites: {' '.join(changed)}\n", *kept)).rstrip("\n") + "\n\n"
     return Rewritten("".join((*lines[:start], *suites, *lines[end:])), alone)

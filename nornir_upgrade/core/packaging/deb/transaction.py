@@ -118,23 +118,23 @@ def merge_journal() -> tuple[str, ...]:
 
 def failure(host: str, result: Result, command: str = "apt-get") -> Failure:
     """What `command` (a call of apt-get, in words) that did not end with status 0 died of, by what it said."""
-    said = f"{result.text}\n{result.errors}"
-    if held := _HOLDER.search(said):
+    output = f"{result.text}\n{result.errors}"
+    if held := _HOLDER.search(output):
         name = f" ({held['name']})" if held["name"] else ""
         return PackageManagerLocked(
             f"{host}: the package manager's lock is held by process {held['pid']}{name}",
             hint="wait for it to end, then resume the run",
         )
-    if out_of_room := disk.of_full(host, said):
+    if out_of_room := disk.of_full(host, output):
         return out_of_room
-    if missing := [line.removeprefix("E: ") for line in _MISSING.findall(said)]:
+    if missing := [line.removeprefix("E: ") for line in _MISSING.findall(output)]:
         return Unobtainable(f"{host}: {'; '.join(missing)}", hint="no repository of this host has it")
-    errors = list(_ERROR.finditer(said))
+    errors = list(_ERROR.finditer(output))
     # A package that waits for a failed one is told of in the same words: the cause is the one with a script.
     for error in sorted(errors, key=lambda error: not _SCRIPT.search(error["reason"])):
         status = _STATUS.search(error["reason"])
-        return CommandFailed(host, _culprit(error), int(status[1]) if status else result.status, said)
-    return CommandFailed(host, command, result.status, said)
+        return CommandFailed(host, _culprit(error), int(status[1]) if status else result.status, output)
+    return CommandFailed(host, command, result.status, output)
 
 
 def _culprit(error: re.Match[str]) -> str:

@@ -88,4 +88,4 @@ class DebProviders:
 
 
 def _names(deb: DebPackage) -> set[str]:
-    return {deb.name, *(given.name for given in deb.provides)}
+    return {deb.name, *(provided.name for provided in deb.provides)}

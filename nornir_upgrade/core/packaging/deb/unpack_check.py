@@ -1,8 +1,8 @@
-"""An order of unpacking held against the rules of dpkg and against the vital set, action by action. Pure.
+"""Unpack check: an order of unpacking is checked against the rules of dpkg and the vital set, action by action. Pure.
 
-It knows nothing of how orders are made (`unpack_order`): it plays the actions, and asks after each of them whether all that
-the vital set depends on is unpacked. A relation counts until its package is replaced: `libc6 (>= 2.38)` of a newer program is
-what keeps an older libc6 from coming too early.
+The check knows nothing of how orders are made (`unpack_order`). It replays the actions. After each action it checks that all
+dependencies of the vital set are unpacked. A relation counts until its package is replaced: `libc6 (>= 2.38)` of a newer program
+prevents an older libc6 from being unpacked too early.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -138,8 +138,8 @@ class _Play:
     def _look(self, slot: Slot) -> None:
         """Ask those again that may have asked for what was in `slot`, or stand in it."""
         versions = [world[slot] for world in (self.transition.before, self.transition.after) if slot in world]
-        names = {name for deb in versions for name in (deb.name, *(given.name for given in deb.provides))}
-        for owner in {slot} & self.vital | {one for name in names for one in self.asking.get(name, ())}:
+        names = {name for deb in versions for name in (deb.name, *(provided.name for provided in deb.provides))}
+        for owner in {slot} & self.vital | {asker for name in names for asker in self.asking.get(name, ())}:
             self._ask(owner)
 
     def _ask(self, owner: Slot) -> None:
@@ -168,22 +168,22 @@ class _Play:
         """dpkg(1): what it pre-depends on is configured, or was once at a version that does (Policy 7.2); nothing conflicts."""
         for demand in deb.depends:
             if demand.field == "Pre-Depends" and not any(
-                self._was_configured(one, demand, deb) for one in self.offers.satisfying(demand, deb)
+                self._was_configured(satisfier, demand, deb) for satisfier in self.offers.satisfying(demand, deb)
             ):
                 self._fault("refused", f"{deb} pre-depends on {demand}, which is not configured")
         for other in self._conflicting(slot, deb, "Conflicts"):
             self._fault("refused", f"{deb} conflicts with {other}")
 
-    def _was_configured(self, one: DebPackage, demand: Demand, owner: DebPackage) -> bool:
+    def _was_configured(self, offered: DebPackage, demand: Demand, owner: DebPackage) -> bool:
         """Of what is unpacked alone, the version that was configured counts too, if it is asked for by its own name."""
-        slot = self.transition.slot(one)
+        slot = self.transition.slot(offered)
         version = self.configured.get(slot)
         if version is None or slot not in self.pending:
             return version is not None
-        then = DebPackage(one.name, one.arch, version, one.multi_arch)
+        then = DebPackage(offered.name, offered.arch, version, offered.multi_arch)
         native = self.transition.native
         return any(
-            relation.name == one.name and satisfies(then, relation, owner, native) for relation in demand.relations
+            relation.name == offered.name and satisfies(then, relation, owner, native) for relation in demand.relations
         )
 
     def _configure(self, slot: Slot, action: Action) -> None:
@@ -208,7 +208,7 @@ class _Play:
                 for other in self.offers.named(relation.name):
                     if self.transition.slot(other) != slot and excluded(other, relation, deb, native):
                         yield other
-        for name in (deb.name, *(given.name for given in deb.provides)):
+        for name in (deb.name, *(provided.name for provided in deb.provides)):
             for other, demand in self.excluding.get((field, name), ()):
                 place = self.transition.slot(other)
                 here = place != slot and self.there.get(place) == other

@@ -1,9 +1,9 @@
-"""The order of a transaction in which no program loses what it runs on: users of a library before the library where it goes down,
-after it where it goes up. Pure.
+"""Unpack order: the order of a transaction in which no program loses a library that it needs. Pure.
 
-Each slot that changes is exchanged at one moment: its old version goes and its new one comes. Relations of the versions say which
-of two exchanges is first (`precedences`). Exchanges that must each be first, as two packages that depend on each other's exact
-version, are a *lockstep*: they go right after each other, and within it the weaker reasons give way (`_RANKS`).
+Users of a library change before the library if it is downgraded, and after it if it is upgraded.
+Each slot that changes is exchanged at one moment: its old version is removed and its new one unpacked. Relations of the versions
+decide which of two exchanges is first (`precedences`). Exchanges that must each be first, as of two packages that depend on each
+other's exact version, are a *lockstep*: they follow each other directly, and within it the weaker reasons give way (`_RANKS`).
 """
 
 import heapq
@@ -82,15 +82,15 @@ class _Relations:
         self._siblings()
         return self.first
 
-    def _put(self, one: Slot, other: Slot, reason: Reason) -> None:
+    def _put(self, slot: Slot, other: Slot, reason: Reason) -> None:
         changing = self.transition.changing
-        if one != other and one in changing and other in changing:
-            later = self.first.setdefault(one, {})
+        if slot != other and slot in changing and other in changing:
+            later = self.first.setdefault(slot, {})
             later[other] = max(later.get(other, 0), _RANKS[reason])
 
     def _satisfiers(self, deb: DebPackage, demand: Demand) -> tuple[list[Slot], list[Slot]]:
-        old = [self.transition.slot(one) for one in self.before.satisfying(demand, deb)]
-        new = [self.transition.slot(one) for one in self.after.satisfying(demand, deb)]
+        old = [self.transition.slot(satisfier) for satisfier in self.before.satisfying(demand, deb)]
+        new = [self.transition.slot(satisfier) for satisfier in self.after.satisfying(demand, deb)]
         return old, new
 
     def _needed_by_new(self, slot: Slot, deb: DebPackage, demand: Demand) -> None:
@@ -99,8 +99,8 @@ class _Relations:
         if not old and new:
             self._put(new[0], slot, self._weight(slot, demand, hard=demand.field == "Pre-Depends"))
         elif new and not set(old) & set(new):
-            for one in old:
-                self._put(new[0], one, self._weight(slot, demand))
+            for provider in old:
+                self._put(new[0], provider, self._weight(slot, demand))
 
     def _needed_by_old(self, slot: Slot, deb: DebPackage, demand: Demand) -> None:
         """What an old version needs stays until it is gone."""
@@ -108,15 +108,15 @@ class _Relations:
         if old and not new:
             self._put(slot, old[0], self._weight(slot, demand))
         elif old and new and not set(old) & set(new):
-            for one in old:
-                self._put(new[0], one, self._weight(slot, demand))
+            for provider in old:
+                self._put(new[0], provider, self._weight(slot, demand))
 
     def _weight(self, slot: Slot, demand: Demand, *, hard: bool = False) -> Reason:
         if hard:
             return "dpkg"
         if slot not in self.vital:
             return "depends"
-        return "exact" if all(one.op == "=" for one in demand.relations) else "vital"
+        return "exact" if all(relation.op == "=" for relation in demand.relations) else "vital"
 
     def _excluded_by_new(self, slot: Slot, deb: DebPackage, demand: Demand) -> None:
         """What a new version cannot stand beside goes before it comes."""
@@ -141,13 +141,13 @@ class _Relations:
         gone = self.transition.before.keys() - self.transition.after.keys()
         new = {slot.name: slot for slot in self.transition.after.keys() - self.transition.before.keys()}
         pairs = [
-            (slot, new[given.name])
+            (slot, new[provided.name])
             for slot in gone
-            for given in self.transition.before[slot].provides
-            if given.name in new
+            for provided in self.transition.before[slot].provides
+            if provided.name in new
         ]
         for old, young in pairs:
-            for user in [one for one, later in self.first.items() if old in later and one != young]:
+            for user in [slot for slot, later in self.first.items() if old in later and slot != young]:
                 self._put(user, young, "twin")
 
     def _siblings(self) -> None:
@@ -156,9 +156,9 @@ class _Relations:
         for slot in self.transition.changing:
             named.setdefault(slot.name, []).append(slot)
         for slots in named.values():
-            for one in slots:
+            for sibling in slots:
                 for other in slots:
-                    self._put(one, other, "twin")
+                    self._put(sibling, other, "twin")
 
 
 # ---------------------------------------------------------------------- sorting
@@ -217,7 +217,7 @@ def _topological(
 
 def _clashes(transition: Transition) -> Mapping[tuple[str, Slot], list[Slot]]:
     """By field and slot of a new version: the slots that change, and whose old version cannot stand beside it by that field."""
-    found: dict[tuple[str, Slot], list[Slot]] = {}
+    clashes: dict[tuple[str, Slot], list[Slot]] = {}
     worlds = (transition.before, transition.after)
     for mine, others in (worlds, worlds[::-1]):
         offers = DebProviders((others[slot] for slot in others.keys() & transition.changing), transition.native)
@@ -228,14 +228,14 @@ def _clashes(transition: Transition) -> Mapping[tuple[str, Slot], list[Slot]]:
                         (slot, transition.slot(other)) if mine is transition.before else (transition.slot(other), slot)
                     )
                     if old != new:
-                        found.setdefault((demand.field, new), []).append(old)
-    return found
+                        clashes.setdefault((demand.field, new), []).append(old)
+    return clashes
 
 
 def _beside(deb: DebPackage, demand: Demand, offers: DebProviders, native: str) -> Iterator[DebPackage]:
     """What `deb` cannot stand beside by `demand`, which is of one relation."""
     relation = demand.relations[0]
-    return (one for one in offers.named(relation.name) if excluded(one, relation, deb, native))
+    return (candidate for candidate in offers.named(relation.name) if excluded(candidate, relation, deb, native))
 
 
 class _Emission:
@@ -285,7 +285,7 @@ class _Emission:
     def _have_configured(self, demand: Demand, owner: DebPackage) -> None:
         """dpkg takes an unpacked package as well that was configured before, where that version satisfies too (Policy 7.2); not one
         that only provides what is asked for."""
-        satisfiers = [self._transition.slot(one) for one in self._offers.satisfying(demand, owner)]
+        satisfiers = [self._transition.slot(deb) for deb in self._offers.satisfying(demand, owner)]
         if not any(slot in self._ready or self._did(slot, demand, owner) for slot in satisfiers):
             self.configure(satisfiers[:1])
 
@@ -299,15 +299,15 @@ class _Emission:
     def configure(self, slots: Iterable[Slot]) -> None:
         """Afterwards these are configured, after all that they depend on."""
         for slot in sorted(slots):
-            for one in self._unconfigured(slot):
-                self._clear_the_way(self._there[one], "Breaks")
-                self._ready.add(one)
-                self._configured[one] = self._there[one]
-                self.actions.append(Action("Configure", self._there[one]))
+            for due in self._unconfigured(slot):
+                self._clear_the_way(self._there[due], "Breaks")
+                self._ready.add(due)
+                self._configured[due] = self._there[due]
+                self.actions.append(Action("Configure", self._there[due]))
 
     def _unconfigured(self, root: Slot) -> tuple[Slot, ...]:
         """What has to be configured for `root`, itself last; circles are entered once, which dpkg takes in one call."""
-        found: dict[Slot, None] = {}
+        slots: dict[Slot, None] = {}
         seen: set[Slot] = set()
         walk: list[tuple[Slot, Iterator[Slot]]] = []
 
@@ -325,14 +325,14 @@ class _Emission:
                     break
             else:
                 walk.pop()
-                found[slot] = None
-        return tuple(found)
+                slots[slot] = None
+        return tuple(slots)
 
     def _needs(self, slot: Slot) -> list[Slot]:
         deb = self._there[slot]
-        found = []
+        needs = []
         for demand in deb.depends:
-            satisfiers = [self._transition.slot(one) for one in self._offers.satisfying(demand, deb)]
-            if not any(one in self._ready for one in satisfiers):
-                found += satisfiers[:1]
-        return found
+            satisfiers = [self._transition.slot(satisfier) for satisfier in self._offers.satisfying(demand, deb)]
+            if not any(satisfier in self._ready for satisfier in satisfiers):
+                needs += satisfiers[:1]
+        return needs

@@ -1,7 +1,7 @@
-"""The vital set: what must work at every moment of a transaction, so that somebody can log in and go on. Pure.
+"""Vital set: the packages that must work at every moment of a transaction, so that somebody can log in and continue. Pure.
 
-The lists, one a family, are of packages by name; what they depend on belongs to the set as well. A package that a
-host does not have costs nothing.
+Each family lists packages by name. Their dependencies belong to the set as well. A listed package that a host does not have
+costs nothing.
 """
 
 from .transition import DebProviders, Slot, Transition
@@ -47,13 +47,13 @@ def protected(transition: Transition) -> frozenset[Slot]:
         (world, DebProviders(world.values(), transition.native)) for world in (transition.before, transition.after)
     ]
     due = [slot for slot in transition.before.keys() | transition.after.keys() if slot.name in NAMES]
-    found: set[Slot] = set()
+    slots: set[Slot] = set()
     while due:
         slot = due.pop()
-        if slot in found:
+        if slot in slots:
             continue
-        found.add(slot)
+        slots.add(slot)
         for world, offers in worlds:
             if owner := world.get(slot):
                 due += [transition.slot(deb) for demand in owner.depends for deb in offers.satisfying(demand, owner)]
-    return frozenset(found)
+    return frozenset(slots)

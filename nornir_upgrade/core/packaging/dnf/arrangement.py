@@ -1,7 +1,7 @@
-"""The transactions in which dnf carries a change out: one where that keeps the host usable at every moment, else several.
+"""Arrangement by dnf: the transactions that carry out a change: one if it keeps the host usable at every moment, else several.
 
-Where the vital set may be concerned, the host is asked with the simulation, in one round trip, what its packages and those that come
-require and provide. dnf itself says so, of repositories and of delivered files alike.
+If the vital set may be concerned, the simulation also fetches what installed and new packages require and provide, in one round
+trip. dnf reports this, of repositories and of delivered files alike.
 """
 
 import json
@@ -116,9 +116,9 @@ def simulate(host: Host, argv: Sequence[str]) -> Simulation:
 
 
 def _read(sections: Mapping[str, Section]) -> Simulation:
-    said = sections["said"]
+    section = sections["said"]
     result = Result(
-        said.status, *(sections[name].text.encode("utf-8", "surrogateescape") for name in ("said", "errors"))
+        section.status, *(sections[name].text.encode("utf-8", "surrogateescape") for name in ("said", "errors"))
     )
     return Simulation(result, sections["packages"].succeeded().text if "packages" in sections else "")
 
@@ -128,16 +128,16 @@ def arrange(host: str, simulation: Simulation) -> Arrangement:
     if not simulation.question.strip():
         return Arrangement()
     due = asked(simulation.question)
-    found = rpm_split.split(due)
-    if found.faults:
+    parted = rpm_split.split(due)
+    if parted.faults:
         raise UnsafeOrder(
-            f"{host}: no order of transactions keeps this host usable: {'; '.join(found.faults[:3])}",
+            f"{host}: no order of transactions keeps this host usable: {'; '.join(parted.faults[:3])}",
             hint="nothing was done; change fewer packages at a time",
         )
-    if len(found.parts) < 2:
+    if len(parted.parts) < 2:
         return Arrangement()
     worlds = (due.before, due.after)
-    parts = (frozenset(world[slot] for slot in part for world in worlds if slot in world) for part in found.parts)
+    parts = (frozenset(world[slot] for slot in part for world in worlds if slot in world) for part in parted.parts)
     return PartedArrangement(tuple(frozenset(map(_full_name, part)) for part in parts))
 
 
@@ -154,8 +154,8 @@ def asked(text: str) -> RpmTransition:
 
 
 def _canonical(text: str) -> str:
-    one = parse(text)
-    return f"{one.name}-{one.evr}.{one.arch}"
+    row = parse(text)
+    return f"{row.name}-{row.evr}.{row.arch}"
 
 
 def _full_name(rpm: RpmPackage) -> str:

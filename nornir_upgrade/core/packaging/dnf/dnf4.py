@@ -141,23 +141,23 @@ def _move(
     name: PackageName, want: Sequence[PackageWant], named: Iterable[PackageName], present: Sequence[Package]
 ) -> Iterator[Move]:
     """`present` are the packages of that name."""
-    now = [one for one in present if one.key == name]
-    gone, new = moved(want, [one.version for one in now])
-    stay = [one.version for one in want if one.goal == "installed"]
-    again = [one.version for one in now if one.broken and one.version in stay]
+    now = [package for package in present if package.key == name]
+    gone, new = moved(want, [package.version for package in now])
+    stay = [package.version for package in want if package.goal == "installed"]
+    again = [package.version for package in now if package.broken and package.version in stay]
     yield Move(name, tuple(gone), tuple(new), want[0].auto, tuple(again))
     other = standing_for(want[0], present)
     if new and other is not None and other not in (name, *named):
-        yield Move(other, tuple(one.version for one in present if one.key == other), (), want[0].auto)
+        yield Move(other, tuple(package.version for package in present if package.key == other), (), want[0].auto)
 
 
 def parse_parts(parts: Mapping[str, Section]) -> tuple[Package, ...]:
     """The packages of a host of dnf 4, of whose answer `parts` are `rpmquery.PARTS`."""
     history = dnf_history.parse(parts["why"])
     why = rpmquery.Why(
-        lambda one: (one.name, one.arch) in history.auto,
-        lambda one: (one.name, one.arch, one.version) in history.halfway,
-        lambda one: (one.name, one.arch) in history.torn,
+        lambda package: (package.name, package.arch) in history.auto,
+        lambda package: (package.name, package.arch, package.version) in history.halfway,
+        lambda package: (package.name, package.arch) in history.torn,
     )
     return rpmquery.parse(parts, why, parse_list(parts["locks"].succeeded().text))
 
@@ -220,8 +220,8 @@ def _document(rows: Sequence[Mapping[str, str]]) -> str:
 
 def pieces(plan: str) -> tuple[str, ...]:
     """`plan` as `SIMULATE` and `CHANGE` take it: the number of its pieces, and these."""
-    found = tuple(plan[at : at + _PIECE] for at in range(0, len(plan), _PIECE))
-    return (str(len(found)), *found)
+    parts = tuple(plan[at : at + _PIECE] for at in range(0, len(plan), _PIECE))
+    return (str(len(parts)), *parts)
 
 
 def handed(argv: Sequence[str]) -> str:
@@ -253,8 +253,8 @@ def comes(plan: str) -> frozenset[str]:
 
 def rows(plan: str) -> list[dict[str, str]]:
     """What `plan` does, package by package."""
-    found: list[dict[str, str]] = json.loads(plan)["rpms"]
-    return found
+    entries: list[dict[str, str]] = json.loads(plan)["rpms"]
+    return entries
 
 
 def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[tuple[str, ...]]:
@@ -265,10 +265,10 @@ def _marks(want: Sequence[PackageWant], present: Sequence[Package]) -> Iterator[
     marks: dict[PackageName, list[bool]] = {}
     for package in present:
         marks.setdefault(package.key, []).append(package.auto)
-    stay = (one for one in want if one.goal == "installed")
-    wrong = [one for one in stay if marks.get(one.key, [one.auto]) != [one.auto]]
-    yield from naming(("dnf", "mark", "install"), (one for one in wrong if not one.auto))
-    yield from naming(("dnf", "mark", "remove"), (one for one in wrong if one.auto))
+    stay = (wanted for wanted in want if wanted.goal == "installed")
+    wrong = [wanted for wanted in stay if marks.get(wanted.key, [wanted.auto]) != [wanted.auto]]
+    yield from naming(("dnf", "mark", "install"), (wanted for wanted in wrong if not wanted.auto))
+    yield from naming(("dnf", "mark", "remove"), (wanted for wanted in wrong if wanted.auto))
 
 
 def locks(
@@ -277,22 +277,30 @@ def locks(
     """The calls of `command` after which what is wanted held is held, and nothing else that is wanted."""
     if held := in_the_way(want, present):
         yield (*command, "versionlock", "delete", *held)
-    now = {(one.key, one.version) for one in present if one.hold}
-    fresh = (one for one in want if one.goal == "installed" and one.hold and (one.key, one.version) not in now)
+    now = {(package.key, package.version) for package in present if package.hold}
+    fresh = (
+        package
+        for package in want
+        if package.goal == "installed" and package.hold and (package.key, package.version) not in now
+    )
     yield from naming((*command, "versionlock", "add"), fresh)
 
 
 def in_the_way(want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
     """The names whose locks must go: they are held at a version that is not wanted, or not wanted held."""
-    keep = {(one.key, one.version) for one in want if one.goal == "installed" and one.hold}
-    named = {one.key for one in want}
-    off = (one for one in present if one.hold and one.key in named and (one.key, one.version) not in keep)
-    return tuple(dict.fromkeys(nevra.check_name(one.name) for one in off))
+    keep = {(package.key, package.version) for package in want if package.goal == "installed" and package.hold}
+    named = {package.key for package in want}
+    off = (
+        package
+        for package in present
+        if package.hold and package.key in named and (package.key, package.version) not in keep
+    )
+    return tuple(dict.fromkeys(nevra.check_name(package.name) for package in off))
 
 
 def naming(command: tuple[str, ...], want: Iterable[PackageWant]) -> tuple[tuple[str, ...], ...]:
     """`command` with each package in `want`; none where there are none."""
-    words = tuple(full_name(one.key, one.version) for one in want)
+    words = tuple(full_name(package.key, package.version) for package in want)
     return ((*command, *words),) if words else ()
 
 

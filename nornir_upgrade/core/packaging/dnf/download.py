@@ -1,11 +1,10 @@
-"""How dnf is made to fetch package files, and to take files that lie on the host: fixed scripts.
+"""Downloads by dnf: fixed scripts that make dnf fetch package files, and install files that lie on the host.
 
-What it will install later comes from repositories that the host does not have yet. dnf knows these by private copies (`preview`),
-so that nobody else on the host sees them; the files go where dnf looks for them later, since it names the directory of a repository
-in its cache after nothing but its name and address. `keepcache`: what was only downloaded is otherwise written down, and deleted by
-the next transaction, whatever that installs (dnf.conf(5); dnf/persistor.py, tempfiles.json). A key that the repository names and
-that rpm does not know yet is imported, as the transaction itself would: a signature that is not good is found now. Run for real
-with dnf 4.14.
+Later installations come from repositories that the host does not have yet. dnf reads these from private copies (`preview`), which
+no other process on the host sees. Files are stored where dnf looks for them later: it names a repository's cache directory only
+after the repository's name and address. Without `keepcache`, the next transaction deletes downloaded files, whatever it installs
+(dnf.conf(5); dnf/persistor.py, tempfiles.json). A key that the repository names and rpm does not know is imported, as the transaction
+itself would: a bad signature is found now. Run for real with dnf 4.14.
 """
 
 from collections.abc import Iterator, Sequence

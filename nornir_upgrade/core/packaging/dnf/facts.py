@@ -67,7 +67,9 @@ def parse(sections: Mapping[str, Section]) -> Packaged:
     return Packaged(
         arch=arch,
         packages=dnf4.parse_parts(sections),
-        conffiles=tuple(sorted(_conffiles(sections["packages"], known), key=lambda one: (one.path, one.package))),
+        conffiles=tuple(
+            sorted(_conffiles(sections["packages"], known), key=lambda conffile: (conffile.path, conffile.package))
+        ),
         sources=tuple(SourceFile(path, digest) for path, digest in sorted(known.items()) if _SOURCES.fullmatch(path)),
         repositories=_repositories(sections["repositories"], arch),
     )
@@ -75,13 +77,13 @@ def parse(sections: Mapping[str, Section]) -> Packaged:
 
 def _conffiles(section: Section, known: Mapping[str, str]) -> set[Conffile]:
     """The `%config` files of every package, and what rpm left beside one, which no package has."""
-    owner, found = "", {Conffile(path, "", digest) for path, digest in known.items() if _LEFT.fullmatch(path)}
+    owner, conffiles = "", {Conffile(path, "", digest) for path, digest in known.items() if _LEFT.fullmatch(path)}
     for _, line in section.lines():
         if line.startswith("/"):
-            found.add(Conffile(line, owner, known.get(line, "")))
+            conffiles.add(Conffile(line, owner, known.get(line, "")))
         else:
             owner = line.partition("\t")[0]
-    return found
+    return conffiles
 
 
 def _repositories(section: Section, arch: str) -> tuple[Repository, ...]:

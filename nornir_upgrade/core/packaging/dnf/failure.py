@@ -1,7 +1,7 @@
-"""What a call of dnf 4 that did not end with status 0 died of, by what it said. Pure; `LC_ALL=C`. Recorded with dnf 4.14.
+"""Failure of a dnf 4 call that did not end with status 0, read from its output. Pure; `LC_ALL=C`. Recorded with dnf 4.14.
 
-A scriptlet's failure is one only before its package is unpacked (%pre, %preun, %pretrans): rpm goes on after that of any other,
-and dnf ends with status 0.
+A failed scriptlet fails the call only before its package is unpacked (%pre, %preun, %pretrans). After any other failed scriptlet
+rpm continues, and dnf ends with status 0.
 """
 
 import re
@@ -20,22 +20,22 @@ _SCRIPTS = {"PREIN": "%pre", "POSTIN": "%post", "PREUN": "%preun", "POSTUN": "%p
 
 def failure(host: str, result: Result, command: str = "dnf") -> Failure:
     """The failure that `result` is, of `command` (a call of dnf, in words)."""
-    said = f"{result.text}\n{result.errors}"
-    held = _HOLDER.search(said)
+    output = f"{result.text}\n{result.errors}"
+    held = _HOLDER.search(output)
     if result.status == LOCKED or held:
         return PackageManagerLocked(
             f"{host}: the package manager's lock is held by {_holder(held)}",
             hint="wait for it to end, then resume the run",
         )
-    if out_of_room := disk.of_full(host, said):
+    if out_of_room := disk.of_full(host, output):
         return out_of_room
-    if missing := [match["nevra"] or match["word"] for match in _MISSING.finditer(said)]:
+    if missing := [match["nevra"] or match["word"] for match in _MISSING.finditer(output)]:
         names = ", ".join(dict.fromkeys(missing))
         return Unobtainable(f"{host}: {names} not found", hint="no repository of this host has it")
-    if script := _SCRIPT.search(said):
+    if script := _SCRIPT.search(output):
         name = _SCRIPTS.get(script["scriptlet"], script["scriptlet"])
-        return CommandFailed(host, f"{name} of {script['package']}", result.status, said)
-    return CommandFailed(host, command, result.status, said)
+        return CommandFailed(host, f"{name} of {script['package']}", result.status, output)
+    return CommandFailed(host, command, result.status, output)
 
 
 def of_script(result: Result) -> bool:

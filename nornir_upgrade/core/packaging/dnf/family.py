@@ -64,7 +64,9 @@ class DnfTransactions:
         first, *rest = change
         parts = arrangement.parts if isinstance(arrangement, arrangements.PartedArrangement) else ()
         every = (*dnf4.parted(first, parts), *rest) if parts else change
-        commands = (transaction.guarded(_with_sshd(one), keep_stopped if _replays(one) else ()) for one in every)
+        commands = (
+            transaction.guarded(_with_sshd(command), keep_stopped if _replays(command) else ()) for command in every
+        )
         return (*commands, history.NUMBERS)
 
     def failure(self, host: str, result: Result, command: str) -> Failure:
@@ -73,15 +75,15 @@ class DnfTransactions:
     def error_in_output(self, host: str, result: Result) -> Failure | None:
         """A scriptlet that failed after its package was unpacked is told of in the output alone."""
         failure = dnf_failure.failure(host, result)
-        told = isinstance(failure, CommandFailed) and dnf_failure.of_script(result)
-        return failure if result.status != 0 or told else None
+        script_failed = isinstance(failure, CommandFailed) and dnf_failure.of_script(result)
+        return failure if result.status != 0 or script_failed else None
 
     def transaction_id(self, result: Result) -> str:
         return history.numbers(result.text)
 
     def audit(self, host: Host) -> str:
-        found = _MANAGER.parse_query(host.run(_MANAGER.query()).text)
-        return "; ".join(f"{one.key} {one.version} was left halfway" for one in found if one.broken)
+        packages = _MANAGER.parse_query(host.run(_MANAGER.query()).text)
+        return "; ".join(f"{package.key} {package.version} was left halfway" for package in packages if package.broken)
 
 
 def _replays(command: Sequence[str]) -> bool:

@@ -148,9 +148,9 @@ class DnfFileSource:
 
 
 def _fields(file: PackageFile) -> str:
-    found = evr.parse(file.version, "rpm")
+    version = evr.parse(file.version, "rpm")
     name, arch = nevra.check_name(file.name), nevra.check_arch(file.arch)
-    return "\t".join((name, found.epoch or "0", found.upstream, found.revision, arch, file.file_name))
+    return "\t".join((name, version.epoch or "0", version.upstream, version.revision, arch, file.file_name))
 
 
 def _offer(offered: Sequence[Sequence[str]], cached: Sequence[Sequence[str]]) -> FileOffer:

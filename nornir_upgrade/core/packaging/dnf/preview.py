@@ -1,7 +1,7 @@
-"""How dnf is asked what it would do with other repositories: a fixed script, and what it says.
+"""Preview by dnf: what dnf would do with other repositories. A fixed script, and a parser of its output.
 
-Private copies of dnf's repositories, caches and history, in a temporary directory, are brought up to date; then dnf says what it
-would do against them, with the real packages, locks and keys. Run for real with dnf 4.14.
+The script updates private copies of dnf's repositories, caches and history in a temporary directory. dnf then simulates against
+them, with the real packages, locks and keys. Run for real with dnf 4.14.
 """
 
 import re
@@ -140,7 +140,7 @@ class DnfOrigins:
 
     def refusal(self, origins: Sequence[Origin]) -> str:
         """One call of dnf combines its options for repositories and for advisories: both must hold."""
-        kinds = {(bool(one.repository), bool(one.advisory)) for one in origins}
+        kinds = {(bool(origin.repository), bool(origin.advisory)) for origin in origins}
         if len(origins) < 2 or (len(kinds) == 1 and (True, True) not in kinds):
             return ""
         return "dnf is asked for repositories or for advisories, or for both in one entry"
@@ -148,11 +148,11 @@ class DnfOrigins:
 
 def options(origins: Iterable[Origin]) -> str:
     """The words of dnf with which it takes packages of `origins` alone."""
-    return " ".join(dict.fromkeys(word for one in origins for word in _words(one)))
+    return " ".join(dict.fromkeys(word for origin in origins for word in _words(origin)))
 
 
-def _words(one: Origin) -> Iterator[str]:
-    if one.repository:
-        yield f"--repo={one.repository}"
-    if one.advisory:
-        yield f"--{one.advisory}"
+def _words(origin: Origin) -> Iterator[str]:
+    if origin.repository:
+        yield f"--repo={origin.repository}"
+    if origin.advisory:
+        yield f"--{origin.advisory}"

@@ -70,20 +70,20 @@ _FILE = "# file "
 
 def sizes(section: Section) -> Mapping[PackageName, int]:
     """`name, architecture, bytes` a line; where a package stands in several versions the largest counts."""
-    found: dict[PackageName, int] = {}
+    size_of: dict[PackageName, int] = {}
     for offset, line in section.succeeded().lines():
         fields = line.split("\t")
         if len(fields) != 3 or not fields[2].isdecimal():
             raise section.fail(f"no size of a package: {line!r}", offset)
         name = PackageName(fields[0], fields[1])
-        found[name] = max(found.get(name, 0), int(fields[2]))
-    return found
+        size_of[name] = max(size_of.get(name, 0), int(fields[2]))
+    return size_of
 
 
 def edited(section: Section) -> tuple[str, ...]:
     """rpm(8), VERIFY OPTIONS: `5` among the marks says that the digest differs; what is missing was not edited."""
-    found = (_VERIFIED.fullmatch(line) for _, line in section.lines())
-    return tuple(sorted({match["path"] for match in found if match and "5" in match["marks"]}))
+    matches = (_VERIFIED.fullmatch(line) for _, line in section.lines())
+    return tuple(sorted({match["path"] for match in matches if match and "5" in match["marks"]}))
 
 
 def offered(section: Section) -> frozenset[tuple[str, str]] | None:
@@ -121,6 +121,8 @@ def _trusting(text: str) -> bool:
     try:
         reader.read_string(text)
         options = [reader[name] for name in reader.sections() if name != "main"]
-        return any(one.getboolean("enabled", True) and not one.getboolean("gpgcheck", True) for one in options)
+        return any(
+            section.getboolean("enabled", True) and not section.getboolean("gpgcheck", True) for section in options
+        )
     except (Error, ValueError):
         return False

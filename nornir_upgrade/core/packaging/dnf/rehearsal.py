@@ -1,8 +1,8 @@
-"""How dnf is asked for the way back before the way forward is gone: a fixed script, and what it says.
+"""Rehearsal by dnf: dnf simulates the way back before the way forward begins. A fixed script, and a parser of its output.
 
-dnf works with whatever database of packages stands where rpm's is. Ours is made up of the headers that rpm has (`rpmdb --importdb`),
-without those that go and with headers made of what the indexes say of those that come; it is mounted there for this one process
-(unshare(1)), and nobody else sees it. An old version that no repository has any longer is told of by a repository that is made of its
+dnf reads its package database from rpm's directory. Ours is built from the headers that rpm has (`rpmdb --importdb`): without those
+of packages to be removed, and with headers made from the indexes for packages to be installed. It is mounted over rpm's for this one
+process (unshare(1)); no other process sees it. For an old version that no repository offers any longer, a repository is made of its
 header. Run for real with rpm 4.18 and dnf 4.14.
 """
 
@@ -191,7 +191,7 @@ mark end 0
 def present(section: Section) -> tuple[Package, ...]:
     """The packages of the state that was made up."""
     rows = [query.row(line) for _, line in section.succeeded().lines()]
-    return tuple(Package(one.name, one.arch, one.evr, "installed", "install", auto=False) for one in rows if one.arch)
+    return tuple(Package(row.name, row.arch, row.evr, "installed", "install", auto=False) for row in rows if row.arch)
 
 
 def unsafe(host: str, sections: Mapping[str, Section]) -> str:
@@ -205,15 +205,15 @@ def unsafe(host: str, sections: Mapping[str, Section]) -> str:
     return ""
 
 
-def given(kind: str, one: Package) -> Sequence[str]:
+def given(kind: str, package: Package) -> Sequence[str]:
     """What the script is told of one package."""
-    version = evr.parse(one.version, "rpm")
+    version = evr.parse(package.version, "rpm")
     if not version.revision:
-        raise InvalidInput(f"{one.name} {one.version} has no release")
+        raise InvalidInput(f"{package.name} {package.version} has no release")
     return (
         kind,
-        nevra.check_name(one.name),
-        nevra.check_arch(one.arch),
+        nevra.check_name(package.name),
+        nevra.check_arch(package.arch),
         version.epoch or "0",
         version.upstream,
         version.revision,

@@ -37,10 +37,10 @@ def parse(text: str, present: Sequence[Package]) -> Transaction:
     """What the table says; no table, no change. Raises `InvalidInput` with line and reason."""
     moves: dict[PackageName, tuple[set[str], set[str]]] = {}
     named = by_name(present)
-    for key, version, comes in (one for row in _rows(text) for one in _moves(row, named)):
+    for key, version, comes in (move for row in _rows(text) for move in _moves(row, named)):
         moves.setdefault(key, (set(), set()))[comes].add(version)
     changes = [change for key, (gone, new) in moves.items() for change in paired(key, gone, new)]
-    return Transaction(tuple(sorted(changes, key=lambda one: (one.name, one.arch, one.old, one.new))))
+    return Transaction(tuple(sorted(changes, key=lambda change: (change.name, change.arch, change.old, change.new))))
 
 
 def _rows(text: str) -> list[_Row]:
@@ -79,7 +79,7 @@ def _moves(row: _Row, present: Mapping[str, Sequence[Package]]) -> Iterator[tupl
     if row.act in ("Skipping packages", "Changing reason"):
         return
     key = PackageName(name, arch)
-    gone = [(_place(one, key), one.evr) for one in (_replaced(words, row) for words in row.replaced)]
+    gone = [(_place(replaced, key), replaced.evr) for replaced in (_replaced(words, row) for words in row.replaced)]
     yield from ((place, old, False) for place, old in gone)
     if row.act in ("Removing", "Erasing"):
         yield key, version, False
@@ -89,18 +89,18 @@ def _moves(row: _Row, present: Mapping[str, Sequence[Package]]) -> Iterator[tupl
         yield key, old, False
 
 
-def _place(one: nevra.Nevra, key: PackageName) -> PackageName:
+def _place(row: nevra.Nevra, key: PackageName) -> PackageName:
     """The package whose place is taken: `key` too where it became independent of the architecture, or ceases to be."""
-    same = one.name == key.name and "noarch" in (one.arch, key.arch)
-    return key if same else PackageName(one.name, one.arch)
+    same = row.name == key.name and "noarch" in (row.arch, key.arch)
+    return key if same else PackageName(row.name, row.arch)
 
 
 def _columns(row: _Row) -> tuple[str, str, str]:
     """Name, architecture and version of a row, whose other columns are repository and size."""
     if len(row.words) not in (5, 6) or not _SIZE.fullmatch(" ".join(row.words[4:])):
         raise _refusal(row.line, " ".join(row.words))
-    one = nevra.parse(f"{row.words[0]}-{row.words[2]}.{row.words[1]}")
-    return one.name, one.arch, one.evr
+    parsed = nevra.parse(f"{row.words[0]}-{row.words[2]}.{row.words[1]}")
+    return parsed.name, parsed.arch, parsed.evr
 
 
 def _replaced(words: list[str], row: _Row) -> nevra.Nevra:
@@ -118,7 +118,7 @@ def _old(row: _Row, name: str, arch: str, present: Mapping[str, Sequence[Package
     if row.act == "Installing":
         return ""
     alike = present.get(name, ())
-    mine = [one.version for one in alike if one.arch == arch] or [one.version for one in alike]
+    mine = [package.version for package in alike if package.arch == arch] or [package.version for package in alike]
     if not mine:
         raise InvalidInput(f"simulation, line {row.line}: {name} is not installed, so nothing of it can be changed")
     return mine[-1]

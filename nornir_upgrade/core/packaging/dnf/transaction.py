@@ -93,7 +93,7 @@ def running_kernel(host: Host) -> frozenset[tuple[str, str, str]]:
     """Name, architecture and version of each package that holds the kernel that `host` runs on."""
     lines = host.run(("sh", "-c", RUNNING, "sh")).text.splitlines()
     rows = [query.row(line.removeprefix("=")) for line in lines if line.startswith("=")]
-    return frozenset((one.name, one.arch, one.evr) for one in rows)
+    return frozenset((row.name, row.arch, row.evr) for row in rows)
 
 
 def wait_until_quiet(host: Host) -> None:

@@ -1,9 +1,9 @@
-"""A transaction of rpm held against the vital set, in every order that rpm may give it. Pure.
+"""Check: a transaction of rpm is checked against the vital set, in every order that rpm may choose. Pure.
 
-rpm cannot be told an order. It installs what comes by Requires: what is required is first, unless both require each other, directly
-or not; then it erases what goes (lib/order.c). Packages that require each other come in an order that hangs on details which no
-repository tells. So what is proved here is proved for every order that rpm may take: a demand is in danger where some set of
-exchanges that may be done by then leaves nobody who meets it.
+rpm accepts no order. It installs required packages first, unless packages require each other, directly or not; then it erases old
+packages (lib/order.c). The order of packages that require each other depends on details that no repository tells. So each proof
+holds for every order that rpm may choose: a demand is in danger if some set of exchanges that may be done by then leaves no
+package that satisfies it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,12 +52,12 @@ def first(change: RpmTransition) -> Mapping[Slot, frozenset[Slot]]:
         sure[slot], maybe[slot] = _required(slot, change.after[slot], offers)
     groups = components(maybe, maybe)
     number = {slot: at for at, group in enumerate(groups) for slot in group}
-    found: dict[Slot, frozenset[Slot]] = {}
+    closures: dict[Slot, frozenset[Slot]] = {}
     for group in groups:  # what a group requires is before it in this list
         for slot in group:
-            direct = {one for one in sure[slot] if number[one] != number[slot]}
-            found[slot] = frozenset(direct.union(*(found[one] for one in direct)))
-    return found
+            direct = {needed for needed in sure[slot] if number[needed] != number[slot]}
+            closures[slot] = frozenset(direct.union(*(closures[needed] for needed in direct)))
+    return closures
 
 
 def _required(slot: Slot, rpm: RpmPackage, offers: RpmProviders) -> tuple[set[Slot], set[Slot]]:
@@ -91,7 +91,7 @@ class _Look:
         self.before, self.after = RpmProviders(self.change.before), RpmProviders(self.change.after)
         fresh: dict[str, list[Slot]] = {}
         for slot in sorted(self.change.after.keys() - self.change.before.keys()):
-            for name in {stem(given.name) for given in self.change.after[slot].provides}:
+            for name in {stem(capability.name) for capability in self.change.after[slot].provides}:
                 fresh.setdefault(name, []).append(slot)
         self.coming = {name: tuple(slots) for name, slots in fresh.items()}
 
@@ -117,7 +117,7 @@ class _Look:
         if lost is None or (old and not lost) or (not lost and not gained):
             return None
         due = lost if old else lost | {slot}
-        done = due.union(*(sure.get(one, frozenset()) for one in due))
+        done = due.union(*(sure.get(earlier, frozenset()) for earlier in due))
         if done & gained or (old and slot in done):
             return None
         apart = self._apart(slot, lost, sorted(gained), old=old)
@@ -140,16 +140,16 @@ class _Look:
             return ()
         names = _stems(self.change.before[slot], demand)
         new = self.change.after.get(slot)
-        if new and names & {new.name, *(stem(given.name) for given in new.provides)}:
+        if new and names & {new.name, *(stem(capability.name) for capability in new.provides)}:
             return (slot,)
-        return tuple(dict.fromkeys(one for name in sorted(names) for one in self.coming.get(name, ())))
+        return tuple(dict.fromkeys(taker for name in sorted(names) for taker in self.coming.get(name, ())))
 
     def _apart(self, slot: Slot, lost: frozenset[Slot], gained: list[Slot], *, old: bool) -> tuple[Pair, ...]:
         if old and slot in self.change.changing:
-            return tuple((slot, one) for one in sorted(lost) if one != slot)
+            return tuple((slot, other) for other in sorted(lost) if other != slot)
         if lost and gained:
-            return tuple((gained[0], one) for one in sorted(lost))
-        return tuple((one, slot) for one in gained[:1])
+            return tuple((gained[0], other) for other in sorted(lost))
+        return tuple((other, slot) for other in gained[:1])
 
     def _coupled(self, slot: Slot, other: Slot) -> bool:
         """Whether the package requires the other's exact version, in all of its versions."""

@@ -80,17 +80,17 @@ def rpm(name: str, arch: str, version: str, control: Iterable[tuple[str, str]] =
 
 @lru_cache(maxsize=65536)  # hosts of a fleet have most packages in common
 def _rpm(name: str, arch: str, version: str, control: Control) -> RpmPackage:
-    given = dict(control)
+    fields = dict(control)
     place = f"{name}={version}"
     return RpmPackage(
         name,
         arch,
         version,
-        tuple(parse(text, f"{place}: Requires") for text in _lines(given, "Requires") if not text.startswith(RPMLIB)),
-        tuple(parse(text, f"{place}: Conflicts") for text in _lines(given, "Conflicts")),
-        tuple(capability(text, f"{place}: Obsoletes") for text in _lines(given, "Obsoletes")),
-        tuple(capability(text, f"{place}: Provides") for text in _lines(given, "Provides")),
-        frozenset(_lines(given, "Files")),
+        tuple(parse(text, f"{place}: Requires") for text in _lines(fields, "Requires") if not text.startswith(RPMLIB)),
+        tuple(parse(text, f"{place}: Conflicts") for text in _lines(fields, "Conflicts")),
+        tuple(capability(text, f"{place}: Obsoletes") for text in _lines(fields, "Obsoletes")),
+        tuple(capability(text, f"{place}: Provides") for text in _lines(fields, "Provides")),
+        frozenset(_lines(fields, "Files")),
     )
 
 
@@ -100,17 +100,17 @@ def control(fields: Mapping[str, Iterable[str]]) -> Control:
     return tuple((name, text) for name, text in joined if text)
 
 
-def names_in(one: Dependency) -> Iterator[str]:
+def names_in(dependency: Dependency) -> Iterator[str]:
     """The names of all capabilities in it."""
-    if isinstance(one, Rich):
-        for term in one.terms:
+    if isinstance(dependency, Rich):
+        for term in dependency.terms:
             yield from names_in(term)
     else:
-        yield one.name
+        yield dependency.name
 
 
-def _lines(given: Mapping[str, str], field: str) -> list[str]:
-    return given.get(field, "").splitlines()
+def _lines(fields: Mapping[str, str], field: str) -> list[str]:
+    return fields.get(field, "").splitlines()
 
 
 # ---------------------------------------------------------------------- rpm -qa
@@ -130,7 +130,7 @@ QUERY = (
 
 def rows(text: str, source: str = "rpm -qa") -> tuple[RpmEntry, ...]:
     """The packages that `rpm -qa` prints in the format `QUERY`. Raises `InvalidInput` with line and reason, or as cut off."""
-    found: list[RpmEntry] = []
+    entries: list[RpmEntry] = []
     package: nevra.Nevra | None = None
     fields: dict[str, list[str]] = {}
     for number, line in enumerate(text.split("\n")[:-1], 1):
@@ -139,7 +139,7 @@ def rows(text: str, source: str = "rpm -qa") -> tuple[RpmEntry, ...]:
             if letter == "N" and package is None:
                 package, fields = nevra.make(*_columns(rest, 5)), {}
             elif letter == "E" and package is not None:
-                found += [RpmEntry(package.name, package.arch, package.evr, control(fields))] * (package.name != _KEY)
+                entries += [RpmEntry(package.name, package.arch, package.evr, control(fields))] * (package.name != _KEY)
                 package = None
             elif package is not None and letter in _LETTERS:
                 fields.setdefault(_LETTERS[letter], []).append(rest if letter == "F" else _dependency(rest))
@@ -149,7 +149,7 @@ def rows(text: str, source: str = "rpm -qa") -> tuple[RpmEntry, ...]:
             raise InvalidInput(f"{source}, line {number}: {refusal.message}") from None
     if package is not None or not text.endswith("\n"):
         raise InvalidInput(f"{source}: cut off")
-    return tuple(found)
+    return tuple(entries)
 
 
 def _columns(rest: str, count: int) -> list[str]:

@@ -1,7 +1,7 @@
-"""Every package of an rpm host in one round trip, with why it is there, whether it is locked, and whether it is whole. Pure.
+"""Query: every package of an rpm host in one round trip: why it is installed, whether it is locked, whether it is whole. Pure.
 
-rpm's database knows neither reason nor lock, nor what was left halfway: dnf's history is read for the one and the last, its list of
-locks for the other. Run for real with rpm 4.18 and dnf 4.14.
+rpm's database knows none of the three. Reasons and halfway packages are read from dnf's history, locks from dnf's list of locks.
+Run for real with rpm 4.18 and dnf 4.14.
 """
 
 from collections import Counter
@@ -79,10 +79,10 @@ def sections(text: str) -> Mapping[str, Section]:
     first, _, _ = text.partition("\n")
     if not answered(first):
         raise InvalidInput(f"line 1: no list of packages: {first[:80]!r}")
-    found = split(text, first.removeprefix(f"{_FIRST} "))
-    if missing := [name for name in PARTS if name not in found]:
+    sections_ = split(text, first.removeprefix(f"{_FIRST} "))
+    if missing := [name for name in PARTS if name not in sections_]:
         raise InvalidInput(f"the list of packages lacks {', '.join(missing)}")
-    return found
+    return sections_
 
 
 def parse(parts: Mapping[str, Section], why: Why, locked: Locked) -> tuple[Package, ...]:
@@ -93,9 +93,11 @@ def parse(parts: Mapping[str, Section], why: Why, locked: Locked) -> tuple[Packa
     """
     rows = _rows(parts["packages"].succeeded())
     names = frozenset(line for _, line in parts["several"].lines() if not line.startswith(_NOBODY))
-    every = Counter((one.name, one.arch) for one in rows)
-    found = [_told(one, why, locked, every[one.name, one.arch], alone=one.name not in names) for one in rows]
-    return tuple(sorted(found, key=attrgetter("name", "arch", "version")))
+    every = Counter((entry.name, entry.arch) for entry in rows)
+    packages = [
+        _told(entry, why, locked, every[entry.name, entry.arch], alone=entry.name not in names) for entry in rows
+    ]
+    return tuple(sorted(packages, key=attrgetter("name", "arch", "version")))
 
 
 def several(present: Iterable[Package]) -> tuple[PackageName, ...]:
@@ -108,8 +110,8 @@ def several(present: Iterable[Package]) -> tuple[PackageName, ...]:
     )
 
 
-def _told(one: nevra.Nevra, why: Why, locked: Locked, versions: int, *, alone: bool) -> Package:
-    plain = Package(one.name, one.arch, one.evr, "installed", "install", auto=False)
+def _told(entry: nevra.Nevra, why: Why, locked: Locked, versions: int, *, alone: bool) -> Package:
+    plain = Package(entry.name, entry.arch, entry.evr, "installed", "install", auto=False)
     return replace(
         plain,
         auto=why.auto(plain),
@@ -120,14 +122,14 @@ def _told(one: nevra.Nevra, why: Why, locked: Locked, versions: int, *, alone: b
 
 def _rows(section: Section) -> list[nevra.Nevra]:
     """The lines of `FORMAT`; what rpm says of a package's files stands between them."""
-    found = []
+    rows = []
     for offset, line in section.lines():
         try:
-            if not of_files(line) and (one := row(line)).name != _KEY:
-                found.append(one)
+            if not of_files(line) and (entry := row(line)).name != _KEY:
+                rows.append(entry)
         except InvalidInput as refusal:
             raise section.fail(refusal.message, offset) from None
-    return found
+    return rows
 
 
 def of_files(line: str) -> bool:
@@ -142,7 +144,7 @@ def row(line: str) -> nevra.Nevra:
     if len(fields) != 5:
         raise InvalidInput(f"{len(fields)} fields instead of 5: {line!r}")
     name, epoch, version, release, arch = fields
-    made = nevra.make(name, epoch, version, release, arch)
-    if not made.arch and name != _KEY:
+    entry = nevra.make(name, epoch, version, release, arch)
+    if not entry.arch and name != _KEY:
         raise InvalidInput(f"{name} has no architecture")
-    return made
+    return entry

@@ -14,7 +14,7 @@ _PRIORITY = 99  # dnf.conf(5), `priority`
 
 def enabled(text: str) -> tuple[str, ...]:
     """The ids of the repositories that the file enables. Raises `InvalidInput` where it is none."""
-    return tuple(one.suite for one in repositories(text))
+    return tuple(repository.suite for repository in repositories(text))
 
 
 def repositories(text: str, arch: str = "") -> tuple[Repository, ...]:
@@ -26,7 +26,7 @@ def repositories(text: str, arch: str = "") -> tuple[Repository, ...]:
     reader = RawConfigParser(strict=False, interpolation=None)
     try:
         reader.read_string(text)
-        return tuple(sorted(_enabled(reader, arch), key=lambda one: (one.uri, one.suite)))
+        return tuple(sorted(_enabled(reader, arch), key=lambda repository: (repository.uri, repository.suite)))
     except (Error, ValueError) as error:
         raise InvalidInput(f"no file of repositories: {str(error).splitlines()[0]}") from None
 

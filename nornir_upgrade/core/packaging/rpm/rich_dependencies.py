@@ -63,19 +63,19 @@ def parse(text: str, place: str = "dependency") -> Dependency:
     """The dependency that `text` is. Raises `InvalidInput` naming `place` for what rpm itself could not read."""
     reader = _Reader(text, place)
     try:
-        found = reader.dependency()
+        dependency = reader.dependency()
     except RecursionError:
         raise reader.fail("nested too deep") from None
     reader.end()
-    return found
+    return dependency
 
 
 def capability(text: str, place: str = "capability") -> Capability:
     """The plain dependency that `text` is. Raises `InvalidInput` naming `place` for a boolean one too."""
-    found = parse(text, place)
-    if isinstance(found, Rich):
+    dependency = parse(text, place)
+    if isinstance(dependency, Rich):
         raise InvalidInput(f"{place}: {text!r}: no boolean dependency may stand here", hint="rpm-dependencies")
-    return found
+    return dependency
 
 
 class _Reader:
@@ -157,19 +157,19 @@ _TRUE: _Clauses = []
 _FALSE: _Clauses = [()]
 
 
-def cnf(one: Dependency, providers: Providers, holds: bool = True) -> _Clauses:
+def cnf(dependency: Dependency, providers: Providers, holds: bool = True) -> _Clauses:
     """Clauses that are satisfied together just where the dependency is met or, unless it `holds`, is not met."""
-    if isinstance(one, Capability) or one.op in ("with", "without"):
-        found = sorted(providers(one))
-        return [tuple(found)] if holds else [(-variable,) for variable in found]
-    if one.op in ("and", "or"):
-        each = [cnf(term, providers, holds) for term in one.terms]
-        return list(chain(*each)) if (one.op == "and") == holds else _any(*each)
-    first, condition, *rest = one.terms
+    if isinstance(dependency, Capability) or dependency.op in ("with", "without"):
+        variables = sorted(providers(dependency))
+        return [tuple(variables)] if holds else [(-variable,) for variable in variables]
+    if dependency.op in ("and", "or"):
+        each = [cnf(term, providers, holds) for term in dependency.terms]
+        return list(chain(*each)) if (dependency.op == "and") == holds else _any(*each)
+    first, condition, *rest = dependency.terms
     main = cnf(first, providers, holds)
-    absent = _TRUE if (one.op == "if") == holds else _FALSE
+    absent = _TRUE if (dependency.op == "if") == holds else _FALSE
     other = cnf(rest[0], providers, holds) if rest else absent
-    then, otherwise = (main, other) if one.op == "if" else (other, main)
+    then, otherwise = (main, other) if dependency.op == "if" else (other, main)
     return _any(cnf(condition, providers, False), then) + _any(cnf(condition, providers, True), otherwise)
 
 

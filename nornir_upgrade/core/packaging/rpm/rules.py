@@ -1,7 +1,7 @@
-"""Which package meets, obsoletes or replaces which: rpm's and dnf's rules as pure functions.
+"""Rules of rpm and dnf as pure functions: which package satisfies, obsoletes or replaces which.
 
-What meets a dependency is rpm's affair (lib/rpmds.c, rpmdsCompare, and lib/depends.c); which packages of one name may stand together
-is libsolv's as dnf sets it up, for dnf carries the way back out. Each rule was put to libsolv and to librpm.
+rpm decides what satisfies a dependency (lib/rpmds.c, rpmdsCompare, and lib/depends.c). libsolv, as dnf configures it, decides which
+packages of one name can be installed together, because dnf carries out the way back. Each rule was checked against libsolv and librpm.
 """
 
 from functools import lru_cache
@@ -14,54 +14,54 @@ from .rich_dependencies import Capability, Dependency
 _EVERY_COLOUR = 3
 
 
-def meets(package: RpmPackage, one: Dependency) -> bool:
+def meets(package: RpmPackage, dependency: Dependency) -> bool:
     """Whether the package is what the dependency asks for: a capability, or `with`, `without` and `or` of such.
 
     Any other operator cannot be asked of a single package: to rpm, nothing meets it inside of `with` or `without`.
     """
-    if isinstance(one, Capability):
-        return _meets(package, one)
-    match one.op:
+    if isinstance(dependency, Capability):
+        return _meets(package, dependency)
+    match dependency.op:
         case "with":
-            return all(meets(package, term) for term in one.terms)
+            return all(meets(package, term) for term in dependency.terms)
         case "without":
-            return meets(package, one.terms[0]) and not meets(package, one.terms[1])
+            return meets(package, dependency.terms[0]) and not meets(package, dependency.terms[1])
         case "or":
-            return any(meets(package, term) for term in one.terms)
+            return any(meets(package, term) for term in dependency.terms)
         case _:
             return False
 
 
-def obsoleted(package: RpmPackage, one: Capability, owner: RpmPackage) -> bool:
+def obsoleted(package: RpmPackage, capability: Capability, owner: RpmPackage) -> bool:
     """Whether `owner` obsoletes `package`: by its name, never by what it provides, and never itself under its own name."""
-    return package.name == one.name != owner.name and overlap(package.itself, one)
+    return package.name == capability.name != owner.name and overlap(package.itself, capability)
 
 
-def overlap(one: Capability, other: Capability) -> bool:
+def overlap(capability: Capability, other: Capability) -> bool:
     """Whether some version is in both ranges.
 
     Where the range has no version at all, every version is. A release counts only where both have one: where just one has, the
     other matches every release if its operator takes in the version it names (rpmdsCompare).
     """
-    if not one.op or not other.op:
+    if not capability.op or not other.op:
         return True
-    (mine, release), (its, its_release) = _cut(one.version), _cut(other.version)
-    if mine != its:
-        return _before(one, other) if mine < its else _before(other, one)
-    if release is None or its_release is None:
-        if release != its_release and "=" in (other.op if its_release is None else one.op):
+    (mine, release), (theirs, their_release) = _cut(capability.version), _cut(other.version)
+    if mine != theirs:
+        return _before(capability, other) if mine < theirs else _before(other, capability)
+    if release is None or their_release is None:
+        if release != their_release and "=" in (other.op if their_release is None else capability.op):
             return True
-    elif release != its_release:
-        return _before(one, other) if release < its_release else _before(other, one)
-    return any(sign in one.op and sign in other.op for sign in "<=>")
+    elif release != their_release:
+        return _before(capability, other) if release < their_release else _before(other, capability)
+    return any(sign in capability.op and sign in other.op for sign in "<=>")
 
 
-def together(one: RpmPackage, other: RpmPackage) -> bool:
+def together(package: RpmPackage, other: RpmPackage) -> bool:
     """Whether two packages of one name can stand together: where they are of architectures that have nothing in common.
 
     One for 32 bits beside one for 64; a package for all architectures beside none (libsolv's implicitobsoleteusescolors).
     """
-    return not colour(one.arch) & colour(other.arch)
+    return not colour(package.arch) & colour(other.arch)
 
 
 def colour(arch: str) -> int:
@@ -71,10 +71,10 @@ def colour(arch: str) -> int:
     return 2 if "64" in arch or arch == "s390x" else 1
 
 
-def _meets(package: RpmPackage, one: Capability) -> bool:
-    if one.name in package.files or (one.name == package.name and overlap(package.itself, one)):
+def _meets(package: RpmPackage, demand: Capability) -> bool:
+    if demand.name in package.files or (demand.name == package.name and overlap(package.itself, demand)):
         return True
-    return any(given.name == one.name and overlap(given, one) for given in package.provides)
+    return any(capability.name == demand.name and overlap(capability, demand) for capability in package.provides)
 
 
 def _before(lower: Capability, upper: Capability) -> bool:

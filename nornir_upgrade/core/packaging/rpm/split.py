@@ -1,7 +1,7 @@
-"""A change of rpm packages in as many transactions as keep the host usable: one where that does. Pure.
+"""Split: a change of rpm packages in as many transactions as keep the host usable; one transaction if that suffices. Pure.
 
-Where a library goes down, its users go first, in a transaction of their own; where it goes up and rpm might install a user
-before it, it goes first. After each transaction everything that is installed has what it requires, as rpm demands.
+If a library is downgraded, its users change first, in a transaction of their own. If a library is upgraded and rpm might install
+a user before it, the library changes first. After each transaction every installed package has what it requires, as rpm demands.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,14 +41,14 @@ def split(change: RpmTransition) -> Split:
         parts = _parts(change, near, apart)
         known = _broken(change, parts)
     gaps = [fault for fault in known if _unavoidable(fault, together)]
-    told = [str(fault) for fault in known if fault not in gaps] or list(_lacking(change, parts))
-    return Split(parts, tuple(told), tuple(map(str, gaps)))
+    reasons = [str(fault) for fault in known if fault not in gaps] or list(_lacking(change, parts))
+    return Split(parts, tuple(reasons), tuple(map(str, gaps)))
 
 
 def _together(change: RpmTransition, near: frozenset[Pair]) -> frozenset[Pair]:
     """The pairs that no transaction can part: of both, one may not change later than the other."""
     groups = components(change.changing, _earlier(near))
-    return frozenset((one, other) for group in groups if len(group) > 1 for one in group for other in group)
+    return frozenset((slot, other) for group in groups if len(group) > 1 for slot in group for other in group)
 
 
 def _unavoidable(fault: OrderFault, together: frozenset[Pair]) -> bool:
@@ -100,17 +100,20 @@ def _parts(change: RpmTransition, near: frozenset[Pair], apart: frozenset[Pair])
     level: dict[Slot, int] = {}
     for group in components(change.changing, earlier):
         before = [
-            level[one] + ((one, slot) in apart) for slot in group for one in earlier.get(slot, ()) if one not in group
+            level[other] + ((other, slot) in apart)
+            for slot in group
+            for other in earlier.get(slot, ())
+            if other not in group
         ]
         level.update(dict.fromkeys(group, max(before, default=0)))
     return tuple(frozenset(slot for slot in level if level[slot] == at) for at in sorted(set(level.values())))
 
 
 def _earlier(pairs: Iterable[Pair]) -> dict[Slot, set[Slot]]:
-    found: dict[Slot, set[Slot]] = {}
-    for one, other in pairs:
-        found.setdefault(other, set()).add(one)
-    return found
+    earlier: dict[Slot, set[Slot]] = {}
+    for slot, other in pairs:
+        earlier.setdefault(other, set()).add(slot)
+    return earlier
 
 
 @dataclass(slots=True)
@@ -137,16 +140,16 @@ class _Near:
         self._named_alike()
         return frozenset(self.found)
 
-    def _put(self, one: Slot, other: Slot) -> None:
-        if one != other and {one, other} <= self.change.changing:
-            self.found.add((one, other))
+    def _put(self, slot: Slot, other: Slot) -> None:
+        if slot != other and {slot, other} <= self.change.changing:
+            self.found.add((slot, other))
 
     def _tie(self, slots: Iterable[Slot]) -> None:
         """They change together."""
         several = sorted(set(slots) & self.change.changing)
-        for one, other in pairwise(several):
-            self._put(one, other)
-            self._put(other, one)
+        for slot, other in pairwise(several):
+            self._put(slot, other)
+            self._put(other, slot)
 
     def _required(self, slot: Slot, demand: Dependency, *, old: bool) -> None:
         terms = list(single(demand))
@@ -154,17 +157,19 @@ class _Near:
             self._met(slot, self.before.meeting(term), self.after.meeting(term), old=old)
         if not terms:
             offers = (self.before, self.after)
-            self._tie((slot, *(one for name in names_in(demand) for world in offers for one in world.named(name))))
+            self._tie(
+                (slot, *(provider for name in names_in(demand) for world in offers for provider in world.named(name)))
+            )
 
     def _met(self, slot: Slot, olds: frozenset[Slot], news: frozenset[Slot], *, old: bool) -> None:
         if olds & news or (olds | news) - self.change.changing:
             return
         if news and olds:
-            for one in olds:
-                self._put(min(news), one)
+            for provider in olds:
+                self._put(min(news), provider)
         elif old:
-            for one in olds:
-                self._put(slot, one)
+            for provider in olds:
+                self._put(slot, provider)
         elif news:
             self._put(min(news), slot)
 
@@ -180,12 +185,12 @@ class _Near:
             self._tie_obsoleted(slot, rpm, self.after)
 
     def _clashing(self, slot: Slot, rpm: RpmPackage, offers: RpmProviders) -> frozenset[Slot]:
-        return frozenset(one for clash in rpm.conflicts for one in offers.meeting(clash)) - {slot}
+        return frozenset(provider for clash in rpm.conflicts for provider in offers.meeting(clash)) - {slot}
 
     def _tie_obsoleted(self, slot: Slot, rpm: RpmPackage, offers: RpmProviders) -> None:
-        for one in rpm.obsoletes:
-            for other, old in offers.named(one.name).items():
-                if obsoleted(old, one, rpm):
+        for capability in rpm.obsoletes:
+            for other, old in offers.named(capability.name).items():
+                if obsoleted(old, capability, rpm):
                     self._tie((slot, other))
 
     def _named_alike(self) -> None:

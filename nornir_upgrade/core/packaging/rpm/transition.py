@@ -1,8 +1,8 @@
-"""One change of rpm packages: what is installed before and after it, and who meets which demand on the way. Pure.
+"""Transition: one change of rpm packages, as what is installed before and after it, and which package satisfies which demand. Pure.
 
-rpm installs all that comes before it erases anything that goes (lib/order.c). So while a transaction runs, an older version's
-files stand beside the newer ones but where both have the same path: there the file is the one that came. What a capability stands
-for is told by its name (`stem`): `libc.so.6(GLIBC_2.38)(64bit)` is in the file `libc.so.6`.
+rpm installs all new packages before it erases any old one (lib/order.c). During a transaction, files of an older version therefore
+exist beside the newer ones. Where both have the same path, the file is the new one. The name of a capability tells its file (`stem`):
+`libc.so.6(GLIBC_2.38)(64bit)` is in the file `libc.so.6`.
 """
 
 from collections import Counter
@@ -55,13 +55,13 @@ class RpmProviders:
     def __init__(self, world: World) -> None:
         self._named: dict[str, dict[Slot, RpmPackage]] = {}
         for slot, rpm in world.items():
-            for name in (rpm.name, *(given.name for given in rpm.provides), *rpm.files):
+            for name in (rpm.name, *(capability.name for capability in rpm.provides), *rpm.files):
                 self._named.setdefault(name, {})[slot] = rpm
 
     def meeting(self, demand: Dependency) -> frozenset[Slot]:
         """The slots of the packages that are each what `demand` asks for."""
-        found = {slot: rpm for name in names_in(demand) for slot, rpm in self._named.get(name, {}).items()}
-        return frozenset(slot for slot, rpm in found.items() if meets(rpm, demand))
+        providers = {slot: rpm for name in names_in(demand) for slot, rpm in self._named.get(name, {}).items()}
+        return frozenset(slot for slot, rpm in providers.items() if meets(rpm, demand))
 
     def met(self, demand: Dependency) -> bool:
         """Whether the world as a whole is what `demand` asks for."""
@@ -104,12 +104,17 @@ def protected(change: RpmTransition) -> frozenset[Slot]:
     """The slots of the vital set, and of all that it depends on before or after."""
     worlds = [(world, RpmProviders(world)) for world in (change.before, change.after)]
     due = [slot for slot in change.before.keys() | change.after.keys() if slot.name in NAMES]
-    found: set[Slot] = set()
+    slots: set[Slot] = set()
     while due:
         slot = due.pop()
-        if slot not in found:
-            found.add(slot)
+        if slot not in slots:
+            slots.add(slot)
             for world, offers in worlds:
                 if rpm := world.get(slot):
-                    due += [one for demand in rpm.requires for term in single(demand) for one in offers.meeting(term)]
-    return frozenset(found)
+                    due += [
+                        provider
+                        for demand in rpm.requires
+                        for term in single(demand)
+                        for provider in offers.meeting(term)
+                    ]
+    return frozenset(slots)

@@ -30,5 +30,5 @@ def _forms(package: Package) -> Iterator[str]:
 
 
 def _parts(package: Package) -> tuple[str, str, str]:
-    one = evr.found(package.version, "rpm")
-    return one.epoch or "0", one.upstream, one.revision
+    version = evr.found(package.version, "rpm")
+    return version.epoch or "0", version.upstream, version.revision
