@@ -1,4 +1,4 @@
-"""`python -m benchmarks [facts] [resolver] [guide] [escrow]`: these benchmarks, or every one, as tables with ratios."""
+"""`python -m benchmarks [facts] [resolver] [guide] [escrow] [versions]`: these benchmarks, or every one, as tables with ratios."""
 
 import sys
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import escrow, facts, guide, measure, resolver
+from benchmarks import escrow, facts, guide, measure, resolver, versions
 
 _OURS = "nornir-upgrade"
 _WIDTH = 120  # columns, where no terminal says how many there are
@@ -16,7 +16,7 @@ _WIDTH = 120  # columns, where no terminal says how many there are
 
 def main(chosen: Sequence[str]) -> None:
     """Measure, then print."""
-    parts = {"facts": _facts, "resolver": _resolver, "guide": _guide, "escrow": _escrow}
+    parts = {"facts": _facts, "resolver": _resolver, "guide": _guide, "escrow": _escrow, "versions": _versions}
     if unknown := set(chosen) - parts.keys():
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
     shown: list[Table | str] = []
@@ -84,6 +84,22 @@ def _escrow(directory: Path) -> Iterator[Table | str]:
     few, *_, many = found
     times, hosts = many.wall / few.wall, many.hosts / few.hosts
     yield _floor(f"{many.hosts} hosts take {times:.1f} times as long as {few.hosts}", times <= hosts / 2)
+
+
+def _versions(directory: Path) -> Iterator[Table | str]:
+    figures = versions.run(directory)
+    table = _table(
+        f"the order of {versions.PAIRS} pairs of versions, a process each, median of {versions.ROUNDS} rounds",
+        ("versions", "seconds", "processor seconds", "pairs a processor second"),
+    )
+    rates = {grammar: versions.PAIRS / sample.cpu for grammar, sample in figures.orders.items()}
+    for grammar, sample in figures.orders.items():
+        table.add_row(grammar, f"{sample.wall:.2f}", f"{sample.cpu:.2f}", f"{rates[grammar]:.0f}")
+    yield table
+    for grammar, rate in rates.items():
+        yield _floor(f"{rate:.0f} pairs of {grammar} a processor second", rate > versions.FLOOR)
+    cpu = figures.transaction.cpu
+    yield _floor(f"a transaction of {versions.PACKAGES} packages: {cpu:.2f} processor seconds", cpu < versions.SECONDS)
 
 
 def _fleets(fleets: Sequence[resolver.Fleet]) -> Table:

@@ -15,6 +15,7 @@ from nornir_upgrade.core.packaging.deb import facts as facts_deb
 from nornir_upgrade.core.transport.sections import split
 
 ANSWER = (Path(__file__).parents[2] / "cases" / "facts" / "ctl1.txt").read_text()
+ANSWERS = {"deb": ANSWER, "rpm": (Path(__file__).parents[2] / "cases" / "facts" / "rctl1.txt").read_text()}
 BOUNDARY = "===4d2f0b7c9a1e43d5a8f6b3c2d1e0f987"
 
 
@@ -27,9 +28,9 @@ def parse(text: str) -> HostFacts:
     return gather.parse(text, "ctl1", "2014-05-01T00:00:00+00:00")
 
 
-def changed(old: str, new: str) -> str:
-    assert old in ANSWER
-    return ANSWER.replace(old, new, 1)
+def changed(old: str, new: str, answer: str = ANSWER) -> str:
+    assert old in answer
+    return answer.replace(old, new, 1)
 
 
 def test_the_operating_system(known: HostFacts) -> None:
@@ -131,34 +132,53 @@ def test_everything_is_sorted(known: HostFacts) -> None:
     assert [service.name for service in known.services] == sorted(service.name for service in known.services)
 
 
-@given(st.integers(min_value=0, max_value=len(ANSWER) - 2))
-def test_an_answer_that_is_cut_off_anywhere_is_refused(length: int) -> None:
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@given(st.data())
+def test_an_answer_that_is_cut_off_anywhere_is_refused(answer: str, data: st.DataObject) -> None:
+    length = data.draw(st.integers(min_value=0, max_value=len(answer) - 2))
     with pytest.raises(InvalidInput):
-        parse(ANSWER[:length])
+        parse(answer[:length])
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "reason"),
+    ("family", "old", "new", "reason"),
     [
-        ("facts 1 ", "facts 2 ", "line 1: no facts"),
-        ("facts 1 ", "Last login: yesterday\nfacts 1 ", "line 1: no facts"),
-        (f"{BOUNDARY} end 0", f"{BOUNDARY} end 0\nlogout", "cut off, or is none of ours"),
-        (f"{BOUNDARY} packages 0", f"{BOUNDARY} packages 2", "line 21: packages: the command ended with status 2"),
-        (f"{BOUNDARY} auto 0", f"{BOUNDARY} auto 100", "auto: the command ended with status 100"),
-        (f"{BOUNDARY} digests 0", f"{BOUNDARY} digests 127", "digests: .* 127"),
-        ("mariadb-client:amd64\n", "Auto-Installed 1\n", "line [0-9]+: auto: no mark of a package: 'Auto-Installed 1'"),
-        ("mariadb-client:amd64\n", ":amd64\n", "auto: no mark of a package"),
-        (f"{BOUNDARY} auto 0", f"{BOUNDARY} auto", "no end of a section"),
-        (f"{BOUNDARY} auto 0", f"{BOUNDARY} kernel 0", "no end of a section"),
-        (f"{BOUNDARY} database keystone 0", f"{BOUNDARY} database keystone 2", "keystone: .* status 2"),
-        ("adduser\tall\t", "adduser\t", "line 21: packages: 5 fields"),
-        (" /etc/adduser.conf ", " etc/adduser.conf ", "line 22: packages: no conffile"),
-        ("Package files:\n 100 /var", "Package files:\n hundert /var", "policy: not understood"),
+        ("deb", "facts 1 ", "facts 2 ", "line 1: no facts"),
+        ("deb", "facts 1 ", "Last login: yesterday\nfacts 1 ", "line 1: no facts"),
+        ("deb", f"{BOUNDARY} end 0", f"{BOUNDARY} end 0\nlogout", "cut off, or is none of ours"),
+        (
+            "deb",
+            f"{BOUNDARY} packages 0",
+            f"{BOUNDARY} packages 2",
+            "line 21: packages: the command ended with status 2",
+        ),
+        ("deb", f"{BOUNDARY} auto 0", f"{BOUNDARY} auto 100", "auto: the command ended with status 100"),
+        ("deb", f"{BOUNDARY} digests 0", f"{BOUNDARY} digests 127", "digests: .* 127"),
+        (
+            "deb",
+            "mariadb-client:amd64\n",
+            "Auto-Installed 1\n",
+            "line [0-9]+: auto: no mark of a package: 'Auto-Installed 1'",
+        ),
+        ("deb", "mariadb-client:amd64\n", ":amd64\n", "auto: no mark of a package"),
+        ("deb", f"{BOUNDARY} auto 0", f"{BOUNDARY} auto", "no end of a section"),
+        ("deb", f"{BOUNDARY} auto 0", f"{BOUNDARY} kernel 0", "no end of a section"),
+        ("deb", f"{BOUNDARY} database keystone 0", f"{BOUNDARY} database keystone 2", "keystone: .* status 2"),
+        ("deb", "adduser\tall\t", "adduser\t", "line 21: packages: 5 fields"),
+        ("deb", " /etc/adduser.conf ", " etc/adduser.conf ", "line 22: packages: no conffile"),
+        ("deb", "Package files:\n 100 /var", "Package files:\n hundert /var", "policy: not understood"),
+        ("rpm", "auto python-nova.noarch", "auto python-nova.pdp11", "why: 'pdp11' is no architecture"),
+        ("rpm", "auto python-nova.noarch", "perhaps python-nova.noarch", "why: not understood"),
+        ("rpm", f"{BOUNDARY} why 0", f"{BOUNDARY} why 1", "why: the command ended with status 1"),
+        ("rpm", "[cloud-havana]", "[cloud-havana", "repositories: no file of repositories"),
+        ("rpm", "[cloud-havana]", "[--repo]", "repositories: '--repo' is no name"),
+        ("rpm", "less\t0\t590", "less\t0", "packages: 4 fields instead of 5"),
+        ("rpm", f"{BOUNDARY} several 0", f"{BOUNDARY} others 0", "the answer lacks several"),
     ],
 )
-def test_a_foreign_answer_is_refused_with_line_and_reason(old: str, new: str, reason: str) -> None:
+def test_a_foreign_answer_is_refused_with_line_and_reason(family: str, old: str, new: str, reason: str) -> None:
     with pytest.raises(InvalidInput, match=reason):
-        parse(changed(old, new))
+        parse(changed(old, new, ANSWERS[family]))
 
 
 def test_sections_know_their_lines_and_carry_anything() -> None:

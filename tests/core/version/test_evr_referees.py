@@ -5,7 +5,6 @@ Needs Debian's python3-apt, python3-rpm and dpkg-dev, and apt's lists of two sui
 
 import itertools
 import re
-import resource
 import subprocess
 import sys
 from collections import defaultdict
@@ -22,7 +21,6 @@ from tests.core.versions import DEB, INVALID, RPM, Pair, pairs
 pytestmark = pytest.mark.lab
 
 PAIRS = 100_000
-FLOOR = 50_000  # pairs a second, of one process from its start to its end
 _RELATION = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::any)? \([<>=]+ ([^)]+)\)")
 _RELATIONS = re.compile(r"^(?:Pre-Depends|Depends|Recommends|Suggests|Breaks|Conflicts|Replaces|Provides): (.+)$", re.M)
 _CAT = "/usr/lib/apt/apt-helper"
@@ -98,16 +96,12 @@ def test_the_tables_are_what_the_tools_say_today() -> None:
 
 
 @pytest.mark.parametrize(("flavour", "alphabet"), [("deb", DEB), ("rpm", RPM.replace("\n", ""))])
-def test_millions_do_not_take_minutes(flavour: str, alphabet: str) -> None:
-    """In processor time, so that a busy machine does not matter."""
+def test_every_pair_of_a_long_stream_is_answered(flavour: str, alphabet: str) -> None:
+    """`python -m benchmarks versions` measures how many a second."""
     drawn = [
         pair for pair in pairs(26, 150_000, alphabet) if all(pair) and (flavour == "rpm" or all(map(_valid, pair)))
     ]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert len(vercmp(flavour, drawn)) == len(drawn) > 90_000
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert len(drawn) / spent > FLOOR
 
 
 # ---------------------------------------------------------------------- ways to an answer

@@ -27,12 +27,17 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     ".lz4": lz4.frame.compress,
 }
 PACKAGES, PRIMARY = (CASES / "Packages").read_bytes(), (CASES / "primary.xml").read_bytes()
-DEBS = {
+FIVE = {
     ("acme-held", "amd64", "0.9-1"),
     ("acme-agent", "amd64", "2147483646:9"),
     ("libacme1", "amd64", "1:1.0-1"),
     ("acme-half", "all", "0.8"),
     ("phased", "amd64", "1.0"),
+}
+SOME = {
+    ("glibc", "x86_64", "2.34-60"),
+    ("glibc", "x86_64", "2.34-83"),
+    ("glibc", "i686", "2.34-83"),
 }
 
 
@@ -42,21 +47,27 @@ def written(directory: Path, data: bytes, name: str = "Packages") -> Path:
 
 
 @pytest.mark.parametrize("end", PACKINGS)
-def test_packages_in_every_packing(tmp_path: Path, end: str) -> None:
-    family, offers = index_files.read(written(tmp_path, PACKINGS[end](PACKAGES), f"Packages{end}"))
-    assert (family, {(one.name, one.arch, one.version) for one in offers}) == ("deb", DEBS)
-
-
-@pytest.mark.parametrize("end", PACKINGS)
-def test_primary_in_every_packing(tmp_path: Path, end: str) -> None:
-    family, offers = index_files.read(written(tmp_path, PACKINGS[end](PRIMARY), f"primary.xml{end}"))
-    assert (family, len(offers)) == ("rpm", 10)
-    assert {(one.arch, one.version) for one in offers if one.name == "glibc"} == {
-        ("x86_64", "2.34-60"),
-        ("x86_64", "2.34-83"),
-        ("i686", "2.34-83"),
-    }
-    assert "3:24.0.7-1.el9" in {one.version for one in offers}
+@pytest.mark.parametrize(
+    ("name", "data", "family", "count", "names", "known"),
+    [
+        ("Packages", PACKAGES, "deb", len(FIVE), {name for name, *_ in FIVE}, FIVE),
+        ("primary.xml", PRIMARY, "rpm", 10, {"glibc"}, SOME),
+    ],
+    ids=["Packages", "primary"],
+)
+def test_an_index_in_every_packing(
+    tmp_path: Path,
+    end: str,
+    name: str,
+    data: bytes,
+    family: str,
+    count: int,
+    names: set[str],
+    known: set[tuple[str, str, str]],
+) -> None:
+    read, offers = index_files.read(written(tmp_path, PACKINGS[end](data), f"{name}{end}"))
+    assert (read, len(offers)) == (family, count)
+    assert {(one.name, one.arch, one.version) for one in offers if one.name in names} == known
 
 
 @pytest.mark.parametrize("end", [end for end in PACKINGS if end])
@@ -79,7 +90,7 @@ def test_packages_that_are_cut_off_within_a_line_are_refused_and_else_read_up_to
             assert "line " in refused.message
         else:
             assert PACKAGES[:size].endswith(b"\n")
-            assert {(one.name, one.arch, one.version) for one in offers} <= DEBS
+            assert {(one.name, one.arch, one.version) for one in offers} <= FIVE
 
 
 def test_primary_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:

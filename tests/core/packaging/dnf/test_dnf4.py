@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -203,13 +202,11 @@ def many() -> tuple[list[Package], list[PackageWant]]:
     return now, [want(one.name, "2013.2-9.el6") for one in now]
 
 
-def test_what_three_thousand_packages_need_is_said_in_seconds() -> None:
-    """It took minutes when each package was looked for among all of them."""
+def test_what_three_thousand_packages_need_is_said_of_each() -> None:
+    """`python -m benchmarks versions` measures how long that takes."""
     now, past = many()
-    begun = time.process_time()
     assert len(DNF.change(past, now, downgrade=True, wait=0)) == 1
     assert len(implied(past, now).changes) == len(as_they_are(past, now)) == len(reversibility.after(now, past)) == 3000
-    assert time.process_time() - begun < 15
 
 
 @pytest.mark.parametrize("status", [0, 1])
