@@ -37,8 +37,8 @@ class Encoding:
         archs = {key.arch} | (self.own if key.arch in self.own else set())
         if not key.version:
             return tuple(v for arch in sorted(archs) for v in self.variables.get(PackageName(key.name, arch), ()))
-        named = ((v, one) for v, one in enumerate(self.packages, 1) if one.name == key.name)
-        return tuple(v for v, one in named if one.arch in archs)
+        named = ((v, package) for v, package in enumerate(self.packages, 1) if package.name == key.name)
+        return tuple(v for v, package in named if package.arch in archs)
 
     def violated(self, chosen: Collection[int]) -> tuple[Clause, ...]:
         """The clauses that a set of variables does not satisfy: none when it is consistent."""
@@ -50,9 +50,9 @@ def holds(clause: Clause, chosen: Collection[int]) -> bool:
     return any((literal > 0) == (abs(literal) in chosen) for literal in clause.literals)
 
 
-def plain_key(one: Versioned) -> PackageName:
+def plain_key(package: Versioned) -> PackageName:
     """What a package is told apart by, unless several versions of it stand side by side."""
-    return PackageName(one.name, one.arch)
+    return PackageName(package.name, package.arch)
 
 
 def encode(
@@ -70,23 +70,23 @@ def encode(
     The result does not depend on the order of anything given.
     """
     ordered = tuple(sorted(packages, key=_identity))
-    numbers = {_identity(one): number for number, one in enumerate(ordered, 1)}
+    numbers = {_identity(package): number for number, package in enumerate(ordered, 1)}
     keys = tuple(map(key, ordered))
     variables_of: dict[PackageName, list[int]] = {}
-    for number, one in enumerate(keys, 1):
-        variables_of.setdefault(one, []).append(number)
-    lacking = sorted(numbers[_identity(one)] for one in missing)
+    for number, package_key in enumerate(keys, 1):
+        variables_of.setdefault(package_key, []).append(number)
+    lacking = sorted(numbers[_identity(package)] for package in missing)
     clauses = (
         *_absent(ordered, lacking, "missing", "is in no repository and not installed"),
         *_absent(
             ordered,
-            sorted(numbers[_identity(one)] for one in barred),
+            sorted(numbers[_identity(package)] for package in barred),
             "policy",
             "is not the version of the snapshot, and only that may stand (--missing remove)",
         ),
         *rules.clauses(ordered),
         *_essential(ordered, essential, frozenset(lacking)),
-        *(Clause((numbers[_identity(one)],), _reason("essential", one, text)) for one, text in staying),
+        *(Clause((numbers[_identity(package)],), _reason("essential", package, text)) for package, text in staying),
     )
     return Encoding(
         ordered,
@@ -105,14 +105,14 @@ def _absent(packages: Sequence[Versioned], variables: Iterable[int], rule: Rule,
 def _essential(packages: Sequence[Versioned], names: Iterable[str], lacking: Collection[int]) -> Iterator[Clause]:
     """A name that no version can be had of is beyond what a rule can keep."""
     for name in sorted(names):
-        variables = tuple(v for v, one in enumerate(packages, 1) if one.name == name and v not in lacking)
+        variables = tuple(v for v, package in enumerate(packages, 1) if package.name == name and v not in lacking)
         if variables:
             yield Clause(variables, Reason("essential", name, "", "is essential or protected, and is never removed"))
 
 
-def _reason(rule: Rule, one: Versioned, text: str) -> Reason:
-    return Reason(rule, one.name, one.version, text)
+def _reason(rule: Rule, package: Versioned, text: str) -> Reason:
+    return Reason(rule, package.name, package.version, text)
 
 
-def _identity(one: Versioned) -> tuple[str, str, str]:
-    return one.name, one.arch, one.version
+def _identity(package: Versioned) -> tuple[str, str, str]:
+    return package.name, package.arch, package.version

@@ -106,7 +106,7 @@ def _why_fetched(now: Package | None) -> str:
 def _unobtainable(lost: tuple[str, ...]) -> Problem:
     return Problem(
         "unobtainable",
-        tuple(one.partition("=")[0] for one in lost),
+        tuple(package.partition("=")[0] for package in lost),
         f"no repository offers {', '.join(lost)}",
         "look for it in caches with rollback escrow fetch --run RUN, or make a repository with these versions available to the host",
     )

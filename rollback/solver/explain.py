@@ -85,7 +85,7 @@ class _Court:
         for selectors in self._stages:
             if not self._solver.solve(assumptions=[*demanded, *selectors]):
                 blamed = sorted(set(self._solver.get_core() or ()) - set(demanded))
-                return minimal(demanded, [self._clauses[one] for one in blamed])
+                return minimal(demanded, [self._clauses[selector] for selector in blamed])
         return []
 
     def _without(self, rules: Sequence[Rule]) -> list[int]:
@@ -112,7 +112,9 @@ def minimal(demanded: Sequence[int], core: Sequence[Clause]) -> list[Clause]:
 
     In a solver of their own: the one of all rules would look at all of them each time.
     """
-    numbers = {abs(literal): 0 for clause in core for literal in clause.literals} | {abs(one): 0 for one in demanded}
+    numbers = {abs(literal): 0 for clause in core for literal in clause.literals} | {
+        abs(variable): 0 for variable in demanded
+    }
     numbers = {variable: number for number, variable in enumerate(sorted(numbers), 1)}
     selectors = {len(numbers) + number: clause for number, clause in enumerate(core, 1)}
     first = [_renumbered(literal, numbers) for literal in demanded]
@@ -120,11 +122,11 @@ def minimal(demanded: Sequence[int], core: Sequence[Clause]) -> list[Clause]:
         for selector, clause in selectors.items():
             solver.add_clause([*(_renumbered(literal, numbers) for literal in clause.literals), -selector])
         needed = list(selectors)
-        for selector in sorted(selectors, key=lambda one: (selectors[one].reason.rule != "kept", one)):
-            rest = [one for one in needed if one != selector]
+        for selector in sorted(selectors, key=lambda selector: (selectors[selector].reason.rule != "kept", selector)):
+            rest = [other for other in needed if other != selector]
             if not solver.solve(assumptions=[*first, *rest]):
                 needed = rest
-    return [selectors[one] for one in needed]
+    return [selectors[selector] for selector in needed]
 
 
 def _renumbered(literal: int, numbers: Mapping[int, int]) -> int:

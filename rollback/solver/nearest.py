@@ -112,7 +112,7 @@ def _choose_without_sat(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Cho
 def _inconsistent(reasons: tuple[Reason, ...]) -> Problem:
     return Problem(
         "inconsistent",
-        tuple(dict.fromkeys(one.package for one in reasons)),
+        tuple(dict.fromkeys(reason.package for reason in reasons)),
         "no such set of packages can stand: " + "; ".join(map(str, reasons)),
         "make the versions that are missing available, or let the packages named deviate: --missing keep",
     )

@@ -75,15 +75,15 @@ def processors() -> int:
 def _different(questions: Mapping[str, SolverQuestion]) -> list[tuple[SolverQuestion, list[str]]]:
     """Each question that is no other's equal, with the hosts that it is put for; those of one catalog side by side."""
     packages = _Firsts[tuple[Package, ...]](lambda them: tuple(map(_ALL, them)))
-    catalogs = _Firsts[Catalog](lambda one: (tuple(one.candidates), tuple(one.present)))
-    found: dict[int, dict[Hashable, tuple[SolverQuestion, list[str]]]] = {}  # by catalog
+    catalogs = _Firsts[Catalog](lambda offers: (tuple(offers.candidates), tuple(offers.present)))
+    by_catalog: dict[int, dict[Hashable, tuple[SolverQuestion, list[str]]]] = {}
     for host, question in questions.items():
         then, now, offered = _bare(question.then), _bare(question.now), catalogs.of(question.offered)
         states = (id(packages.of(then.packages)), id(packages.of(now.packages)))
         key = (states, then.os, now.os, tuple(sorted(question.to.items())), question.foreign)
-        alike = found.setdefault(id(offered), {})
+        alike = by_catalog.setdefault(id(offered), {})
         alike.setdefault(key, (SolverQuestion(then, now, offered, question.to, question.foreign), []))[1].append(host)
-    return [one for alike in found.values() for one in alike.values()]
+    return [pair for alike in by_catalog.values() for pair in alike.values()]
 
 
 def _bare(facts: HostFacts) -> HostFacts:
@@ -118,18 +118,18 @@ class _Firsts(Generic[T]):
 
 def _answers(solver: Solver, asked: Sequence[SolverQuestion], workers: int, progress: Progress) -> list[Manifest]:
     """The answers to `asked`, found in this process; after a while workers find the rest, and what these leave is found here."""
-    found: dict[int, Manifest] = {}
+    answers: dict[int, Manifest] = {}
     begun = time.monotonic()
     for number in range(len(asked)):
         spent, left = time.monotonic() - begun, len(asked) - number
         if workers > 1 and left > 1 and spent > _PATIENCE and spent * left > _MUCH * number:
-            _side_by_side(solver, asked, found, progress, workers)
+            _side_by_side(solver, asked, answers, progress, workers)
             workers = 1
-        if number not in found:
+        if number not in answers:
             question = asked[number]
-            found[number] = _asked(solver, question)
-            progress(len(found), len(asked))
-    return [found[number] for number in range(len(asked))]
+            answers[number] = _asked(solver, question)
+            progress(len(answers), len(asked))
+    return [answers[number] for number in range(len(asked))]
 
 
 def _asked(solver: Solver, question: SolverQuestion) -> Manifest:
@@ -137,10 +137,10 @@ def _asked(solver: Solver, question: SolverQuestion) -> Manifest:
 
 
 def _side_by_side(
-    solver: Solver, asked: Sequence[SolverQuestion], found: dict[int, Manifest], progress: Progress, workers: int
+    solver: Solver, asked: Sequence[SolverQuestion], answers: dict[int, Manifest], progress: Progress, workers: int
 ) -> None:
     """Afterwards all is answered, except what a worker could not answer or died of."""
-    left = deque(number for number in range(len(asked)) if number not in found)
+    left = deque(number for number in range(len(asked)) if number not in answers)
     changes: dict[Change, Change] = {}  # hosts of a fleet have most in common, and each worker makes its own
     with _crew(solver, min(workers, len(left))) as idle:
         busy: dict[Any, tuple[_Worker, int]] = {}
@@ -155,9 +155,9 @@ def _side_by_side(
                     answer = worker.pipe.recv()
                     idle.append(worker)
                     if answer is not None:
-                        shared = tuple(changes.setdefault(one, one) for one in answer.changes)
-                        found[number] = replace(answer, changes=shared)
-                        progress(len(found), len(asked))
+                        shared = tuple(changes.setdefault(change, change) for change in answer.changes)
+                        answers[number] = replace(answer, changes=shared)
+                        progress(len(answers), len(asked))
 
 
 @dataclass(slots=True)

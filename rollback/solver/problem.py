@@ -113,32 +113,36 @@ class _Stage:
 
     def encoded(self, rules: Rules[V]) -> Encoding:
         packages, lacking = self._packages(rules)
-        installed = [one for one in packages if _version(self.present.get(self.apart.key(one))) == one.version]
+        installed = [
+            package for package in packages if _version(self.present.get(self.apart.key(package))) == package.version
+        ]
         essential, staying = rules.essential(installed), tuple(rules.staying(installed))
         if self.straight:
-            packages, lacking = (self._narrow(some, [one for one, _ in staying]) for some in (packages, lacking))
+            packages, lacking = (
+                self._narrow(group, [package for package, _ in staying]) for group in (packages, lacking)
+            )
         barred = self._barred(packages, essential) if self.missing == "remove" else ()
         return encode(packages, lacking, rules, essential, barred, staying=staying, key=self.apart.key)
 
     def _packages(self, rules: Rules[V]) -> tuple[tuple[V, ...], tuple[V, ...]]:
         """Every version of the packages, and which of them can neither be had nor be left as they are."""
         keys = {aim.key for aim in self.aims}
-        found: dict[_Version, V] = {}
+        packages: dict[_Version, V] = {}
         for candidate in self.offered.candidates.values():
             key = self.apart.key(candidate)
             if key in keys:
-                found[key, candidate.version] = rules.read(key.name, key.arch, candidate.version, candidate.control)
+                packages[key, candidate.version] = rules.read(key.name, key.arch, candidate.version, candidate.control)
         lacking: list[V] = []
         for aim in self.aims:
             for version in {aim.wanted, aim.second} - {""}:
                 fields = self.offered.present.get((aim.key.name, aim.key.arch, version))
                 whole = self._whole(aim.key, version)
-                if (aim.key, version) not in found or (whole and fields is not None):
-                    one = rules.read(aim.key.name, aim.key.arch, version, fields or ())
-                    if not whole and (aim.key, version) not in found:
-                        lacking.append(one)
-                    found[aim.key, version] = one
-        return tuple(found.values()), tuple(lacking)
+                if (aim.key, version) not in packages or (whole and fields is not None):
+                    package = rules.read(aim.key.name, aim.key.arch, version, fields or ())
+                    if not whole and (aim.key, version) not in packages:
+                        lacking.append(package)
+                    packages[aim.key, version] = package
+        return tuple(packages.values()), tuple(lacking)
 
     def _whole(self, key: PackageName, version: str) -> bool:
         """Whether the bytes of this version are on the host."""
@@ -148,15 +152,19 @@ class _Stage:
     def _narrow(self, packages: Iterable[V], staying: Iterable[V]) -> tuple[V, ...]:
         """Those of the packages that bear on whether what is wanted can stand."""
         wanted = {aim.key: aim.wanted for aim in self.aims if aim.wanted}
-        kept = {(self.apart.key(one), one.version) for one in staying}
-        keys = ((self.apart.key(one), one) for one in packages)
+        kept = {(self.apart.key(package), package.version) for package in staying}
+        keys = ((self.apart.key(package), package) for package in packages)
         return tuple(
-            one for key, one in keys if wanted.get(key, one.version) == one.version or (key, one.version) in kept
+            package
+            for key, package in keys
+            if wanted.get(key, package.version) == package.version or (key, package.version) in kept
         )
 
     def _barred(self, packages: Iterable[V], essential: set[str]) -> tuple[V, ...]:
         """The versions that `--missing remove` does not settle for."""
         good = {aim.key: {aim.wanted} | ({aim.second} if not aim.wanted else set()) for aim in self.aims}
         return tuple(
-            one for one in packages if one.version not in good[self.apart.key(one)] and one.name not in essential
+            package
+            for package in packages
+            if package.version not in good[self.apart.key(package)] and package.name not in essential
         )

@@ -12,8 +12,10 @@ _ROOTS: tuple[tuple[Rule, ...], ...] = (("missing", "policy"), ("essential",), (
 def merged(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """`reasons`, roots first, those that differ in nothing but the version as one with all of these, joined by `, `."""
     versions_of: dict[tuple[Rule, str, str], dict[str, None]] = {}
-    for one in sorted(reasons, key=lambda one: (_ORDER.index(one.rule), one.package, one.text, one.version)):
-        versions_of.setdefault((one.rule, one.package, one.text), {})[one.version] = None
+    for reason in sorted(
+        reasons, key=lambda reason: (_ORDER.index(reason.rule), reason.package, reason.text, reason.version)
+    ):
+        versions_of.setdefault((reason.rule, reason.package, reason.text), {})[reason.version] = None
     return tuple(Reason(rule, name, ", ".join(versions), text) for (rule, name, text), versions in versions_of.items())
 
 
@@ -25,6 +27,6 @@ def by_root(
     """
     groups: dict[tuple[Reason, ...], list[PackageName]] = {}
     for key, why in sorted(reasons.items()):
-        kinds = (tuple(one for one in why if one.rule in kind) for kind in _ROOTS)
+        kinds = (tuple(reason for reason in why if reason.rule in kind) for kind in _ROOTS)
         groups.setdefault(next(filter(None, kinds), ()), []).append(key)
     return tuple((roots, tuple(keys)) for roots, keys in groups.items())
