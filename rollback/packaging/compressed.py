@@ -87,12 +87,12 @@ class _Frames:
         while piece := self._rest or self._file.read(_PIECE):
             self._rest = b""
             self._frame = self._frame or self._opener()
-            found = bytes(self._frame.decompress(piece))
+            unpacked = bytes(self._frame.decompress(piece))
             if self._frame.eof:
                 self._rest = bytes(self._frame.unused_data or b"")
                 self._frame = None
-            if found:
-                return found
+            if unpacked:
+                return unpacked
         if self._frame is not None:
             raise EOFError("the stream ends before its end mark")
         return b""

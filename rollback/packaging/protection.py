@@ -51,15 +51,15 @@ class DnfConf:
         Where none says that it does, all install-only packages of its version and architecture count as that.
         """
         known = tuple(installed) if kernel else ()
-        named = tuple(one for one in known if _holds(one, kernel))
+        named = tuple(package for package in known if _holds(package, kernel))
         if named:
             return named
         plain = kernel.partition("+")[0]  # behind it stands the variant: debug, rt
         return tuple(
-            one
-            for one in known
-            if f"{one.version.rpartition(':')[2]}.{one.arch}" == plain
-            and self.several(one.name, (given.name for given in one.provides))
+            package
+            for package in known
+            if f"{package.version.rpartition(':')[2]}.{package.arch}" == plain
+            and self.several(package.name, (capability.name for capability in package.provides))
         )
 
 
@@ -67,5 +67,5 @@ DNF = DnfConf()
 """dnf with the defaults of the distributions."""
 
 
-def _holds(one: RpmPackage, kernel: str) -> bool:
-    return any(given.name == _UNAME and given.version == kernel for given in one.provides)
+def _holds(package: RpmPackage, kernel: str) -> bool:
+    return any(capability.name == _UNAME and capability.version == kernel for capability in package.provides)

@@ -21,7 +21,7 @@ def judgement_of(format: str) -> FormatJudgement:
 
 def judgements() -> Iterator[tuple[Format, FormatJudgement]]:
     """Each format that can be judged, in the order of registration."""
-    return ((one, _at(one.judgement)) for one in formats() if one.judgement)
+    return ((format, _at(format.judgement)) for format in formats() if format.judgement)
 
 
 @cache

@@ -166,7 +166,7 @@ class _Reader:
 
     def _agree(self, block: _Block, versions: tuple[Version, ...], last: int) -> None:
         marked = [version.version for version in versions if version.installed]
-        if marked != [one for one in (_known(block.labels["Installed"]),) if one]:
+        if marked != [version for version in (_known(block.labels["Installed"]),) if version]:
             reason = f"Installed: {block.labels['Installed']}, but *** stands at {', '.join(marked) or 'no version'}"
             raise self.text.fail(last, f"the block of {block.package} contradicts itself or is cut off: {reason}", HINT)
         candidate = _known(block.labels["Candidate"])

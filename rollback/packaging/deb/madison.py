@@ -15,7 +15,7 @@ def parse(text: Text) -> VersionTable:
 
     It tells nothing of installed versions, candidates and priorities. Raises `InvalidInput` with line and reason.
     """
-    found: dict[str, dict[str, list[VersionSource]]] = {}
+    by_name: dict[str, dict[str, list[VersionSource]]] = {}
     for number, line in text.lines():
         if not line:
             continue
@@ -25,7 +25,7 @@ def parse(text: Text) -> VersionTable:
             raise text.fail(number, refusal.message, HINT) from None
         if row:
             name, version, origin = row
-            found.setdefault(name, {}).setdefault(version, []).append(origin)
+            by_name.setdefault(name, {}).setdefault(version, []).append(origin)
     packages = tuple(
         PolicyPackage(
             name,
@@ -33,7 +33,7 @@ def parse(text: Text) -> VersionTable:
             None,
             tuple(Version(version, None, False, tuple(sources)) for version, sources in versions.items()),
         )
-        for name, versions in found.items()
+        for name, versions in by_name.items()
     )
     return VersionTable("deb", packages, text.notes())
 

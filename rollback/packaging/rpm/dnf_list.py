@@ -125,12 +125,12 @@ def _nevra(name: str, version: str, arch: str) -> str:
 
 def _packages(rows: Iterable[_Row]) -> Iterable[PolicyPackage]:
     """One package a name, however many architectures: these stand in its sources. The newest installed version counts."""
-    found: dict[str, dict[str, list[VersionSource]]] = {}
+    by_name: dict[str, dict[str, list[VersionSource]]] = {}
     for row in rows:
-        found.setdefault(row.name, {}).setdefault(row.version, []).append(row.source)
-    for name, versions in found.items():
+        by_name.setdefault(row.name, {}).setdefault(row.version, []).append(row.source)
+    for name, versions in by_name.items():
         listed = tuple(
-            Version(version, None, any(one.kind == "status" for one in sources), tuple(sources))
+            Version(version, None, any(source.kind == "status" for source in sources), tuple(sources))
             for version, sources in versions.items()
         )
         installed = [version.version for version in listed if version.installed]

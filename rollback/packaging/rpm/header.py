@@ -65,17 +65,17 @@ def _header(data: bytes, at: int) -> _Header:
             numbers[tag] = struct.unpack_from(f">{values}I", store, offset)
         elif kind in _STRINGS:
             texts[tag] = [
-                one.decode("utf-8", "surrogateescape") for one in store[offset:].split(b"\0", values)[:values]
+                text.decode("utf-8", "surrogateescape") for text in store[offset:].split(b"\0", values)[:values]
             ]
     return _Header(texts, numbers)
 
 
 def _relations(header: _Header, name: int, flags: int, version: int) -> Iterator[str]:
     names, senses, versions = header.texts.get(name, []), header.numbers.get(flags, ()), header.texts.get(version, [])
-    for one, sense, against in zip(names, senses, versions, strict=True):
+    for dependency, sense, against in zip(names, senses, versions, strict=True):
         operator = _SENSES.get(sense & 0xE)
-        if not one.startswith(RPMLIB):
-            yield f"{one} {operator} {against.removeprefix('0:')}" if operator and against else one
+        if not dependency.startswith(RPMLIB):
+            yield f"{dependency} {operator} {against.removeprefix('0:')}" if operator and against else dependency
 
 
 def _paths(header: _Header) -> Iterator[str]:

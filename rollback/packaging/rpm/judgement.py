@@ -34,7 +34,7 @@ def _xml(data: bytes) -> bool:
 
 def _offers(data: bytes, source: str, labels: tuple[str, ...]) -> Iterable[Offer]:
     entries = primary.entries(data, source)
-    return (Offer(one.name, one.arch, one.version, source, labels, one.control) for one in entries)
+    return (Offer(entry.name, entry.arch, entry.version, source, labels, entry.control) for entry in entries)
 
 
 def _control_of_file(file: BinaryIO, source: str) -> Control:

@@ -24,7 +24,7 @@ _FIELDS = ("name", "epoch", "version", "release", "arch")
 
 def rows(text: Text) -> Listing:
     """The packages that `text` names, one a line. Raises `InvalidInput` where hardly any line does."""
-    found: list[Listed] = []
+    packages: list[Listed] = []
     notes: list[Note] = []
     unread: list[Note] = []
     for number, line in text.lines():
@@ -36,11 +36,11 @@ def rows(text: Text) -> Listing:
             (notes if _WARNING.match(line) else unread).append(Note(number, refusal.message))
             continue
         if package.name != _KEY:
-            found.append(Listed(number, package.name, package.arch, package.evr, epoch_told=package.epoch_told))
-    if (len(unread) > len(found)) or not (found or _only_keys(text)):
+            packages.append(Listed(number, package.name, package.arch, package.evr, epoch_told=package.epoch_told))
+    if (len(unread) > len(packages)) or not (packages or _only_keys(text)):
         first = unread[0] if unread else Note(1, "no package in it")
         raise text.fail(first.line, first.text, HINT)
-    return Listing(text.source, "rpm", tuple(found), (*notes, *text.notes()), tuple(unread))
+    return Listing(text.source, "rpm", tuple(packages), (*notes, *text.notes()), tuple(unread))
 
 
 def blocks(text: Text) -> Listing:
@@ -58,7 +58,9 @@ def blocks(text: Text) -> Listing:
         if match and "Description" not in every[-1][1]:
             every[-1][1][match["name"]] = match["value"]
     packages = [(number, _package(text, number, fields)) for number, fields in every]
-    listed = tuple(Listed(number, one.name, one.arch, one.evr) for number, one in packages if one.name != _KEY)
+    listed = tuple(
+        Listed(number, package.name, package.arch, package.evr) for number, package in packages if package.name != _KEY
+    )
     cut = tuple(
         Note(number, f"the block of {fields['Name']} has no description: the file may be cut off here")
         for number, fields in every
@@ -96,8 +98,8 @@ def _columns(line: str) -> Nevra:
 def _json(line: str) -> Nevra:
     """An object a line, with the fields named as rpm's tags are, in small letters."""
     try:
-        given = json.loads(line)
-        fields = [given[name] for name in _FIELDS]
+        row = json.loads(line)
+        fields = [row[name] for name in _FIELDS]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidInput(f"no package: {line[:80]!r}") from None
     if not all(isinstance(field, str) for field in fields):

@@ -23,7 +23,7 @@ def present(section: Section) -> dict[tuple[str, str, str], Control]:
             entries = _entries(text)
         except InvalidInput as refusal:
             raise section.fail(refusal.message, offset) from None
-        demands.update({(one.name, one.arch, one.version): one.control for one in entries})
+        demands.update({(entry.name, entry.arch, entry.version): entry.control for entry in entries})
         offset += text.count("\n") + 2
     return demands
 
@@ -35,10 +35,10 @@ def _entries(text: str) -> tuple[RpmEntry, ...]:
 
 def conf(section: Section) -> DnfConf:
     """What dnf is told, beside the names by which kernels are known. Raises `InvalidInput` with the line that is not understood."""
-    told: dict[str, list[str]] = {"install-only": [], "protected": []}
+    words: dict[str, list[str]] = {"install-only": [], "protected": []}
     for offset, line in section.lines():
         kind, _, word = line.partition("\t")
-        if kind not in told or not word:
+        if kind not in words or not word:
             raise section.fail(f"not understood: {line[:80]!r}", offset)
-        told[kind].append(word)
-    return DnfConf(DNF.install_only | frozenset(told["install-only"]), tuple(dict.fromkeys(told["protected"])))
+        words[kind].append(word)
+    return DnfConf(DNF.install_only | frozenset(words["install-only"]), tuple(dict.fromkeys(words["protected"])))

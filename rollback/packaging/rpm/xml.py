@@ -34,8 +34,8 @@ class Pass(ABC):
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
 
     @abstractmethod
-    def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
-        """An element begins, at a depth that is 1 for a package; `given` are its attributes."""
+    def begin(self, depth: int, tag: str, attributes: dict[str, str]) -> None:
+        """An element begins, at a depth that is 1 for a package; with its attributes."""
 
     @abstractmethod
     def end(self, depth: int, tag: str) -> None:
@@ -66,10 +66,10 @@ class Pass(ABC):
         """The refusal of what stands where the pass is."""
         return InvalidInput(f"{self._source}, line {self._parser.CurrentLineNumber}: {reason}")
 
-    def package(self, given: Mapping[str, str]) -> nevra.Nevra:
+    def package(self, attributes: Mapping[str, str]) -> nevra.Nevra:
         """The package that has these attributes. Raises `InvalidInput` where one is missing or not what it must be."""
         try:
-            return nevra.make(*(given[key] for key in ("name", "epoch", "ver", "rel", "arch")))
+            return nevra.make(*(attributes[key] for key in ("name", "epoch", "ver", "rel", "arch")))
         except KeyError as missing:
             raise self.fail(f"the package has no {missing}") from None
         except InvalidInput as refusal:
@@ -78,14 +78,14 @@ class Pass(ABC):
     def _refuse_doctype(self, *_: object) -> None:
         raise self.fail("a DOCTYPE, which no repository index has")
 
-    def _start(self, tag: str, given: dict[str, str]) -> None:
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._path:
-            if tag != self.root or not given.get("packages", "").isdecimal():
+            if tag != self.root or not attributes.get("packages", "").isdecimal():
                 raise self.fail(f"not the {self.what} of an rpm repository")
-            self._said = int(given["packages"])
+            self._said = int(attributes["packages"])
         self._path.append(tag)
         self._text.clear()
-        self.begin(len(self._path) - 1, tag, given)
+        self.begin(len(self._path) - 1, tag, attributes)
 
     def _end(self, tag: str) -> None:
         self.end(len(self._path) - 1, tag)
