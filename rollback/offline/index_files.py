@@ -20,7 +20,7 @@ def read(path: Path) -> tuple[str, tuple[Offer, ...]]:
     data = compressed.read(path)
     labels = (*labels_of(path), *_release_of(path))
     known = reversed(tuple(judgements()))
-    format, judgement = next((format, one) for format, one in known if one.tells_index(data))
+    format, judgement = next((format, judgement) for format, judgement in known if judgement.tells_index(data))
     return format.name, tuple(judgement.offers(data, str(path), labels))
 
 

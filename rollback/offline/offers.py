@@ -79,10 +79,10 @@ def from_policy(policy: VersionTable) -> Iterable[Offer]:
     for package in policy.packages:
         name, _, arch = package.package.partition(":")
         for version in package.versions:
-            for one in version.sources:
-                if one.kind == "archive":
-                    own = (one.arch or "") if in_source else arch
-                    yield Offer(name, own, version.version, one.raw, labels_of(one))
+            for source in version.sources:
+                if source.kind == "archive":
+                    own = (source.arch or "") if in_source else arch
+                    yield Offer(name, own, version.version, source.raw, labels_of(source))
 
 
 def installed_versions(policy: VersionTable) -> Iterable[tuple[str, str, str]]:
@@ -92,7 +92,7 @@ def installed_versions(policy: VersionTable) -> Iterable[tuple[str, str, str]]:
         name, _, arch = package.package.partition(":")
         for version in package.versions:
             if version.installed:
-                status = [one.arch or "" for one in version.sources if one.kind == "status"]
+                status = [source.arch or "" for source in version.sources if source.kind == "status"]
                 archs = status if in_source else [arch]
                 yield from ((name, own, version.version) for own in archs)
 

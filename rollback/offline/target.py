@@ -78,7 +78,7 @@ def way_back(host: str, installed: Listing, offers: Offers, aim: Target) -> Mani
     """
     if aim.release:
         offers.require(aim.release)
-    names = frozenset(one.name for one in installed)
+    names = frozenset(package.name for package in installed)
     steps = _Steps(installed, offers, aim, names)
     changes = sorted(steps.changes(), key=lambda change: (change.name, change.arch, change.installed))
     problems = (*_unobtainable(changes), *_duplicates(installed, aim), *_unread(installed, aim.target))
@@ -149,14 +149,14 @@ class _Steps:
             return replace(change, action="unobtainable", why=self._why_not(then.name, then.arch, then.version))
         return replace(change, target=offer.version, origin=offer.origin)
 
-    def _change(self, one: Listed, action: Action, installed: str) -> Change:
-        slot = one.version if self._kernel(one) else ""
-        made = Change(one.name, self._arch(one), action, installed, one.name, one.version, slot=slot)
-        return replace(made, auto=one.auto, hold=one.hold)
+    def _change(self, package: Listed, action: Action, installed: str) -> Change:
+        slot = package.version if self._kernel(package) else ""
+        change = Change(package.name, self._arch(package), action, installed, package.name, package.version, slot=slot)
+        return replace(change, auto=package.auto, hold=package.hold)
 
-    def _kernel(self, one: Listed) -> bool:
+    def _kernel(self, package: Listed) -> bool:
         """Whether versions of it stand side by side."""
-        return _several(self.installed, one.name)
+        return _several(self.installed, package.name)
 
     def _then(self, now: Listed) -> Listed | None:
         """The package of the target that `now` was: of its own name, else of its old one. Kernels must be the very version."""
@@ -167,8 +167,8 @@ class _Steps:
                     return then
         return None
 
-    def _same_arch(self, one: Listed, other: Listed) -> bool:
-        archs = {self._arch(one), self._arch(other)}
+    def _same_arch(self, package: Listed, other: Listed) -> bool:
+        archs = {self._arch(package), self._arch(other)}
         return len(archs) == 1 or "" in archs or bool(archs & {"all", "noarch"})
 
     def _offer(self, name: str, arch: str, version: str) -> Offer | None:
@@ -180,8 +180,8 @@ class _Steps:
         """The architecture that a name without one means; '' is any."""
         return self.offers.native if judgement_of(self.installed.family).bare_is_native else ""
 
-    def _arch(self, one: Listed) -> str:
-        return one.arch or self._bare
+    def _arch(self, package: Listed) -> str:
+        return package.arch or self._bare
 
     def _direction(self, now: str, then: str) -> Action:
         if not now:
@@ -205,18 +205,18 @@ class _Steps:
 def completed(listing: Listing, known: Iterable[tuple[str, str, str]], offers: Offers) -> Listing:
     """`listing` with the versions and epochs that its file does not say, as far as `known` (name, arch, version) or `offers` do."""
     policy = {(name, arch or offers.native): version for name, arch, version in known}
-    return replace(listing, packages=tuple(_complete(one, policy, offers) for one in listing))
+    return replace(listing, packages=tuple(_complete(package, policy, offers) for package in listing))
 
 
-def _complete(one: Listed, policy: dict[tuple[str, str], str], offers: Offers) -> Listed:
-    told = policy.get((one.name, one.arch if one.arch not in ("", "all") else offers.native), "")
-    if not one.version:
-        return replace(one, version=told)
-    if one.epoch_told:
-        return one
-    if told.partition(":")[2] == one.version:
-        return replace(one, version=told)
-    return replace(one, version=offers.with_epoch(one.name, one.arch, one.version))
+def _complete(package: Listed, policy: dict[tuple[str, str], str], offers: Offers) -> Listed:
+    version = policy.get((package.name, package.arch if package.arch not in ("", "all") else offers.native), "")
+    if not package.version:
+        return replace(package, version=version)
+    if package.epoch_told:
+        return package
+    if version.partition(":")[2] == package.version:
+        return replace(package, version=version)
+    return replace(package, version=offers.with_epoch(package.name, package.arch, package.version))
 
 
 def contradictions(listing: Listing, known: Iterable[tuple[str, str, str]], native: str) -> Iterator[str]:
@@ -224,10 +224,10 @@ def contradictions(listing: Listing, known: Iterable[tuple[str, str, str]], nati
     if format_of(listing.family).several:
         return  # the policy may name another of the versions that stand side by side
     policy = {(name, arch or native): version for name, arch, version in known}
-    for one in listing:
-        told = policy.get((one.name, one.arch if one.arch not in ("", "all") else native), "")
-        if one.version and told and told != one.version:
-            yield f"{one.name}: {listing.source} says {one.version} is installed, the policy {told}"
+    for package in listing:
+        version = policy.get((package.name, package.arch if package.arch not in ("", "all") else native), "")
+        if package.version and version and version != package.version:
+            yield f"{package.name}: {listing.source} says {package.version} is installed, the policy {version}"
 
 
 # ---------------------------------------------------------------------- problems
@@ -246,7 +246,9 @@ def _unobtainable(changes: Iterable[Change]) -> Iterator[Problem]:
 
 def _duplicates(installed: Listing, aim: Target) -> Iterator[Problem]:
     counts = Counter(
-        (one.name, one.arch) for one in installed if not _several(installed, one.name) and aim.wants(one.name)
+        (package.name, package.arch)
+        for package in installed
+        if not _several(installed, package.name) and aim.wants(package.name)
     )
     twice = tuple(sorted({name for (name, _), count in counts.items() if count > 1}))
     if twice:
