@@ -29,7 +29,7 @@ def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE, *, missing:
 
 
 def _unagreed(manifest: Manifest, missing: bool) -> Manifest:
-    left = tuple(one for one in manifest.deviations if one.rule == FOREIGN or not missing)
+    left = tuple(problem for problem in manifest.deviations if problem.rule == FOREIGN or not missing)
     return replace(manifest, deviations=left)
 
 

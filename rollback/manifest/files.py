@@ -44,12 +44,12 @@ def read_all(directory: Path) -> dict[str, Manifest]:
     return manifests
 
 
-def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest], now: Iterable[HostFacts]) -> None:
+def refuse_drift(manifests: Mapping[str, Manifest], computed: Mapping[str, Manifest], now: Iterable[HostFacts]) -> None:
     """Raises `Drift` unless there is a manifest for each host of `now` that starts from its state and leads where `computed` does."""
     for facts in now:
-        if facts.host not in given:
-            raise UnknownName("manifest for host", facts.host, sorted(given))
-        mine, theirs = computed[facts.host], given[facts.host]
+        if facts.host not in manifests:
+            raise UnknownName("manifest for host", facts.host, sorted(manifests))
+        mine, theirs = computed[facts.host], manifests[facts.host]
         if mine.to != {kind: name for kind, name in theirs.to.items() if kind != "only"}:
             raise InvalidInput(f"{facts.host}: the manifest leads to {_where(theirs)}, not to {_where(mine)}")
         changed = {_start(change) for change in mine.changes} ^ {_start(change) for change in theirs.changes}
@@ -84,7 +84,9 @@ def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
 
 def refuse_unmatched(manifests: Iterable[Manifest], only: Iterable[str]) -> None:
     """Raises `InvalidInput` where one of the patterns `only` matches no package of any host: it is misspelled."""
-    names = {name for one in manifests for change in one.changes for name in (change.name, change.target_name)}
+    names = {
+        name for manifest in manifests for change in manifest.changes for name in (change.name, change.target_name)
+    }
     for pattern in only:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise InvalidInput(

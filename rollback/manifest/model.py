@@ -109,16 +109,16 @@ def slots_in(manifest: Manifest) -> Slots:
 
 def document(manifest: Manifest) -> dict[str, Any]:
     """The manifest as JSON, with the counts of its actions and the packages that no run installed."""
-    foreign = [f"{one.name}:{one.arch}" for one in manifest.changes if one.foreign]
+    foreign = [f"{change.name}:{change.arch}" for change in manifest.changes if change.foreign]
     return {**codec.to_builtins(manifest), "counts": manifest.counts, "foreign": foreign}
 
 
 def read(text: str | bytes, source: str) -> Manifest:
     """The manifest that `text` stands for. Raises `InvalidInput` where it is none, or its counts are not its changes'."""
-    given = codec.loads(text, dict[str, Any], source=source)
-    counts = given.pop("counts", None)
-    given.pop("foreign", None)
-    manifest = codec.from_builtins(given, Manifest, source=source)
+    fields = codec.loads(text, dict[str, Any], source=source)
+    counts = fields.pop("counts", None)
+    fields.pop("foreign", None)
+    manifest = codec.from_builtins(fields, Manifest, source=source)
     if manifest.format != FORMAT:
         raise InvalidInput(f"{source}: format {manifest.format}, this program knows {FORMAT}")
     if counts != manifest.counts:

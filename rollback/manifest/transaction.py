@@ -29,8 +29,8 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 def _beside(manifest: Manifest, wanted: Iterable[PackageWant]) -> Iterator[PackageWant]:
     """Where one of several versions changes, the versions beside it that stay: a want names all versions of a package."""
-    named = {(one.name, one.arch) for one in wanted}
-    named_versions = {(one.name, one.arch, one.version) for one in wanted}
+    named = {(want.name, want.arch) for want in wanted}
+    named_versions = {(want.name, want.arch, want.version) for want in wanted}
     for change in manifest.changes:
         stays = bool(change.slot and change.installed) and change.action in STAYS
         if (
@@ -54,8 +54,12 @@ def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 def of_others(manifest: Manifest, wanted: Iterable[PackageWant]) -> tuple[PackageName, ...]:
     """The `wanted` packages that stay because others installed them. It is no error when one of them is removed by then."""
-    stay = {PackageName(one.name, one.arch) for one in manifest.changes if one.foreign and one.action in STAYS}
-    return tuple(dict.fromkeys(one.key for one in wanted if one.key in stay))
+    stay = {
+        PackageName(change.name, change.arch)
+        for change in manifest.changes
+        if change.foreign and change.action in STAYS
+    }
+    return tuple(dict.fromkeys(want.key for want in wanted if want.key in stay))
 
 
 def _want(change: Change, now: Package | None) -> PackageWant | None:
