@@ -38,9 +38,13 @@ def elsewhere(escrow: Escrow, files: Collection[PackageFile]) -> frozenset[str]:
 
 def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:
     """The files of what `then` was there, if only by its configuration, and is not whole at that version `now`."""
-    whole = {(one.key, one.version) for one in now.packages if one.state == "installed" and not one.broken}
-    gone = (one for one in then.packages if one.version and (one.key, one.version) not in whole)
-    return frozenset(PackageFile(now.os.family, one.name, one.arch, one.version) for one in gone)
+    whole = {
+        (package.key, package.version)
+        for package in now.packages
+        if package.state == "installed" and not package.broken
+    }
+    gone = (package for package in then.packages if package.version and (package.key, package.version) not in whole)
+    return frozenset(PackageFile(now.os.family, package.name, package.arch, package.version) for package in gone)
 
 
 def _candidate(kept: Kept, opened: BinaryIO) -> Candidate:

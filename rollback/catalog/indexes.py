@@ -63,11 +63,11 @@ class Reader:
     def offered(self, index: Index) -> Mapping[str, tuple[Candidate, ...]]:
         """The candidates of an index by name, in its order."""
         if index not in self._offered:
-            found: dict[str, tuple[Candidate, ...]] = {}
-            for one in self.candidates(index):
-                mine = replace(one, origin=index.origin, labels=(index.labels,))
-                found[one.name] = (*found.get(one.name, ()), mine)
-            self._offered[index] = found
+            by_name: dict[str, tuple[Candidate, ...]] = {}
+            for candidate in self.candidates(index):
+                mine = replace(candidate, origin=index.origin, labels=(index.labels,))
+                by_name[candidate.name] = (*by_name.get(candidate.name, ()), mine)
+            self._offered[index] = by_name
         return self._offered[index]
 
     def candidates(self, index: Index) -> tuple[Candidate, ...]:
