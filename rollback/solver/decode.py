@@ -1,4 +1,4 @@
-"""Decoding: the versions that the solver chose, as a manifest with every package and the reasons of every deviation. Pure."""
+"""Decoding: the chosen versions as a manifest, with every package and the reasons for every deviation. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -83,7 +83,7 @@ def _change(
 
 
 def _grouped(scene: Scene, why: Reasons, aims: Mapping[PackageName, PackageGoal]) -> tuple[Problem, ...]:
-    """One for each root cause. With `--only`, what had to come along is no deviation: its change says why."""
+    """One problem for each root cause. With `--only`, packages that changed along are no deviation: their change has the reason."""
     if scene.partial:
         why = {key: reasons for key, reasons in why.items() if aims[key].focus or aims[key].guest}
     theirs = {key: reasons for key, reasons in why.items() if aims[key].guest}
@@ -116,7 +116,7 @@ def _problem(roots: tuple[Reason, ...], keys: tuple[PackageName, ...]) -> Proble
 
 
 def _configuration(scene: Scene, changes: Iterable[Change]) -> tuple[Problem, ...]:
-    """Packages of which the snapshot has only the configuration, of a version that cannot be had."""
+    """Problem: packages whose configuration alone is in the snapshot, at a version that is not available."""
     lost = []
     for change in changes:
         then = scene.then.get(change.key)
@@ -128,7 +128,7 @@ def _configuration(scene: Scene, changes: Iterable[Change]) -> tuple[Problem, ..
 
 
 def _unmended(changes: Iterable[Change], why: Reasons) -> tuple[Problem, ...]:
-    """Packages that are at the version wanted, but were cut off, and that cannot be installed again."""
+    """Problem: packages at the wanted version whose installation was interrupted, and that no repository offers."""
     lost = [
         change for change in changes if change.action == "unobtainable" and change.installed and change.key not in why
     ]

@@ -1,4 +1,4 @@
-"""Guests: packages that stay on a host though the snapshot does not have them, and the packages that these need. Pure."""
+"""Guests: packages that stay on a host although the snapshot lacks them, and the packages that they need. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from .problem import Missing, Scene, scene_of
 
 @dataclass(frozen=True, slots=True)
 class Guests:
-    """`then` as if it had the guests. `own` are those that are somebody's, `company` those that a guest needs, with its name."""
+    """`then` with the guests added. `own`: the guests that others installed; `company`: packages that a guest needs -> its name."""
 
     then: HostFacts
     own: Mapping[PackageName, Package] = field(default_factory=dict)
@@ -37,7 +37,7 @@ def guests(
     missing: Missing = "keep",
     only: tuple[str, ...] = (),
 ) -> Guests:
-    """The guests of a host. Of the packages that would go, a guest keeps those that it depends on."""
+    """The guests of a host. A guest keeps the packages that it depends on, if they would be removed."""
     if not foreign.packages and not foreign.with_data:
         return Guests(then)
     new = newcomers(then, now, offered)
@@ -51,7 +51,10 @@ def guests(
 
 
 def marked(manifest: Manifest, hosting: Guests, foreign: Foreign, now: HostFacts) -> Manifest:
-    """`manifest`, which says of each foreign package that it is, and why it stays or goes; and of the company, for whom it stays."""
+    """`manifest`, with each foreign package marked as foreign and the reason why it stays or is removed.
+
+    Packages of the company name the guest that needs them.
+    """
     if foreign == NOBODYS:
         return manifest
     present = {(package.name, package.arch, package.version): package for package in now.packages}

@@ -10,7 +10,7 @@ _ROOTS: tuple[tuple[Rule, ...], ...] = (("missing", "policy"), ("essential",), (
 
 
 def merged(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """`reasons`, roots first, those that differ in nothing but the version as one with all of these, joined by `, `."""
+    """`reasons`, roots first. Reasons that differ only in the version are one, with the versions joined by `, `."""
     versions_of: dict[tuple[Rule, str, str], dict[str, None]] = {}
     for reason in sorted(
         reasons, key=lambda reason: (_ORDER.index(reason.rule), reason.package, reason.text, reason.version)
@@ -22,8 +22,8 @@ def merged(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 def by_root(
     reasons: Mapping[PackageName, tuple[Reason, ...]],
 ) -> tuple[tuple[tuple[Reason, ...], tuple[PackageName, ...]], ...]:
-    """The packages whose reasons have the same root: a version missing or barred; where none is, an essential package; where
-    there is neither, the rules themselves. Each group is its roots and its packages, sorted.
+    """Groups of packages whose reasons have the same root: a version missing or barred, else an essential package, else the
+    rules themselves. A group is its roots and its packages, sorted.
     """
     groups: dict[tuple[Reason, ...], list[PackageName]] = {}
     for key, why in sorted(reasons.items()):
