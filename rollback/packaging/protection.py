@@ -20,9 +20,9 @@ _UNAME = "kernel-uname-r"  # what the package with a kernel's image provides, in
 
 @dataclass(frozen=True, slots=True)
 class DnfConf:
-    """`install_only`: names, or what is provided, of packages of which any number of versions may stand; never up- or downgraded.
+    """`install_only`: names or provided names of packages of which several versions may be installed; never up- or downgraded.
 
-    dnf knows kernels by what they provide; those of `_KERNELS` go by their names too, for where that is not known.
+    dnf identifies kernels by what they provide. The names in `_KERNELS` identify kernels whose provided names are unknown.
     `protected`: glob patterns of names that are never removed.
     """
 
@@ -38,7 +38,7 @@ class DnfConf:
     protected: tuple[str, ...] = ("dnf", "dnf5", "yum", "rpm", "systemd", "systemd-udev", "sudo", "setup", "glibc")
 
     def several(self, name: str, provides: Iterable[str] = ()) -> bool:
-        """Whether several versions of a package that provides this may stand side by side."""
+        """Whether several versions of a package that provides this may be installed side by side."""
         return name in self.install_only or not self.install_only.isdisjoint(provides)
 
     def protects(self, name: str) -> bool:
@@ -46,9 +46,9 @@ class DnfConf:
         return any(fnmatchcase(name, pattern) for pattern in self.protected)
 
     def running(self, installed: Iterable[RpmPackage], kernel: str) -> tuple[RpmPackage, ...]:
-        """The package that holds the running kernel, `kernel` being what /proc/sys/kernel/osrelease says; never removed.
+        """The package of the running kernel, which is never removed. `kernel`: the content of /proc/sys/kernel/osrelease.
 
-        Where none says that it does, all install-only packages of its version and architecture count as that.
+        If no package provides it, all install-only packages of its version and architecture count.
         """
         known = tuple(installed) if kernel else ()
         named = tuple(package for package in known if _holds(package, kernel))
