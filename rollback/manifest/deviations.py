@@ -15,9 +15,9 @@ AGREE = (
 
 
 def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE, *, missing: bool = False) -> None:
-    """Raises `Unobtainable` where a manifest deviates because a version cannot be had, `NoSolution` where for other reasons.
+    """Raises `Unobtainable` if a manifest deviates because a version is not available, `NoSolution` if for other reasons.
 
-    With `missing` somebody agreed to all deviations but the removal of packages that others installed.
+    `missing`: somebody agreed to all deviations, except the removal of packages that others installed.
     """
     unagreed = tuple(_unagreed(manifest, missing) for manifest in manifests)
     problems = [problem for manifest in unagreed for problem in manifest.deviations]

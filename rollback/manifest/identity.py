@@ -20,13 +20,13 @@ _Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """`install_only`: names of packages that are. `several`: name and architecture of all that is told apart by its version."""
+    """`install_only`: names of packages that are. `several`: name and architecture of packages that their version identifies."""
 
     install_only: frozenset[str] = frozenset()
     several: frozenset[_Pair] = frozenset()
 
     def key(self, package: Versioned) -> PackageName:
-        """What this package is told apart by."""
+        """The key that identifies this package."""
         several = self.several and (package.name, package.arch) in self.several
         return _key(package.name, package.arch, package.version if several else "")
 
@@ -39,7 +39,7 @@ _key = lru_cache(maxsize=1 << 16)(PackageName)  # hosts have most packages in co
 
 
 def flavour_of(facts: HostFacts) -> Flavour:
-    """Whose versions a host has."""
+    """The order of versions that a host uses."""
     return format_of(facts.os.family).flavour
 
 

@@ -72,7 +72,7 @@ class Problem:
 class Manifest:
     """Every package that `host` had or has, once, sorted by name, architecture and slot. `to` names the state that it leads to.
 
-    Where that state cannot be reached, `deviations` are the differences, one for each root cause. A manifest with `problems` cannot
+    If that state cannot be reached, `deviations` are the differences, one for each root cause. A manifest with `problems` cannot
     be carried out.
     """
 
@@ -114,7 +114,7 @@ def document(manifest: Manifest) -> dict[str, Any]:
 
 
 def read(text: str | bytes, source: str) -> Manifest:
-    """The manifest that `text` stands for. Raises `InvalidInput` where it is none, or its counts are not its changes'."""
+    """The manifest in `text`. Raises `InvalidInput` if it is not a manifest, or its counts differ from its changes."""
     fields = codec.loads(text, dict[str, Any], source=source)
     counts = fields.pop("counts", None)
     fields.pop("foreign", None)

@@ -1,4 +1,4 @@
-"""Transactions of a manifest: one, and a second where a package must leave its configuration behind. Pure."""
+"""Transactions of a manifest: one, and a second if a package must leave its configuration behind. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,9 +9,9 @@ from .model import STAYS, Change, Manifest, require_solved, slots_in
 
 
 def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
-    """What one transaction must reach: every package that changes, or whose marks or unfinished state must be repaired.
+    """The goal of the first transaction: every package that changes, or whose marks or unfinished state must be repaired.
 
-    Raises `Unobtainable` where a version cannot be had, `NoSolution` for any other problem.
+    Raises `Unobtainable` if a version is not available, `NoSolution` for any other problem.
     """
     require_solved([manifest])
     present = slots_in(manifest).by_key(now.packages)
@@ -42,7 +42,7 @@ def _beside(manifest: Manifest, wanted: Iterable[PackageWant]) -> Iterator[Packa
 
 
 def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
-    """What a second transaction must reach: packages that leave the configuration of a version that had to be installed first."""
+    """The goal of the second transaction: removal, with configuration left, of packages that had to be installed first."""
     present = slots_in(manifest).by_key(package for package in now.packages if package.unpacked)
     installed = {key: package.version for key, package in present.items()}
     return tuple(

@@ -1,4 +1,4 @@
-"""deb: what Debian's indexes, status files and listings say, and what its packages demand as clauses.
+"""deb: parsers of Debian's indexes, status files and listings, and the demands of its packages as clauses.
 
 In: text of dpkg and apt. Out: candidates, listings, clauses.
 The seams of `packaging`, `catalog` and `solver` import it.

@@ -34,14 +34,14 @@ class DebRules:
         return iter(())
 
     def clauses(self, packages: Sequence[DebPackage]) -> Iterator[Clause]:
-        """Depends and Pre-Depends, Breaks and Conflicts, and that a package stands in one version."""
+        """Depends and Pre-Depends, Breaks and Conflicts, and one version for each package."""
         maker = _Maker(packages, self.native)
         yield from maker.demands()
         yield from maker.one_version()
 
 
 class _Maker:
-    """The clauses of some packages, with what is looked up again and again at hand."""
+    """The clauses of some packages, with indexes for repeated look-ups."""
 
     def __init__(self, debs: Sequence[DebPackage], native: str) -> None:
         self.debs, self.native = debs, native

@@ -38,14 +38,14 @@ _Row = Callable[[int, str], Listed | None]
 
 
 def selections(text: Text) -> Listing:
-    """`dpkg --get-selections`: names and what is wanted of them. It says nothing of versions."""
+    """`dpkg --get-selections`: names and their selections, without versions."""
     return _listing(text, _selection)
 
 
 def query(text: Text) -> Listing:
     """`dpkg-query -W`, plain or in a format of ours: version; architecture; state as three letters or three words.
 
-    The plain format does not tell a package that is there from one whose configuration alone was left, which is noted.
+    The plain format does not distinguish an installed package from one with only configuration left; a note reports that.
     """
     listing = _listing(text, _queried)
     if any(len(line.split("\t")) == 2 for _, line in text.lines()):
@@ -57,9 +57,9 @@ def query(text: Text) -> Listing:
 
 
 def table(text: Text) -> Listing:
-    """`dpkg -l`. Where a terminal set the widths, a value that fills its column may be cut off.
+    """`dpkg -l`. If a terminal set the widths, a value that fills its column may be cut off.
 
-    A version like that counts as not said, and is noted; a name like that is refused.
+    Such a version counts as unknown, with a note; such a name is refused.
     """
     lines = list(text.lines())
     head = next((number for number, line in lines if _RULE.fullmatch(line)), 0)
@@ -107,7 +107,7 @@ def _checked(text: Text, number: int, row: Callable[[], Listed | None]) -> Liste
 
 
 def _once(text: Text, packages: list[Listed]) -> tuple[Listed, ...]:
-    """`packages`, in which no package stands twice: dpkg knows one version of a name and architecture."""
+    """`packages`, which must be unique: dpkg has one version of a name and architecture."""
     seen: dict[tuple[str, str], int] = {}
     for package in packages:
         before = seen.setdefault((package.name, package.arch), package.line)

@@ -15,7 +15,7 @@ from rollback.packaging.protection import DNF, DnfConf
 @dataclass(frozen=True, slots=True)
 class RpmRules:
     """The `Rules` of a host that has rpm. `native` is its own architecture, `kernel` the running one; names in `several` are
-    install-only: any number of their versions may stand side by side.
+    install-only: several of their versions may be installed side by side.
     """
 
     native: str
@@ -44,14 +44,14 @@ class RpmRules:
         )
 
     def clauses(self, packages: Sequence[RpmPackage]) -> Iterator[Clause]:
-        """Requires, Conflicts and Obsoletes, and that a package stands in one version unless it is install-only."""
+        """Requires, Conflicts and Obsoletes, and one version for each package that is not install-only."""
         maker = _Maker(packages)
         yield from maker.demands()
         yield from maker.one_version(self.several)
 
 
 class _Maker:
-    """The clauses of some packages, with what is looked up again and again at hand."""
+    """The clauses of some packages, with indexes for repeated look-ups."""
 
     def __init__(self, rpms: Sequence[RpmPackage]) -> None:
         self.rpms = rpms
@@ -97,7 +97,7 @@ class _Maker:
                     yield Clause((-one, -other), Reason("one-version", name, "", "can stand in one version only"))
 
     def _providers(self, dependency: Dependency) -> tuple[int, ...]:
-        """The variables of what meets a dependency on one package. Most are asked for many times."""
+        """The variables that meet a dependency on one package. They are cached: most dependencies are common."""
         providers = self._met.get(dependency)
         if providers is None:
             known = sorted({number for name in names_in(dependency) for number in self.named.get(name, ())})
@@ -106,7 +106,7 @@ class _Maker:
         return providers
 
     def _named(self, asked: frozenset[str]) -> dict[str, list[int]]:
-        """For each name that is asked for, the variables of what is called so, provides it or has that file."""
+        """Each name of `asked` -> the variables with that name, with it among their provided names, or among their files."""
         numbers: dict[str, list[int]] = {}
         for number, package in enumerate(self.rpms, 1):
             for name in sorted(

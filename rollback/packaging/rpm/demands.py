@@ -1,4 +1,4 @@
-"""Demands of rpm packages on others, as names: for lists that are only a part of what a machine has. Pure."""
+"""Demands of rpm packages on others, as names, for lists with only a part of the packages of a machine. Pure."""
 
 from collections.abc import Collection, Iterator
 

@@ -1,4 +1,4 @@
-"""`filelists.xml`, rpm-md's list of every file of a repository's packages: who has the paths that `primary.xml` leaves out. Strict."""
+"""`filelists.xml`, rpm-md's list of every file of a repository's packages, with the paths that `primary.xml` omits. Strict."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,15 +16,15 @@ Owners = Mapping[tuple[str, str, str], frozenset[str]]
 
 
 def owners(data: bytes, source: str, paths: Collection[str]) -> Owners:
-    """Which packages of a `filelists.xml` have some of `paths`. Raises `InvalidInput` with line and reason."""
+    """The packages of a `filelists.xml` with those of `paths` that they own. Raises `InvalidInput` with line and reason."""
     reader = _Filelists(source, frozenset(paths))
     reader.read(data)
     return reader.found
 
 
 def left_out(path: str) -> bool:
-    """Whether `primary.xml` does not name that path of a package's: it names the files below /etc, those in a directory whose name
-    ends with bin, and /usr/lib/sendmail (createrepo_c(8)).
+    """Whether `primary.xml` omits that path. It lists only files below /etc, files in a directory whose name ends with bin, and
+    /usr/lib/sendmail (createrepo_c(8)).
     """
     return not (path.startswith("/etc/") or "bin/" in path or path == "/usr/lib/sendmail")
 

@@ -23,16 +23,16 @@ _MOST = 256 << 20  # bytes; rpm itself takes no larger header
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The values of tags, by number: those that are texts, and those that are numbers."""
+    """The values of tags by number: texts and numbers."""
 
     texts: dict[int, list[str]]
     numbers: dict[int, tuple[int, ...]]
 
 
 def control_of_file(data: bytes, source: str) -> Control:
-    """What the package demands and what files it has. `data` begins as the file does, and goes on to the end of its header.
+    """The demands and the files of the package. `data` is the file from its start to at least the end of its header.
 
-    Raises `InvalidInput` where it is no .rpm.
+    Raises `InvalidInput` if it is not an .rpm.
     """
     try:
         signature = _length(data, _LEAD)

@@ -1,4 +1,4 @@
-"""A repository's `primary.xml`, as a host has it: the packages of certain names that it offers. Pure."""
+"""`primary.xml`, the index of a repository, as a host has it: its packages of certain names. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
@@ -12,14 +12,14 @@ from .filelists import Owners
 
 
 def candidates(data: bytes, source: str, names: Collection[str]) -> Iterator[Candidate]:
-    """The packages `names`, in the order of the index. Raises `InvalidInput` with the line where it is not whole, or none."""
+    """The packages `names`, in the order of the index. Raises `InvalidInput` with the line if it is cut off or not an index."""
     for entry in primary.entries(data, source, names):
         if entry.name in names:
             yield Candidate(entry.name, entry.arch, entry.version, source, entry.digest, entry.size, entry.control)
 
 
 def unlisted(controls: Iterable[Control]) -> frozenset[str]:
-    """The paths that dependencies name and `primary.xml` leaves out: only a list of all files tells who has them."""
+    """The paths that dependencies name and `primary.xml` omits: only a list of all files names their packages."""
     texts = {
         text for control in controls for field, text in control if field in ("Requires", "Conflicts") and "/" in text
     }

@@ -22,8 +22,8 @@ def _rules(native: str, kernel: str, install_only: frozenset[str], protection: D
 
 
 def _whole(_: Package) -> bool:
-    """rpm knows a package only once it is unpacked. Where scriptlets of it did not run, it is better installed again than as it is, and
-    better as it is than gone.
+    """rpm lists a package only after it is unpacked. If its scriptlets did not run, it is installed again if possible, and kept
+    otherwise.
     """
     return True
 

@@ -16,10 +16,10 @@ _OPERATORS = {"LT": "<", "LE": "<=", "EQ": "=", "GE": ">=", "GT": ">"}
 
 
 def entries(data: bytes, source: str, wanted: Collection[str] | None = None) -> tuple[RpmEntry, ...]:
-    """The packages of a `primary.xml`, which must hold as many as it says; source packages do not count.
+    """The packages of a `primary.xml`, whose number must be the one that it declares; source packages do not count.
 
-    What they demand is read of those named in `wanted` only, of all where that is `None`: a distribution has some 60,000, a host one
-    in forty. Raises `InvalidInput` with line and reason.
+    Demands are read only of packages named in `wanted` (`None`: of all): a distribution has some 60,000 packages, a host one in
+    forty. Raises `InvalidInput` with line and reason.
     """
     reader = _Primary(source, wanted)
     reader.read(data)
@@ -27,7 +27,7 @@ def entries(data: bytes, source: str, wanted: Collection[str] | None = None) -> 
 
 
 class _Primary(Pass):
-    """One pass over the document, which keeps nothing but the package under way."""
+    """One pass over the document, with only the current package in memory."""
 
     root, what = f"{_COMMON} metadata", "primary index"
 
@@ -66,7 +66,7 @@ class _Primary(Pass):
             self._entry(self._package, control(self._fields) if self._asked else ())
 
     def _dependency(self, attributes: dict[str, str]) -> str:
-        """A boolean one stands in the name."""
+        """The dependency as text. A boolean dependency is written in the name."""
         if "name" not in attributes:
             raise self.fail("a dependency without name")
         if "flags" not in attributes:

@@ -1,7 +1,7 @@
 """`rpm -qa` as text: plain, with `--last`, with `--info`, and in the usual formats. Pure.
 
-Lines that rpm itself says (`error:`, `warning:`) and lines that are no package are kept as unread: a package may stand behind them.
-A file in which these outnumber the packages is refused. Public keys (`gpg-pubkey`) are no packages.
+Messages of rpm (`error:`, `warning:`) and other lines without a package are reported as unread: a package may be hidden there.
+A file with more such lines than packages is refused. Public keys (`gpg-pubkey`) are not packages.
 """
 
 import json
@@ -23,7 +23,7 @@ _FIELDS = ("name", "epoch", "version", "release", "arch")
 
 
 def rows(text: Text) -> Listing:
-    """The packages that `text` names, one a line. Raises `InvalidInput` where hardly any line does."""
+    """The packages that `text` names, one a line. Raises `InvalidInput` if most lines name none."""
     packages: list[Listed] = []
     notes: list[Note] = []
     unread: list[Note] = []
@@ -44,9 +44,9 @@ def rows(text: Text) -> Listing:
 
 
 def blocks(text: Text) -> Listing:
-    """`rpm -qai`: a block a package, of which `Description` is the last. Raises `InvalidInput` where one has no full name.
+    """`rpm -qai`: a block a package, with `Description` as its last field. Raises `InvalidInput` if a block has no full name.
 
-    A last block without description still names its package, and gives reason to note that the file may be cut off.
+    If the last block has no description, its package counts, and a note reports that the file may be cut off.
     """
     every: list[tuple[int, dict[str, str]]] = []
     for number, line in text.lines():

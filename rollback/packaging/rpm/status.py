@@ -1,4 +1,4 @@
-"""Status: what rpm reports of the packages on a host, as rows, and what its dnf protects. Strict and pure."""
+"""Status: rpm's report of the packages on a host, as rows, and the packages that its dnf protects. Strict and pure."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ _END = "\nE\n"
 
 
 def present(section: Section) -> dict[tuple[str, str, str], Control]:
-    """What the packages demand. Raises `InvalidInput` with the line that is no row of one."""
+    """The demands of the packages. Raises `InvalidInput` with the line that is not a row."""
     demands = {}
     offset = 0
     *packages, rest = section.text.split(_END)
@@ -34,7 +34,7 @@ def _entries(text: str) -> tuple[RpmEntry, ...]:
 
 
 def conf(section: Section) -> DnfConf:
-    """What dnf is told, beside the names by which kernels are known. Raises `InvalidInput` with the line that is not understood."""
+    """The configuration of dnf, with the default names of kernels. Raises `InvalidInput` with the line that is not understood."""
     words: dict[str, list[str]] = {"install-only": [], "protected": []}
     for offset, line in section.lines():
         kind, _, word = line.partition("\t")
