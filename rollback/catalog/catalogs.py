@@ -1,4 +1,4 @@
-"""Catalogs: what each host of a fleet could have. Each host is asked once; an index that is not on the shelf is fetched once."""
+"""Catalogs: the candidates for each host of a fleet. Each host is asked once; an index that is not on the shelf is fetched once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -51,7 +51,7 @@ def _bring(
     replies: Mapping[str, Reply],
     part: Callable[[Index], str],
 ) -> None:
-    """Afterwards that part of every index is on the shelf."""
+    """Fetch that part of every index that is not on the shelf."""
     asked = _errands(replies, shelf.digests, part)
     fetched = ask_all(fleet, tuple(asked), lambda host: fetch(host, wanted[host.name], asked[host.name]))
     for files in fetched.values():
@@ -59,14 +59,14 @@ def _bring(
 
 
 def _errands(replies: Mapping[str, Reply], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, list[str]]:
-    """From which host which file is fetched. Few hosts are asked, for each fetches its indexes anew: first those that have most."""
+    """Host -> files to fetch from it. The hosts are few, those with most files first, because each one refreshes its indexes."""
     there = {host: {part(index) for index in reply.indexes} - {""} for host, reply in replies.items()}
     able = {host: dict.fromkeys(files, -len(files)) for host, files in there.items()}
     return errands(able, set().union(*there.values()) - set(have), spread=False)
 
 
 def _unlisted(reader: Reader, replies: Mapping[str, Reply]) -> frozenset[str]:
-    """The paths of which only lists of files can tell who offers them."""
+    """The paths that only lists of files contain."""
     hosts: dict[str, list[Reply]] = {}
     for reply in replies.values():
         for family in {index.family for index in reply.indexes}:

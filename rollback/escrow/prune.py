@@ -1,4 +1,4 @@
-"""Pruning: which objects of the store a way back still needs, and which are no longer needed. Pure."""
+"""Pruning: the objects of the store that a way back still needs, and those that are no longer needed. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _DIGEST = 64  # hexadecimal digits of a SHA-256
 
 @dataclass(frozen=True, slots=True)
 class Unreferenced:
-    """What no restorable run needs: package files, objects (theirs among them), and copies on hosts (host -> digests)."""
+    """Things that no restorable run needs: package files, objects (theirs included), and copies on hosts (host -> digests)."""
 
     packages: tuple[Kept, ...]
     objects: tuple[str, ...]
@@ -64,11 +64,10 @@ def unreferenced(
     objects: Collection[str],
     holdings: Iterable[Holding] = (),
 ) -> Unreferenced:
-    """What of `kept`, of the store's `objects` and of the copies on hosts is no longer needed. A host holds copies for its own way
-    back only.
+    """The parts of `kept`, of the store's `objects` and of the copies on hosts that are no longer needed.
 
-    `read` gives the snapshot of an id; one snapshot at a time is in memory. Files that were fetched since the last run began are
-    needed: the next run may want them.
+    A host holds copies only for its own way back. `read` returns the snapshot of an id; one snapshot at a time is in memory.
+    Files that were fetched since the last run began are needed: the next run may use them.
     """
     needed, targets = restorable(runs, snapshots)
     last = max(map(_begun, runs), default="")
@@ -107,7 +106,7 @@ def _digests_of(kept: Iterable[Kept], files: Collection[PackageFile]) -> set[str
 
 
 def _digests(runs: Iterable[Run]) -> set[str]:
-    """Every text in a run that may be a digest, whatever step it is of: an object too many is kept rather than one too few."""
+    """Every text in a run that may be a digest, in any step: rather an object too many is kept than one too few."""
     digests: set[str] = set()
     for run in runs:
         digests |= _in(codec.to_builtins(run.plan))

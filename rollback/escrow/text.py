@@ -1,4 +1,4 @@
-"""Text of the escrow: what is kept, what would be removed, what was checked and fetched, as people read it."""
+"""Text of the escrow: kept files, files to be removed, results of checks and fetches, for people."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
@@ -63,7 +63,7 @@ def files(captured: Iterable[FileState]) -> str:
 
 
 def waste(unneeded: Unreferenced, kept: Iterable[Kept]) -> Iterator[str]:
-    """What would be removed, a line each; copies on hosts take one line a file."""
+    """The files to be removed, a line each; copies on hosts take one line a file."""
     yield from (f"{package.file} ({package.source}, {in_bytes(package.size)})" for package in unneeded.packages)
     if others := len(set(unneeded.objects) - {package.digest for package in unneeded.packages}):
         yield f"{others} objects of runs that are undone, or of no run"

@@ -1,4 +1,4 @@
-"""Checks of the escrow: whether all files that a way back would read are there and undamaged, here and on hosts."""
+"""Checks of the escrow: whether all files for a way back exist and are undamaged, here and on hosts."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from nornir_upgrade.runner.required_files import Capture
 
 @dataclass(frozen=True, slots=True)
 class EscrowCheck:
-    """The `objects` of `bytes` in all that were read here, the `copies` that were read on hosts, and the `faults`, one line each.
+    """The number of `objects` read here, with `bytes` in all, and of `copies` read on hosts; the `faults`, one line each.
 
     `silent`: the hosts whose copies could not be read, and why.
     """

@@ -1,7 +1,7 @@
 """Consistency: the way to a release or to an older list, checked against the known demands of packages. Pure.
 
 A list may name a part of a machine's packages. Demands on packages outside the list are left to the package manager. The listed
-packages must be consistent together; where they are not, the nearest consistent set is taken.
+packages must be consistent together; if they are not, the nearest consistent set is chosen.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A manifest, and what must be known of how far it was checked."""
+    """A manifest, with notes on the limits of the check."""
 
     manifest: Manifest
     notes: tuple[str, ...] = ()
@@ -34,8 +34,8 @@ class Checked:
 def checked_way(
     host: str, installed: Listing, offers: Offers, aim: Target, present: Mapping[_Key, Control] | None = None
 ) -> Checked:
-    """`way_back`, such that its packages can stand together, as far as `offers`, and `present` of those installed, say what they
-    demand. What a partial one must take along, it does. Raises as `way_back`.
+    """`way_back`, changed until its packages are consistent by the demands in `offers` and, of installed packages, in `present`.
+    A partial way back also changes the packages that it must take along. Raises as `way_back`.
     """
     plain = way_back(host, installed, offers, aim)
     if not any(offer.control is not None for each in offers.by_name.values() for offer in each):
@@ -108,7 +108,7 @@ class _World:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was not checked."""
+        """Notes on what was not checked."""
         unknown = sorted({package.name for package in self.then if _key(package) not in self._described})
         return (
             *((f"not checked, since no index describes them: {_few(unknown)}",) if unknown else ()),
@@ -116,12 +116,12 @@ class _World:
         )
 
     def facts(self, packages: tuple[Package, ...]) -> HostFacts:
-        """A host that has just these."""
+        """A host with exactly these packages."""
         system = OperatingSystem("", "", "", self.family, self.native, "", "")
         return HostFacts("", "", system, packages, (), (), (), ())
 
     def arch(self, name: str, version: str, listed: str) -> str:
-        """The architecture of this version: lists may leave it to the machine's own what is for all."""
+        """The architecture of this version. Lists may give the machine's own for a package for all architectures."""
         archs = dict.fromkeys((listed, self._any_arch, self.native))
         return next((arch for arch in archs if (name, arch, version) in self._described), listed)
 
@@ -131,13 +131,13 @@ class _World:
 
 
 def _patterns(whole: Manifest, aim: Target) -> tuple[str, ...]:
-    """A package that is asked for by its name now is asked for by its name then as well."""
+    """The patterns of `aim`, and the old names of renamed packages that they match."""
     renamed = (change.target_name for change in whole.changes if change.action == "rename" and aim.wants(change.name))
     return (*aim.only, *sorted(renamed)) if aim.only else ()
 
 
 def _end(change: Change) -> tuple[str, str]:
-    """Name and version that there will be of it; '' is nothing."""
+    """Name and version of the package afterwards; version '': it is absent."""
     if change.action == "remove":
         return change.name, ""
     return (change.name, change.installed) if change.action in STAYS else (change.target_name, change.target)

@@ -1,6 +1,6 @@
 """Target: the way of a machine that is known from files alone, to a release or to an older list. Pure.
 
-Every installed package is in the manifest once. An old version that cannot be had is a problem of the manifest.
+Every installed package is in the manifest once. An old version that is not available is a problem of the manifest.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ _REINSTALL = ("half-installed", "must be reinstalled")
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Packages whose name contains `now` were called with `then` in its place."""
+    """Packages whose name contains `now` had `then` in its place before."""
 
     now: str
     then: str
@@ -35,7 +35,7 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The goal: the newest versions of `release`, or the packages of the list `target`; both, where the list has no versions.
+    """The goal: the newest versions of `release`, or the packages of the list `target`; both, if the list has no versions.
 
     `only`: globs of the packages to change; empty: all.
     """
@@ -47,7 +47,7 @@ class Target:
 
     @property
     def to(self) -> dict[str, str]:
-        """As manifests say it."""
+        """The goal in the form of `Manifest.to`."""
         return ({"release": self.release} if self.release else {}) | (
             {"target": self.target.source} if self.target else {}
         )
@@ -57,12 +57,12 @@ class Target:
         return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only)
 
     def old_name(self, name: str) -> str:
-        """The old name of the package, by the first rename that applies; its own name where none does."""
+        """The old name of the package, by the first rename that applies; its own name if none does."""
         return next((rename.of(name) for rename in self.renames if rename.now in name), name)
 
 
 def rename(text: str) -> Rename:
-    """The rename that `NOW=THEN` writes. Raises `InvalidInput` where a part is empty, or can be in no name of a package."""
+    """The rename that `NOW=THEN` writes. Raises `InvalidInput` if a part is empty or cannot be in the name of a package."""
     now, _, then = text.partition("=")
     for part in (now, then):
         if not part or not all(char.isalnum() or char in "+-._" for char in part):
@@ -74,7 +74,7 @@ def way_back(host: str, installed: Listing, offers: Offers, aim: Target) -> Mani
     """The manifest that takes the packages of `installed` to `aim`, as far as the versions are offered.
 
     Problems: `unobtainable`, `duplicate` (two versions of a package, as a killed rpm leaves them), `unread` (a line of a list that
-    may stand for a package). Raises `UnknownName` where no repository is of the release.
+    may stand for a package). Raises `UnknownName` if no repository belongs to the release.
     """
     if aim.release:
         offers.require(aim.release)
@@ -93,7 +93,7 @@ class _Steps:
     names: frozenset[str]
 
     def changes(self) -> Iterator[Change]:
-        """One for each installed package, then one for each of the target's that is not there."""
+        """One for each installed package, then one for each package of the target that is not installed."""
         met: set[Listed] = set()
         taken: set[tuple[str, str]] = set()
         for now in self.installed:
@@ -155,7 +155,7 @@ class _Steps:
         return replace(change, auto=package.auto, hold=package.hold)
 
     def _kernel(self, package: Listed) -> bool:
-        """Whether versions of it stand side by side."""
+        """Whether several versions of the package are installed side by side."""
         return _several(self.installed, package.name)
 
     def _then(self, now: Listed) -> Listed | None:
@@ -203,7 +203,7 @@ class _Steps:
 
 
 def completed(listing: Listing, known: Iterable[tuple[str, str, str]], offers: Offers) -> Listing:
-    """`listing` with the versions and epochs that its file does not say, as far as `known` (name, arch, version) or `offers` do."""
+    """`listing` with the versions and epochs that its file lacks, taken from `known` (name, arch, version) or `offers`."""
     policy = {(name, arch or offers.native): version for name, arch, version in known}
     return replace(listing, packages=tuple(_complete(package, policy, offers) for package in listing))
 
@@ -220,7 +220,7 @@ def _complete(package: Listed, policy: dict[tuple[str, str], str], offers: Offer
 
 
 def contradictions(listing: Listing, known: Iterable[tuple[str, str, str]], native: str) -> Iterator[str]:
-    """Where the list and the policy name other installed versions: they are of different moments."""
+    """A line for each package whose installed version differs between list and policy: their moments differ."""
     if format_of(listing.family).several:
         return  # the policy may name another of the versions that stand side by side
     policy = {(name, arch or native): version for name, arch, version in known}
@@ -257,7 +257,7 @@ def _duplicates(installed: Listing, aim: Target) -> Iterator[Problem]:
 
 
 def _several(listing: Listing, name: str) -> bool:
-    """Whether several versions of the package may stand side by side."""
+    """Whether several versions of the package may be installed side by side."""
     return judgement_of(listing.family).protection.several(name)
 
 

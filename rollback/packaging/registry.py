@@ -12,7 +12,7 @@ from .judgement import FormatJudgement
 
 
 def judgement_of(format: str) -> FormatJudgement:
-    """The judgement of the format of this name. Raises `InvalidInput` for a format that is none, or that rollback cannot judge."""
+    """The judgement of the format of this name. Raises `InvalidInput` for an unknown format, or a format without judgement."""
     place = format_of(format).judgement
     if not place:
         raise InvalidInput(f"the way back of {format} packages cannot be computed: nothing says how they are judged")
