@@ -146,7 +146,7 @@ def _catalogs(
     def wanted(host: str) -> Wanted:
         packages = {package.name for facts in (snapshot.of(host), now[host]) for package in facts.packages}
         kept = any(map(escrow.find, old[host]))
-        return Wanted(old_sources(runs, host, store), frozenset(packages), now[host].os.family, kept)
+        return Wanted(old_sources(runs, host, store), frozenset(packages), now[host].os.manager, kept)
 
     offered = stock(fleet, {host: wanted(host) for host in now}, Shelf(store.root.parent / "indexes"))
     return _with_kept(fleet, names, escrow, offered, old)

@@ -23,7 +23,7 @@ def ways(fleet: Fleet, names: Sequence[str], target: Target, shelf: Shelf) -> di
     Raises `UnknownName` if no repository of a host is called as the release, and as `facts_of`.
     """
     now = facts_of(fleet, names, {})
-    wanted = {host: Wanted({}, frozenset(_names(facts, target)), facts.os.family) for host, facts in now.items()}
+    wanted = {host: Wanted({}, frozenset(_names(facts, target)), facts.os.manager) for host, facts in now.items()}
     catalogs = stock(fleet, wanted, shelf)
     return {host: (_way(facts, catalogs[host], target), facts.os.arch) for host, facts in now.items()}
 

@@ -2,7 +2,7 @@
 packages. Reads only; one round trip.
 
 The name of an index is the SHA-256 of its file on the host, which is mostly packed. The answer includes small indexes. The fleet needs
-each other index only once, so it is fetched by name (`fetch`). The judgement of a format has its command (`query`).
+each other index only once, so it is fetched by name (`fetch`). The judgement of the package manager has its command (`query`).
 """
 
 import tempfile
@@ -15,7 +15,7 @@ from nornir_upgrade.core.errors import DigestMismatch, HostUnreadable, InvalidIn
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.host import Host
 from nornir_upgrade.core.transport.sections import new_boundary
-from rollback.packaging.registry import judgement_of
+from rollback.packaging.registry import manager_judgement
 
 from .reply import Reply, parse
 
@@ -35,7 +35,7 @@ class Wanted:
 
     sources: Sources
     names: frozenset[str]
-    family: str = "deb"
+    manager: str = "apt"
     escrowed: bool = False
 
     @property
@@ -44,7 +44,7 @@ class Wanted:
         return replace(self, sources=dict.fromkeys(self.sources))
 
 
-# stdin, for every family: `have DIGEST`, `want DIGEST`, `present PATH TEXT`, `absent PATH` a line, the last two in base64. Where a
+# stdin, for every manager: `have DIGEST`, `want DIGEST`, `present PATH TEXT`, `absent PATH` a line, the last two in base64. Where a
 # digest is wanted, what is printed are these files alone, each after its digest and size.
 
 
@@ -55,10 +55,10 @@ def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Reply:
     """
     boundary = new_boundary()
     lines = [*(f"have {digest}" for digest in sorted(set(have))), *_source_lines(wanted.sources)]
-    argv = judgement_of(wanted.family).query(boundary, _SMALL)
+    argv = manager_judgement(wanted.manager).query(boundary, _SMALL)
     text = host.run(argv, stdin=_stdin(lines), timeout=_TIMEOUT).text
     try:
-        return parse(text, boundary, wanted.family)
+        return parse(text, boundary, wanted.manager)
     except InvalidInput as refusal:
         raise HostUnreadable(f"{host.name}: what can be had: {refusal.message}", hint=refusal.hint) from None
 
@@ -67,7 +67,7 @@ def fetch(host: Host, wanted: Wanted, digests: Collection[str]) -> dict[str, byt
     """The index files of these digests from `host`, which reported the digests before. Raises `DigestMismatch`."""
     lines = [*(f"want {digest}" for digest in sorted(digests)), *_source_lines(wanted.sources)]
     with tempfile.TemporaryFile() as answer:  # those of one architecture have some 50 MB
-        host.stream(judgement_of(wanted.family).query("-", 0), answer, stdin=_stdin(lines), timeout=_TIMEOUT)
+        host.stream(manager_judgement(wanted.manager).query("-", 0), answer, stdin=_stdin(lines), timeout=_TIMEOUT)
         answer.seek(0)
         files = dict(_files(host.name, answer))
     for digest in digests:

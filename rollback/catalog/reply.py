@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nornir_upgrade.core.errors import InvalidInput
+from nornir_upgrade.core.packaging.registry import family_of
 from nornir_upgrade.core.store import digest_of
 from nornir_upgrade.core.transport.sections import Section, split
 from rollback.packaging.candidate import Control
-from rollback.packaging.judgement import FormatJudgement
+from rollback.packaging.judgement import FormatJudgement, ManagerJudgement
 from rollback.packaging.labels import ABOUT, path_labels
 from rollback.packaging.protection import DNF, DnfConf
-from rollback.packaging.registry import judgement_of
+from rollback.packaging.registry import judgement_of, manager_judgement
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")  # it becomes the name of a file
 
@@ -43,20 +44,21 @@ class Reply:
     dnf: DnfConf = DNF
 
 
-def parse(text: str, boundary: str, family: str) -> Reply:
+def parse(text: str, boundary: str, manager: str) -> Reply:
     """The reply in the output of a host, with the indexes in its order. Raises `InvalidInput` with the wrong line."""
-    sections, judgement = split(text, boundary), judgement_of(family)
+    sections, family = split(text, boundary), family_of(manager).format.name
+    judgement, asked = judgement_of(family), manager_judgement(manager)
     if "present" not in sections:
         raise InvalidInput("the answer does not say what is present")
     files: dict[str, bytes] = {}
     named = [section for name, section in sections.items() if name.startswith("index ")]
     indexes = tuple(_index(section, family, judgement.digests, files) for section in named)
-    return Reply(indexes, files, judgement.present(sections["present"]), _protection(judgement, sections))
+    return Reply(indexes, files, judgement.present(sections["present"]), _protection(judgement, asked, sections))
 
 
-def _protection(judgement: FormatJudgement, sections: Mapping[str, Section]) -> DnfConf:
-    if judgement.conf and "dnf" in sections:
-        return judgement.conf(sections["dnf"])
+def _protection(judgement: FormatJudgement, asked: ManagerJudgement, sections: Mapping[str, Section]) -> DnfConf:
+    if asked.conf and "dnf" in sections:
+        return asked.conf(sections["dnf"])
     return judgement.protection
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import HostFacts
-from rollback.packaging.registry import judgement_of
+from rollback.packaging.registry import judgement_of, manager_judgement, tools_of
 
 from .model import Change, Manifest, moving
 from .transaction import wants
@@ -34,10 +34,11 @@ def of_list(manifest: Manifest, tool: str, native: str) -> tuple[str, ...]:
 
     Raises `InvalidInput` where the packages are another tool's.
     """
-    judgement = judgement_of(manifest.family)
-    if judgement.tool != tool:
-        raise InvalidInput(f"these are {judgement.packages}: {tool} cannot take them back", hint=f"-o {judgement.tool}")
-    return judgement.commands.of_list(moving(manifest), native)
+    tools = tools_of(manifest.family)
+    if tool not in tools:
+        packages = judgement_of(manifest.family).packages
+        raise InvalidInput(f"these are {packages}: {tool} cannot take them back", hint=f"-o {' or '.join(tools)}")
+    return tools[tool].commands.of_list(moving(manifest), native)
 
 
 def of_host(manifest: Manifest, tool: str, now: HostFacts) -> tuple[str, ...]:
@@ -45,7 +46,7 @@ def of_host(manifest: Manifest, tool: str, now: HostFacts) -> tuple[str, ...]:
 
     Raises `InvalidInput` where the packages are another tool's.
     """
-    judgement = judgement_of(manifest.family)
+    judgement = manager_judgement(now.os.manager)
     if judgement.tool != tool:
         raise InvalidInput(
             f"{manifest.host} has {manifest.family} packages: {tool} cannot take them back",
@@ -57,7 +58,7 @@ def of_host(manifest: Manifest, tool: str, now: HostFacts) -> tuple[str, ...]:
 
 def _arch_words(manifest: Manifest, native: str) -> Callable[[Change], str]:
     """How the architecture of a change is written behind its name."""
-    commands = judgement_of(manifest.family).commands
+    arch_word = judgement_of(manifest.family).arch_word
     pairs = {(change.target_name, change.arch) for change in manifest.changes}
     counts = Counter(name for name, _ in pairs)
-    return lambda change: commands.arch_word(change.arch, native, several=counts[change.target_name] > 1)
+    return lambda change: arch_word(change.arch, native, several=counts[change.target_name] > 1)

@@ -13,7 +13,7 @@ from nornir_upgrade.core.packaging.model import Package, PackageName
 from rollback.manifest.model import STAYS, Change, Manifest, Problem
 from rollback.packaging.candidate import Candidate, Catalog, Control, catalog
 from rollback.packaging.listing import Listing
-from rollback.packaging.registry import judgement_of
+from rollback.packaging.registry import judgement_of, tools_of
 from rollback.solver.nearest import Nearest
 
 from .offers import Offers
@@ -63,7 +63,8 @@ class _World:
         self.native, self.family = offers.native, offers.family
         judgement = judgement_of(offers.family)
         demands = judgement.demands
-        self._tool, self._any_arch = judgement.tool, format_of(offers.family).any_arch
+        self._tool = next(iter(tools_of(offers.family)), offers.family)
+        self._any_arch = format_of(offers.family).any_arch
         described = {
             (offer.name, offer.arch or offers.native, offer.version): offer
             for each in offers.by_name.values()

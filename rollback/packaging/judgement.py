@@ -1,7 +1,8 @@
-"""FormatJudgement: the knowledge that a way back needs of one format of packages, as one value. Types only.
+"""Judgements: the knowledge that a way back needs of a package format, and of a package manager, as one value each. Types only.
 
-The values are `deb.judgement.DEB` and `rpm.judgement.RPM`. `core.packaging.format.Format.judgement` names the value of a format, and
-`registry.judgement_of` returns it: a third manager registers one `Family`, whose format names both halves.
+The values are `deb.judgement.DEB` and `rpm.judgement.RPM` of formats, `deb.judgement.APT` and `dnf.judgement.DNF4` of managers. The
+`judgement` of a `core.packaging.format.Format` or a `core.packaging.family.Family` names its value; `registry` returns it. So one
+registered `Family` carries both halves, and a manager of a known format brings nothing but its own.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -74,9 +75,11 @@ class Commands(Protocol):
         """Commands for a machine that is known only from lists; none if nothing changes."""
         ...
 
-    def arch_word(self, arch: str, native: str, *, several: bool) -> str:
-        """What follows a name to say its architecture; `several`: the list has the name in several architectures."""
-        ...
+
+class ArchWord(Protocol):
+    """What follows a name to say its architecture; `several`: the list has the name in several architectures."""
+
+    def __call__(self, arch: str, native: str, /, *, several: bool) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +103,29 @@ class FileLists:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagerJudgement:
+    """One package manager, judged.
+
+    - `tool`: what `-o` calls the manager's command. `commands`: the way back in the words of the tool.
+    - `query` (boundary, bytes up to which an index comes along): the command that lists a host's indexes and what is present.
+    - `conf`: reads from the answer what the manager is told of certain packages; None where the answer does not say it.
+    """
+
+    tool: str
+    commands: Commands
+    query: Callable[[str, int], tuple[str, ...]]
+    conf: Callable[[Section], DnfConf] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FormatJudgement:
     """One format of packages, judged.
 
-    Words:
-    - `tool`: what `-o` calls the manager's command; `packages`: the packages in words.
-    - `commands`: the way back in the words of the tool.
+    Words: `packages`: the packages in words; `arch_word`: how an architecture is written behind a name.
 
-    A host that is asked:
-    - `query` (boundary, bytes up to which an index comes along): the command that lists indexes and what is present.
+    A host that was asked:
     - `digests`: how many digests name an index: of the index, and of its list of files.
-    - `present`: what the installed packages demand. `protection`: what the manager is told of certain packages, where the
-      answer does not say it; `conf` reads it from the answer.
+    - `present`: what the installed packages demand. `protection`: what managers protect where nothing says it.
 
     Indexes, lists and package files:
     - `candidates` (index, source, names): the packages of these names. `file_lists`: None where indexes say all.
@@ -133,10 +147,8 @@ class FormatJudgement:
     - `beside`: endings of files that a transaction leaves beside edited configuration files when older packages come back.
     """
 
-    tool: str
     packages: str
-    commands: Commands
-    query: Callable[[str, int], tuple[str, ...]]
+    arch_word: ArchWord
     digests: int
     present: Callable[[Section], Present]
     protection: DnfConf
@@ -151,7 +163,6 @@ class FormatJudgement:
     arch_in_source: bool
     own_units: bool
     beside: tuple[str, ...] = ()
-    conf: Callable[[Section], DnfConf] | None = None
     file_lists: FileLists | None = None
     machine: Callable[[str], str] = str
     listings: tuple[FileReader[Listing], ...] = ()

@@ -1,14 +1,15 @@
-"""Registry: the judgement of each format. `core.packaging.registry` lists the managers; each one's format names its judgement."""
+"""Registry: the judgements. `core.packaging.registry` lists the managers; each names its judgement, and its format another."""
 
 from collections.abc import Iterator
 from functools import cache
 from pkgutil import resolve_name
+from typing import Any
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.format import Format, format_of
-from nornir_upgrade.core.packaging.registry import formats
+from nornir_upgrade.core.packaging.registry import families, family_of, formats
 
-from .judgement import FormatJudgement
+from .judgement import FormatJudgement, ManagerJudgement
 
 
 def judgement_of(format: str) -> FormatJudgement:
@@ -16,7 +17,23 @@ def judgement_of(format: str) -> FormatJudgement:
     place = format_of(format).judgement
     if not place:
         raise InvalidInput(f"the way back of {format} packages cannot be computed: nothing says how they are judged")
-    return _at(place)
+    judgement: FormatJudgement = _at(place)
+    return judgement
+
+
+def manager_judgement(manager: str) -> ManagerJudgement:
+    """The judgement of the manager of this name. Raises `InvalidInput` for one that is none, or that rollback cannot ask."""
+    place = family_of(manager).judgement
+    if not place:
+        raise InvalidInput(f"the way back of hosts with {manager} cannot be computed: nothing says how they are asked")
+    judgement: ManagerJudgement = _at(place)
+    return judgement
+
+
+def tools_of(format: str) -> dict[str, ManagerJudgement]:
+    """The managers of this format by what `-o` calls their commands, in the order of registration."""
+    named = (family.name for family in families() if family.format.name == format and family.judgement)
+    return {judgement.tool: judgement for judgement in map(manager_judgement, named)}
 
 
 def judgements() -> Iterator[tuple[Format, FormatJudgement]]:
@@ -25,6 +42,5 @@ def judgements() -> Iterator[tuple[Format, FormatJudgement]]:
 
 
 @cache
-def _at(place: str) -> FormatJudgement:
-    judgement: FormatJudgement = resolve_name(place)
-    return judgement
+def _at(place: str) -> Any:
+    return resolve_name(place)

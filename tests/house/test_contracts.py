@@ -12,7 +12,7 @@ _FLOORS = "floors of"
 PLANTED = (
     ("nornir_upgrade/core/plan.py", "import rollback.manifest.model", "never imports rollback"),
     ("rollback/manifest/model.py", "import nornir_upgrade.scenario.model", "rollback judges without"),
-    ("nornir_upgrade/steps/files.py", "import paramiko", "only ssh imports"),
+    ("nornir_upgrade/steps/files.py", "import paramiko", "only ssh and login"),
     ("nornir_upgrade/cli/main.py", "import nornir", "only fleet imports"),
     # An import that goes up, at each level.
     ("nornir_upgrade/steps/ini.py", "import nornir_upgrade.planner.upgrade", f"{_FLOORS} nornir_upgrade"),

@@ -33,6 +33,7 @@ from nornir_upgrade.core.packaging.model import (
 from nornir_upgrade.core.packaging.origins import Origin
 from nornir_upgrade.core.packaging.package_file import PackageFile
 from nornir_upgrade.core.packaging.preview import preview
+from nornir_upgrade.core.packaging.rpm.format import RPM
 from nornir_upgrade.core.packaging.state import Packaged, SourceFile
 from nornir_upgrade.core.plan import Plan
 from nornir_upgrade.core.transport.host import Host, Result
@@ -52,9 +53,9 @@ from rollback.manifest.text import changes_in_text
 from rollback.offline import index_files
 from rollback.packaging.candidate import Candidate, Offer, catalog
 from rollback.packaging.clauses import Clause, Reason
-from rollback.packaging.judgement import FormatJudgement, Moved
+from rollback.packaging.judgement import FormatJudgement, ManagerJudgement, Moved
 from rollback.packaging.protection import DnfConf
-from rollback.packaging.registry import judgement_of
+from rollback.packaging.registry import judgement_of, manager_judgement, tools_of
 from rollback.solver.nearest import Nearest
 
 SCENARIO = """\
@@ -274,9 +275,6 @@ class ToyCommands:
     def of_list(self, moved: Sequence[Moved], native: str) -> tuple[str, ...]:
         return tuple(f"toy install {one.target_name}={one.target}" for one in moved)
 
-    def arch_word(self, arch: str, native: str, *, several: bool) -> str:
-        return ""
-
 
 def offers(data: bytes, source: str, labels: tuple[str, ...]) -> Iterator[Offer]:
     for one in packages(data.decode()):
@@ -285,10 +283,8 @@ def offers(data: bytes, source: str, labels: tuple[str, ...]) -> Iterator[Offer]
 
 _UNUSED = cast(Any, None)
 JUDGEMENT = FormatJudgement(
-    tool="toy",
     packages="toys",
-    commands=ToyCommands(),
-    query=_UNUSED,
+    arch_word=lambda arch, native, *, several: "",
     digests=1,
     present=_UNUSED,
     protection=DnfConf(frozenset(), ()),
@@ -303,6 +299,7 @@ JUDGEMENT = FormatJudgement(
     arch_in_source=False,
     own_units=False,
 )
+MANAGER_JUDGEMENT = ManagerJudgement(tool="toy", commands=ToyCommands(), query=_UNUSED)
 
 
 def family(root: Path) -> Family:
@@ -328,6 +325,7 @@ def family(root: Path) -> Family:
         remedies=Remedies(
             "toy", "toy mend", "toy try", "toy sources", "toy free", "toy update", "toy clean", ".toy", ""
         ),
+        judgement="tests.house.test_third_manager:MANAGER_JUDGEMENT",
     )
 
 
@@ -438,6 +436,13 @@ def test_a_format_without_a_judgement_cannot_be_taken_back(tmp_path: Path) -> No
     plain = replace(family(tmp_path), format=replace(FORMAT, judgement=""))
     with registry.registered(plain), pytest.raises(InvalidInput, match="toy packages cannot be computed"):
         judgement_of("toy")
+
+
+def test_a_manager_of_a_known_format_brings_only_its_own(tmp_path: Path) -> None:
+    with registry.registered(replace(family(tmp_path), name="sister", format=RPM)):
+        assert list(tools_of("rpm")) == ["dnf", "toy"] and list(tools_of("deb")) == ["apt"]
+        assert manager_judgement("sister") is MANAGER_JUDGEMENT and judgement_of("rpm").packages == "rpm packages"
+        assert registry.manager_of("rpm") == "dnf4", "what names the format alone means its first manager"
 
 
 def test_its_package_files_have_names_of_its_own(host: ToyHost) -> None:

@@ -81,7 +81,7 @@ class Cloud:
         wanted = {}
         for name in names:
             known = {one.name for one in (*self.then[name].packages, *self.packages(name))}
-            wanted[name] = Wanted(BEFORE, frozenset(known), "rpm")
+            wanted[name] = Wanted(BEFORE, frozenset(known), "dnf4")
         return stock(self, wanted, self.shelf)  # type: ignore[arg-type]
 
     def judge(self, name: str, offered: Catalog, solver: Nearest | None = None) -> Manifest:
@@ -142,7 +142,7 @@ def test_a_fleet_is_asked_once_each_and_its_indexes_are_fetched_once(cloud: Clou
 
         host.run = noting  # type: ignore[method-assign]
     wanted = {
-        name: Wanted(BEFORE, frozenset(one.name for one in cloud.then[name].packages), "rpm") for name in cloud.hosts
+        name: Wanted(BEFORE, frozenset(one.name for one in cloud.then[name].packages), "dnf4") for name in cloud.hosts
     }
     found = stock(cloud, wanted, cloud.shelf)  # type: ignore[arg-type]
     assert sorted(asked) == sorted(cloud.hosts), "one round trip a host, and nothing beside"
@@ -299,7 +299,7 @@ def test_an_index_that_dnf_has_and_that_is_not_old_is_not_fetched_again(cloud: C
     place = cloud.lab.repositories / "rpm/havana"
     place.rename(place.with_name("away"))
     try:
-        wanted = Wanted({path: never}, frozenset({"openstack-nova-compute"}), "rpm")
+        wanted = Wanted({path: never}, frozenset({"openstack-nova-compute"}), "dnf4")
         found = stock(cloud, {"rcmp1": wanted}, cloud.shelf)["rcmp1"]  # type: ignore[arg-type]
         assert found.find("openstack-nova-compute", "noarch", OLD) is not None
     finally:
@@ -310,9 +310,9 @@ def test_a_repository_that_is_asked_for_and_gone_is_an_error_and_not_an_empty_ca
     path, text = provision.repository_path(HAVANA_RPM), provision.repository_file(HAVANA_RPM)
     gone = text.replace("/rpm/havana/", "/rpm/folsom/") + "skip_if_unavailable=1\n"
     with pytest.raises(CommandFailed, match=r"(?s)rcmp1.*404"):
-        stock(cloud, {"rcmp1": Wanted({path: gone}, frozenset({"bash"}), "rpm")}, cloud.shelf)  # type: ignore[arg-type]
+        stock(cloud, {"rcmp1": Wanted({path: gone}, frozenset({"bash"}), "dnf4")}, cloud.shelf)  # type: ignore[arg-type]
     cloud.offer("rcmp1", "/etc/yum.repos.d/theirs.repo", gone.replace("[cloud-havana]", "[theirs]"))
-    found = stock(cloud, {"rcmp1": Wanted({path: text}, frozenset({"kernel-core"}), "rpm")}, cloud.shelf)["rcmp1"]  # type: ignore[arg-type]
+    found = stock(cloud, {"rcmp1": Wanted({path: text}, frozenset({"kernel-core"}), "dnf4")}, cloud.shelf)["rcmp1"]  # type: ignore[arg-type]
     assert [one.version for one in found.candidates.values()] == KERNELS[:1], "another's that may be skipped is"
 
 

@@ -299,6 +299,7 @@ class Family:
     """One package manager. `own` is a shell test that holds on its hosts. `manager` makes argument vectors and parses output.
 
     `repair_indexes` repairs damaged indexes of a host, which may have another manager, and returns them; None where nothing needs it.
+    `judgement` is where `rollback` finds its own value of this manager, as `pkgutil.resolve_name` reads it; '' where it has none.
     """
 
     name: str
@@ -319,6 +320,7 @@ class Family:
     configuration: ConfigurationPart
     remedies: Remedies
     repair_indexes: Callable[[Host], tuple[str, ...]] | None = None
+    judgement: str = ""
 
     def present(self, host: Host) -> tuple[Package, ...]:
         """The packages of the host, as they are now."""

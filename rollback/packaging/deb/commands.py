@@ -24,8 +24,10 @@ class AptCommands:
         held = any(package.hold for package in moved)
         return (quote(("apt-get", *install(named, downgrade=True, held=held))),) if named else ()
 
-    def arch_word(self, arch: str, native: str, *, several: bool) -> str:
-        return "" if arch in (native, _ANY) else f":{arch}"
+
+def arch_word(arch: str, native: str, **_: bool) -> str:
+    """What follows a name for a foreign architecture."""
+    return "" if arch in (native, _ANY) else f":{arch}"
 
 
 def _words(moved: Sequence[Moved], native: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""deb as a `FormatJudgement`."""
+"""Judgement: deb as a `FormatJudgement`, and apt as a `ManagerJudgement`."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,13 +11,13 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.deb.dependencies import fields_of
 from nornir_upgrade.core.packaging.model import Package
 from rollback.packaging.candidate import Control, Offer
-from rollback.packaging.judgement import FileReader, FormatJudgement
+from rollback.packaging.judgement import FileReader, FormatJudgement, ManagerJudgement
 from rollback.packaging.protection import DnfConf
 from rollback.packaging.text import decode
 
 from . import apt_policy, dpkg_lists, index, madison, query, status
 from .clauses import DebRules
-from .commands import AptCommands
+from .commands import AptCommands, arch_word
 from .demands import DebDemands
 
 # What dpkg calls the machines that the kernel names otherwise (dpkg-architecture(1)).
@@ -67,10 +67,8 @@ def _control_of_file(file: BinaryIO, source: str) -> Control:
 
 
 DEB = FormatJudgement(
-    tool="apt",
     packages="Debian packages",
-    commands=AptCommands(),
-    query=query.argv,
+    arch_word=arch_word,
     digests=1,
     present=status.present,
     protection=DnfConf(frozenset(), ()),
@@ -92,3 +90,5 @@ DEB = FormatJudgement(
     ),
     tables=(FileReader(_MADISON.fullmatch, madison.parse), FileReader(_POLICY.fullmatch, apt_policy.parse)),
 )
+
+APT = ManagerJudgement(tool="apt", commands=AptCommands(), query=query.argv)

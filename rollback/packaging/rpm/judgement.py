@@ -1,4 +1,4 @@
-"""rpm as a `FormatJudgement`, with dnf 4 as its manager."""
+"""Judgement: rpm as a `FormatJudgement`."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -9,9 +9,8 @@ from rollback.packaging.candidate import Candidate, Control, Offer
 from rollback.packaging.judgement import FileLists, FileReader, FormatJudgement
 from rollback.packaging.protection import DNF, DnfConf
 
-from . import dnf_list, filelists, header, index, primary, query, rpm_lists, status
+from . import dnf_list, filelists, header, index, primary, rpm_lists, status
 from .clauses import RpmRules
-from .commands import DnfCommands
 from .demands import RpmDemands
 
 _RPM_BLOCK = re.compile(r"Name +: \S+")
@@ -19,6 +18,10 @@ _RPM_BLOCK = re.compile(r"Name +: \S+")
 
 def _rules(native: str, kernel: str, install_only: frozenset[str], protection: DnfConf) -> RpmRules:
     return RpmRules(native, install_only, kernel, protection)
+
+
+def _arch_word(arch: str, _: str, *, several: bool) -> str:
+    return f".{arch}" if several and arch else ""
 
 
 def _whole(_: Package) -> bool:
@@ -48,10 +51,8 @@ def _complete(
 
 
 RPM = FormatJudgement(
-    tool="dnf",
     packages="rpm packages",
-    commands=DnfCommands(),
-    query=query.argv,
+    arch_word=_arch_word,
     digests=2,
     present=status.present,
     protection=DNF,
@@ -66,7 +67,6 @@ RPM = FormatJudgement(
     arch_in_source=True,
     own_units=True,
     beside=(".rpmnew", ".rpmsave", ".rpmorig"),
-    conf=status.conf,
     file_lists=FileLists(index.unlisted, _complete),
     listings=(FileReader(_RPM_BLOCK.fullmatch, rpm_lists.blocks),),
     tables=(FileReader(dnf_list.tells, dnf_list.parse),),

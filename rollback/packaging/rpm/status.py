@@ -1,4 +1,4 @@
-"""Status: rpm's report of the packages on a host, as rows, and the packages that its dnf protects. Strict and pure."""
+"""Status: rpm's report of the packages on a host, as rows. Strict and pure."""
 
 from functools import lru_cache
 
@@ -6,7 +6,6 @@ from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.packaging.rpm.dependencies import RpmEntry, rows
 from nornir_upgrade.core.transport.sections import Section
 from rollback.packaging.candidate import Control
-from rollback.packaging.protection import DNF, DnfConf
 
 _END = "\nE\n"
 
@@ -31,14 +30,3 @@ def present(section: Section) -> dict[tuple[str, str, str], Control]:
 @lru_cache(maxsize=1 << 16)  # hosts of a fleet have most packages in common
 def _entries(text: str) -> tuple[RpmEntry, ...]:
     return rows(text + _END)
-
-
-def conf(section: Section) -> DnfConf:
-    """The configuration of dnf, with the default names of kernels. Raises `InvalidInput` with the line that is not understood."""
-    words: dict[str, list[str]] = {"install-only": [], "protected": []}
-    for offset, line in section.lines():
-        kind, _, word = line.partition("\t")
-        if kind not in words or not word:
-            raise section.fail(f"not understood: {line[:80]!r}", offset)
-        words[kind].append(word)
-    return DnfConf(DNF.install_only | frozenset(words["install-only"]), tuple(dict.fromkeys(words["protected"])))

@@ -21,7 +21,7 @@ from nornir_upgrade.core.packaging.dnf import rehearsal as rehearsal_rpm
 from nornir_upgrade.core.transport import sections
 from nornir_upgrade.core.transport.host import Result
 from rollback.packaging.deb import query
-from rollback.packaging.rpm import query as enquiry_rpm
+from rollback.packaging.dnf import query as enquiry_rpm
 
 CASES = Path(__file__).parents[2] / "cases" / "rehearsal"
 PARSED = {

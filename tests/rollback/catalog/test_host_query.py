@@ -47,7 +47,7 @@ HERE = (
 def answer(*indexes: str, present: str = HERE) -> Reply:
     """What is understood of indexes (each with its first line) and of what is on the host."""
     parts = [f"{index}\n=== index {number} 0\n" for number, index in enumerate(indexes)]
-    return parse("".join((*parts, present, "\n=== present 0\n\n=== end 0\n")), "===", "deb")
+    return parse("".join((*parts, present, "\n=== present 0\n\n=== end 0\n")), "===", "apt")
 
 
 def test_an_index_is_its_digest_and_what_its_repository_goes_by() -> None:
@@ -97,9 +97,9 @@ def test_what_is_no_index_is_refused(index: str, reason: str) -> None:
 
 def test_an_answer_that_is_not_whole_is_refused() -> None:
     with pytest.raises(InvalidInput, match="does not say what is present"):
-        parse("\n=== end 0\n", "===", "deb")
+        parse("\n=== end 0\n", "===", "apt")
     with pytest.raises(InvalidInput, match="cut off"):
-        parse(f"{INDEX}\n\n=== index 0 0\n", "===", "deb")
+        parse(f"{INDEX}\n\n=== index 0 0\n", "===", "apt")
 
 
 @example(noise=b"\x80", at=161)
@@ -107,7 +107,7 @@ def test_an_answer_that_is_not_whole_is_refused() -> None:
 def test_noise_is_read_or_refused_and_nothing_else(noise: bytes, at: int) -> None:
     whole = f"{INDEX}\n\n=== index 0 0\n{HERE}\n=== present 0\n\n=== end 0\n"
     with suppress(InvalidInput):
-        parse(whole[:at] + noise.decode("utf-8", "surrogateescape") + whole[at:], "===", "deb")
+        parse(whole[:at] + noise.decode("utf-8", "surrogateescape") + whole[at:], "===", "apt")
 
 
 # ---------------------------------------------------------------------- the shelf

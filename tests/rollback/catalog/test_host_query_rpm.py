@@ -52,7 +52,7 @@ def text(index: str, present: str = ROWS, dnf: str = DNF) -> str:
 
 
 def answer(*parts: str, **more: str) -> Reply:
-    return parse(text("\n".join(parts), **more), "===", "rpm")
+    return parse(text("\n".join(parts), **more), "===", "dnf4")
 
 
 def test_an_index_is_its_digest_with_that_of_its_list_of_files() -> None:
@@ -91,7 +91,7 @@ def test_packages_are_present_with_what_they_demand() -> None:
 )
 def test_what_is_no_answer_is_refused(given_text: str, reason: str) -> None:
     with pytest.raises(InvalidInput, match=reason):
-        parse(given_text, "===", "rpm")
+        parse(given_text, "===", "dnf4")
 
 
 def test_a_refusal_names_the_line() -> None:
@@ -104,7 +104,7 @@ def test_a_refusal_names_the_line() -> None:
 def test_noise_is_read_or_refused_and_nothing_else(noise: bytes, at: int) -> None:
     whole = text(head())
     with suppress(InvalidInput):
-        parse(whole[:at] + noise.decode("utf-8", "surrogateescape") + whole[at:], "===", "rpm")
+        parse(whole[:at] + noise.decode("utf-8", "surrogateescape") + whole[at:], "===", "dnf4")
 
 
 # ---------------------------------------------------------------------- a fleet
@@ -150,7 +150,7 @@ def fleet(primary: bytes, lists: bytes) -> Fleet:
     return Fleet(*(Teller(name, files, head(primary, lists)) for name in ("one", "other")))
 
 
-WANTED = Wanted({}, frozenset({"app", "tools"}), "rpm")
+WANTED = Wanted({}, frozenset({"app", "tools"}), "dnf4")
 
 
 def test_an_index_is_fetched_once_and_its_list_of_files_only_where_a_path_is_in_no_index(tmp_path: Path) -> None:

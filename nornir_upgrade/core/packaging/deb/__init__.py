@@ -1,5 +1,6 @@
 """deb: Debian's package format, dpkg and apt.
 
 In: wants, and what dpkg and apt print. Out: argument vectors, fixed scripts, parsed packages, an order of unpacking.
-Nothing here knows of rpm. The seam modules of `packaging` import it, and `rollback.packaging.deb` for versions and relations.
+`apt` builds the command of a transaction and parses what apt prints; `family` wraps it as a job; `suites` edits source files.
+Nothing here knows of rpm. `registry` imports it, and `rollback.packaging.deb` for versions, relations and commands.
 """

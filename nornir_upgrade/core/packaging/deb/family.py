@@ -157,4 +157,5 @@ APT = Family(
         checking="take trusted=yes and allow-insecure=yes out there, and name the key with signed-by",
     ),
     repair_indexes=index_repair.mend,
+    judgement="rollback.packaging.deb.judgement:APT",
 )

@@ -123,4 +123,5 @@ DNF4 = Family(
         beside=".rpmnew",
         checking="set gpgcheck=1 there, and gpgkey to the repository's key",
     ),
+    judgement="rollback.packaging.dnf.judgement:DNF4",
 )

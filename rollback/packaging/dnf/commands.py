@@ -37,9 +37,6 @@ class DnfCommands:
         lines = [quote((*_DNF, "install", "--allowerasing", *come))] if come else []
         return (*lines, *([quote((*_DNF, "remove", *go))] if go else []))
 
-    def arch_word(self, arch: str, native: str, *, several: bool) -> str:
-        return f".{arch}" if several and arch else ""
-
 
 def _piped(argv: Sequence[str]) -> str:
     """The command without the script around it, which waits for locks and hands over the plan."""
