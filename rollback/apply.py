@@ -126,7 +126,7 @@ def _verdict(outcome: Verification | UndoFailed) -> Verdict:
     announced = f" ({len(outcome.expected)} as announced)" if outcome.expected else ""
     if outcome.equal:
         return Verdict(True, f"all is as it should be{announced}")
-    listed = "; ".join(one_line(str(one), 160) for one in outcome.differences[:_LISTED])
+    listed = "; ".join(one_line(str(difference), 160) for difference in outcome.differences[:_LISTED])
     more = f"; and {len(outcome.differences) - _LISTED} more" if len(outcome.differences) > _LISTED else ""
     return Verdict(False, f"{len(outcome.differences)} differ{announced}: {listed}{more}")
 

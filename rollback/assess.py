@@ -71,7 +71,7 @@ class Assessment:
     def others(self) -> dict[str, Others]:
         """What others changed on these hosts beside packages, since the runs ended."""
         trails = {host: trail(self.runs, host, consent=frozenset(self.now)) for host in self.now}
-        return {host: others(one.state, one.made, one.left, self.now[host]) for host, one in trails.items()}
+        return {host: others(undo.state, undo.changed, undo.left, self.now[host]) for host, undo in trails.items()}
 
     @property
     def theirs(self) -> dict[str, Theirs]:
@@ -164,9 +164,11 @@ def _estates(fleet: Fleet, snapshot: Snapshot, now: Mapping[str, HostFacts]) -> 
 
 
 def _newcomers(then: HostFacts, now: HostFacts) -> frozenset[PackageName]:
-    before = {one.key for one in then.packages if one.unpacked}
-    left = {one.key for one in then.packages}
-    return frozenset(one.key for one in now.packages if one.key not in (before if one.unpacked else left))
+    before = {package.key for package in then.packages if package.unpacked}
+    left = {package.key for package in then.packages}
+    return frozenset(
+        package.key for package in now.packages if package.key not in (before if package.unpacked else left)
+    )
 
 
 def state_now(fleet: Fleet, names: Sequence[str], snapshot: Snapshot) -> dict[str, HostFacts]:
@@ -208,7 +210,7 @@ def known_databases(journal: Journal, hosts: "Iterable[FleetHost]") -> dict[str,
     """The databases that the inventory names (`databases` in a host's data), earlier snapshots recorded or runs dumped, by host."""
     known = [(host.name, name) for host in hosts for name in host.data.get("databases", ())]
     known += [
-        (one.host, database.name) for taken in entries(journal) for one in taken.hosts for database in one.databases
+        (host.host, database.name) for entry in entries(journal) for host in entry.hosts for database in host.databases
     ]
     for run in journal.runs():
         known += [(host, step.database) for _, host, step in run.plan.steps() if isinstance(step, DumpDatabase)]
@@ -227,14 +229,19 @@ def _with_kept(
 ) -> dict[str, Catalog]:
     """The `offered` catalogs, with those `old` files that only the escrow has; each file is read once for all hosts."""
     lost = {
-        host: {file for file in old[host] if not one.find(file.name, file.arch, file.version)}
-        for host, one in offered.items()
+        host: {file for file in old[host] if not offers.find(file.name, file.arch, file.version)}
+        for host, offers in offered.items()
     }
     files = set().union(*lost.values())
     remote = heads(fleet, names, escrow, elsewhere(escrow, files))
-    had = {(one.name, one.arch, one.version): one for one in candidates(escrow, files, remote)}
+    had = {
+        (candidate.name, candidate.arch, candidate.version): candidate
+        for candidate in candidates(escrow, files, remote)
+    }
     keys = {host: [(file.name, file.arch, file.version) for file in sorted(files)] for host, files in lost.items()}
-    return {host: one.with_more({key: had[key] for key in keys[host] if key in had}) for host, one in offered.items()}
+    return {
+        host: offers.with_more({key: had[key] for key in keys[host] if key in had}) for host, offers in offered.items()
+    }
 
 
 def old_sources(runs: Sequence[Run], host: str, store: Store) -> dict[str, str | None]:

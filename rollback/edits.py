@@ -89,16 +89,16 @@ def _reverted(host: Host, paths: tuple[str, ...], steps: Iterable[_Restore]) -> 
     """Those of the paths whose file will be replaced or removed: it differs from the capture, and no package that is kept holds it."""
     trees = [step for step in steps if isinstance(step, RestoreFiles)]
     states = [step for step in steps if isinstance(step, RestoreState)]
-    in_trees = {one.path for one in (host.stat(paths) if trees else ()) if _in_trees(one, trees)}
+    in_trees = {file.path for file in (host.stat(paths) if trees else ()) if _in_trees(file, trees)}
     return in_trees | {
-        one.path for one in (host.survey(paths) if states else ()) if any(s.reverts(one) for s in states)
+        file.path for file in (host.survey(paths) if states else ()) if any(s.reverts(file) for s in states)
     }
 
 
 def _in_trees(now: FileState, steps: Iterable[RestoreFiles]) -> bool:
     for step in steps:
         below = any(now.path == root or now.path.startswith(f"{root.rstrip('/')}/") for root in step.roots)
-        spared = any(now.path == one or now.path.startswith(f"{one}/") for one in step.spare)
+        spared = any(now.path == path or now.path.startswith(f"{path}/") for path in step.spare)
         if below and not spared and not is_odd(now):
             return now not in step.entries
     return False

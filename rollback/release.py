@@ -46,7 +46,9 @@ def _offers(catalog: Catalog) -> Iterator[Offer]:
 
 
 def _listing(facts: HostFacts) -> Listing:
-    return Listing(facts.host, facts.os.family, tuple(map(_listed, (one for one in facts.packages if one.unpacked))))
+    return Listing(
+        facts.host, facts.os.family, tuple(map(_listed, (package for package in facts.packages if package.unpacked)))
+    )
 
 
 def _listed(package: Package) -> Listed:

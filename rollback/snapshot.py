@@ -61,7 +61,7 @@ class SnapshotEntry:
 
 def keep(journal: Journal, hosts: Sequence[HostFacts], *, run: str = "", label: str = "") -> Snapshot:
     """Afterwards `hosts` are a snapshot in the journal; returns it."""
-    facts = tuple(sorted(hosts, key=lambda one: one.host))
+    facts = tuple(sorted(hosts, key=lambda host: host.host))
     name = journal.keep_snapshot(codec.dumps(facts), run=run, label=label)
     return Snapshot(name, label, _moment(facts), run, facts)
 
@@ -82,11 +82,13 @@ def find(journal: Journal, name: str) -> Snapshot:
     Raises `UnknownName`, which lists the snapshots.
     """
     heads = [row[:3] for row in journal.snapshot_rows()]
-    called = [one for one, *names in heads if name and name in names]
+    called = [snapshot_id for snapshot_id, *names in heads if name and name in names]
     try:
-        return read(journal, called[-1] if called else pick("snapshot", name, [one for one, _, _ in heads]))
+        return read(
+            journal, called[-1] if called else pick("snapshot", name, [snapshot_id for snapshot_id, _, _ in heads])
+        )
     except UnknownName:
-        known = [f"{one} ({label})" if label else one for one, _, label in heads]
+        known = [f"{snapshot_id} ({label})" if label else snapshot_id for snapshot_id, _, label in heads]
         raise UnknownName("snapshot", name, known) from None
 
 
@@ -103,7 +105,7 @@ def before_run(journal: Journal, name: str) -> Snapshot:
     So `last` still means the last forward run after a way back from it was interrupted.
     """
     run = journal.run(name)
-    taken = {of: one for one, of, *_ in journal.snapshot_rows()}
+    taken = {of: snapshot_id for snapshot_id, of, *_ in journal.snapshot_rows()}
     while run.id not in taken:
         if run.plan.direction == "rollback":
             return find(journal, run.plan.origin)
@@ -134,4 +136,4 @@ def diff(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> tuple[D
 
 
 def _moment(hosts: Iterable[HostFacts | Recorded]) -> str:
-    return max((one.taken_at for one in hosts), default="")
+    return max((host.taken_at for host in hosts), default="")

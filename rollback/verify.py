@@ -57,24 +57,32 @@ def verify(
     before, explained = sifted(diff(then, now))
     measure = then if foretold is None else foretold
     named = {host for host, facts in now.items() if host in measure and facts.sources == measure[host].sources}
-    asked = {_place(one): one.before for one in before}
-    left = [one for one in sifted(diff(measure, now))[0] if databases or one.area != DATABASES]
-    left = [one for one in left if not (_silent(one) and one.host in named)]
-    left = [one for one in left if not _of_others(one, (others or {}).get(one.host))]
-    left = [one for one in left if not (one.area in BESIDE and _place(one) not in asked)]
-    left = [one for one in left if not (theirs or {}).get(one.host, Theirs()).tells(one)]
+    asked = {_place(difference): difference.before for difference in before}
+    left = [difference for difference in sifted(diff(measure, now))[0] if databases or difference.area != DATABASES]
+    left = [difference for difference in left if not (_silent(difference) and difference.host in named)]
+    left = [difference for difference in left if not _of_others(difference, (others or {}).get(difference.host))]
+    left = [difference for difference in left if not (difference.area in BESIDE and _place(difference) not in asked)]
+    left = [difference for difference in left if not (theirs or {}).get(difference.host, Theirs()).tells(difference)]
     announced = {host: _announced(then[host], measure[host]) for host in measure}
-    left = [one for one in left if not (one.area in BESIDE and one.name in announced[one.host])]
-    differences = tuple(one for one in left if not _forgotten(one, asked.get(_place(one), "")))
-    places = {_place(one) for one in differences}
-    expected = tuple(one for one in before if _place(one) not in places)
+    left = [
+        difference
+        for difference in left
+        if not (difference.area in BESIDE and difference.name in announced[difference.host])
+    ]
+    differences = tuple(
+        difference for difference in left if not _forgotten(difference, asked.get(_place(difference), ""))
+    )
+    places = {_place(difference) for difference in differences}
+    expected = tuple(difference for difference in before if _place(difference) not in places)
     return Verification(tuple(sorted(then)), differences, expected, explained, counted(then, now))
 
 
 def sifted(differences: Iterable[Difference]) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
     """The differences that count, and those that a rule explains."""
     every = tuple(differences)
-    return tuple(one for one in every if not one.explained), tuple(one for one in every if one.explained)
+    return tuple(difference for difference in every if not difference.explained), tuple(
+        difference for difference in every if difference.explained
+    )
 
 
 def counted(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> dict[str, dict[Area, int]]:
@@ -82,32 +90,36 @@ def counted(then: Mapping[str, HostFacts], now: Mapping[str, HostFacts]) -> dict
     return {host: compared(then[host], now[host]) for host in sorted(then.keys() & now.keys())}
 
 
-def _place(one: Difference) -> tuple[str, Area, str]:
-    return one.host, one.area, one.name
+def _place(difference: Difference) -> tuple[str, Area, str]:
+    return difference.host, difference.area, difference.name
 
 
 def _announced(then: HostFacts, end: HostFacts) -> set[str]:
     """The conffiles that are foretold to differ from the snapshot: as files of /etc they differ too."""
-    before = {one.path: one.digest for one in then.conffiles}
-    return {one.path for one in end.conffiles if one.digest and before.get(one.path) != one.digest}
+    before = {conffile.path: conffile.digest for conffile in then.conffiles}
+    return {
+        conffile.path for conffile in end.conffiles if conffile.digest and before.get(conffile.path) != conffile.digest
+    }
 
 
-def _of_others(one: Difference, others: Others | None) -> bool:
-    return others is not None and one.area in (*BESIDE, "conffiles", "services") and others.tells(one.name)
+def _of_others(difference: Difference, others: Others | None) -> bool:
+    return (
+        others is not None and difference.area in (*BESIDE, "conffiles", "services") and others.tells(difference.name)
+    )
 
 
-def _silent(one: Difference) -> bool:
+def _silent(difference: Difference) -> bool:
     """Whether it is an index of a repository that the host no longer knows; other differences of this area are files."""
-    return one.area == "repositories" and one.after == "absent" and not one.name.startswith("/")
+    return difference.area == "repositories" and difference.after == "absent" and not difference.name.startswith("/")
 
 
-def _forgotten(one: Difference, before: str) -> bool:
+def _forgotten(difference: Difference, before: str) -> bool:
     """Whether dpkg forgot a package that was to be removed, because none of its files was left (see `PackageWant`)."""
     return (
-        one.area == "packages"
-        and one.after == "absent"
-        and one.before.endswith(" config-files")
-        and one.before != before
+        difference.area == "packages"
+        and difference.after == "absent"
+        and difference.before.endswith(" config-files")
+        and difference.before != before
     )
 
 
@@ -125,7 +137,7 @@ def areas_in_text(
     def cell(area: Area, host: str) -> str:
         if area not in counts.get(host, {}):
             return "not compared"
-        differing = sum(one.area == area and one.host == host for one in every)
+        differing = sum(difference.area == area and difference.host == host for difference in every)
         return f"{differing:,} differ" if differing else f"equal ({counts[host][area]:,})"
 
     return columns(("", *names), [(area, *(cell(area, host) for host in names)) for area in AREAS])
@@ -134,11 +146,16 @@ def areas_in_text(
 def explained_in_text(explained: Iterable[Difference]) -> str:
     """How many differences each rule explains, a line a rule; '' where there are none."""
     reasons: dict[tuple[str, str], list[Difference]] = {}
-    for one in explained:
-        reasons.setdefault((one.area, one.explained), []).append(one)
+    for difference in explained:
+        reasons.setdefault((difference.area, difference.explained), []).append(difference)
     rows = [
-        (area, f"{len(found)} explained", one_line(", ".join(dict.fromkeys(one.name for one in found)), 60), why)
-        for (area, why), found in reasons.items()
+        (
+            area,
+            f"{len(group)} explained",
+            one_line(", ".join(dict.fromkeys(difference.name for difference in group)), 60),
+            why,
+        )
+        for (area, why), group in reasons.items()
     ]
     return columns(("", "", "", ""), rows).strip("\n") if rows else ""
 
@@ -149,17 +166,17 @@ def differences_in_text(differences: tuple[Difference, ...]) -> str:
     return columns(("host", "area", "name", "before", "", "after"), rows) if rows else "No difference."
 
 
-def _sides(one: Difference) -> tuple[str, str, str]:
-    before, after = (one_line(words, 40) for words in one.words)
+def _sides(difference: Difference) -> tuple[str, str, str]:
+    before, after = (one_line(words, 40) for words in difference.words)
     return before, "->", after
 
 
 def captured_in_text(differences: Iterable[Difference], run: Run) -> str:
     """The command that prints one of the changed files as `run` captured it; '' if it captured none of them."""
     names: dict[str, list[str]] = {}
-    for one in differences:
-        if one.other_content:
-            names.setdefault(one.host, []).append(one.name)
+    for difference in differences:
+        if difference.other_content:
+            names.setdefault(difference.host, []).append(difference.name)
     for host, paths in names.items():
         captured = captured_files(run, host)
         for path in paths:

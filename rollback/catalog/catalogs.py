@@ -1,4 +1,4 @@
-"""Catalogs: what each host of a fleet could have. Each host is asked once; an index that is not on the shelf is fetched once."""
+"""Catalogs: the candidates for each host of a fleet. Each host is asked once; an index that is not on the shelf is fetched once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -51,7 +51,7 @@ def _bring(
     replies: Mapping[str, Reply],
     part: Callable[[Index], str],
 ) -> None:
-    """Afterwards that part of every index is on the shelf."""
+    """Fetch that part of every index that is not on the shelf."""
     asked = _errands(replies, shelf.digests, part)
     fetched = ask_all(fleet, tuple(asked), lambda host: fetch(host, wanted[host.name], asked[host.name]))
     for files in fetched.values():
@@ -59,14 +59,14 @@ def _bring(
 
 
 def _errands(replies: Mapping[str, Reply], have: Iterable[str], part: Callable[[Index], str]) -> dict[str, list[str]]:
-    """From which host which file is fetched. Few hosts are asked, for each fetches its indexes anew: first those that have most."""
+    """Host -> files to fetch from it. The hosts are few, those with most files first, because each one refreshes its indexes."""
     there = {host: {part(index) for index in reply.indexes} - {""} for host, reply in replies.items()}
     able = {host: dict.fromkeys(files, -len(files)) for host, files in there.items()}
     return errands(able, set().union(*there.values()) - set(have), spread=False)
 
 
 def _unlisted(reader: Reader, replies: Mapping[str, Reply]) -> frozenset[str]:
-    """The paths of which only lists of files can tell who offers them."""
+    """The paths that only lists of files contain."""
     hosts: dict[str, list[Reply]] = {}
     for reply in replies.values():
         for family in {index.family for index in reply.indexes}:
@@ -79,13 +79,13 @@ def _unlisted_of(family: str, reader: Reader, replies: Sequence[Reply]) -> froze
     if lists is None:
         return frozenset()
     indexes = {index.digest: index for reply in replies for index in reply.indexes}
-    offered = (one.control for index in indexes.values() for one in reader.candidates(index))
+    offered = (candidate.control for index in indexes.values() for candidate in reader.candidates(index))
     return lists.unlisted({*offered, *(control for reply in replies for control in reply.present.values())})
 
 
 def _with_lists(replies: Mapping[str, Reply]) -> tuple[Index, ...]:
     """Each index that has a list of files, once."""
-    return tuple({one.digest: one for reply in replies.values() for one in reply.indexes if one.lists}.values())
+    return tuple({index.digest: index for reply in replies.values() for index in reply.indexes if index.lists}.values())
 
 
 def _catalogs(replies: Mapping[str, Reply], wanted: Mapping[str, Wanted], reader: Reader) -> dict[str, Catalog]:
@@ -97,7 +97,7 @@ def _catalogs(replies: Mapping[str, Reply], wanted: Mapping[str, Wanted], reader
         known = alike.setdefault((reply.indexes, names, reply.dnf), [])
         if not known:
             known.append(_offered(reader, reply, names))
-        equal = next((one for one in known if one.present == reply.present), None)
+        equal = next((earlier for earlier in known if earlier.present == reply.present), None)
         catalogs[host] = equal or Catalog(known[0].candidates, reply.present, reply.dnf)
         known += [] if equal else [catalogs[host]]
     return catalogs
@@ -106,4 +106,6 @@ def _catalogs(replies: Mapping[str, Reply], wanted: Mapping[str, Wanted], reader
 def _offered(reader: Reader, reply: Reply, names: Iterable[str]) -> Catalog:
     each = [reader.offered(index) for index in reply.indexes]
     ordered = sorted(names)
-    return catalog((one for index in each for name in ordered for one in index.get(name, ())), reply.present, reply.dnf)
+    return catalog(
+        (candidate for index in each for name in ordered for candidate in index.get(name, ())), reply.present, reply.dnf
+    )

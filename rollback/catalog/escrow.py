@@ -17,9 +17,9 @@ _NONE: Mapping[str, bytes] = MappingProxyType({})
 def candidates(
     escrow: Escrow, files: Collection[PackageFile], heads: Mapping[str, bytes] = _NONE
 ) -> Iterator[Candidate]:
-    """Those of `files` that are kept, by name: here, or on hosts, which told their `heads` (by digest).
+    """The candidates of those `files` that are kept, by name: here, or on hosts that sent their `heads` (by digest).
 
-    Raises `DigestMismatch` for a damaged one: it cannot be had.
+    Raises `DigestMismatch` for a damaged file.
     """
     for file in sorted(files):
         kept = escrow.find(file)
@@ -31,20 +31,24 @@ def candidates(
 
 
 def elsewhere(escrow: Escrow, files: Collection[PackageFile]) -> frozenset[str]:
-    """The digests of those of `files` that hosts may hold, and that are lost or damaged here."""
+    """The digests of those `files` that hosts may hold and that are lost or damaged here."""
     held = (kept for file in files if (kept := escrow.find(file)) and escrow.holders.of(kept.digest))
     return frozenset(kept.digest for kept in held if escrow.store.damaged(kept.digest))
 
 
 def due(then: HostFacts, now: HostFacts) -> frozenset[PackageFile]:
-    """The files of what `then` was there, if only by its configuration, and is not whole at that version `now`."""
-    whole = {(one.key, one.version) for one in now.packages if one.state == "installed" and not one.broken}
-    gone = (one for one in then.packages if one.version and (one.key, one.version) not in whole)
-    return frozenset(PackageFile(now.os.family, one.name, one.arch, one.version) for one in gone)
+    """The package files for the versions of `then` that are not completely installed `now`, including those of mere configuration."""
+    whole = {
+        (package.key, package.version)
+        for package in now.packages
+        if package.state == "installed" and not package.broken
+    }
+    gone = (package for package in then.packages if package.version and (package.key, package.version) not in whole)
+    return frozenset(PackageFile(now.os.family, package.name, package.arch, package.version) for package in gone)
 
 
 def _candidate(kept: Kept, opened: BinaryIO) -> Candidate:
-    """Of the package file that is `opened`, to the end of its head at least."""
+    """The candidate of a package file. `opened` has its content, at least to the end of its head."""
     file = kept.file
     control = judgement_of(file.family).control_of_file(opened, str(file))
     return Candidate(file.name, file.arch, file.version, ESCROW, kept.digest, kept.size, control)

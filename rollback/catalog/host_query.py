@@ -1,8 +1,8 @@
-"""Query: asks one host which indexes its repositories have, by digest, with the old repositories back in place, and what its installed
-packages demand. Reads only; one round trip.
+"""Query: asks one host for the digests of its indexes with the old repositories restored, and for the demands of its installed
+packages. Reads only; one round trip.
 
-An index is named by the SHA-256 of its file as it lies on the host, mostly packed. A small one comes along at once; of others the fleet
-needs each but once, so that they are fetched by name (`fetch`). The judgement of its package manager says how a host is asked.
+The name of an index is the SHA-256 of its file on the host, which is mostly packed. The answer includes small indexes. The fleet needs
+each other index only once, so it is fetched by name (`fetch`). The judgement of the package manager has its command (`query`).
 """
 
 import tempfile
@@ -28,9 +28,9 @@ _SMALL = 1 << 16  # bytes of an index that comes along: less than another round 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a host is asked for: packages by name, and which source files are not to count as they are.
+    """The query for a host: packages by name, and the source files to replace or ignore.
 
-    `escrowed`: something of it is in escrow, so that old repositories may have ceased to answer.
+    `escrowed`: some of its package files are in escrow, so old repositories may no longer answer.
     """
 
     sources: Sources
@@ -40,7 +40,7 @@ class Wanted:
 
     @property
     def without_sources(self) -> "Wanted":
-        """The same, with none of these source files."""
+        """The same query without these source files."""
         return replace(self, sources=dict.fromkeys(self.sources))
 
 
@@ -49,9 +49,9 @@ class Wanted:
 
 
 def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Reply:
-    """What `host` would have if its source files were as `wanted` says; of the indexes that we `have` only the digest.
+    """The reply of `host` as if its source files were those of `wanted`. Of indexes in `have` it has only the digest.
 
-    Nothing of the host changes. Raises `CommandFailed` where an index cannot be fetched or verified.
+    The host does not change. Raises `CommandFailed` if an index cannot be fetched or verified.
     """
     boundary = new_boundary()
     lines = [*(f"have {digest}" for digest in sorted(set(have))), *_source_lines(wanted.sources)]
@@ -64,7 +64,7 @@ def ask(host: Host, wanted: Wanted, have: Iterable[str] = ()) -> Reply:
 
 
 def fetch(host: Host, wanted: Wanted, digests: Collection[str]) -> dict[str, bytes]:
-    """The index files of these digests, as they lie on `host`, which named them before. Raises `DigestMismatch`."""
+    """The index files of these digests from `host`, which reported the digests before. Raises `DigestMismatch`."""
     lines = [*(f"want {digest}" for digest in sorted(digests)), *_source_lines(wanted.sources)]
     with tempfile.TemporaryFile() as answer:  # those of one architecture have some 50 MB
         host.stream(manager_judgement(wanted.manager).query("-", 0), answer, stdin=_stdin(lines), timeout=_TIMEOUT)
@@ -77,7 +77,7 @@ def fetch(host: Host, wanted: Wanted, digests: Collection[str]) -> dict[str, byt
 
 
 def _files(name: str, answer: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Each file with its digest. Raises `InvalidInput` where the answer is none."""
+    """Each file with its digest. Raises `InvalidInput` if the answer is malformed."""
     while head := answer.readline():
         digest, _, size = head.decode("ascii", "replace").removesuffix("\n").partition(" ")
         if not size.isascii() or not size.isdecimal() or len(data := answer.read(int(size))) < int(size):

@@ -1,4 +1,4 @@
-"""Shelf: a cache of repository indexes by digest, each once however many hosts have it."""
+"""Shelf: a cache of repository indexes by digest, each only once for all hosts."""
 
 import os
 import tempfile
@@ -30,7 +30,7 @@ class Shelf:
         return frozenset(path.name for path in self.root.glob("[0-9a-f]*")) if self.root.is_dir() else frozenset()
 
     def put(self, files: Mapping[str, bytes]) -> None:
-        """Afterwards `files` are there, and files that were not read for 30 days are removed."""
+        """Store `files`, and remove files that were not read for 30 days."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for digest, data in files.items():
             handle, name = tempfile.mkstemp(dir=self.root, prefix=".incoming-")
@@ -42,7 +42,7 @@ class Shelf:
                 path.unlink(missing_ok=True)
 
     def get(self, digest: str) -> bytes:
-        """The file. Raises `InvalidInput` where it is damaged; the next time it is fetched anew."""
+        """The file. Raises `InvalidInput` if it is damaged; then it is removed, to be fetched again."""
         path = self.root / digest
         data = path.read_bytes()
         if digest_of(data) != digest:
@@ -63,11 +63,11 @@ class Reader:
     def offered(self, index: Index) -> Mapping[str, tuple[Candidate, ...]]:
         """The candidates of an index by name, in its order."""
         if index not in self._offered:
-            found: dict[str, tuple[Candidate, ...]] = {}
-            for one in self.candidates(index):
-                mine = replace(one, origin=index.origin, labels=(index.labels,))
-                found[one.name] = (*found.get(one.name, ()), mine)
-            self._offered[index] = found
+            by_name: dict[str, tuple[Candidate, ...]] = {}
+            for candidate in self.candidates(index):
+                mine = replace(candidate, origin=index.origin, labels=(index.labels,))
+                by_name[candidate.name] = (*by_name.get(candidate.name, ()), mine)
+            self._offered[index] = by_name
         return self._offered[index]
 
     def candidates(self, index: Index) -> tuple[Candidate, ...]:
@@ -78,7 +78,7 @@ class Reader:
         return self._read[index.digest]
 
     def complete(self, indexes: Iterable[Index], paths: Collection[str]) -> None:
-        """Afterwards it is known which of `paths` the candidates of `indexes` have, whose lists of files are on the shelf."""
+        """Add to the candidates of `indexes` those of `paths` that they own, by the lists of files on the shelf."""
         for index in indexes:
             if lists := judgement_of(index.family).file_lists:
                 data = self._unpacked(index.lists)

@@ -1,4 +1,4 @@
-"""Reply: a host's answer to what it could have: indexes by digest, and what its installed packages demand. Strict and pure."""
+"""Reply: a host's answer to a query: indexes by digest, and the demands of its installed packages. Strict and pure."""
 
 import re
 from base64 import b64decode
@@ -20,9 +20,9 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")  # it becomes the name of a file
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A repository's index on a host. `origin` is how its package manager names it, `labels` what the repository goes by.
+    """A repository's index on a host. `origin`: its name in the package manager; `labels`: the names of the repository.
 
-    `lists` is the digest of its list of all files, where an rpm repository has one.
+    `lists`: the digest of its list of all files, if an rpm repository has one.
     """
 
     digest: str
@@ -34,7 +34,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a host could have: its indexes, in its package manager's order. `files` are the small ones, by digest; `present` and
+    """The indexes of a host, in its package manager's order. `files`: the small indexes, by digest; `present` and
     `dnf` as in a `Catalog`.
     """
 
@@ -45,7 +45,7 @@ class Reply:
 
 
 def parse(text: str, boundary: str, manager: str) -> Reply:
-    """What the host printed; the indexes in its order. Raises `InvalidInput` with the line where it is not whole, or not ours."""
+    """The reply in the output of a host, with the indexes in its order. Raises `InvalidInput` with the wrong line."""
     sections, family = split(text, boundary), family_of(manager).format.name
     judgement, asked = judgement_of(family), manager_judgement(manager)
     if "present" not in sections:
@@ -63,7 +63,7 @@ def _protection(judgement: FormatJudgement, asked: ManagerJudgement, sections: M
 
 
 def _index(section: Section, family: str, count: int, files: dict[str, bytes]) -> Index:
-    """The index of a section, which `count` digests name; its file, where it came along, is put into `files`."""
+    """The index of a section with `count` digests. If the section has its file, the file is added to `files`."""
     head, _, packed = section.text.partition("\n")
     about, digests = head.split("\t")[: len(ABOUT)], head.split("\t")[len(ABOUT) :]
     digest, lists = (*digests, "")[:2] if digests else ("", "")
@@ -87,5 +87,5 @@ def _known(value: str) -> str:
 
 
 def _labels(address: str, release: str, component: str, *more: str) -> tuple[str, ...]:
-    """What a repository goes by: the parts of its path, suite and component in a row, then what its Release file says."""
+    """The names of a repository: the parts of its path, suite and component in a row, then those of its Release file."""
     return (*path_labels(address, f"{release}/{component}"), *filter(None, more))

@@ -1,4 +1,4 @@
-"""Pruning: which objects of the store a way back still needs, and which are no longer needed. Pure."""
+"""Pruning: the objects of the store that a way back still needs, and those that are no longer needed. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _DIGEST = 64  # hexadecimal digits of a SHA-256
 
 @dataclass(frozen=True, slots=True)
 class Unreferenced:
-    """What no restorable run needs: package files, objects (theirs among them), and copies on hosts (host -> digests)."""
+    """Things that no restorable run needs: package files, objects (theirs included), and copies on hosts (host -> digests)."""
 
     packages: tuple[Kept, ...]
     objects: tuple[str, ...]
@@ -37,21 +37,21 @@ def restorable(
     the first one after a manual snapshot. Every manual snapshot is needed.
     """
     status = {run.id: run.status for run in runs}
-    own = [one.taken_at for one in snapshots if not one.run]
+    own = [entry.taken_at for entry in snapshots if not entry.run]
     since = [
         index for index, run in enumerate(runs) if status[run.id] in _RESTORABLE or any(at <= _begun(run) for at in own)
     ]
     needed = tuple(runs[since[0] :]) if since else ()
     ids = {run.id for run in needed}
-    return needed, tuple(one for one in snapshots if not one.run or one.run in ids)
+    return needed, tuple(entry for entry in snapshots if not entry.run or entry.run in ids)
 
 
 def pictured(snapshots: Iterable[SnapshotEntry]) -> tuple[Capture, ...]:
     """The pictures of whole disks that `snapshots` refer to."""
     return tuple(
-        Capture(one.run, host.host, "picture in snapshot", one.id, host.picture)
-        for one in snapshots
-        for host in one.hosts
+        Capture(entry.run, host.host, "picture in snapshot", entry.id, host.picture)
+        for entry in snapshots
+        for host in entry.hosts
         if host.picture
     )
 
@@ -64,26 +64,25 @@ def unreferenced(
     objects: Collection[str],
     holdings: Iterable[Holding] = (),
 ) -> Unreferenced:
-    """What of `kept`, of the store's `objects` and of the copies on hosts is no longer needed. A host holds copies for its own way
-    back only.
+    """The parts of `kept`, of the store's `objects` and of the copies on hosts that are no longer needed.
 
-    `read` gives the snapshot of an id; one snapshot at a time is in memory. Files that were fetched since the last run began are
-    needed: the next run may want them.
+    A host holds copies only for its own way back. `read` returns the snapshot of an id; one snapshot at a time is in memory.
+    Files that were fetched since the last run began are needed: the next run may use them.
     """
     needed, targets = restorable(runs, snapshots)
     last = max(map(_begun, runs), default="")
-    by_host = _wanted(read(one.id) for one in targets)
+    by_host = _wanted(read(entry.id) for entry in targets)
     wanted = set().union(*by_host.values())
-    packages, stay = [], _digests(needed) | {one.digest for one in pictured(targets)}
+    packages, stay = [], _digests(needed) | {capture.digest for capture in pictured(targets)}
     for package in kept:
         if package.file in wanted or package.at >= last:
             stay.add(package.digest)
         else:
             packages.append(package)
     gone = {
-        one.host: tuple(sorted(set(one.digests) - _digests_of(kept, by_host.get(one.host, set()))))
-        for one in holdings
-        if one.at < last
+        holder.host: tuple(sorted(set(holder.digests) - _digests_of(kept, by_host.get(holder.host, set()))))
+        for holder in holdings
+        if holder.at < last
     }
     return Unreferenced(
         tuple(packages),
@@ -97,17 +96,17 @@ def _wanted(snapshots: Iterable[Snapshot]) -> dict[str, set[PackageFile]]:
     by_host: dict[str, set[PackageFile]] = {}
     for snapshot in snapshots:
         for facts in snapshot.hosts:
-            files = files_of(facts.os.family, (one for one in facts.packages if one.version))
+            files = files_of(facts.os.family, (package for package in facts.packages if package.version))
             by_host.setdefault(facts.host, set()).update(files)
     return by_host
 
 
 def _digests_of(kept: Iterable[Kept], files: Collection[PackageFile]) -> set[str]:
-    return {one.digest for one in kept if one.file in files}
+    return {package.digest for package in kept if package.file in files}
 
 
 def _digests(runs: Iterable[Run]) -> set[str]:
-    """Every text in a run that may be a digest, whatever step it is of: an object too many is kept rather than one too few."""
+    """Every text in a run that may be a digest, in any step: rather an object too many is kept than one too few."""
     digests: set[str] = set()
     for run in runs:
         digests |= _in(codec.to_builtins(run.plan))

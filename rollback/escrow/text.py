@@ -1,4 +1,4 @@
-"""Text of the escrow: what is kept, what would be removed, what was checked and fetched, as people read it."""
+"""Text of the escrow: kept files, files to be removed, results of checks and fetches, for people."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
@@ -38,8 +38,8 @@ def packages(kept: Iterable[Kept], places: Callable[[str], tuple[str, ...]]) -> 
 def captures(captured: Iterable[Capture], sizes: Mapping[str, int]) -> str:
     """A table of what runs captured, a host's files in one line; '' if they captured nothing."""
     groups: dict[tuple[str, str, str], dict[str, str]] = {}
-    for one in captured:
-        groups.setdefault((one.run, one.host, one.what), {})[one.name] = one.digest
+    for capture in captured:
+        groups.setdefault((capture.run, capture.host, capture.what), {})[capture.name] = capture.digest
     rows = [
         (
             what,
@@ -56,18 +56,18 @@ def captures(captured: Iterable[Capture], sizes: Mapping[str, int]) -> str:
 def files(captured: Iterable[FileState]) -> str:
     """A table of captured files."""
     rows = [
-        (one.path, one.kind, one.mode or "-", f"{one.owner}:{one.group}" if one.owner else "-", one.target)
-        for one in captured
+        (file.path, file.kind, file.mode or "-", f"{file.owner}:{file.group}" if file.owner else "-", file.target)
+        for file in captured
     ]
     return columns(("path", "kind", "mode", "owner", "target"), rows) if rows else "Nothing was captured there."
 
 
 def waste(unneeded: Unreferenced, kept: Iterable[Kept]) -> Iterator[str]:
-    """What would be removed, a line each; copies on hosts take one line a file."""
-    yield from (f"{one.file} ({one.source}, {in_bytes(one.size)})" for one in unneeded.packages)
-    if others := len(set(unneeded.objects) - {one.digest for one in unneeded.packages}):
+    """The files to be removed, a line each; copies on hosts take one line a file."""
+    yield from (f"{package.file} ({package.source}, {in_bytes(package.size)})" for package in unneeded.packages)
+    if others := len(set(unneeded.objects) - {package.digest for package in unneeded.packages}):
         yield f"{others} objects of runs that are undone, or of no run"
-    files = {one.digest: str(one.file) for one in kept}
+    files = {package.digest: str(package.file) for package in kept}
     hosts: dict[str, list[str]] = {}
     for host, digests in sorted(unneeded.copies.items()):
         for digest in digests:
@@ -77,7 +77,7 @@ def waste(unneeded: Unreferenced, kept: Iterable[Kept]) -> Iterator[str]:
 
 def all_needed(runs: Collection[Run], snapshots: Iterable[SnapshotEntry]) -> str:
     """Why nothing is removed."""
-    own = [f"{one.id}{f' ({one.label})' if one.label else ''}" for one in snapshots if not one.run]
+    own = [f"{entry.id}{f' ({entry.label})' if entry.label else ''}" for entry in snapshots if not entry.run]
     undone = sum(run.status in ("undone", "untouched") for run in runs)
     text = "Nothing to remove: all that is kept is needed"
     if own:
@@ -106,7 +106,7 @@ def inspected(check: EscrowCheck) -> str:
 
 def fetched(collected: Collected, wanted: int) -> str:
     """The result of fetching `wanted` files."""
-    size, rebuilt = sum(one.size for one in collected.kept), sum(one.rebuilt for one in collected.kept)
+    size, rebuilt = sum(package.size for package in collected.kept), sum(package.rebuilt for package in collected.kept)
     text = (
         f"Fetched {len(collected.kept)} files, {in_bytes(size)}" + f", {rebuilt} of them rebuilt" * bool(rebuilt) + "."
     )

@@ -1,4 +1,4 @@
-"""Checks of the escrow: whether all files that a way back would read are there and undamaged, here and on hosts."""
+"""Checks of the escrow: whether all files for a way back exist and are undamaged, here and on hosts."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from nornir_upgrade.runner.required_files import Capture
 
 @dataclass(frozen=True, slots=True)
 class EscrowCheck:
-    """The `objects` of `bytes` in all that were read here, the `copies` that were read on hosts, and the `faults`, one line each.
+    """The number of `objects` read here, with `bytes` in all, and of `copies` read on hosts; the `faults`, one line each.
 
     `silent`: the hosts whose copies could not be read, and why.
     """
@@ -46,17 +46,17 @@ def inspect(escrow: Escrow, captured: Iterable[Capture]) -> EscrowCheck:
 
 def inspect_copies(escrow: Escrow, fleet: Fleet, names: Collection[str]) -> EscrowCheck:
     """Read every copy that a host is known to hold to its end, on the host; `names` are the hosts that can be asked."""
-    holding = {one.host: frozenset(one.digests) for one in escrow.holders.list()}
+    holding = {holder.host: frozenset(holder.digests) for holder in escrow.holders.list()}
     asked = [host for host in holding if host in names]
     answers = fleet.each(asked, lambda host: copies.whole(host, holding[host.name])) if asked else {}
     silent = {host: "it is not in the inventory" for host in holding if host not in names}
     whole, failures = fleet_copies.parted(answers)
     silent |= {host: failure.message for host, failure in failures.items()}
-    faults = [line for host, its in whole.items() for line in _missing(escrow, host, holding[host] - its)]
+    faults = [line for host, intact in whole.items() for line in _missing(escrow, host, holding[host] - intact)]
     return EscrowCheck(0, 0, tuple(faults), sum(len(holding[host]) for host in whole), silent)
 
 
 def _missing(escrow: Escrow, host: str, digests: Collection[str]) -> Iterator[str]:
     files = {kept.digest: str(kept.file) for kept in escrow.list()}
-    for digest in sorted(digests, key=lambda one: (files.get(one, ""), one)):
+    for digest in sorted(digests, key=lambda digest: (files.get(digest, ""), digest)):
         yield f"{host}: {files.get(digest, 'a file that is no longer known')}: copy {digest} is damaged or lost"

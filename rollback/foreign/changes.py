@@ -45,17 +45,17 @@ class Others:
 
 
 def others(
-    state: RestoreState | None, made: frozenset[str] | None, left: Iterable[FileState], now: HostFacts
+    state: RestoreState | None, changed: frozenset[str] | None, left: Iterable[FileState], now: HostFacts
 ) -> Others:
-    """What others changed on a host whose runs captured `state`, changed the paths `made` and ended with the state `left`."""
+    """What others changed on a host whose runs captured `state`, changed the paths `changed` and ended with the state `left`."""
     if state is None:
         return Others()
-    if made is None:
+    if changed is None:
         return Others(unknown=True)
     then = tuple(left)
     since = _changed(then, now)
-    alone = {one.path for one in (*then, *state.entries) if not_captured(one)}
-    back = {path for path in made if path not in alone and not odd(path)}
+    alone = {file.path for file in (*then, *state.entries) if not_captured(file)}
+    back = {path for path in changed if path not in alone and not odd(path)}
     return Others(
         tuple(path for path in since if path not in back and not records_of(path)),
         tuple(path for path in since if records_of(path)),
@@ -65,10 +65,10 @@ def others(
 
 def _changed(left: Iterable[FileState], now: HostFacts) -> tuple[str, ...]:
     """The paths that differ from `left`. A new path counts if it is in an area that is restored."""
-    files = (one for one in now.entries if one.name.startswith("/") and one.area == area_of(one.name))
+    files = (entry for entry in now.entries if entry.name.startswith("/") and entry.area == area_of(entry.name))
     # An override or a diversion is called as its file.
-    present: Mapping[str, str] = {one.name: one.value for one in files}
-    then = {one.path: value_of(one) for one in left}
+    present: Mapping[str, str] = {entry.name: entry.value for entry in files}
+    then = {file.path: value_of(file) for file in left}
     known = {path for path in present if path in then or _restored(path)}
     paths = sorted(then.keys() | known)
     return tuple(

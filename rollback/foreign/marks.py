@@ -13,7 +13,7 @@ from rollback.manifest.model import STAYS, Change, Manifest, slots_in
 def touched(runs: Iterable[Run], host: str) -> frozenset[tuple[str, str]]:
     """The packages (name, architecture) that runs began to change on `host`."""
     steps = (run.step_at(place) for run in runs for place in run.started if place.host == host)
-    return frozenset((one.name, one.arch) for step in steps if isinstance(step, SetPackages) for one in step.want)
+    return frozenset((want.name, want.arch) for step in steps if isinstance(step, SetPackages) for want in step.want)
 
 
 def marked(manifest: Manifest, now: HostFacts, runs: Iterable[Run]) -> Manifest:
@@ -24,12 +24,14 @@ def marked(manifest: Manifest, now: HostFacts, runs: Iterable[Run]) -> Manifest:
     if not keys:
         return manifest
     present = slots_in(manifest).by_key(now.packages)
-    return replace(manifest, changes=tuple(_marked(one, present.get(one.key), keys) for one in manifest.changes))
+    return replace(
+        manifest, changes=tuple(_marked(change, present.get(change.key), keys) for change in manifest.changes)
+    )
 
 
-def _marked(one: Change, now: Package | None, keys: Collection[tuple[str, str]]) -> Change:
-    stays = one.action == "keep" and one.installed and (one.name, one.arch) not in keys
-    return replace(one, auto=now.auto, hold=now.hold) if stays and now is not None else one
+def _marked(change: Change, now: Package | None, keys: Collection[tuple[str, str]]) -> Change:
+    stays = change.action == "keep" and change.installed and (change.name, change.arch) not in keys
+    return replace(change, auto=now.auto, hold=now.hold) if stays and now is not None else change
 
 
 def cautions(manifest: Manifest, then: HostFacts, now: HostFacts) -> Iterator[str]:
@@ -50,8 +52,8 @@ def cautions(manifest: Manifest, then: HostFacts, now: HostFacts) -> Iterator[st
         yield f"{manifest.host}: holds that others set since go, because the packages change their versions: {_listed(removed)}"
 
 
-def _marks(one: Package) -> tuple[bool, bool]:
-    return one.auto, one.hold
+def _marks(package: Package) -> tuple[bool, bool]:
+    return package.auto, package.hold
 
 
 def _words(old: Package, new: Package) -> Iterator[str]:

@@ -65,16 +65,16 @@ class Brought:
 
     def begin(self, step: SetPackages, before: SetPackages) -> None:
         """Afterwards the packages that the started step installs count as installed by runs."""
-        for one in step.want:
-            if one.goal == "installed" and not any(_same(one, old) for old in before.want):
-                self.keys.setdefault(one.name, set()).add(one.arch)
-                self.gone.discard((one.name, one.arch))
-            if one.goal == "installed" and one not in before.want:
-                self.versions.add((one.name, one.arch, one.version))
+        for want in step.want:
+            if want.goal == "installed" and not any(_same(want, old) for old in before.want):
+                self.keys.setdefault(want.name, set()).add(want.arch)
+                self.gone.discard((want.name, want.arch))
+            if want.goal == "installed" and want not in before.want:
+                self.versions.add((want.name, want.arch, want.version))
 
     def end(self, step: SetPackages) -> None:
         """Afterwards the packages that the completed step removed count as gone."""
-        self.gone |= {(one.name, one.arch) for one in step.want if one.goal != "installed"}
+        self.gone |= {(want.name, want.arch) for want in step.want if want.goal != "installed"}
 
 
 def brought(runs: Iterable[Run], host: str) -> Brought:
@@ -100,14 +100,14 @@ def foreign(
     with_data: Collection[Known] = (),
 ) -> Foreign:
     """The packages on a host that the snapshot does not have, and that no run installed."""
-    before = {(one.name, one.arch): one.version for one in then.packages if one.unpacked}
+    before = {(package.name, package.arch): package.version for package in then.packages if package.unpacked}
     several = format_of(now.os.family).several
     theirs = set()
-    for one in now.packages:
-        there = (one.name, one.arch) in before
-        new = not there or (several and before[one.name, one.arch] != one.version)
-        if new and not had.has(one, several=there):
-            theirs.add(known(one))
+    for package in now.packages:
+        there = (package.name, package.arch) in before
+        new = not there or (several and before[package.name, package.arch] != package.version)
+        if new and not had.has(package, several=there):
+            theirs.add(known(package))
     return Foreign(frozenset(theirs), frozenset(with_data), since, remove)
 
 
@@ -121,13 +121,14 @@ def newcomers(then: HostFacts, now: HostFacts, offered: Catalog) -> dict[Package
     apart = slots(then, now, offered)
     before = apart.by_key(then.packages)
     archs: dict[str, set[str]] = {}
-    for one in then.packages:
-        if one.unpacked:
-            archs.setdefault(one.name, set()).add(one.arch)
+    for package in then.packages:
+        if package.unpacked:
+            archs.setdefault(package.name, set()).add(package.arch)
     return {
-        key: one
-        for key, one in apart.by_key(now.packages).items()
-        if _is_new(one, before.get(key)) and not _took_the_place(one, archs.get(one.name, set()), bool(key.version))
+        key: package
+        for key, package in apart.by_key(now.packages).items()
+        if _is_new(package, before.get(key))
+        and not _took_the_place(package, archs.get(package.name, set()), bool(key.version))
     }
 
 
@@ -135,9 +136,9 @@ def staying(then: HostFacts, guests: Mapping[PackageName, Package]) -> HostFacts
     """`then` as if it had the packages `guests`, in place of the configuration that was left of them."""
     if not guests:
         return then
-    left = {(one.name, one.arch) for one in guests.values()}
-    kept = [one for one in then.packages if one.unpacked or (one.name, one.arch) not in left]
-    packages = tuple(sorted((*kept, *guests.values()), key=lambda one: (one.name, one.arch)))
+    left = {(package.name, package.arch) for package in guests.values()}
+    kept = [package for package in then.packages if package.unpacked or (package.name, package.arch) not in left]
+    packages = tuple(sorted((*kept, *guests.values()), key=lambda package: (package.name, package.arch)))
     return replace(then, packages=packages)
 
 
@@ -155,14 +156,14 @@ def _is_new(now: Package, before: Package | None) -> bool:
     return before is None or (now.unpacked and not before.unpacked)
 
 
-def _took_the_place(one: Package, archs: Collection[str], several: bool) -> bool:
+def _took_the_place(package: Package, archs: Collection[str], several: bool) -> bool:
     """Whether it replaced the snapshot's package of the same name and an exchangeable architecture."""
-    return not several and any(_alike(one.arch, arch) for arch in archs)
+    return not several and any(_alike(package.arch, arch) for arch in archs)
 
 
-def _same(one: PackageWant, old: PackageWant) -> bool:
+def _same(want: PackageWant, old: PackageWant) -> bool:
     """Whether `old` is the same package, installed before."""
-    return one.name == old.name and _alike(one.arch, old.arch) and old.goal == "installed"
+    return want.name == old.name and _alike(want.arch, old.arch) and old.goal == "installed"
 
 
 def _alike(arch: str, other: str) -> bool:

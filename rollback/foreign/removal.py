@@ -40,19 +40,19 @@ def strangers(
     Configuration that is left of a package is removed with `--purge`, whoever installed it.
     """
     added = foreign(then, now, brought(runs, now.host), since=since, remove=asked.remove_foreign)
-    packages = {known(one): one for one in now.packages}
+    packages = {known(package): package for package in now.packages}
     theirs = frozenset(key for key in added.packages if packages[key].unpacked or not asked.purges(key[0]))
     if format_of(now.os.family).purges:
         return replace(added, packages=theirs)
-    rich = (key for key, one in packages.items() if _data(one, estate) and not asked.purges(one.name))
+    rich = (key for key, package in packages.items() if _data(package, estate) and not asked.purges(package.name))
     return replace(added, packages=theirs, with_data=frozenset(rich))
 
 
 def parted(manifest: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> Manifest:
     """`manifest`, in which only packages that --purge names lose their data, and each package that is kept lists what it holds."""
-    rest = {(one.name, one.arch): one for one in now.packages if not one.unpacked}
+    rest = {(package.name, package.arch): package for package in now.packages if not package.unpacked}
     return replace(
-        manifest, changes=tuple(_parted(one, manifest.family, rest, estate, asked) for one in manifest.changes)
+        manifest, changes=tuple(_parted(change, manifest.family, rest, estate, asked) for change in manifest.changes)
     )
 
 
@@ -61,9 +61,9 @@ def seen(manifest: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> 
 
     Raises `Drift` if rpm would delete such data: only a solver knows whether their package can be kept.
     """
-    rest = {(one.name, one.arch): one for one in now.packages if not one.unpacked}
+    rest = {(package.name, package.arch): package for package in now.packages if not package.unpacked}
     at_risk = () if format_of(manifest.family).purges else manifest.changes
-    lost = {one.name: new for one in at_risk if (new := _since(one, estate, asked))}
+    lost = {change.name: new for change in at_risk if (new := _since(change, estate, asked))}
     if lost:
         added = "; ".join(f"{name}: {', '.join(new)}" for name, new in lost.items())
         raise Drift(
@@ -71,47 +71,56 @@ def seen(manifest: Manifest, now: HostFacts, estate: Estate, asked: Parting) -> 
             hint=f"nothing was changed; compute it again, or give the data up with --purge {next(iter(lost))}",
         )
 
-    def change(one: Change) -> Change:
-        kept = one.action == "remove" and one.data and not asked.purges(one.name) and not _since(one, estate, asked)
-        return one if kept else _parted(one, manifest.family, rest, estate, asked)
+    def checked(change: Change) -> Change:
+        kept = (
+            change.action == "remove"
+            and change.data
+            and not asked.purges(change.name)
+            and not _since(change, estate, asked)
+        )
+        return change if kept else _parted(change, manifest.family, rest, estate, asked)
 
-    return replace(manifest, changes=tuple(map(change, manifest.changes)))
+    return replace(manifest, changes=tuple(map(checked, manifest.changes)))
 
 
-def _since(one: Change, estate: Estate, asked: Parting) -> tuple[str, ...]:
+def _since(change: Change, estate: Estate, asked: Parting) -> tuple[str, ...]:
     """Data that would be deleted with the package, and that neither its manifest nor `asked` gives up."""
-    own = estate.get(PackageName(one.name, one.arch))
-    if own is None or one.action != "remove" or one.target or asked.purges(one.name):
+    own = estate.get(PackageName(change.name, change.arch))
+    if own is None or change.action != "remove" or change.target or asked.purges(change.name):
         return ()
-    return tuple(path for path in own.data if path not in one.data)
+    return tuple(path for path in own.data if path not in change.data)
 
 
 def purged(manifest: Manifest) -> tuple[Change, ...]:
     """The packages of which nothing is left, not even configuration (rpm: all that are removed)."""
-    return tuple(one for one in manifest.changes if one.action == "remove" and not one.target)
+    return tuple(change for change in manifest.changes if change.action == "remove" and not change.target)
 
 
 def _parted(
-    one: Change, family: str, rest: Mapping[tuple[str, str], Package], estate: Estate, asked: Parting
+    change: Change, family: str, rest: Mapping[tuple[str, str], Package], estate: Estate, asked: Parting
 ) -> Change:
-    own = estate.get(PackageName(one.name, one.arch))
+    own = estate.get(PackageName(change.name, change.arch))
     if own is None:
-        return one
+        return change
     purges = format_of(family).purges
-    if one.action in STAYS:
-        shown = not one.foreign and (not purges or not one.installed)
-        return replace(one, holds=_holds(own, here=bool(one.installed)), data=own.data if shown else ())
-    if one.action != "remove":
-        return one
-    if asked.purges(one.name):
-        return replace(one, target="", data=own.data) if one.foreign or own.data else one
+    if change.action in STAYS:
+        shown = not change.foreign and (not purges or not change.installed)
+        return replace(change, holds=_holds(own, here=bool(change.installed)), data=own.data if shown else ())
+    if change.action != "remove":
+        return change
+    if asked.purges(change.name):
+        return replace(change, target="", data=own.data) if change.foreign or own.data else change
     if not own.data or not purges:
-        return replace(one, data=own.data)
-    why = "; ".join(filter(None, (one.why if one.foreign else "", f"kept with its data: {', '.join(own.data)}")))
-    left = rest.get((one.name, one.arch))
-    if not one.installed and left is not None:
-        return replace(one, action="keep", target=left.version, data=own.data, holds=_holds(own, here=False), why=why)
-    return replace(one, target=one.target or one.installed, data=own.data, holds=_holds(own, here=False), why=why)
+        return replace(change, data=own.data)
+    why = "; ".join(filter(None, (change.why if change.foreign else "", f"kept with its data: {', '.join(own.data)}")))
+    left = rest.get((change.name, change.arch))
+    if not change.installed and left is not None:
+        return replace(
+            change, action="keep", target=left.version, data=own.data, holds=_holds(own, here=False), why=why
+        )
+    return replace(
+        change, target=change.target or change.installed, data=own.data, holds=_holds(own, here=False), why=why
+    )
 
 
 def _holds(own: Belongings, *, here: bool) -> tuple[str, ...]:
@@ -121,6 +130,6 @@ def _holds(own: Belongings, *, here: bool) -> tuple[str, ...]:
     return (*own.configuration, *services, *users)
 
 
-def _data(one: Package, estate: Estate) -> tuple[str, ...]:
-    own = estate.get(one.key)
+def _data(package: Package, estate: Estate) -> tuple[str, ...]:
+    own = estate.get(package.key)
     return own.data if own is not None else ()

@@ -20,38 +20,40 @@ def data_in_text(manifests: Mapping[str, Manifest]) -> str:
 
 def purged_in_text(manifests: Mapping[str, Manifest]) -> str:
     """Every package of which nothing is left, not even configuration; '' if there are none. rpm does not distinguish this."""
-    purging = {host: one for host, one in manifests.items() if format_of(one.family).purges}
-    goes = {host: tuple(one.name for one in purged(manifest)) for host, manifest in purging.items()}
+    purging = {host: manifest for host, manifest in manifests.items() if format_of(manifest.family).purges}
+    goes = {host: tuple(change.name for change in purged(manifest)) for host, manifest in purging.items()}
     return _shared({host: (f"purged: {', '.join(names)}",) for host, names in goes.items() if names}, "")
 
 
 def unmatched(manifests: Iterable[Manifest], asked: Parting) -> tuple[str, ...]:
     """The patterns of `--purge` that match no package to be removed."""
-    names = {change.name for one in manifests for change in one.changes if change.action == "remove"}
-    return tuple(one for one in asked.purge if not any(Parting(purge=(one,)).purges(name) for name in names))
+    names = {change.name for manifest in manifests for change in manifest.changes if change.action == "remove"}
+    return tuple(
+        pattern for pattern in asked.purge if not any(Parting(purge=(pattern,)).purges(name) for name in names)
+    )
 
 
-def _stays(one: Change, _: str) -> str:
-    if one.action not in STAYS or not (one.foreign or one.kept_for):
+def _stays(change: Change, _: str) -> str:
+    if change.action not in STAYS or not (change.foreign or change.kept_for):
         return ""
-    why = f"{one.kept_for} needs it" if one.kept_for else ""
-    rest = "" if one.installed else "its configuration"
-    return " ".join(filter(None, (one.name, one.installed or rest, f"({why})" if why else "")))
+    why = f"{change.kept_for} needs it" if change.kept_for else ""
+    rest = "" if change.installed else "its configuration"
+    return " ".join(filter(None, (change.name, change.installed or rest, f"({why})" if why else "")))
 
 
-def _keeps(one: Change, family: str) -> str:
-    if not one.data or (one.action == "remove" and not one.target):
+def _keeps(change: Change, family: str) -> str:
+    if not change.data or (change.action == "remove" and not change.target):
         return ""
     purges = format_of(family).purges
-    done = "stays" if not purges or one.action in STAYS else "is removed, not purged"
+    done = "stays" if not purges or change.action in STAYS else "is removed, not purged"
     verb = "purge" if purges else "remove"
-    return f"{one.name} {done}: {', '.join(one.data)}; {verb} it with --purge {one.name}"
+    return f"{change.name} {done}: {', '.join(change.data)}; {verb} it with --purge {change.name}"
 
 
 def _blocks(manifests: Mapping[str, Manifest], line_of: Callable[[Change, str], str], head: str) -> str:
     lines = {
-        host: tuple(line for change in one.changes if (line := line_of(change, one.family)))
-        for host, one in manifests.items()
+        host: tuple(line for change in manifest.changes if (line := line_of(change, manifest.family)))
+        for host, manifest in manifests.items()
     }
     return _shared({host: some for host, some in lines.items() if some}, head)
 

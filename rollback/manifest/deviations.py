@@ -15,9 +15,9 @@ AGREE = (
 
 
 def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE, *, missing: bool = False) -> None:
-    """Raises `Unobtainable` where a manifest deviates because a version cannot be had, `NoSolution` where for other reasons.
+    """Raises `Unobtainable` if a manifest deviates because a version is not available, `NoSolution` if for other reasons.
 
-    With `missing` somebody agreed to all deviations but the removal of packages that others installed.
+    `missing`: somebody agreed to all deviations, except the removal of packages that others installed.
     """
     unagreed = tuple(_unagreed(manifest, missing) for manifest in manifests)
     problems = [problem for manifest in unagreed for problem in manifest.deviations]
@@ -29,7 +29,7 @@ def require_agreed(manifests: Iterable[Manifest], hint: str = AGREE, *, missing:
 
 
 def _unagreed(manifest: Manifest, missing: bool) -> Manifest:
-    left = tuple(one for one in manifest.deviations if one.rule == FOREIGN or not missing)
+    left = tuple(problem for problem in manifest.deviations if problem.rule == FOREIGN or not missing)
     return replace(manifest, deviations=left)
 
 

@@ -18,7 +18,7 @@ _SHOWN = 20
 
 
 def write_all(manifests: Mapping[str, Manifest], directory: Path) -> None:
-    """Afterwards `directory` holds a file a manifest, and an index that names them. Raises `InvalidInput` where it cannot."""
+    """Afterwards `directory` holds a file a manifest, and an index that names them. Raises `InvalidInput` if it cannot be written."""
     files = {host: f"{percent(host, safe='')}.json" for host in sorted(manifests)}
     index = {"format": FORMAT, "hosts": {host: {"file": files[host], **_summary(manifests[host])} for host in files}}
     try:
@@ -31,7 +31,7 @@ def write_all(manifests: Mapping[str, Manifest], directory: Path) -> None:
 
 
 def read_all(directory: Path) -> dict[str, Manifest]:
-    """The manifests that the index in `directory` names, by host. Raises `InvalidInput` naming the file that is wrong."""
+    """The manifests that the index in `directory` names, by host. Raises `InvalidInput` with the file that is wrong."""
     index = codec.loads(_bytes(directory / INDEX), dict[str, Any], source=str(directory / INDEX))
     if index.get("format") != FORMAT or not isinstance(index.get("hosts"), dict):
         raise InvalidInput(f"{directory / INDEX}: no index of manifests in format {FORMAT}")
@@ -44,12 +44,12 @@ def read_all(directory: Path) -> dict[str, Manifest]:
     return manifests
 
 
-def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest], now: Iterable[HostFacts]) -> None:
+def refuse_drift(manifests: Mapping[str, Manifest], computed: Mapping[str, Manifest], now: Iterable[HostFacts]) -> None:
     """Raises `Drift` unless there is a manifest for each host of `now` that starts from its state and leads where `computed` does."""
     for facts in now:
-        if facts.host not in given:
-            raise UnknownName("manifest for host", facts.host, sorted(given))
-        mine, theirs = computed[facts.host], given[facts.host]
+        if facts.host not in manifests:
+            raise UnknownName("manifest for host", facts.host, sorted(manifests))
+        mine, theirs = computed[facts.host], manifests[facts.host]
         if mine.to != {kind: name for kind, name in theirs.to.items() if kind != "only"}:
             raise InvalidInput(f"{facts.host}: the manifest leads to {_where(theirs)}, not to {_where(mine)}")
         changed = {_start(change) for change in mine.changes} ^ {_start(change) for change in theirs.changes}
@@ -64,7 +64,7 @@ def refuse_drift(given: Mapping[str, Manifest], computed: Mapping[str, Manifest]
 def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
     """What happens to `package` and why, a line for each host and architecture, then the problems that name it, a line each.
 
-    Raises `UnknownName` where no manifest names it.
+    Raises `UnknownName` if no manifest names it.
     """
     everything = tuple(manifests)
     changes = [
@@ -83,8 +83,10 @@ def reasons(manifests: Iterable[Manifest], package: str) -> tuple[str, ...]:
 
 
 def refuse_unmatched(manifests: Iterable[Manifest], only: Iterable[str]) -> None:
-    """Raises `InvalidInput` where one of the patterns `only` matches no package of any host: it is misspelled."""
-    names = {name for one in manifests for change in one.changes for name in (change.name, change.target_name)}
+    """Raises `InvalidInput` if one of the patterns `only` matches no package of any host: it may be misspelled."""
+    names = {
+        name for manifest in manifests for change in manifest.changes for name in (change.name, change.target_name)
+    }
     for pattern in only:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise InvalidInput(

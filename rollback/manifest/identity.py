@@ -20,15 +20,15 @@ _Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """`install_only`: names of packages that are. `several`: name and architecture of all that is told apart by its version."""
+    """`install_only`: names of packages that are. `several`: name and architecture of packages that their version identifies."""
 
     install_only: frozenset[str] = frozenset()
     several: frozenset[_Pair] = frozenset()
 
-    def key(self, one: Versioned) -> PackageName:
-        """What this package is told apart by."""
-        several = self.several and (one.name, one.arch) in self.several
-        return _key(one.name, one.arch, one.version if several else "")
+    def key(self, package: Versioned) -> PackageName:
+        """The key that identifies this package."""
+        several = self.several and (package.name, package.arch) in self.several
+        return _key(package.name, package.arch, package.version if several else "")
 
     def by_key(self, packages: Iterable[Package]) -> dict[PackageName, Package]:
         """`packages`, each under its key."""
@@ -39,7 +39,7 @@ _key = lru_cache(maxsize=1 << 16)(PackageName)  # hosts have most packages in co
 
 
 def flavour_of(facts: HostFacts) -> Flavour:
-    """Whose versions a host has."""
+    """The order of versions that a host uses."""
     return format_of(facts.os.family).flavour
 
 
@@ -47,7 +47,7 @@ def slots(then: HostFacts, now: HostFacts, offered: Catalog) -> Slots:
     """The slots for both states of a host. In some formats there is one version of a package, always."""
     if not format_of(now.os.family).several:
         return Slots()
-    pairs = {(one.name, one.arch) for facts in (then, now) for one in facts.packages}
+    pairs = {(package.name, package.arch) for facts in (then, now) for package in facts.packages}
     install_only = frozenset(_install_only(pairs, offered))
     twice = {pair for facts in (then, now) for pair in _twice(facts.packages)}
     return Slots(install_only, frozenset({pair for pair in pairs if pair[0] in install_only} | twice))
@@ -55,13 +55,13 @@ def slots(then: HostFacts, now: HostFacts, offered: Catalog) -> Slots:
 
 def _install_only(pairs: Iterable[_Pair], offered: Catalog) -> Iterator[str]:
     provides: dict[str, set[str]] = {name: set() for name, _ in pairs}
-    for (name, _, _), one in offered.candidates.items():
+    for (name, _, _), candidate in offered.candidates.items():
         if name in provides:
-            provides[name] |= set(_provided(dict(one.control)))
+            provides[name] |= set(_provided(dict(candidate.control)))
     for (name, _, _), control in offered.present.items():
         if name in provides:
             provides[name] |= set(_provided(dict(control)))
-    return (name for name, given in provides.items() if offered.dnf.several(name, given))
+    return (name for name, provided in provides.items() if offered.dnf.several(name, provided))
 
 
 def _provided(control: Mapping[str, str]) -> Iterator[str]:
@@ -69,4 +69,4 @@ def _provided(control: Mapping[str, str]) -> Iterator[str]:
 
 
 def _twice(packages: Iterable[Package]) -> Iterator[_Pair]:
-    return (pair for pair, count in Counter((one.name, one.arch) for one in packages).items() if count > 1)
+    return (pair for pair, count in Counter((package.name, package.arch) for package in packages).items() if count > 1)

@@ -72,7 +72,7 @@ class Problem:
 class Manifest:
     """Every package that `host` had or has, once, sorted by name, architecture and slot. `to` names the state that it leads to.
 
-    Where that state cannot be reached, `deviations` are the differences, one for each root cause. A manifest with `problems` cannot
+    If that state cannot be reached, `deviations` are the differences, one for each root cause. A manifest with `problems` cannot
     be carried out.
     """
 
@@ -109,16 +109,16 @@ def slots_in(manifest: Manifest) -> Slots:
 
 def document(manifest: Manifest) -> dict[str, Any]:
     """The manifest as JSON, with the counts of its actions and the packages that no run installed."""
-    foreign = [f"{one.name}:{one.arch}" for one in manifest.changes if one.foreign]
+    foreign = [f"{change.name}:{change.arch}" for change in manifest.changes if change.foreign]
     return {**codec.to_builtins(manifest), "counts": manifest.counts, "foreign": foreign}
 
 
 def read(text: str | bytes, source: str) -> Manifest:
-    """The manifest that `text` stands for. Raises `InvalidInput` where it is none, or its counts are not its changes'."""
-    given = codec.loads(text, dict[str, Any], source=source)
-    counts = given.pop("counts", None)
-    given.pop("foreign", None)
-    manifest = codec.from_builtins(given, Manifest, source=source)
+    """The manifest in `text`. Raises `InvalidInput` if it is not a manifest, or its counts differ from its changes."""
+    fields = codec.loads(text, dict[str, Any], source=source)
+    counts = fields.pop("counts", None)
+    fields.pop("foreign", None)
+    manifest = codec.from_builtins(fields, Manifest, source=source)
     if manifest.format != FORMAT:
         raise InvalidInput(f"{source}: format {manifest.format}, this program knows {FORMAT}")
     if counts != manifest.counts:

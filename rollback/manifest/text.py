@@ -17,7 +17,7 @@ _ORDER = ("downgrade", "upgrade", "install", "remove", "rename", "unobtainable",
 
 def counts_in_text(manifests: Mapping[str, Manifest]) -> str:
     """How many packages have each action, host by host; every package of every host is counted."""
-    actions = [action for action in _ORDER if any(one.counts[action] for one in manifests.values())]
+    actions = [action for action in _ORDER if any(manifest.counts[action] for manifest in manifests.values())]
     rows = [(host, *(manifests[host].counts[action] for action in actions)) for host in manifests]
     return columns(("packages", *actions), rows)
 
@@ -25,7 +25,10 @@ def counts_in_text(manifests: Mapping[str, Manifest]) -> str:
 def changes_in_text(manifests: Mapping[str, Manifest]) -> str:
     """Every package that changes, with its versions; every removal is named."""
     return _shared(
-        {host: tuple(_change(change, one.family) for change in moving(one)) for host, one in manifests.items()}
+        {
+            host: tuple(_change(change, manifest.family) for change in moving(manifest))
+            for host, manifest in manifests.items()
+        }
     )
 
 
@@ -48,7 +51,7 @@ def _words(step: Step) -> str:
         return one_line(step.describe(), 100)
     away = "purged" if format_of(step.family).purges else "removed"
     verbs = {"installed": "installed or changed", "config-files": "removed", "absent": away}
-    count = Counter(verbs[one.goal] for one in step.want)
+    count = Counter(verbs[want.goal] for want in step.want)
     return "packages: " + ", ".join(f"{count[verb]} {verb}" for verb in dict.fromkeys(verbs.values()) if count[verb])
 
 

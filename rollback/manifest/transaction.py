@@ -1,4 +1,4 @@
-"""Transactions of a manifest: one, and a second where a package must leave its configuration behind. Pure."""
+"""Transactions of a manifest: one, and a second if a package must leave its configuration behind. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,9 +9,9 @@ from .model import STAYS, Change, Manifest, require_solved, slots_in
 
 
 def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
-    """What one transaction must reach: every package that changes, or whose marks or unfinished state must be repaired.
+    """The goal of the first transaction: every package that changes, or whose marks or unfinished state must be repaired.
 
-    Raises `Unobtainable` where a version cannot be had, `NoSolution` for any other problem.
+    Raises `Unobtainable` if a version is not available, `NoSolution` for any other problem.
     """
     require_solved([manifest])
     present = slots_in(manifest).by_key(now.packages)
@@ -29,8 +29,8 @@ def wants(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 def _beside(manifest: Manifest, wanted: Iterable[PackageWant]) -> Iterator[PackageWant]:
     """Where one of several versions changes, the versions beside it that stay: a want names all versions of a package."""
-    named = {(one.name, one.arch) for one in wanted}
-    named_versions = {(one.name, one.arch, one.version) for one in wanted}
+    named = {(want.name, want.arch) for want in wanted}
+    named_versions = {(want.name, want.arch, want.version) for want in wanted}
     for change in manifest.changes:
         stays = bool(change.slot and change.installed) and change.action in STAYS
         if (
@@ -42,7 +42,7 @@ def _beside(manifest: Manifest, wanted: Iterable[PackageWant]) -> Iterator[Packa
 
 
 def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
-    """What a second transaction must reach: packages that leave the configuration of a version that had to be installed first."""
+    """The goal of the second transaction: removal, with configuration left, of packages that had to be installed first."""
     present = slots_in(manifest).by_key(package for package in now.packages if package.unpacked)
     installed = {key: package.version for key, package in present.items()}
     return tuple(
@@ -54,8 +54,12 @@ def leftovers(manifest: Manifest, now: HostFacts) -> tuple[PackageWant, ...]:
 
 def of_others(manifest: Manifest, wanted: Iterable[PackageWant]) -> tuple[PackageName, ...]:
     """The `wanted` packages that stay because others installed them. It is no error when one of them is removed by then."""
-    stay = {PackageName(one.name, one.arch) for one in manifest.changes if one.foreign and one.action in STAYS}
-    return tuple(dict.fromkeys(one.key for one in wanted if one.key in stay))
+    stay = {
+        PackageName(change.name, change.arch)
+        for change in manifest.changes
+        if change.foreign and change.action in STAYS
+    }
+    return tuple(dict.fromkeys(want.key for want in wanted if want.key in stay))
 
 
 def _want(change: Change, now: Package | None) -> PackageWant | None:

@@ -1,5 +1,5 @@
-"""offline: the judgement without a machine.
+"""offline: the way back of a machine that cannot be reached, computed from files.
 
-In: text files that a machine or a mirror gave. Out: a manifest to a release, or to an older list.
+In: text files of a machine or a mirror. Out: a manifest to a release, or to an older list.
 The command line imports it, and `release` for a release of the hosts themselves.
 """

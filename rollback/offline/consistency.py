@@ -1,7 +1,7 @@
 """Consistency: the way to a release or to an older list, checked against the known demands of packages. Pure.
 
 A list may name a part of a machine's packages. Demands on packages outside the list are left to the package manager. The listed
-packages must be consistent together; where they are not, the nearest consistent set is taken.
+packages must be consistent together; if they are not, the nearest consistent set is chosen.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A manifest, and what must be known of how far it was checked."""
+    """A manifest, with notes on the limits of the check."""
 
     manifest: Manifest
     notes: tuple[str, ...] = ()
@@ -34,18 +34,20 @@ class Checked:
 def checked_way(
     host: str, installed: Listing, offers: Offers, aim: Target, present: Mapping[_Key, Control] | None = None
 ) -> Checked:
-    """`way_back`, such that its packages can stand together, as far as `offers`, and `present` of those installed, say what they
-    demand. What a partial one must take along, it does. Raises as `way_back`.
+    """`way_back`, changed until its packages are consistent by the demands in `offers` and, of installed packages, in `present`.
+    A partial way back also changes the packages that it must take along. Raises as `way_back`.
     """
     plain = way_back(host, installed, offers, aim)
-    if not any(one.control is not None for each in offers.by_name.values() for one in each):
+    if not any(offer.control is not None for each in offers.by_name.values() for offer in each):
         return Checked(plain, ("dependencies were not checked: the files do not say what the packages depend on",))
     whole = way_back(host, installed, offers, replace(aim, only=()))
     world = _World(whole, offers, present or {})
     nearest = Nearest(only=_patterns(whole, aim))(world.facts(world.then), world.facts(world.now), world.known, aim.to)
     if not nearest.problems and not nearest.deviations and _ends(nearest) == _ends(plain, world):
         return Checked(plain, world.notes)
-    changes = tuple(sorted(_merged(whole, nearest, world, aim), key=lambda one: (one.name, one.arch, one.installed)))
+    changes = tuple(
+        sorted(_merged(whole, nearest, world, aim), key=lambda change: (change.name, change.arch, change.installed))
+    )
     along = _along(plain, changes) if aim.only else ()
     deviations = tuple(map(_reworded, nearest.deviations))
     return Checked(
@@ -64,60 +66,65 @@ class _World:
         self._tool = next(iter(tools_of(offers.family)), offers.family)
         self._any_arch = format_of(offers.family).any_arch
         described = {
-            (one.name, one.arch or offers.native, one.version): one
+            (offer.name, offer.arch or offers.native, offer.version): offer
             for each in offers.by_name.values()
-            for one in reversed(each)
-            if one.control is not None
+            for offer in reversed(each)
+            if offer.control is not None
         }
         self._described: Mapping[_Key, object] = {**described, **present}
         self.now = tuple(self._package(c.name, c.installed, c) for c in manifest.changes if c.installed)
         self.then = tuple(self._package(*_end(c), c) for c in manifest.changes if _end(c)[1])
-        listed = {one.name for one in (*self.now, *self.then)}
-        controls = {**{key: one.control or () for key, one in described.items()}, **present}
+        listed = {package.name for package in (*self.now, *self.then)}
+        controls = {**{key: offer.control or () for key, offer in described.items()}, **present}
         known = listed | {
-            given for (name, _, _), control in controls.items() if name in listed for given in demands.provided(control)
+            provided
+            for (name, _, _), control in controls.items()
+            if name in listed
+            for provided in demands.provided(control)
         }
         had = [
-            Candidate(*key, one.origin, control=demands.within(controls[key], known))
-            for key, one in described.items()
-            if one.name in listed
+            Candidate(*key, offer.origin, control=demands.within(controls[key], known))
+            for key, offer in described.items()
+            if offer.name in listed
         ]
         like = {
             (name, arch): demands.for_others(control) for (name, arch, _), control in controls.items() if name in listed
         }
         had += [
-            Candidate(one.name, one.arch, one.version, "", control=like.get((one.name, one.arch), ()))
-            for one in self.then
+            Candidate(
+                package.name, package.arch, package.version, "", control=like.get((package.name, package.arch), ())
+            )
+            for package in self.then
         ]
         here = {
-            _key(one): demands.within(controls[_key(one)], known)
-            if _key(one) in controls
-            else like.get((one.name, one.arch), ())
-            for one in self.now
+            _key(package): demands.within(controls[_key(package)], known)
+            if _key(package) in controls
+            else like.get((package.name, package.arch), ())
+            for package in self.now
         }
         self.known: Catalog = catalog(had, here)
         self._outside = sorted(
-            {name for one in self.then for name in demands.beyond(controls.get(_key(one), ()), known)}
+            {name for package in self.then for name in demands.beyond(controls.get(_key(package), ()), known)}
         )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was not checked."""
-        unknown = sorted({one.name for one in self.then if _key(one) not in self._described})
+        """Notes on what was not checked."""
+        unknown = sorted({package.name for package in self.then if _key(package) not in self._described})
         return (
             *((f"not checked, since no index describes them: {_few(unknown)}",) if unknown else ()),
             *((f"needed, and not listed: {_few(self._outside)} (left to {self._tool})",) if self._outside else ()),
         )
 
     def facts(self, packages: tuple[Package, ...]) -> HostFacts:
-        """A host that has just these."""
+        """A host with exactly these packages."""
         system = OperatingSystem("", "", "", self.family, self.native, "", "")
         return HostFacts("", "", system, packages, (), (), (), ())
 
-    def arch(self, name: str, version: str, given: str) -> str:
-        """The architecture of this version: lists may leave it to the machine's own what is for all."""
-        archs = dict.fromkeys((given, self._any_arch, self.native))
-        return next((arch for arch in archs if (name, arch, version) in self._described), given)
+    def arch(self, name: str, version: str, listed: str) -> str:
+        """The architecture of this version. Lists may give the machine's own for a package for all architectures."""
+        archs = dict.fromkeys((listed, self._any_arch, self.native))
+        return next((arch for arch in archs if (name, arch, version) in self._described), listed)
 
     def _package(self, name: str, version: str, change: Change) -> Package:
         arch = self.arch(name, version, change.arch)
@@ -125,27 +132,27 @@ class _World:
 
 
 def _patterns(whole: Manifest, aim: Target) -> tuple[str, ...]:
-    """A package that is asked for by its name now is asked for by its name then as well."""
+    """The patterns of `aim`, and the old names of renamed packages that they match."""
     renamed = (change.target_name for change in whole.changes if change.action == "rename" and aim.wants(change.name))
     return (*aim.only, *sorted(renamed)) if aim.only else ()
 
 
 def _end(change: Change) -> tuple[str, str]:
-    """Name and version that there will be of it; '' is nothing."""
+    """Name and version of the package afterwards; version '': it is absent."""
     if change.action == "remove":
         return change.name, ""
     return (change.name, change.installed) if change.action in STAYS else (change.target_name, change.target)
 
 
 def _ends(manifest: Manifest, world: _World | None = None) -> set[_Key]:
-    found = ((*_end(change), change.arch) for change in manifest.changes if _end(change)[1])
-    return {(name, world.arch(name, version, arch) if world else arch, version) for name, version, arch in found}
+    ends = ((*_end(change), change.arch) for change in manifest.changes if _end(change)[1])
+    return {(name, world.arch(name, version, arch) if world else arch, version) for name, version, arch in ends}
 
 
-def _merged(whole: Manifest, found: Manifest, world: _World, aim: Target) -> Iterator[Change]:
-    """The changes of `whole` that lead where `found` does, and in place of the others those of `found`."""
-    answers = {change.key: change for change in found.changes}
-    ends = {(name, version) for name, _, version in _ends(found)}
+def _merged(whole: Manifest, nearest: Manifest, world: _World, aim: Target) -> Iterator[Change]:
+    """The changes of `whole` that lead where `nearest` does. The other changes are taken from `nearest`."""
+    answers = {change.key: change for change in nearest.changes}
+    ends = {(name, version) for name, _, version in _ends(nearest)}
     for change in whole.changes:
         arch = world.arch(change.name, change.installed, change.arch)
         here = answers.get(PackageName(change.name, arch, change.slot))
@@ -162,7 +169,7 @@ def _merged(whole: Manifest, found: Manifest, world: _World, aim: Target) -> Ite
 
 
 def _along(plain: Manifest, changes: Iterable[Change]) -> Iterator[str]:
-    still = {(one.name, one.arch) for one in plain.changes if one.action in STAYS}
+    still = {(change.name, change.arch) for change in plain.changes if change.action in STAYS}
     for change in changes:
         if change.action not in STAYS and (change.name, change.arch) in still:
             yield f"{change.name} comes along" + (f": {change.why}" if change.why else "")
@@ -172,8 +179,8 @@ def _reworded(problem: Problem) -> Problem:
     return replace(problem, text=problem.text.replace("cannot be as in the snapshot", "cannot be taken back"))
 
 
-def _key(one: Package) -> _Key:
-    return one.name, one.arch, one.version
+def _key(package: Package) -> _Key:
+    return package.name, package.arch, package.version
 
 
 def _few(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Formats of files: the first telling line shows which tool wrote a file, and that tool's parser alone reads it."""
+"""Formats of files: the first characteristic line identifies the tool that wrote a file; only that tool's parser reads it."""
 
 from nornir_upgrade.core.errors import InvalidInput
 from rollback.packaging.listing import Listing
@@ -10,7 +10,7 @@ _TELLING = 5  # lines, within which dpkg's lists show what they are
 
 
 def policy(text: Text) -> VersionTable:
-    """The versions that can be had, from `apt-cache policy`, `apt-cache madison`, or dnf's or yum's `list`.
+    """The available versions, from `apt-cache policy`, `apt-cache madison`, or dnf's or yum's `list`.
 
     Raises `InvalidInput` with line and reason.
     """

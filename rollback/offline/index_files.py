@@ -15,12 +15,12 @@ _PACKED = (".gz", ".xz", ".bz2", ".zst", ".zstd", ".lz4")
 def read(path: Path) -> tuple[str, tuple[Offer, ...]]:
     """The format of the index in `path`, and its offers. Raises `InvalidInput` with line and reason.
 
-    The formats are asked whose it is, the one that was registered last first.
+    The formats are tried in turn, the last registered first.
     """
     data = compressed.read(path)
     labels = (*labels_of(path), *_release_of(path))
     known = reversed(tuple(judgements()))
-    format, judgement = next((format, one) for format, one in known if one.tells_index(data))
+    format, judgement = next((format, judgement) for format, judgement in known if judgement.tells_index(data))
     return format.name, tuple(judgement.offers(data, str(path), labels))
 
 
@@ -31,7 +31,7 @@ def labels_of(path: Path) -> tuple[str, ...]:
 
 
 def _release_of(path: Path) -> tuple[str, ...]:
-    """Origin, label, suite and codename from the `Release` that lies where an archive, or apt's copy of one, keeps it, if any."""
+    """Origin, label, suite and codename from the `Release` file of the archive, or of apt's copy of it, if there is one."""
     parts = path.name.split("_")
     copied = [path.with_name("_".join((*parts[:end], ""))) for end in range(len(parts) - 1, 0, -1)]
     places = [f"{place}" for place in copied] + [f"{parent}/" for parent in list(path.parents)[:_DEPTH]]

@@ -25,7 +25,7 @@ class Offers:
     by_name: Mapping[str, tuple[Offer, ...]]
 
     def of(self, name: str, arch: str) -> tuple[Offer, ...]:
-        """All offers of a package; of any architecture where `arch` is ''."""
+        """All offers of a package; of any architecture if `arch` is ''."""
         return tuple(offer for offer in self.by_name.get(name, ()) if self._fits(arch, offer.arch))
 
     def exactly(self, name: str, arch: str, version: str) -> Offer | None:
@@ -33,18 +33,18 @@ class Offers:
         return next((offer for offer in self.of(name, arch) if offer.version == version), None)
 
     def newest(self, name: str, arch: str, release: str) -> Offer | None:
-        """The newest version that the named release offers, or None. Of versions that are level the first counts."""
+        """The newest version that the named release offers, or None. Of equal versions the first counts."""
         flavour = format_of(self.family).flavour
         offered = [offer for offer in self.of(name, arch) if goes_by(offer.labels, release)]
         return max(offered, key=lambda offer: evr.sort_key(offer.version, flavour), default=None)
 
     def with_epoch(self, name: str, arch: str, version: str) -> str:
-        """`version` with the epoch that the offers give it, where they agree on one; else as it is."""
+        """`version` with its epoch by the offers, if they agree on one; else unchanged."""
         versions = {offer.version for offer in self.of(name, arch) if without_epoch(offer.version) == version}
         return versions.pop() if len(versions) == 1 else version
 
     def require(self, release: str) -> None:
-        """Raises `UnknownName` where no repository goes by the name `release`."""
+        """Raises `UnknownName` if `release` names no repository."""
         every = {offer.labels for offers in self.by_name.values() for offer in offers}
         if not any(goes_by(labels, release) for labels in every):
             raise UnknownName("release", release, sorted({label for labels in every for label in labels if label}))
@@ -57,7 +57,7 @@ class Offers:
 
 
 def goes_by(labels: tuple[str, ...], release: str) -> bool:
-    """Whether a repository with `labels` is meant by `release`: one of them, or several in a row joined by `/`.
+    """Whether `release` names a repository with `labels`: it is a label, or successive labels joined by `/`.
 
     Whole names only: `bookworm` is not `bookworm-backports`.
     """
@@ -74,25 +74,25 @@ def collect(offers: Iterable[Offer], family: str, native: str) -> Offers:
 
 
 def from_policy(policy: VersionTable) -> Iterable[Offer]:
-    """What the sources of kind `archive` offer."""
+    """The offers of sources of kind `archive`."""
     in_source = judgement_of(policy.family).arch_in_source
     for package in policy.packages:
         name, _, arch = package.package.partition(":")
         for version in package.versions:
-            for one in version.sources:
-                if one.kind == "archive":
-                    own = (one.arch or "") if in_source else arch
-                    yield Offer(name, own, version.version, one.raw, labels_of(one))
+            for source in version.sources:
+                if source.kind == "archive":
+                    own = (source.arch or "") if in_source else arch
+                    yield Offer(name, own, version.version, source.raw, labels_of(source))
 
 
 def installed_versions(policy: VersionTable) -> Iterable[tuple[str, str, str]]:
-    """Name, architecture ('' is the machine's own) and version of what the policy says is installed."""
+    """Name, architecture ('' is the machine's own) and version of the installed packages by the policy."""
     in_source = judgement_of(policy.family).arch_in_source
     for package in policy.packages:
         name, _, arch = package.package.partition(":")
         for version in package.versions:
             if version.installed:
-                status = [one.arch or "" for one in version.sources if one.kind == "status"]
+                status = [source.arch or "" for source in version.sources if source.kind == "status"]
                 archs = status if in_source else [arch]
                 yield from ((name, own, version.version) for own in archs)
 

@@ -1,6 +1,6 @@
 """Target: the way of a machine that is known from files alone, to a release or to an older list. Pure.
 
-Every installed package is in the manifest once. An old version that cannot be had is a problem of the manifest.
+Every installed package is in the manifest once. An old version that is not available is a problem of the manifest.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ _REINSTALL = ("half-installed", "must be reinstalled")
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Packages whose name contains `now` were called with `then` in its place."""
+    """Packages whose name contains `now` had `then` in its place before."""
 
     now: str
     then: str
@@ -35,7 +35,7 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The goal: the newest versions of `release`, or the packages of the list `target`; both, where the list has no versions.
+    """The goal: the newest versions of `release`, or the packages of the list `target`; both, if the list has no versions.
 
     `only`: globs of the packages to change; empty: all.
     """
@@ -47,7 +47,7 @@ class Target:
 
     @property
     def to(self) -> dict[str, str]:
-        """As manifests say it."""
+        """The goal in the form of `Manifest.to`."""
         return ({"release": self.release} if self.release else {}) | (
             {"target": self.target.source} if self.target else {}
         )
@@ -57,12 +57,12 @@ class Target:
         return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only)
 
     def old_name(self, name: str) -> str:
-        """The old name of the package, by the first rename that applies; its own name where none does."""
+        """The old name of the package, by the first rename that applies; its own name if none does."""
         return next((rename.of(name) for rename in self.renames if rename.now in name), name)
 
 
 def rename(text: str) -> Rename:
-    """The rename that `NOW=THEN` writes. Raises `InvalidInput` where a part is empty, or can be in no name of a package."""
+    """The rename that `NOW=THEN` writes. Raises `InvalidInput` if a part is empty or cannot be in the name of a package."""
     now, _, then = text.partition("=")
     for part in (now, then):
         if not part or not all(char.isalnum() or char in "+-._" for char in part):
@@ -74,11 +74,11 @@ def way_back(host: str, installed: Listing, offers: Offers, aim: Target) -> Mani
     """The manifest that takes the packages of `installed` to `aim`, as far as the versions are offered.
 
     Problems: `unobtainable`, `duplicate` (two versions of a package, as a killed rpm leaves them), `unread` (a line of a list that
-    may stand for a package). Raises `UnknownName` where no repository is of the release.
+    may stand for a package). Raises `UnknownName` if no repository belongs to the release.
     """
     if aim.release:
         offers.require(aim.release)
-    names = frozenset(one.name for one in installed)
+    names = frozenset(package.name for package in installed)
     steps = _Steps(installed, offers, aim, names)
     changes = sorted(steps.changes(), key=lambda change: (change.name, change.arch, change.installed))
     problems = (*_unobtainable(changes), *_duplicates(installed, aim), *_unread(installed, aim.target))
@@ -93,7 +93,7 @@ class _Steps:
     names: frozenset[str]
 
     def changes(self) -> Iterator[Change]:
-        """One for each installed package, then one for each of the target's that is not there."""
+        """One for each installed package, then one for each package of the target that is not installed."""
         met: set[Listed] = set()
         taken: set[tuple[str, str]] = set()
         for now in self.installed:
@@ -149,14 +149,14 @@ class _Steps:
             return replace(change, action="unobtainable", why=self._why_not(then.name, then.arch, then.version))
         return replace(change, target=offer.version, origin=offer.origin)
 
-    def _change(self, one: Listed, action: Action, installed: str) -> Change:
-        slot = one.version if self._kernel(one) else ""
-        made = Change(one.name, self._arch(one), action, installed, one.name, one.version, slot=slot)
-        return replace(made, auto=one.auto, hold=one.hold)
+    def _change(self, package: Listed, action: Action, installed: str) -> Change:
+        slot = package.version if self._kernel(package) else ""
+        change = Change(package.name, self._arch(package), action, installed, package.name, package.version, slot=slot)
+        return replace(change, auto=package.auto, hold=package.hold)
 
-    def _kernel(self, one: Listed) -> bool:
-        """Whether versions of it stand side by side."""
-        return _several(self.installed, one.name)
+    def _kernel(self, package: Listed) -> bool:
+        """Whether several versions of the package are installed side by side."""
+        return _several(self.installed, package.name)
 
     def _then(self, now: Listed) -> Listed | None:
         """The package of the target that `now` was: of its own name, else of its old one. Kernels must be the very version."""
@@ -167,8 +167,8 @@ class _Steps:
                     return then
         return None
 
-    def _same_arch(self, one: Listed, other: Listed) -> bool:
-        archs = {self._arch(one), self._arch(other)}
+    def _same_arch(self, package: Listed, other: Listed) -> bool:
+        archs = {self._arch(package), self._arch(other)}
         return len(archs) == 1 or "" in archs or bool(archs & {"all", "noarch"})
 
     def _offer(self, name: str, arch: str, version: str) -> Offer | None:
@@ -180,8 +180,8 @@ class _Steps:
         """The architecture that a name without one means; '' is any."""
         return self.offers.native if judgement_of(self.installed.family).bare_is_native else ""
 
-    def _arch(self, one: Listed) -> str:
-        return one.arch or self._bare
+    def _arch(self, package: Listed) -> str:
+        return package.arch or self._bare
 
     def _direction(self, now: str, then: str) -> Action:
         if not now:
@@ -203,31 +203,31 @@ class _Steps:
 
 
 def completed(listing: Listing, known: Iterable[tuple[str, str, str]], offers: Offers) -> Listing:
-    """`listing` with the versions and epochs that its file does not say, as far as `known` (name, arch, version) or `offers` do."""
+    """`listing` with the versions and epochs that its file lacks, taken from `known` (name, arch, version) or `offers`."""
     policy = {(name, arch or offers.native): version for name, arch, version in known}
-    return replace(listing, packages=tuple(_complete(one, policy, offers) for one in listing))
+    return replace(listing, packages=tuple(_complete(package, policy, offers) for package in listing))
 
 
-def _complete(one: Listed, policy: dict[tuple[str, str], str], offers: Offers) -> Listed:
-    told = policy.get((one.name, one.arch if one.arch not in ("", "all") else offers.native), "")
-    if not one.version:
-        return replace(one, version=told)
-    if one.epoch_told:
-        return one
-    if told.partition(":")[2] == one.version:
-        return replace(one, version=told)
-    return replace(one, version=offers.with_epoch(one.name, one.arch, one.version))
+def _complete(package: Listed, policy: dict[tuple[str, str], str], offers: Offers) -> Listed:
+    version = policy.get((package.name, package.arch if package.arch not in ("", "all") else offers.native), "")
+    if not package.version:
+        return replace(package, version=version)
+    if package.epoch_told:
+        return package
+    if version.partition(":")[2] == package.version:
+        return replace(package, version=version)
+    return replace(package, version=offers.with_epoch(package.name, package.arch, package.version))
 
 
 def contradictions(listing: Listing, known: Iterable[tuple[str, str, str]], native: str) -> Iterator[str]:
-    """Where the list and the policy name other installed versions: they are of different moments."""
+    """A line for each package whose installed version differs between list and policy: their moments differ."""
     if format_of(listing.family).several:
         return  # the policy may name another of the versions that stand side by side
     policy = {(name, arch or native): version for name, arch, version in known}
-    for one in listing:
-        told = policy.get((one.name, one.arch if one.arch not in ("", "all") else native), "")
-        if one.version and told and told != one.version:
-            yield f"{one.name}: {listing.source} says {one.version} is installed, the policy {told}"
+    for package in listing:
+        version = policy.get((package.name, package.arch if package.arch not in ("", "all") else native), "")
+        if package.version and version and version != package.version:
+            yield f"{package.name}: {listing.source} says {package.version} is installed, the policy {version}"
 
 
 # ---------------------------------------------------------------------- problems
@@ -246,7 +246,9 @@ def _unobtainable(changes: Iterable[Change]) -> Iterator[Problem]:
 
 def _duplicates(installed: Listing, aim: Target) -> Iterator[Problem]:
     counts = Counter(
-        (one.name, one.arch) for one in installed if not _several(installed, one.name) and aim.wants(one.name)
+        (package.name, package.arch)
+        for package in installed
+        if not _several(installed, package.name) and aim.wants(package.name)
     )
     twice = tuple(sorted({name for (name, _), count in counts.items() if count > 1}))
     if twice:
@@ -255,7 +257,7 @@ def _duplicates(installed: Listing, aim: Target) -> Iterator[Problem]:
 
 
 def _several(listing: Listing, name: str) -> bool:
-    """Whether several versions of the package may stand side by side."""
+    """Whether several versions of the package may be installed side by side."""
     return judgement_of(listing.family).protection.several(name)
 
 

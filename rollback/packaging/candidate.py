@@ -1,4 +1,4 @@
-"""Candidate: one version of one package that can be had, with where it is offered and what it demands of others. Pure."""
+"""Candidate: one available version of one package, with its origin and its demands on other packages. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,10 +14,10 @@ Control = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Candidate:
-    """One version of one package that can be had. `origin` is the index that offers it, as its tool names it; `size` in bytes.
+    """One available version of one package. `origin`: the index that offers it, as its tool names it; `size` in bytes.
 
-    `digest` is the SHA-256 of the package file, '' where the index does not say. `control`: what it demands of others.
-    `labels`, for each repository that offers it, are what that goes by: the parts of its path, suite, component, codename, ….
+    `digest` is the SHA-256 of the package file, '' if the index has none. `control`: its demands on other packages.
+    `labels`: for each repository that offers it, its names: the parts of its path, suite, component, codename, ….
     """
 
     name: str
@@ -37,7 +37,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Candidates by name, architecture and version; where several indexes offer the same, the first in their order counts.
+    """Candidates by name, architecture and version. If several indexes offer the same one, the first index counts.
 
     `present`: the demands of the installed packages, as the host's own dpkg or rpm reports them, without their files. `dnf`: the
     packages that the host's dnf protects or installs side by side.
@@ -52,7 +52,7 @@ class Catalog:
         return self.candidates.get((name, arch, version))
 
     def with_more(self, more: Mapping[tuple[str, str, str], Candidate]) -> "Catalog":
-        """This catalog, and of `more` what it does not have."""
+        """This catalog, with those of `more` that it lacks."""
         return replace(self, candidates={**more, **self.candidates}) if more else self
 
 
@@ -61,7 +61,7 @@ def catalog(
     present: Mapping[tuple[str, str, str], Control] | None = None,
     dnf: DnfConf = DNF,
 ) -> Catalog:
-    """The catalog of `candidates`, which stand in the order of preference."""
+    """The catalog of `candidates`, given in order of preference."""
     by_version: dict[tuple[str, str, str], Candidate] = {}
     for candidate in candidates:
         first = by_version.setdefault((candidate.name, candidate.arch, candidate.version), candidate)
@@ -76,11 +76,11 @@ def catalog(
 class Offer:
     """One version of one package in one repository, as a file of an unreachable machine lists it.
 
-    It is no `Candidate`, which is one version whoever offers it: a release is one repository, so that offers of several are kept apart.
-    Its `arch` is '' where the file leaves it to the machine's own architecture, and what it demands may be unknown.
+    A `Candidate` is one version, whoever offers it. An offer belongs to one repository, because a release is one repository.
+    Its `arch` is '' if the file implies the machine's own architecture.
 
-    `labels` are what the repository goes by: the parts of its path, its suite, components, codename, label and origin. `control`
-    is what it demands of others; `None` is not known.
+    `labels`: the names of the repository: the parts of its path, its suite, components, codename, label and origin. `control`:
+    its demands on other packages; `None`: not known.
     """
 
     name: str

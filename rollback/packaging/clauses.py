@@ -1,4 +1,4 @@
-"""Clause: one rule of a set of packages, with its reason; and `Rules`, which make the clauses of a format. Pure."""
+"""Clause: one rule of a set of packages, with its reason; and `Rules`, the source of a format's clauses. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,14 +45,14 @@ V = TypeVar("V", bound=Versioned)
 
 
 class Rules(Protocol[V]):
-    """What the packages of one format are held to. `own` are the architectures that count as the host's own."""
+    """The rules for packages of one format. `own`: the architectures that count as the host's own."""
 
     @property
     def flavour(self) -> Flavour: ...
     @property
     def own(self) -> frozenset[str]: ...
     def read(self, name: str, arch: str, version: str, control: Iterable[tuple[str, str]]) -> V:
-        """The package of which an index, or the host, says `control`."""
+        """The package with the demands `control`, which an index or the host reports."""
         ...
 
     def clauses(self, packages: Sequence[V]) -> Iterator[Clause]:
@@ -60,9 +60,9 @@ class Rules(Protocol[V]):
         ...
 
     def essential(self, installed: Sequence[V]) -> set[str]:
-        """The names that are never removed from a host that has these."""
+        """The names that are never removed from a host with these packages."""
         ...
 
     def staying(self, installed: Sequence[V]) -> Iterator[tuple[V, str]]:
-        """Those of these that must stay in exactly this version, and why."""
+        """The packages that must stay in exactly this version, each with its reason."""
         ...

@@ -17,7 +17,7 @@ _PIECE = 512  # packed bytes at once: four of them can stand for 128 kB (RFC 887
 
 
 def read(path: Path, limit: int = LIMIT) -> bytes:
-    """The content of `path`, unpacked. Raises `InvalidInput` where it cannot be read, is damaged, cut off or above `limit`."""
+    """The content of `path`, unpacked. Raises `InvalidInput` if it cannot be read, is damaged, cut off or above `limit`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -26,7 +26,7 @@ def read(path: Path, limit: int = LIMIT) -> bytes:
 
 
 def unpack(data: bytes, source: str, limit: int = LIMIT) -> bytes:
-    """`data` unpacked, or as it is where it is not packed. Raises `InvalidInput` naming `source` where it is damaged, cut off or
+    """`data` unpacked, or unchanged if it is not packed. Raises `InvalidInput` naming `source` if it is damaged, cut off or
     above `limit`.
     """
     opener = next((opener for magic, opener in _OPENERS if data.startswith(magic)), None)
@@ -61,7 +61,7 @@ def _damage() -> tuple[type[Exception], ...]:
 
 
 def _zstd(file: IO[bytes]) -> Any:
-    """zstandard's reader takes a stream that ends early for a whole one: its frames are unpacked one by one instead."""
+    """zstandard's reader accepts a stream that ends early. Therefore its frames are unpacked one by one."""
     from zstandard import ZstdDecompressor
 
     return _Frames(file, ZstdDecompressor().decompressobj)
@@ -83,16 +83,16 @@ class _Frames:
         self._rest = b""
 
     def read(self, _size: int) -> bytes:
-        """The next bytes, some megabytes at most; none at the end. Raises `EOFError` where a frame is cut off."""
+        """The next bytes, some megabytes at most; none at the end. Raises `EOFError` if a frame is cut off."""
         while piece := self._rest or self._file.read(_PIECE):
             self._rest = b""
             self._frame = self._frame or self._opener()
-            found = bytes(self._frame.decompress(piece))
+            unpacked = bytes(self._frame.decompress(piece))
             if self._frame.eof:
                 self._rest = bytes(self._frame.unused_data or b"")
                 self._frame = None
-            if found:
-                return found
+            if unpacked:
+                return unpacked
         if self._frame is not None:
             raise EOFError("the stream ends before its end mark")
         return b""

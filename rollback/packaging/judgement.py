@@ -1,4 +1,4 @@
-"""Judgements: all that a way back needs to know of a package format, and of a package manager, as one value each. Types only.
+"""Judgements: the knowledge that a way back needs of a package format, and of a package manager, as one value each. Types only.
 
 The values are `deb.judgement.DEB` and `rpm.judgement.RPM` of formats, `deb.judgement.APT` and `dnf.judgement.DNF4` of managers. The
 `judgement` of a `core.packaging.format.Format` or a `core.packaging.family.Family` names its value; `registry` returns it. So one
@@ -26,18 +26,18 @@ T = TypeVar("T")
 
 
 class Demands(Protocol):
-    """What the fields of a package name of others, for lists that are only a part of what a machine has."""
+    """The demands in the fields of a package, for lists with only a part of the packages of a machine."""
 
     def provided(self, control: Control) -> Iterator[str]:
-        """The names by which others may ask for the package, beside its own."""
+        """The names that the package provides, beside its own."""
         ...
 
     def within(self, control: Control, known: Collection[str]) -> Control:
-        """`control` without what it demands of packages of which nothing is known."""
+        """`control` without its demands on packages that are not `known`."""
         ...
 
     def beyond(self, control: Control, known: Collection[str]) -> Iterator[str]:
-        """What it demands of these, by name."""
+        """The names of packages that are not `known` and that `control` demands."""
         ...
 
     def for_others(self, control: Control) -> Control:
@@ -46,7 +46,7 @@ class Demands(Protocol):
 
 
 class Moved(Protocol):
-    """One package that changes. `action` is `remove`, `rename` (`name` goes, `target_name` comes) or one by which it comes."""
+    """One package that changes. `action` is `remove`, `rename` (`name` goes, `target_name` comes) or an action that installs it."""
 
     @property
     def name(self) -> str: ...
@@ -68,11 +68,11 @@ class Commands(Protocol):
     """The way back as shell lines for a person, in the words of the manager's own tool."""
 
     def of_host(self, want: Sequence[PackageWant], present: Sequence[Package]) -> tuple[str, ...]:
-        """The transaction that a rollback would carry out on a host whose packages are `present`."""
+        """The transaction of a rollback on a host whose packages are `present`."""
         ...
 
     def of_list(self, moved: Sequence[Moved], native: str) -> tuple[str, ...]:
-        """Commands for a machine that is known from lists alone; none where nothing changes."""
+        """Commands for a machine that is known only from lists; none if nothing changes."""
         ...
 
 
@@ -84,7 +84,7 @@ class ArchWord(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileReader(Generic[T]):
-    """A parser of what one tool writes, and the lines by which its files are known."""
+    """A parser of the output of one tool, and the lines that identify its files."""
 
     tells: Callable[[str], Any]
     parse: Callable[[Text], T]
@@ -94,8 +94,8 @@ class FileReader(Generic[T]):
 class FileLists:
     """Lists of all files of a repository, for formats whose indexes leave most files out.
 
-    `unlisted`: the paths that demands name and indexes leave out. `complete` (candidates, list of files, its source, paths):
-    the candidates with the `paths` that they have.
+    `unlisted`: the paths that demands name and indexes omit. `complete` (candidates, list of files, its source, paths):
+    the candidates, each with those of `paths` that it owns.
     """
 
     unlisted: Callable[[Iterable[Control]], frozenset[str]]

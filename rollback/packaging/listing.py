@@ -1,4 +1,4 @@
-"""Listing: the packages that a machine had when somebody wrote them down."""
+"""Listing: the packages of a machine at the moment of its list."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from .text import Note
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One installed package. `arch` and `version` are '' where the file does not say them.
+    """One installed package. `arch` and `version` are '' if the file has none.
 
-    `epoch_told` is false where a version may have an epoch that was not written. `trouble` is dpkg's word for a state that an
+    `epoch_told` is false if a version may have an epoch that was not written. `trouble` is dpkg's word for a state that an
     interrupted or failed installation left (`half-installed`, `unpacked`, ...). `auto`: nobody asked for it, as far as that is known.
     """
 

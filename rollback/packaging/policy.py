@@ -1,4 +1,4 @@
-"""Version table: the versions of packages that a tool lists, with who offers them. Pure."""
+"""Version table: the versions of packages that a tool lists, with their sources. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ class VersionSource:
     """A source of a version. The kind `status` is the host's own list of installed packages, from which nothing can be fetched.
 
     `suite` is suite and component as apt writes them (`bookworm/main`), for dnf the repository's id. `raw` is the line, without
-    the priority. What the tool does not say is None.
+    the priority. None: the tool does not report it.
     """
 
     priority: int | None
@@ -47,7 +47,7 @@ class PolicyPackage:
 
 @dataclass(frozen=True, slots=True)
 class VersionTable:
-    """What a file says can be had, in its order, and the lines of it that say something else. `family` is the name of the format."""
+    """The available versions by a file, in its order, and notes on its other lines. `family`: the name of the format."""
 
     family: str
     packages: tuple[PolicyPackage, ...]

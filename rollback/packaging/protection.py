@@ -20,9 +20,9 @@ _UNAME = "kernel-uname-r"  # what the package with a kernel's image provides, in
 
 @dataclass(frozen=True, slots=True)
 class DnfConf:
-    """`install_only`: names, or what is provided, of packages of which any number of versions may stand; never up- or downgraded.
+    """`install_only`: names or provided names of packages of which several versions may be installed; never up- or downgraded.
 
-    dnf knows kernels by what they provide; those of `_KERNELS` go by their names too, for where that is not known.
+    dnf identifies kernels by what they provide. The names in `_KERNELS` identify kernels whose provided names are unknown.
     `protected`: glob patterns of names that are never removed.
     """
 
@@ -38,7 +38,7 @@ class DnfConf:
     protected: tuple[str, ...] = ("dnf", "dnf5", "yum", "rpm", "systemd", "systemd-udev", "sudo", "setup", "glibc")
 
     def several(self, name: str, provides: Iterable[str] = ()) -> bool:
-        """Whether several versions of a package that provides this may stand side by side."""
+        """Whether several versions of a package that provides this may be installed side by side."""
         return name in self.install_only or not self.install_only.isdisjoint(provides)
 
     def protects(self, name: str) -> bool:
@@ -46,20 +46,20 @@ class DnfConf:
         return any(fnmatchcase(name, pattern) for pattern in self.protected)
 
     def running(self, installed: Iterable[RpmPackage], kernel: str) -> tuple[RpmPackage, ...]:
-        """The package that holds the running kernel, `kernel` being what /proc/sys/kernel/osrelease says; never removed.
+        """The package of the running kernel, which is never removed. `kernel`: the content of /proc/sys/kernel/osrelease.
 
-        Where none says that it does, all install-only packages of its version and architecture count as that.
+        If no package provides it, all install-only packages of its version and architecture count.
         """
         known = tuple(installed) if kernel else ()
-        named = tuple(one for one in known if _holds(one, kernel))
+        named = tuple(package for package in known if _holds(package, kernel))
         if named:
             return named
         plain = kernel.partition("+")[0]  # behind it stands the variant: debug, rt
         return tuple(
-            one
-            for one in known
-            if f"{one.version.rpartition(':')[2]}.{one.arch}" == plain
-            and self.several(one.name, (given.name for given in one.provides))
+            package
+            for package in known
+            if f"{package.version.rpartition(':')[2]}.{package.arch}" == plain
+            and self.several(package.name, (capability.name for capability in package.provides))
         )
 
 
@@ -67,5 +67,5 @@ DNF = DnfConf()
 """dnf with the defaults of the distributions."""
 
 
-def _holds(one: RpmPackage, kernel: str) -> bool:
-    return any(given.name == _UNAME and given.version == kernel for given in one.provides)
+def _holds(package: RpmPackage, kernel: str) -> bool:
+    return any(capability.name == _UNAME and capability.version == kernel for capability in package.provides)

@@ -13,7 +13,7 @@ from .judgement import FormatJudgement, ManagerJudgement
 
 
 def judgement_of(format: str) -> FormatJudgement:
-    """The judgement of the format of this name. Raises `InvalidInput` for a format that is none, or that rollback cannot judge."""
+    """The judgement of the format of this name. Raises `InvalidInput` for an unknown format, or a format without judgement."""
     place = format_of(format).judgement
     if not place:
         raise InvalidInput(f"the way back of {format} packages cannot be computed: nothing says how they are judged")
@@ -38,7 +38,7 @@ def tools_of(format: str) -> dict[str, ManagerJudgement]:
 
 def judgements() -> Iterator[tuple[Format, FormatJudgement]]:
     """Each format that can be judged, in the order of registration."""
-    return ((one, _at(one.judgement)) for one in formats() if one.judgement)
+    return ((format, _at(format.judgement)) for format in formats() if format.judgement)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Text: a file from a machine that cannot be reached, and the refusal of one of its lines. Only `load` does I/O."""
+"""Text: a file from an unreachable machine, and the error for one of its lines. Only `load` does I/O."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _LIMIT = 256 * 2**20  # bytes; the longest real listing is a hundredth of it
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line that was not read, and that a person must know of. Lines count from 1; 0 is the whole file."""
+    """A line that was not read, reported to the person. Lines count from 1; 0 is the whole file."""
 
     line: int
     text: str
@@ -26,12 +26,12 @@ class Text:
     content: str
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Each line with its number from 1, without line end and blanks at its end; line feeds alone end lines."""
+        """Each line with its number from 1, without line end and trailing blanks; only line feeds end lines."""
         whole = self.content.removesuffix("\n")
         return ((number, line.rstrip(" \r")) for number, line in enumerate(whole.split("\n"), 1))
 
     def fail(self, line: int, reason: str, hint: str = "") -> InvalidInput:
-        """The refusal of a line."""
+        """The error for a line."""
         return InvalidInput(f"{self.source}, line {line}: {reason}", hint=hint)
 
     def notes(self) -> tuple[Note, ...]:
@@ -54,7 +54,7 @@ def load(path: Path) -> Text:
 
 
 def decode(data: bytes, source: str) -> Text:
-    """`data` as text. Raises `InvalidInput` with the line that is none, or where there is nothing."""
+    """`data` as text. Raises `InvalidInput` with the line that is not text, or if `data` is empty."""
     try:
         content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -18,17 +18,21 @@ def foretell(then: HostFacts, now: HostFacts, manifest: Manifest) -> HostFacts:
     about = scope(manifest, then, now)
     end = replace(then, packages=tuple(_packages(manifest, then, now)), services=_services(then, now, about))
     if not about.whole or about.outside:
-        end = replace(end, conffiles=_mixed(then.conffiles, now.conffiles, lambda one: one.path in about.inside))
+        end = replace(
+            end, conffiles=_mixed(then.conffiles, now.conffiles, lambda conffile: conffile.path in about.inside)
+        )
     if about.whole:
         return end
     return replace(
         end,
-        entries=_mixed(then.entries, now.entries, lambda one: one.name in about.inside),
-        sources=_united(then.sources, now.sources, lambda one: one.path),
+        entries=_mixed(then.entries, now.entries, lambda entry: entry.name in about.inside),
+        sources=_united(then.sources, now.sources, lambda source: source.path),
         repositories=_united(
-            then.repositories, now.repositories, lambda one: (one.uri, one.suite, one.component, one.arch)
+            then.repositories,
+            now.repositories,
+            lambda repository: (repository.uri, repository.suite, repository.component, repository.arch),
         ),
-        databases=_mixed(then.databases, now.databases, lambda one: about.names(one.name)),
+        databases=_mixed(then.databases, now.databases, lambda database: about.names(database.name)),
     )
 
 
@@ -55,23 +59,23 @@ def _end(change: Change, now: Package | None) -> Package | None:
 def _services(then: HostFacts, now: HostFacts, about: Scope) -> tuple[Service, ...]:
     """The services as they were. A service with the name of a package exists as long as the package, and is as now if the package is
     newer than then."""
-    old = [one for one in then.services if not about.called(one.name, about.gone)]
+    old = [service for service in then.services if not about.called(service.name, about.gone)]
     if not about.whole:
-        return _mixed(old, now.services, lambda one: about.names(one.name))
-    known = {one.name for one in then.services}
+        return _mixed(old, now.services, lambda service: about.names(service.name))
+    known = {service.name for service in then.services}
     new = [
-        one
-        for one in now.services
-        if one.name not in known and (about.called(one.name, about.staying) or about.holds(one.name))
+        service
+        for service in now.services
+        if service.name not in known and (about.called(service.name, about.staying) or about.holds(service.name))
     ]
     return (*old, *new)
 
 
 def _mixed(then: Iterable[T], now: Iterable[T], old: Callable[[T], bool]) -> tuple[T, ...]:
     """The things of `then` that are `old`, and those of `now` that are not."""
-    return (*filter(old, then), *(one for one in now if not old(one)))
+    return (*filter(old, then), *(item for item in now if not old(item)))
 
 
 def _united(then: Iterable[T], now: Iterable[T], key: Callable[[T], object]) -> tuple[T, ...]:
-    by_key = {key(one): one for one in now} | {key(one): one for one in then}
+    by_key = {key(item): item for item in now} | {key(item): item for item in then}
     return tuple(by_key.values())

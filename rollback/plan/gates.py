@@ -12,10 +12,10 @@ from nornir_upgrade.steps.gates import CommandSucceeds, HttpStatus, PortOpen, Se
 def checks(runs: Iterable[Run], end: HostFacts, now: HostFacts, started: Sequence[str]) -> tuple[Step, ...]:
     """The gates that must pass on a host once `end` is true of it: those of `runs`, and one for each service that runs now and in
     `end`. Services in `started` are left out: the way back starts them itself."""
-    running = {one.name for one in end.services if one.active}
-    versions = {one.name: one.version for one in end.packages if one.unpacked}
+    running = {service.name for service in end.services if service.active}
+    versions = {package.name: package.version for package in end.packages if package.unpacked}
     gates = (_as_of(gate, running, versions) for run in runs for gate in _gates(run, end.host))
-    still = {one.name for one in now.services if one.active}.difference(started)
+    still = {service.name for service in now.services if service.active}.difference(started)
     others = tuple(name for name in sorted(running & still))
     kept = (ServicesKept(others),) if others else ()
     return (*dict.fromkeys(gate for gate in gates if gate), *kept)
@@ -24,7 +24,7 @@ def checks(runs: Iterable[Run], end: HostFacts, now: HostFacts, started: Sequenc
 def _gates(run: Run, host: str) -> Iterator[Step]:
     """The gates of a forward run on `host`; a way back has none."""
     if run.plan.direction == "forward":
-        yield from (gate for wave in run.plan.waves for one in wave.gates if one.host == host for gate in one.steps)
+        yield from (gate for wave in run.plan.waves for work in wave.gates if work.host == host for gate in work.steps)
 
 
 def _as_of(gate: Step, running: set[str], versions: dict[str, str]) -> Step | None:

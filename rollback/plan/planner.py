@@ -114,11 +114,13 @@ class _Host:
         """
         if not any(c.name.startswith("mariadb-server") and c.installed != c.target for c in self.manifest.changes):
             return self.trail.databases
-        return tuple(DumpDatabase(one.database, one.defaults_file) for one in self.trail.databases)
+        return tuple(DumpDatabase(restore.database, restore.defaults_file) for restore in self.trail.databases)
 
     def captures(self) -> tuple[Step, ...]:
         """Captures of what will be restored, so that the way back can be undone itself."""
-        return tuple(CaptureFiles(one.roots, f"{self.name}: {', '.join(one.roots)}") for one in self.trail.captures)
+        return tuple(
+            CaptureFiles(restore.roots, f"{self.name}: {', '.join(restore.roots)}") for restore in self.trail.captures
+        )
 
     def state_captured(self) -> tuple[CaptureState, ...]:
         """The capture of the state beside packages: it saves what others changed since, even if the way back replaces it."""
@@ -180,13 +182,15 @@ def _host(then: HostFacts, now: HostFacts, manifest: Manifest, left: Trail) -> _
     changed = _own_units(then.services, now.services) + _own_units(now.services, then.services)
     left = about.trail(left)
     changed += _idle(then.services, about)
-    services = dict.fromkeys((*left.services, *(one for one in changed if about.names(one) and not about.holds(one))))
+    services = dict.fromkeys(
+        (*left.services, *(name for name in changed if about.names(name) and not about.holds(name)))
+    )
     return _Host(foretell(then, now, manifest), now, manifest, left, tuple(services), _litter(then, now, about, left))
 
 
 def _litter(then: HostFacts, now: HostFacts, about: Scope, left: Trail) -> tuple[str, ...]:
     """The paths beside configuration files that no capture restores by itself."""
-    trees = [root.rstrip("/") + "/" for one in left.captures for root in one.roots]
+    trees = [root.rstrip("/") + "/" for restore in left.captures for root in restore.roots]
     paths = litter(then, now, about.moving - about.staying)
     return tuple(path for path in paths if not any(f"{path}/".startswith(tree) for tree in trees))
 
@@ -203,7 +207,7 @@ def _own_units(here: Iterable[Service], there: Iterable[Service]) -> tuple[str, 
 
 def _idle(then: Iterable[Service], about: Scope) -> tuple[str, ...]:
     """Enabled services that did not run, and that scripts of their packages may start."""
-    still = (one.name for one in then if not one.active and one.enabled == "enabled")
+    still = (service.name for service in then if not service.active and service.enabled == "enabled")
     return tuple(name for name in still if about.called(name, about.moving))
 
 
@@ -223,7 +227,7 @@ def _starts(hosts: Sequence[_Host], runs: Sequence[Run]) -> Iterable[Wave]:
 def _start(name: str, hosts: Sequence[_Host], due: Mapping[str, Iterable[str]]) -> Wave:
     want = {host.name: host.start(due.get(host.name, ())) for host in hosts}
     work = tuple(Work(host, (SetServices(services),)) for host, services in want.items() if services)
-    running = {host: tuple(ServiceActive(one.name) for one in want[host] if one.active) for host in want}
+    running = {host: tuple(ServiceActive(service.name) for service in want[host] if service.active) for host in want}
     return Wave(name, work, tuple(Work(host, gates) for host, gates in running.items() if gates))
 
 
@@ -244,7 +248,7 @@ def _sharing(hosts: Sequence[_Host], clouds: Mapping[str, str]) -> tuple[tuple[s
     for host in hosts:
         near.setdefault(clouds.get(host.name, ""), []).append(host)
     return tuple(
-        tuple(host.name for host in some) for some in near.values() if any(host.trail.databases for host in some)
+        tuple(host.name for host in group) for group in near.values() if any(host.trail.databases for host in group)
     )
 
 

@@ -39,23 +39,23 @@ class Theirs:
         """Whether there are such packages."""
         return bool(self.names)
 
-    def tells(self, one: Difference) -> bool:
+    def tells(self, difference: Difference) -> bool:
         """Whether the difference belongs to them. Files of records, such as passwd, do: other modules compare single records."""
-        if not self or one.area not in BESIDE:
+        if not self or difference.area not in BESIDE:
             return False
-        if one.name.startswith(_ACCOUNTS):
-            return self._account(one)
-        if records_of(one.name):
+        if difference.name.startswith(_ACCOUNTS):
+            return self._account(difference)
+        if records_of(difference.name):
             return True
-        if self.kernels and one.name.startswith(_LOADER):
+        if self.kernels and difference.name.startswith(_LOADER):
             return True
-        return self._held(one.name) or any(map(self._named, self._words(one)))
+        return self._held(difference.name) or any(map(self._named, self._words(difference)))
 
-    def _account(self, one: Difference) -> bool:
-        kind, _, name = one.name.partition(" ")
+    def _account(self, difference: Difference) -> bool:
+        kind, _, name = difference.name.partition(" ")
         if name in self.users | self.names:
             return True
-        return kind == "group" and self._only_members(one.before, one.after)
+        return kind == "group" and self._only_members(difference.before, difference.after)
 
     def _only_members(self, before: str, after: str) -> bool:
         """Whether a group of others differs only in members that are their users."""
@@ -65,10 +65,14 @@ class Theirs:
     def _held(self, path: str) -> bool:
         return any(path == held or path.startswith(f"{held}/") for held in self.paths)
 
-    def _words(self, one: Difference) -> tuple[str, ...]:
+    def _words(self, difference: Difference) -> tuple[str, ...]:
         """The texts that may contain one of their names: also the value of a choice or a diversion, and the two words of a cluster."""
-        values = (one.before, one.after) if one.area in ("alternatives", "diversions", "statoverrides") else ()
-        return (one.name, one.name.replace(" ", "-"), *values)
+        values = (
+            (difference.before, difference.after)
+            if difference.area in ("alternatives", "diversions", "statoverrides")
+            else ()
+        )
+        return (difference.name, difference.name.replace(" ", "-"), *values)
 
     def _named(self, text: str) -> bool:
         return any(re.search(rf"{_BEFORE}{re.escape(name)}(?![a-zA-Z0-9])", text) for name in self.names)
@@ -77,11 +81,11 @@ class Theirs:
 def theirs(manifest: Manifest, then: HostFacts, now: HostFacts) -> Theirs:
     """What belongs to the packages that are kept on the host of `manifest`, or of which only configuration is left."""
     about = scope(manifest, then, now)
-    held = [one.partition(" ") for one in about.held]
+    held = [record.partition(" ") for record in about.held]
     users = frozenset(name for word, _, name in held if word == "user")
     kernels = frozenset(_kernels(manifest, then))
     return Theirs(
-        frozenset(one for one in about.held if one.startswith("/")),
+        frozenset(path for path in about.held if path.startswith("/")),
         users,
         about.known | kernels,
         bool(kernels),
@@ -90,7 +94,7 @@ def theirs(manifest: Manifest, then: HostFacts, now: HostFacts) -> Theirs:
 
 def _kernels(manifest: Manifest, then: HostFacts) -> Iterator[str]:
     """The releases of kernels that are kept though the snapshot does not have them, as in the names of files in /boot."""
-    before = {(one.name, one.version) for one in then.packages if one.unpacked}
+    before = {(package.name, package.version) for package in then.packages if package.unpacked}
     for change in manifest.changes:
         if change.action in STAYS and change.installed and (change.name, change.installed) not in before:
             if match := _IMAGE.match(change.name):

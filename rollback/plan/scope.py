@@ -50,7 +50,7 @@ class Scope:
     @property
     def known(self) -> frozenset[str]:
         """The names of packages that are kept or leave data, of their services and of their users."""
-        words = (one.partition(" ") for one in self.held)
+        words = (record.partition(" ") for record in self.held)
         own = frozenset(name.rstrip("@") for word, _, name in words if word in ("user", "service"))
         return self.staying | self.left | own
 
@@ -80,7 +80,7 @@ class Scope:
 
     def spares(self, path: str) -> bool:
         """Whether the file at the path belongs to such a package."""
-        return any(_below(path, one) for one in self.held if one.startswith("/"))
+        return any(_below(path, root) for root in self.held if root.startswith("/"))
 
     def configures(self, package: str) -> bool:
         """Whether the configuration of the package is restored with it."""
@@ -116,9 +116,9 @@ class Scope:
         """
         if left.state is None:
             return None
-        since = tuple(one for one in left.left if place_of(one.path) and records_of(one.path))
-        held = {one for one in self.held if one.startswith("/")}
-        keep = self.newer or bool(self.held and left.made is None)
+        since = tuple(file for file in left.left if place_of(file.path) and records_of(file.path))
+        held = {path for path in self.held if path.startswith("/")}
+        keep = self.newer or bool(self.held and left.changed is None)
         restore = replace(
             left.state,
             since=since,
@@ -128,7 +128,7 @@ class Scope:
             fresh=tuple(sorted(self.fresh & self.inside - held)),
         )
         if self.whole:
-            return replace(restore, only=None if left.made is None else tuple(sorted(left.made | _named(left))))
+            return replace(restore, only=None if left.changed is None else tuple(sorted(left.changed | _named(left))))
         trees = (part for root in left.state.configuration for part in self._parts(root, self.outside))
         paths = with_beside(path for path in self.inside if place_of(path))
         return replace(
@@ -142,14 +142,14 @@ class Scope:
         narrowed = []
         for step in steps:
             roots = tuple(part for root in step.roots for part in self._parts(root, outside))
-            entries = tuple(one for one in step.entries if any(_below(one.path, root) for root in roots))
+            entries = tuple(file for file in step.entries if any(_below(file.path, root) for root in roots))
             narrowed += [self._sparing(RestoreFiles(roots, entries))] if roots else []
         return tuple(narrowed)
 
     def _sparing(self, step: RestoreFiles) -> RestoreFiles:
         """`step`, which spares the paths below its roots that belong to packages that are kept."""
-        held = (one for one in self.held if one.startswith("/"))
-        spared = tuple(sorted(one for one in held if any(_below(one, root) for root in step.roots)))
+        held = (path for path in self.held if path.startswith("/"))
+        spared = tuple(sorted(path for path in held if any(_below(path, root) for root in step.roots)))
         return replace(step, spare=spared) if spared else step
 
     def _parts(self, root: str, outside: frozenset[str]) -> tuple[str, ...]:
@@ -163,7 +163,10 @@ class Scope:
 def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
     """What the way back by `manifest` restores on its host."""
     apart = slots_in(manifest)
-    before = {key: one.version for key, one in apart.by_key(one for one in then.packages if one.unpacked).items()}
+    before = {
+        key: package.version
+        for key, package in apart.by_key(package for package in then.packages if package.unpacked).items()
+    }
     moving, staying, gone, left, newer = set[str](), set[str](), set[str](), set[str](), False
     for change in manifest.changes:
         old = before.get(change.key, "")
@@ -176,15 +179,19 @@ def scope(manifest: Manifest, then: HostFacts, now: HostFacts) -> Scope:
             gone.add(change.name)
         if change.target and (change.data or change.foreign) and _leaves(change):
             left.add(change.name)
-    held = frozenset(one for change in manifest.changes for one in change.holds)
+    held = frozenset(item for change in manifest.changes for item in change.holds)
     only = tuple(manifest.to.get("only", "").split())
     about = Scope(
         only, frozenset(moving), frozenset(staying), frozenset(gone), held=held, left=frozenset(left), newer=newer
     )
     owners = owners_of([*then.conffiles, *now.conffiles])
     inside = frozenset(path for path, package in owners.items() if about.configures(package))
-    known = {(one.path, one.package) for one in then.conffiles}
-    fresh = frozenset(one.path for one in now.conffiles if not {(one.path, one.package), (one.path, "")} & known)
+    known = {(conffile.path, conffile.package) for conffile in then.conffiles}
+    fresh = frozenset(
+        conffile.path
+        for conffile in now.conffiles
+        if not {(conffile.path, conffile.package), (conffile.path, "")} & known
+    )
     return replace(
         about,
         inside=inside,
@@ -212,8 +219,8 @@ def _below(path: str, root: str) -> bool:
 def owners_of(conffiles: Iterable[Conffile]) -> Mapping[str, str]:
     """The package of each path; the last one, if several have it. A file beside a conffile belongs to its package."""
     packages: dict[str, str] = {}
-    for one in conffiles:
-        packages[one.path] = one.package or packages.get(one.path, "")
+    for conffile in conffiles:
+        packages[conffile.path] = conffile.package or packages.get(conffile.path, "")
     return {path: package or packages.get(beside(path), "") for path, package in packages.items()}
 
 
@@ -231,6 +238,6 @@ def litter(then: HostFacts, now: HostFacts, packages: Collection[str]) -> tuple[
     """Paths beside the configuration files of these packages where the way back may leave files that were not there before."""
     endings = judgement_of(now.os.family).beside
     owners = owners_of([*then.conffiles, *now.conffiles])
-    before = {one.path for one in then.conffiles if one.digest}
+    before = {conffile.path for conffile in then.conffiles if conffile.digest}
     files = sorted(path for path, package in owners.items() if package in packages and not beside(path))
-    return tuple(found for path in files for ending in endings if (found := path + ending) not in before)
+    return tuple(path_beside for path in files for ending in endings if (path_beside := path + ending) not in before)

@@ -28,9 +28,9 @@ _STATE = roots(restored=True)
 class Trail:
     """The steps that undo runs on one host, each resource once, in the order of first change.
 
-    Packages and services have no step: what happens to them follows from the present state. `services`: names of those that runs
-    changed. `state`: restores what was there beside packages. `made`: the paths of it that the runs changed; `left`: their state when
-    the runs ended. Both are known only if the runs captured the state at their end.
+    Packages and services have no step: the planner derives theirs from the present state. `services`: names of the services that
+    runs changed. `state`: restores the state beside packages. `changed`: the paths in that state that the runs changed; `left`:
+    their state when the runs ended. `changed` and `left` are known only if the runs captured the state at their end.
     """
 
     repositories: tuple[SetRepository, ...]
@@ -40,7 +40,7 @@ class Trail:
     others: tuple[Step, ...]
     services: tuple[str, ...]
     state: RestoreState | None = None
-    made: frozenset[str] | None = None
+    changed: frozenset[str] | None = None
     left: tuple[FileState, ...] = ()
 
 
@@ -61,7 +61,7 @@ def trail(runs: Sequence[Run], host: str, *, consent: frozenset[str] = frozenset
                 elif (resource := _resource(step, before)) and not _covered(resource, earliest):
                     earliest.setdefault(resource, before)
     steps = earliest.items()
-    made, left = _made(runs, host)
+    changed, left = _made(runs, host)
     return Trail(
         tuple(before for _, before in steps if isinstance(before, SetRepository)),
         tuple(before for _, before in steps if isinstance(before, RestoreDatabase)),
@@ -70,7 +70,7 @@ def trail(runs: Sequence[Run], host: str, *, consent: frozenset[str] = frozenset
         tuple(before for resource, before in steps if resource[0] in ("command", "other")),
         tuple(services),
         next((before for _, before in steps if isinstance(before, RestoreState)), None),
-        made,
+        changed,
         left,
     )
 
@@ -91,15 +91,15 @@ def _made(runs: Sequence[Run], host: str) -> tuple[frozenset[str] | None, tuple[
             left = begun or left
         elif begun is not None and ends is not None:
             left = ends
-            before, after = ({one.path: one for one in some} for some in (begun, ends))
-            for path in {one.path for one in set(begun) ^ set(ends)}:
+            before, after = ({file.path: file for file in entries} for entries in (begun, ends))
+            for path in {file.path for file in set(begun) ^ set(ends)}:
                 first.setdefault(path, before.get(path))
                 last[path] = after.get(path)
         elif _unfinished(run) and any(
             isinstance(run.step_at(place), SetPackages | RestoreState) for place in run.started if place.host == host
         ):
             return None, ()
-    return frozenset(path for path, one in first.items() if one != last[path]), left
+    return frozenset(path for path, file in first.items() if file != last[path]), left
 
 
 def _noted(run: Run, host: str) -> tuple[tuple[FileState, ...] | None, tuple[FileState, ...] | None]:
@@ -147,7 +147,7 @@ def start_order(runs: Sequence[Run]) -> tuple[tuple[str, tuple[tuple[str, str], 
     waves: dict[tuple[int, int], list[tuple[str, str]]] = {}
     for named, (run_number, wave, _) in sorted((names | starts).items(), key=itemgetter(1)):
         waves.setdefault((run_number, wave), []).append(named)
-    return tuple((runs[first].plan.waves[wave].name, tuple(found)) for (first, wave), found in waves.items())
+    return tuple((runs[first].plan.waves[wave].name, tuple(services)) for (first, wave), services in waves.items())
 
 
 def _places(run: Run) -> Iterable[StepPosition]:
@@ -195,7 +195,7 @@ def _covered(resource: Resource, earliest: Iterable[Resource]) -> bool:
     the directory of the file may not even exist.
     """
     kind, *files = resource
-    trees = [root.rstrip("/") + "/" for other, *its in earliest if other == "files" for root in its]
+    trees = [root.rstrip("/") + "/" for other, *captured in earliest if other == "files" for root in captured]
     trees += [f"{root}/" for other, *_ in earliest if other == "state" for root in _STATE]
     return kind in ("files", "edit") and all(any(file.startswith(tree) for tree in trees) for file in files)
 

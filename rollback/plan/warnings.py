@@ -76,7 +76,7 @@ def _changed(then: HostFacts, now: HostFacts, about: Scope) -> list[str]:
 
 def _state(runs: Sequence[Run], host: str) -> tuple[RestoreState | None, frozenset[str] | None, tuple[FileState, ...]]:
     changes = trail(runs, host, consent=frozenset({host}))
-    return changes.state, changes.made, changes.left
+    return changes.state, changes.changed, changes.left
 
 
 def _of_others(host: str, changes: Others) -> Iterator[str]:

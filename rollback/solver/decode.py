@@ -1,4 +1,4 @@
-"""Decoding: the versions that the solver chose, as a manifest with every package and the reasons of every deviation. Pure."""
+"""Decoding: the chosen versions as a manifest, with every package and the reasons for every deviation. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -34,8 +34,8 @@ def manifest_of(
     versions = {scene.encoding.keys[v - 1]: scene.encoding.packages[v - 1].version for v in chosen}
     aims = {aim.key: aim for aim in scene.aims}
     changes = []
-    for one in straight.changes:
-        key = one.key
+    for change in straight.changes:
+        key = change.key
         end = _end(scene, key, versions.get(key, ""), offered)
         changes.append(_change(scene, key, end, aims.get(key), why.get(key, ()), offered))
     deviations = (*_grouped(scene, why, aims), *_configuration(scene, changes), *_unmended(changes, why), *notes)
@@ -75,12 +75,15 @@ def _change(
         change = change_of(end, now, key, offered, scene.encoding.flavour)
         change = replace(change, why="; ".join(filter(None, (text, change.why if not why else ""))))
     stays = change.action in ("keep", "held")
-    lacking = any(one.rule == "missing" and (one.package, one.version) == (key.name, aim and aim.wanted) for one in why)
+    lacking = any(
+        reason.rule == "missing" and (reason.package, reason.version) == (key.name, aim and aim.wanted)
+        for reason in why
+    )
     return replace(change, action="unobtainable") if stays and lacking else change
 
 
 def _grouped(scene: Scene, why: Reasons, aims: Mapping[PackageName, PackageGoal]) -> tuple[Problem, ...]:
-    """One for each root cause. With `--only`, what had to come along is no deviation: its change says why."""
+    """One problem for each root cause. With `--only`, packages that changed along are no deviation: their change has the reason."""
     if scene.partial:
         why = {key: reasons for key, reasons in why.items() if aims[key].focus or aims[key].guest}
     theirs = {key: reasons for key, reasons in why.items() if aims[key].guest}
@@ -113,7 +116,7 @@ def _problem(roots: tuple[Reason, ...], keys: tuple[PackageName, ...]) -> Proble
 
 
 def _configuration(scene: Scene, changes: Iterable[Change]) -> tuple[Problem, ...]:
-    """Packages of which the snapshot has only the configuration, of a version that cannot be had."""
+    """Problem: packages whose configuration alone is in the snapshot, at a version that is not available."""
     lost = []
     for change in changes:
         then = scene.then.get(change.key)
@@ -121,11 +124,13 @@ def _configuration(scene: Scene, changes: Iterable[Change]) -> tuple[Problem, ..
         if then is not None and not then.unpacked and not outside and change.target != then.version:
             lost.append(f"{change.name}={then.version}")
     text = f"no repository offers {', '.join(lost)}, of which the snapshot has the configuration"
-    return (Problem("unobtainable", tuple(one.partition("=")[0] for one in lost), text, _HINT),) if lost else ()
+    return (Problem("unobtainable", tuple(package.partition("=")[0] for package in lost), text, _HINT),) if lost else ()
 
 
 def _unmended(changes: Iterable[Change], why: Reasons) -> tuple[Problem, ...]:
-    """Packages that are at the version wanted, but were cut off, and that cannot be installed again."""
-    lost = [one for one in changes if one.action == "unobtainable" and one.installed and one.key not in why]
-    text = f"no repository offers {', '.join(f'{one.name}={one.target}' for one in lost)}, of which not all scripts ran"
-    return (Problem("unobtainable", tuple(one.name for one in lost), text, _HINT),) if lost else ()
+    """Problem: packages at the wanted version whose installation was interrupted, and that no repository offers."""
+    lost = [
+        change for change in changes if change.action == "unobtainable" and change.installed and change.key not in why
+    ]
+    text = f"no repository offers {', '.join(f'{change.name}={change.target}' for change in lost)}, of which not all scripts ran"
+    return (Problem("unobtainable", tuple(change.name for change in lost), text, _HINT),) if lost else ()

@@ -1,4 +1,4 @@
-"""Exact: the way back where every old version can be had, a set difference; and the change of one package. Pure."""
+"""Exact: the way back if every old version is available, a set difference; and the change of one package. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,12 +14,12 @@ from rollback.packaging.candidate import Catalog
 
 
 class Solver(Protocol):
-    """Finds the way from one state to another with what can be had. `exact` is one."""
+    """Computes the way from one state of a host to another with the available versions."""
 
     def __call__(
         self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], foreign: Foreign = NOBODYS
     ) -> Manifest:
-        """The manifest that leads `now` to `then`, or with problems where there is none. `foreign` packages stay where they can.
+        """The manifest that leads from `now` to `then`; with `problems` if there is none. `foreign` packages stay if they can.
 
         Pure and deterministic.
         """
@@ -44,7 +44,7 @@ def exact(then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, st
 def change_of(
     then: Package | None, now: Package | None, key: PackageName, offered: Catalog, flavour: Flavour = "deb"
 ) -> Change:
-    """The change of one package from `now` to `then`; `None`: it is not there."""
+    """The change of one package from `now` to `then`; `None`: the package is absent."""
     installed = now.version if now and now.unpacked else ""
     change = Change(key.name, key.arch, "keep", installed, key.name, "", slot=key.version)
     if then is None:
@@ -63,7 +63,7 @@ def change_of(
 
 
 def _leave_configuration(change: Change, then: Package, now: Package | None, offered: Catalog) -> Change:
-    """The package was removed before, and its configuration was left: it is brought back to that, or stays so."""
+    """The change to the state that the package had before: removed, with its configuration left."""
     if now is not None and now.version == then.version and now.state == "config-files":
         return replace(change, action="keep", why="only its configuration is there, as before")
     if change.installed == then.version:
@@ -106,7 +106,7 @@ def _why_fetched(now: Package | None) -> str:
 def _unobtainable(lost: tuple[str, ...]) -> Problem:
     return Problem(
         "unobtainable",
-        tuple(one.partition("=")[0] for one in lost),
+        tuple(package.partition("=")[0] for package in lost),
         f"no repository offers {', '.join(lost)}",
         "look for it in caches with rollback escrow fetch --run RUN, or make a repository with these versions available to the host",
     )

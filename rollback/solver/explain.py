@@ -1,7 +1,7 @@
 """Explanation: for each package that deviates, a minimal set of reasons, and the root cause.
 
-Every clause gets a selector; the clauses whose selectors stand in a core of an unsatisfiable call are the reasons. A core is
-made minimal by deletion: leave any one reason out, and the package could be as it should.
+Every clause gets a selector; the clauses whose selectors are in a core of an unsatisfiable call are the reasons. A core is
+made minimal by deletion: without any one of its reasons, the package could reach its goal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,23 +23,23 @@ _LATE: tuple[Rule, ...] = ("essential", "kept")
 def explain(
     encoding: Encoding, aims: Sequence[PackageGoal], chosen: frozenset[int]
 ) -> dict[PackageName, tuple[Reason, ...]]:
-    """The reasons for each package of `aims` that `chosen`, the optimum, does not bring to what is wanted.
+    """The reasons for each package of `aims` that does not reach its goal in `chosen`, the optimum.
 
-    They are taken from the rules, and from what the optimum has as it should be: no better answer is without one of them.
-    For one that goes they also say why it does not stay in another version.
+    A reason is a rule, or a package that the optimum does bring to its goal: every better answer violates one of them.
+    The reasons for a removed package also explain why no other version of it stays.
     """
     with _Court(encoding, aims, chosen) as court:
         return {aim.key: court.reasons(aim, chosen) for aim in aims if not met(encoding, aim, chosen)}
 
 
 def contradiction(encoding: Encoding) -> tuple[Reason, ...]:
-    """A minimal set of rules that no set of packages satisfies together; none where some set does."""
+    """A minimal set of rules that no set of packages satisfies; empty if the rules can be satisfied."""
     with _Court(encoding, (), frozenset()) as court:
         return court.core(())
 
 
 def met(encoding: Encoding, aim: PackageGoal, chosen: frozenset[int]) -> bool:
-    """Whether `chosen` brings the package to what is wanted."""
+    """Whether the package reaches its goal in `chosen`."""
     there = [encoding.packages[v - 1].version for v in encoding.variables.get(aim.key, ()) if v in chosen]
     return there == ([aim.wanted] if aim.wanted else [])
 
@@ -78,14 +78,14 @@ class _Court:
         return merged(clause.reason for clause in against)
 
     def core(self, demanded: Sequence[int]) -> tuple[Reason, ...]:
-        """The reasons against these literals, merged and in a stable order; none where nothing stands against them."""
+        """The reasons against these literals, merged and in a stable order; empty if they can be satisfied."""
         return merged(clause.reason for clause in self._against(demanded))
 
     def _against(self, demanded: Sequence[int]) -> list[Clause]:
         for selectors in self._stages:
             if not self._solver.solve(assumptions=[*demanded, *selectors]):
                 blamed = sorted(set(self._solver.get_core() or ()) - set(demanded))
-                return minimal(demanded, [self._clauses[one] for one in blamed])
+                return minimal(demanded, [self._clauses[selector] for selector in blamed])
         return []
 
     def _without(self, rules: Sequence[Rule]) -> list[int]:
@@ -112,7 +112,9 @@ def minimal(demanded: Sequence[int], core: Sequence[Clause]) -> list[Clause]:
 
     In a solver of their own: the one of all rules would look at all of them each time.
     """
-    numbers = {abs(literal): 0 for clause in core for literal in clause.literals} | {abs(one): 0 for one in demanded}
+    numbers = {abs(literal): 0 for clause in core for literal in clause.literals} | {
+        abs(variable): 0 for variable in demanded
+    }
     numbers = {variable: number for number, variable in enumerate(sorted(numbers), 1)}
     selectors = {len(numbers) + number: clause for number, clause in enumerate(core, 1)}
     first = [_renumbered(literal, numbers) for literal in demanded]
@@ -120,11 +122,11 @@ def minimal(demanded: Sequence[int], core: Sequence[Clause]) -> list[Clause]:
         for selector, clause in selectors.items():
             solver.add_clause([*(_renumbered(literal, numbers) for literal in clause.literals), -selector])
         needed = list(selectors)
-        for selector in sorted(selectors, key=lambda one: (selectors[one].reason.rule != "kept", one)):
-            rest = [one for one in needed if one != selector]
+        for selector in sorted(selectors, key=lambda selector: (selectors[selector].reason.rule != "kept", selector)):
+            rest = [other for other in needed if other != selector]
             if not solver.solve(assumptions=[*first, *rest]):
                 needed = rest
-    return [selectors[one] for one in needed]
+    return [selectors[selector] for selector in needed]
 
 
 def _renumbered(literal: int, numbers: Mapping[int, int]) -> int:

@@ -1,8 +1,8 @@
 """Greedy choice: without python-sat, a consistent set of packages near the wanted one, not proven the nearest. Pure.
 
-It begins with the wanted versions; a package whose version cannot be had stays as it is. While a rule is broken, one more package that
-the rule names stays as it is, a provider before the package that needs it. Each package is moved once at most, so the walk ends. On a
-consistent host the result is consistent; on another there may be none.
+It starts with the wanted versions; a package whose version is not available stays as it is. While a rule is broken, one more package of
+that rule stays as it is, a provider before the package that needs it. Each package changes at most once, so the walk ends. On a
+consistent host the result is consistent; on another host there may be no result.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Guests: packages that stay on a host though the snapshot does not have them, and the packages that these need. Pure."""
+"""Guests: packages that stay on a host although the snapshot lacks them, and the packages that they need. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from .problem import Missing, Scene, scene_of
 
 @dataclass(frozen=True, slots=True)
 class Guests:
-    """`then` as if it had the guests. `own` are those that are somebody's, `company` those that a guest needs, with its name."""
+    """`then` with the guests added. `own`: the guests that others installed; `company`: packages that a guest needs -> its name."""
 
     then: HostFacts
     own: Mapping[PackageName, Package] = field(default_factory=dict)
@@ -37,11 +37,11 @@ def guests(
     missing: Missing = "keep",
     only: tuple[str, ...] = (),
 ) -> Guests:
-    """The guests of a host. Of the packages that would go, a guest keeps those that it depends on."""
+    """The guests of a host. A guest keeps the packages that it depends on, if they would be removed."""
     if not foreign.packages and not foreign.with_data:
         return Guests(then)
     new = newcomers(then, now, offered)
-    own = {key: one for key, one in new.items() if foreign.stays(one)}
+    own = {key: package for key, package in new.items() if foreign.stays(package)}
     if not own:
         return Guests(then)
     hosting = staying(then, own)
@@ -51,36 +51,41 @@ def guests(
 
 
 def marked(manifest: Manifest, hosting: Guests, foreign: Foreign, now: HostFacts) -> Manifest:
-    """`manifest`, which says of each foreign package that it is, and why it stays or goes; and of the company, for whom it stays."""
+    """`manifest`, with each foreign package marked as foreign and the reason why it stays or is removed.
+
+    Packages of the company name the guest that needs them.
+    """
     if foreign == NOBODYS:
         return manifest
-    present = {(one.name, one.arch, one.version): one for one in now.packages}
+    present = {(package.name, package.arch, package.version): package for package in now.packages}
 
-    def change(one: Change) -> Change:
-        if user := hosting.company.get(one.key, ""):
-            why = f"{user} needs it" if one.action in STAYS else one.why
-            return replace(one, kept_for=user if one.action in STAYS else "", why=why)
-        package = _foreign(one, present, foreign, hosting)
+    def explained(change: Change) -> Change:
+        if user := hosting.company.get(change.key, ""):
+            why = f"{user} needs it" if change.action in STAYS else change.why
+            return replace(change, kept_for=user if change.action in STAYS else "", why=why)
+        package = _foreign(change, present, foreign, hosting)
         if package is None:
-            return one
-        stays = one.action in STAYS
-        why = foreign.why(package) if stays or not one.why else f"{one.why}; {foreign.why(package)}"
-        left = one.target or (one.installed if not stays and format_of(manifest.family).purges else "")
-        return replace(one, foreign=(one.name, one.arch, package.version) in foreign.packages, why=why, target=left)
+            return change
+        stays = change.action in STAYS
+        why = foreign.why(package) if stays or not change.why else f"{change.why}; {foreign.why(package)}"
+        left = change.target or (change.installed if not stays and format_of(manifest.family).purges else "")
+        return replace(
+            change, foreign=(change.name, change.arch, package.version) in foreign.packages, why=why, target=left
+        )
 
-    return replace(manifest, changes=tuple(map(change, manifest.changes)))
+    return replace(manifest, changes=tuple(map(explained, manifest.changes)))
 
 
 def _foreign(
-    one: Change, present: Mapping[tuple[str, str, str], Package], foreign: Foreign, hosting: Guests
+    change: Change, present: Mapping[tuple[str, str, str], Package], foreign: Foreign, hosting: Guests
 ) -> Package | None:
     """The package on the host that the change is about, where it is one to say more of."""
-    package = hosting.own.get(one.key) or present.get((one.name, one.arch, one.installed))
-    if package is None or one.action not in (*STAYS, "remove"):
+    package = hosting.own.get(change.key) or present.get((change.name, change.arch, change.installed))
+    if package is None or change.action not in (*STAYS, "remove"):
         return None
     key = (package.name, package.arch, package.version)
-    gone = foreign.remove and one.action == "remove" and key in foreign.packages
-    return package if one.key in hosting.own or gone else None
+    gone = foreign.remove and change.action == "remove" and key in foreign.packages
+    return package if change.key in hosting.own or gone else None
 
 
 def _company(scene: Scene, own: Collection[PackageName]) -> dict[PackageName, str]:

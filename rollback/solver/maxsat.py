@@ -1,9 +1,9 @@
 """Optimal choice: the provably nearest consistent set of packages, by python-sat's MaxSAT engine RC2. Beside `explain` the only
 importer of python-sat.
 
-The levels of `preferences` become weights, each level's heavier than all that is below it together, so that RC2's optimum is the
-lexicographic one. Among the optima the first by line 9 is then picked with the same engine: once RC2 is done, all models under
-its assumptions, and only these, are optima.
+The levels of `preferences` become weights. The unit of a level outweighs all lower levels together, so RC2's optimum is the
+lexicographic one. The same engine then picks the first of the optima by preference 9: when RC2 has finished, the optima are exactly
+the models under its assumptions.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _ENGINE = "g3"
 
 
 def choose_nearest(encoding: Encoding, aims: Sequence[PackageGoal]) -> frozenset[int] | None:
-    """The variables of the one best set by the `preferences`; `None` where no set satisfies the clauses."""
+    """The variables of the unique best set by `preferences`; `None` if no set satisfies the clauses."""
     size = len(encoding.packages)
     formula = WCNF()
     for clause in encoding.clauses:

@@ -1,7 +1,7 @@
 """Nearest: the `Solver` that decides which old version of each package is chosen. Pure.
 
-1. `exact`: every package at its version in the snapshot. Chosen where all versions can be had and are consistent together.
-2. `problem.scene_of`: otherwise, all versions to be had and their demands, as clauses (`encoding`).
+1. `exact`: every package at its version in the snapshot. Chosen if all these versions are available and consistent.
+2. `problem.scene_of`: otherwise, all available versions and their demands, as clauses (`encoding`).
 3. `_choose_versions`: `maxsat.choose_nearest` returns the best consistent set by `preferences`. Without python-sat,
    `greedy.choose_consistent` returns a consistent set, with a note that nobody proved it the nearest.
 4. `explain` finds the reasons for each deviation, and `decode.manifest_of` writes the choice as a manifest.
@@ -40,8 +40,8 @@ _NO_ENGINE = Problem(
 class Nearest:
     """A `Solver` by policy.
 
-    `missing`, where a version of the snapshot cannot be had: `keep` the package as it is and what it needs, `remove` what
-    cannot be exact, or `fail`. `only`: glob patterns; the smallest set of changes that takes the packages they match back.
+    `missing`: what to do if a version of the snapshot is not available: `keep` the package as it is, with what it needs; `remove`
+    packages that cannot be exact; or `fail`. `only`: glob patterns; the changes are the fewest that take matching packages back.
     """
 
     missing: Missing = "keep"
@@ -50,9 +50,9 @@ class Nearest:
     def __call__(
         self, then: HostFacts, now: HostFacts, offered: Catalog, to: Mapping[str, str], foreign: Foreign = NOBODYS
     ) -> Manifest:
-        """The manifest to the nearest state; with `problems` where there is none, or policy allows none but the exact one.
+        """The manifest to the nearest state; with `problems` if there is none, or if policy allows only the exact state.
 
-        `foreign` packages stay, as if the snapshot had them, as far as that is compatible with what goes back.
+        `foreign` packages stay, as if the snapshot had them, unless the packages that are taken back exclude them.
         """
         hosting = guests(then, now, offered, foreign, missing=self.missing, only=self.only)
         return marked(self._manifest(hosting, now, offered, to), hosting, foreign, now)
@@ -80,7 +80,7 @@ class Nearest:
 
 
 def _choose_versions(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Chosen | Problem:
-    """The variables of the chosen versions, the reasons for each package that deviates, and notes; a problem where no set is
+    """The variables of the chosen versions, the reasons for each package that deviates, and notes; a problem if no set is
     consistent.
     """
     try:
@@ -112,7 +112,7 @@ def _choose_without_sat(encoding: Encoding, aims: Sequence[PackageGoal]) -> _Cho
 def _inconsistent(reasons: tuple[Reason, ...]) -> Problem:
     return Problem(
         "inconsistent",
-        tuple(dict.fromkeys(one.package for one in reasons)),
+        tuple(dict.fromkeys(reason.package for reason in reasons)),
         "no such set of packages can stand: " + "; ".join(map(str, reasons)),
         "make the versions that are missing available, or let the packages named deviate: --missing keep",
     )

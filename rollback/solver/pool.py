@@ -1,7 +1,8 @@
-"""Pool: one solver for many hosts. Equal questions are solved once, different ones in parallel processes where that takes long.
+"""Pool: one solver for many hosts. Equal questions are solved once. Different questions are solved in parallel processes if that takes
+long.
 
-A worker is a new interpreter and not a fork, since a fork would hold the locks of the threads that talk to hosts, and the journal. No
-worker outlives this process.
+A worker is a new interpreter, not a fork: a fork would hold the journal, and locks of the threads that talk to hosts.
+No worker outlives this process.
 """
 
 import os
@@ -36,7 +37,7 @@ _ALL = attrgetter(*(field.name for field in fields(Package)))
 
 @dataclass(frozen=True, slots=True)
 class SolverQuestion:
-    """What the solver is asked of one host; `Solver` says what each means."""
+    """The arguments of a `Solver` for one host; `Solver` explains each."""
 
     then: HostFacts
     now: HostFacts
@@ -54,8 +55,8 @@ def solve_all(
 ) -> dict[str, Manifest]:
     """The manifest of every host, in the order of `questions`; the same whatever `workers` (0: as many as processors) and speed.
 
-    The solver sees of a host its system and its packages, and nothing that tells one host from another. Raises what it raises
-    for the first of the questions that it cannot answer.
+    The solver sees only the system and the packages of a host, nothing that identifies it. If the solver raises for some questions,
+    the error of the first of them is raised.
     """
     different = _different(questions)
     asked = [question for question, _ in different]
@@ -73,17 +74,17 @@ def processors() -> int:
 
 
 def _different(questions: Mapping[str, SolverQuestion]) -> list[tuple[SolverQuestion, list[str]]]:
-    """Each question that is no other's equal, with the hosts that it is put for; those of one catalog side by side."""
+    """Each distinct question with its hosts; questions of one catalog follow each other."""
     packages = _Firsts[tuple[Package, ...]](lambda them: tuple(map(_ALL, them)))
-    catalogs = _Firsts[Catalog](lambda one: (tuple(one.candidates), tuple(one.present)))
-    found: dict[int, dict[Hashable, tuple[SolverQuestion, list[str]]]] = {}  # by catalog
+    catalogs = _Firsts[Catalog](lambda offers: (tuple(offers.candidates), tuple(offers.present)))
+    by_catalog: dict[int, dict[Hashable, tuple[SolverQuestion, list[str]]]] = {}
     for host, question in questions.items():
         then, now, offered = _bare(question.then), _bare(question.now), catalogs.of(question.offered)
         states = (id(packages.of(then.packages)), id(packages.of(now.packages)))
         key = (states, then.os, now.os, tuple(sorted(question.to.items())), question.foreign)
-        alike = found.setdefault(id(offered), {})
+        alike = by_catalog.setdefault(id(offered), {})
         alike.setdefault(key, (SolverQuestion(then, now, offered, question.to, question.foreign), []))[1].append(host)
-    return [one for alike in found.values() for one in alike.values()]
+    return [pair for alike in by_catalog.values() for pair in alike.values()]
 
 
 def _bare(facts: HostFacts) -> HostFacts:
@@ -92,7 +93,7 @@ def _bare(facts: HostFacts) -> HostFacts:
 
 
 class _Firsts(Generic[T]):
-    """Of equal values the first that was seen. `brief` is something of a value that is quick to hash, and says most of it."""
+    """Maps equal values to the first of them. `brief` returns a part of a value that is quick to hash and rarely the same."""
 
     def __init__(self, brief: Callable[[T], Hashable]) -> None:
         self._brief = brief
@@ -117,19 +118,19 @@ class _Firsts(Generic[T]):
 
 
 def _answers(solver: Solver, asked: Sequence[SolverQuestion], workers: int, progress: Progress) -> list[Manifest]:
-    """The answers to `asked`, found in this process; after a while workers find the rest, and what these leave is found here."""
-    found: dict[int, Manifest] = {}
+    """The answers to `asked`. This process starts; if it takes long, workers solve the rest, and this process what they leave."""
+    answers: dict[int, Manifest] = {}
     begun = time.monotonic()
     for number in range(len(asked)):
         spent, left = time.monotonic() - begun, len(asked) - number
         if workers > 1 and left > 1 and spent > _PATIENCE and spent * left > _MUCH * number:
-            _side_by_side(solver, asked, found, progress, workers)
+            _side_by_side(solver, asked, answers, progress, workers)
             workers = 1
-        if number not in found:
+        if number not in answers:
             question = asked[number]
-            found[number] = _asked(solver, question)
-            progress(len(found), len(asked))
-    return [found[number] for number in range(len(asked))]
+            answers[number] = _asked(solver, question)
+            progress(len(answers), len(asked))
+    return [answers[number] for number in range(len(asked))]
 
 
 def _asked(solver: Solver, question: SolverQuestion) -> Manifest:
@@ -137,10 +138,10 @@ def _asked(solver: Solver, question: SolverQuestion) -> Manifest:
 
 
 def _side_by_side(
-    solver: Solver, asked: Sequence[SolverQuestion], found: dict[int, Manifest], progress: Progress, workers: int
+    solver: Solver, asked: Sequence[SolverQuestion], answers: dict[int, Manifest], progress: Progress, workers: int
 ) -> None:
-    """Afterwards all is answered, except what a worker could not answer or died of."""
-    left = deque(number for number in range(len(asked)) if number not in found)
+    """Add the answers of workers to `answers`. A question that a worker could not answer, or died of, stays without answer."""
+    left = deque(number for number in range(len(asked)) if number not in answers)
     changes: dict[Change, Change] = {}  # hosts of a fleet have most in common, and each worker makes its own
     with _crew(solver, min(workers, len(left))) as idle:
         busy: dict[Any, tuple[_Worker, int]] = {}
@@ -155,9 +156,9 @@ def _side_by_side(
                     answer = worker.pipe.recv()
                     idle.append(worker)
                     if answer is not None:
-                        shared = tuple(changes.setdefault(one, one) for one in answer.changes)
-                        found[number] = replace(answer, changes=shared)
-                        progress(len(found), len(asked))
+                        shared = tuple(changes.setdefault(change, change) for change in answer.changes)
+                        answers[number] = replace(answer, changes=shared)
+                        progress(len(answers), len(asked))
 
 
 @dataclass(slots=True)

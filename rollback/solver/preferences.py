@@ -1,16 +1,16 @@
-"""What each package should come to, and what comes first where not all can: the preferences. Pure.
+"""Preferences: the goal of each package, and the order of goals if not all can be reached. Pure.
 
-Strictly in this order, each line deciding only where the lines above leave a choice (`levels`):
+The order is strict: each line decides only what the lines above leave open (`levels`):
 
- 0. the rules of the packages, and that nothing essential or protected goes: never broken
+ 0. the rules of the packages hold, and nothing essential or protected is removed: never broken
  1. with `--only`: the packages named are there at all, then are exactly as in the snapshot, or gone as there
  2. packages of the snapshot that somebody asked for (not marked auto) are there, in whatever version
- 3. packages are exactly as in the snapshot (with `--only`: those not named exactly as they are)
+ 3. packages are exactly as in the snapshot (with `--only`: packages not named stay exactly as they are)
  4. the other packages of the snapshot are there, in whatever version
  5. foreign packages stay as they are, and what they need of those that came with a run; else they are there, in whatever version
- 6. the other packages that the snapshot does not have are gone
- 7. a package that cannot be as it should stays as it is (with `--only`: comes to its version of the snapshot)
- 8. otherwise its version is as few versions away as can be, of those to be had
+ 6. the other packages that are not in the snapshot are removed
+ 7. a package that cannot reach its goal stays as it is (with `--only`: gets its version of the snapshot)
+ 8. otherwise its version is the nearest of the available ones, counted in versions
  9. the first of the packages by name and architecture in which two answers still differ has the version it should have, else
     the one on the host, else the newest, else none
 
@@ -28,10 +28,9 @@ from .encoding import Encoding
 
 @dataclass(frozen=True, slots=True)
 class PackageGoal:
-    """What one package should come to. `wanted` is the version, '' for not there; `second` the one to settle for.
+    """The goal of one package. `wanted`: the version, '' for absent; `second`: the next best version.
 
-    `focus`: it is among the packages that this is about (`--only`); `asked`: it is not marked auto; `guest`: it stays though the
-    snapshot does not have it.
+    `focus`: the package is named by `--only`; `asked`: it is not marked auto; `guest`: it stays although the snapshot lacks it.
     """
 
     key: PackageName
@@ -43,7 +42,7 @@ class PackageGoal:
 
 
 Soft = tuple[tuple[int, ...], int]
-"""A clause that had better be true, and what it weighs within its level."""
+"""A clause that should be true, and its weight within its level."""
 
 
 def levels(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[tuple[Soft, ...], ...]:
@@ -66,7 +65,7 @@ def levels(encoding: Encoding, aims: Sequence[PackageGoal]) -> tuple[tuple[Soft,
 
 
 def ranked(encoding: Encoding, aim: PackageGoal) -> tuple[int, ...]:
-    """The variables of the package, the best first by line 9; not to be there comes after all of them, or first if wanted."""
+    """The variables of the package, the best first by line 9. Absence ranks last, or first if it is wanted."""
     first = [v for v in (encoding.find(aim.key, aim.wanted), encoding.find(aim.key, aim.second)) if v]
     return tuple(dict.fromkeys((*first, *reversed(_by_version(encoding, aim.key)))))
 
@@ -99,7 +98,7 @@ def _others(encoding: Encoding, aim: PackageGoal) -> tuple[int, ...]:
 
 
 def _distance(encoding: Encoding, aim: PackageGoal, variable: int) -> int:
-    """How many versions away from the one wanted, or else the one to settle for; where nothing should be, the oldest is nearest."""
+    """The distance in versions to the wanted version, else to the second. If the package should be absent, the oldest is nearest."""
     ordered = _by_version(encoding, aim.key)
     anchor = encoding.find(aim.key, aim.wanted or aim.second)
     return abs(ordered.index(variable) - ordered.index(anchor)) if anchor else ordered.index(variable) + 1

@@ -1,4 +1,4 @@
-"""Scene: what the solver chooses from: all versions of all packages of a host, their clauses, and a goal for each package. Pure."""
+"""Scene: all versions of all packages of a host, their clauses, and a goal for each package. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,16 +37,16 @@ class Scene:
 
     @property
     def partial(self) -> bool:
-        """Whether only some packages are to go back."""
+        """Whether only some packages are taken back."""
         return bool(self.only)
 
     def focus(self, key: PackageName) -> bool:
-        """Whether the package is among those that a partial way back is about."""
+        """Whether a partial way back names the package."""
         return _matches(key, self.only)
 
     @property
     def wanted(self) -> frozenset[int]:
-        """The set of packages that is aimed at, whether it can stand or not."""
+        """The variables of all goals, whether they are consistent or not."""
         variables = (self.encoding.find(aim.key, aim.wanted) for aim in self.aims if aim.wanted)
         return frozenset(variables)
 
@@ -61,10 +61,10 @@ def scene_of(
     straight: bool = False,
     guests: Collection[PackageName] = (),
 ) -> Scene:
-    """The question how `now` comes to `then`. What has no dependency fields in `offered` is taken to demand nothing.
+    """The scene of the way from `now` to `then`. A package without dependency fields in `offered` counts as one without demands.
 
-    `guests` are packages of `then` that are there because they stay.
-    `straight`: only whether what is wanted can stand; other versions of what is wanted are left out, which halves the work.
+    `guests`: packages of `then` that are in it only because they stay.
+    `straight`: the scene decides only whether the goals are consistent. Other versions are left out, which halves the work.
     """
     apart = slots(then, now, offered)
     before, present = apart.by_key(then.packages), apart.by_key(now.packages)
@@ -95,13 +95,13 @@ def _matches(key: PackageName, only: Iterable[str]) -> bool:
 
 
 def _version(package: Package | None) -> str:
-    """What is unpacked of it; '' where only configuration is, or nothing yet."""
+    """The unpacked version; '' if there is only configuration, or nothing yet."""
     return package.version if package is not None and package.unpacked else ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """What is known of the packages before the rules of their format are applied."""
+    """The packages before the rules of their format are applied."""
 
     aims: tuple[PackageGoal, ...]
     present: Mapping[PackageName, Package]
@@ -113,32 +113,36 @@ class _Stage:
 
     def encoded(self, rules: Rules[V]) -> Encoding:
         packages, lacking = self._packages(rules)
-        installed = [one for one in packages if _version(self.present.get(self.apart.key(one))) == one.version]
+        installed = [
+            package for package in packages if _version(self.present.get(self.apart.key(package))) == package.version
+        ]
         essential, staying = rules.essential(installed), tuple(rules.staying(installed))
         if self.straight:
-            packages, lacking = (self._narrow(some, [one for one, _ in staying]) for some in (packages, lacking))
+            packages, lacking = (
+                self._narrow(group, [package for package, _ in staying]) for group in (packages, lacking)
+            )
         barred = self._barred(packages, essential) if self.missing == "remove" else ()
         return encode(packages, lacking, rules, essential, barred, staying=staying, key=self.apart.key)
 
     def _packages(self, rules: Rules[V]) -> tuple[tuple[V, ...], tuple[V, ...]]:
-        """Every version of the packages, and which of them can neither be had nor be left as they are."""
+        """Every version of the packages, and the versions that are neither available nor installed whole."""
         keys = {aim.key for aim in self.aims}
-        found: dict[_Version, V] = {}
+        packages: dict[_Version, V] = {}
         for candidate in self.offered.candidates.values():
             key = self.apart.key(candidate)
             if key in keys:
-                found[key, candidate.version] = rules.read(key.name, key.arch, candidate.version, candidate.control)
+                packages[key, candidate.version] = rules.read(key.name, key.arch, candidate.version, candidate.control)
         lacking: list[V] = []
         for aim in self.aims:
             for version in {aim.wanted, aim.second} - {""}:
                 fields = self.offered.present.get((aim.key.name, aim.key.arch, version))
                 whole = self._whole(aim.key, version)
-                if (aim.key, version) not in found or (whole and fields is not None):
-                    one = rules.read(aim.key.name, aim.key.arch, version, fields or ())
-                    if not whole and (aim.key, version) not in found:
-                        lacking.append(one)
-                    found[aim.key, version] = one
-        return tuple(found.values()), tuple(lacking)
+                if (aim.key, version) not in packages or (whole and fields is not None):
+                    package = rules.read(aim.key.name, aim.key.arch, version, fields or ())
+                    if not whole and (aim.key, version) not in packages:
+                        lacking.append(package)
+                    packages[aim.key, version] = package
+        return tuple(packages.values()), tuple(lacking)
 
     def _whole(self, key: PackageName, version: str) -> bool:
         """Whether the bytes of this version are on the host."""
@@ -146,17 +150,21 @@ class _Stage:
         return now is not None and _version(now) == version and self.whole(now)
 
     def _narrow(self, packages: Iterable[V], staying: Iterable[V]) -> tuple[V, ...]:
-        """Those of the packages that bear on whether what is wanted can stand."""
+        """The packages that decide whether the goals are consistent."""
         wanted = {aim.key: aim.wanted for aim in self.aims if aim.wanted}
-        kept = {(self.apart.key(one), one.version) for one in staying}
-        keys = ((self.apart.key(one), one) for one in packages)
+        kept = {(self.apart.key(package), package.version) for package in staying}
+        keys = ((self.apart.key(package), package) for package in packages)
         return tuple(
-            one for key, one in keys if wanted.get(key, one.version) == one.version or (key, one.version) in kept
+            package
+            for key, package in keys
+            if wanted.get(key, package.version) == package.version or (key, package.version) in kept
         )
 
     def _barred(self, packages: Iterable[V], essential: set[str]) -> tuple[V, ...]:
-        """The versions that `--missing remove` does not settle for."""
+        """The versions that `--missing remove` forbids."""
         good = {aim.key: {aim.wanted} | ({aim.second} if not aim.wanted else set()) for aim in self.aims}
         return tuple(
-            one for one in packages if one.version not in good[self.apart.key(one)] and one.name not in essential
+            package
+            for package in packages
+            if package.version not in good[self.apart.key(package)] and package.name not in essential
         )

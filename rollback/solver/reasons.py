@@ -10,21 +10,23 @@ _ROOTS: tuple[tuple[Rule, ...], ...] = (("missing", "policy"), ("essential",), (
 
 
 def merged(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """`reasons`, roots first, those that differ in nothing but the version as one with all of these, joined by `, `."""
+    """`reasons`, roots first. Reasons that differ only in the version are one, with the versions joined by `, `."""
     versions_of: dict[tuple[Rule, str, str], dict[str, None]] = {}
-    for one in sorted(reasons, key=lambda one: (_ORDER.index(one.rule), one.package, one.text, one.version)):
-        versions_of.setdefault((one.rule, one.package, one.text), {})[one.version] = None
+    for reason in sorted(
+        reasons, key=lambda reason: (_ORDER.index(reason.rule), reason.package, reason.text, reason.version)
+    ):
+        versions_of.setdefault((reason.rule, reason.package, reason.text), {})[reason.version] = None
     return tuple(Reason(rule, name, ", ".join(versions), text) for (rule, name, text), versions in versions_of.items())
 
 
 def by_root(
     reasons: Mapping[PackageName, tuple[Reason, ...]],
 ) -> tuple[tuple[tuple[Reason, ...], tuple[PackageName, ...]], ...]:
-    """The packages whose reasons have the same root: a version missing or barred; where none is, an essential package; where
-    there is neither, the rules themselves. Each group is its roots and its packages, sorted.
+    """Groups of packages whose reasons have the same root: a version missing or barred, else an essential package, else the
+    rules themselves. A group is its roots and its packages, sorted.
     """
     groups: dict[tuple[Reason, ...], list[PackageName]] = {}
     for key, why in sorted(reasons.items()):
-        kinds = (tuple(one for one in why if one.rule in kind) for kind in _ROOTS)
+        kinds = (tuple(reason for reason in why if reason.rule in kind) for kind in _ROOTS)
         groups.setdefault(next(filter(None, kinds), ()), []).append(key)
     return tuple((roots, tuple(keys)) for roots, keys in groups.items())

@@ -1,8 +1,8 @@
-"""`apt-cache policy` as text: which versions there are, who offers them, and which is installed. Pure and strict.
+"""`apt-cache policy` as text: the available versions, their sources, and the installed one. Pure and strict.
 
-Understood are apt's own layout since 0.5 (apt-cache(8)), with the priorities 0 of apt before 1.1, and the same with its
-indentation lost, or with source lines wrapped after the address, as mails and books show it. A block counts only when it is
-whole: the installed version and the candidate stand in its table, and every version names a source.
+The parser reads apt's own layout since 0.5 (apt-cache(8)), with the priorities 0 of apt before 1.1. It also reads that layout without
+indentation, or with source lines wrapped after the address, as mails and books show it. A block must be whole: its table has the
+installed version and the candidate, and every version names a source.
 """
 
 import re
@@ -29,7 +29,7 @@ _SAYS = re.compile(r"(?P<level>[WNE]|WARNING): ?(?P<text>.*)")
 
 
 def parse(text: Text) -> VersionTable:
-    """The policy that `text` shows. Raises `InvalidInput` with line and reason where it is not, or is cut off."""
+    """The policy that `text` shows. Raises `InvalidInput` with line and reason if it is not a policy, or is cut off."""
     reader = _Reader(text)
     for number, line in text.lines():
         reader.read(number, line)
@@ -59,7 +59,7 @@ class _Block:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads line by line; indentation counts for nothing, the form of a line and its place do."""
+    """Reads line by line. Indentation is ignored; the form and the place of a line count."""
 
     text: Text
     notes: list[Note] = field(default_factory=list)
@@ -166,7 +166,7 @@ class _Reader:
 
     def _agree(self, block: _Block, versions: tuple[Version, ...], last: int) -> None:
         marked = [version.version for version in versions if version.installed]
-        if marked != [one for one in (_known(block.labels["Installed"]),) if one]:
+        if marked != [version for version in (_known(block.labels["Installed"]),) if version]:
             reason = f"Installed: {block.labels['Installed']}, but *** stands at {', '.join(marked) or 'no version'}"
             raise self.text.fail(last, f"the block of {block.package} contradicts itself or is cut off: {reason}", HINT)
         candidate = _known(block.labels["Candidate"])

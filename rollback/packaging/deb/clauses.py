@@ -28,28 +28,28 @@ class DebRules:
         return deb(name, arch, version, control)
 
     def essential(self, installed: Sequence[DebPackage]) -> set[str]:
-        return {one.name for one in installed if one.essential}
+        return {package.name for package in installed if package.essential}
 
     def staying(self, installed: Sequence[DebPackage]) -> Iterator[tuple[DebPackage, str]]:
         return iter(())
 
     def clauses(self, packages: Sequence[DebPackage]) -> Iterator[Clause]:
-        """Depends and Pre-Depends, Breaks and Conflicts, and that a package stands in one version."""
+        """Depends and Pre-Depends, Breaks and Conflicts, and one version for each package."""
         maker = _Maker(packages, self.native)
         yield from maker.demands()
         yield from maker.one_version()
 
 
 class _Maker:
-    """The clauses of some packages, with what is looked up again and again at hand."""
+    """The clauses of some packages, with indexes for repeated look-ups."""
 
     def __init__(self, debs: Sequence[DebPackage], native: str) -> None:
         self.debs, self.native = debs, native
         self.named: dict[str, list[int]] = {}  # name -> variables of what is called so or provides it
         self.own: dict[str, list[int]] = {}
-        for number, one in enumerate(debs, 1):
-            self.own.setdefault(one.name, []).append(number)
-            for name in sorted({one.name, *(given.name for given in one.provides)}):
+        for number, package in enumerate(debs, 1):
+            self.own.setdefault(package.name, []).append(number)
+            for name in sorted({package.name, *(relation.name for relation in package.provides)}):
                 self.named.setdefault(name, []).append(number)
 
     def demands(self) -> Iterator[Clause]:
@@ -61,10 +61,10 @@ class _Maker:
 
     def _depends(self, number: int, owner: DebPackage, demand: Demand) -> Iterator[Clause]:
         providers = {
-            one
+            provider
             for relation in demand.relations
-            for one in self.named.get(relation.name, ())
-            if rules.satisfies(self.debs[one - 1], relation, owner, self.native)
+            for provider in self.named.get(relation.name, ())
+            if rules.satisfies(self.debs[provider - 1], relation, owner, self.native)
         }
         if number not in providers:
             yield Clause((-number, *sorted(providers)), Reason("depends", owner.name, owner.version, f"needs {demand}"))
@@ -72,9 +72,9 @@ class _Maker:
     def _excludes(self, number: int, owner: DebPackage, demand: Demand) -> Iterator[Clause]:
         (relation,) = demand.relations
         verb = "breaks" if demand.field == "Breaks" else "conflicts with"
-        for one in self.named.get(relation.name, ()):
-            if rules.excluded(self.debs[one - 1], relation, owner, self.native):
-                yield Clause((-number, -one), Reason("excludes", owner.name, owner.version, f"{verb} {demand}"))
+        for other in self.named.get(relation.name, ()):
+            if rules.excluded(self.debs[other - 1], relation, owner, self.native):
+                yield Clause((-number, -other), Reason("excludes", owner.name, owner.version, f"{verb} {demand}"))
 
     def one_version(self) -> Iterator[Clause]:
         for name in sorted(self.own):

@@ -21,7 +21,7 @@ class AptCommands:
     def of_list(self, moved: Sequence[Moved], native: str) -> tuple[str, ...]:
         """Packages that went by another name are removed by it."""
         named = sorted(set(_words(moved, native)))
-        held = any(one.hold for one in moved)
+        held = any(package.hold for package in moved)
         return (quote(("apt-get", *install(named, downgrade=True, held=held))),) if named else ()
 
 
@@ -31,12 +31,12 @@ def arch_word(arch: str, native: str, **_: bool) -> str:
 
 
 def _words(moved: Sequence[Moved], native: str) -> Iterator[str]:
-    coming = {one.target_name for one in moved if one.action != "remove"}
-    for one in moved:
-        if one.action != "remove":
-            yield f"{_name(one.target_name, one.arch, native)}={check_version(one.target)}"
-        if one.action in ("remove", "rename") and one.name not in coming:
-            yield f"{_name(one.name, one.arch, native)}-"
+    coming = {package.target_name for package in moved if package.action != "remove"}
+    for package in moved:
+        if package.action != "remove":
+            yield f"{_name(package.target_name, package.arch, native)}={check_version(package.target)}"
+        if package.action in ("remove", "rename") and package.name not in coming:
+            yield f"{_name(package.name, package.arch, native)}-"
 
 
 def _name(name: str, arch: str, native: str) -> str:

@@ -1,4 +1,4 @@
-"""Demands of Debian packages on others, as names: for lists that are only a part of what a machine has. Pure."""
+"""Demands of Debian packages on others, as names, for lists with only a part of the packages of a machine. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -13,7 +13,7 @@ class DebDemands:
     _offers = ("Multi-Arch", "Provides")
 
     def provided(self, control: Control) -> Iterator[str]:
-        return (given.name for group in relations(dict(control).get("Provides", "")) for given in group)
+        return (relation.name for group in relations(dict(control).get("Provides", "")) for relation in group)
 
     def within(self, control: Control, known: Collection[str]) -> Control:
         return tuple(
@@ -23,7 +23,9 @@ class DebDemands:
     def beyond(self, control: Control, known: Collection[str]) -> Iterator[str]:
         for field, text in control:
             if field in self._demands:
-                yield from (group[0].name for group in relations(text) if not any(one.name in known for one in group))
+                yield from (
+                    group[0].name for group in relations(text) if not any(relation.name in known for relation in group)
+                )
 
     def for_others(self, control: Control) -> Control:
         return tuple((field, text) for field, text in control if field in self._offers)
@@ -33,4 +35,4 @@ class DebDemands:
 
 
 def _all(group: Iterable[Relation], known: Collection[str]) -> bool:
-    return all(one.name in known for one in group)
+    return all(relation.name in known for relation in group)

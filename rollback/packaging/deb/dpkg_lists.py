@@ -38,14 +38,14 @@ _Row = Callable[[int, str], Listed | None]
 
 
 def selections(text: Text) -> Listing:
-    """`dpkg --get-selections`: names and what is wanted of them. It says nothing of versions."""
+    """`dpkg --get-selections`: names and their selections, without versions."""
     return _listing(text, _selection)
 
 
 def query(text: Text) -> Listing:
     """`dpkg-query -W`, plain or in a format of ours: version; architecture; state as three letters or three words.
 
-    The plain format does not tell a package that is there from one whose configuration alone was left, which is noted.
+    The plain format does not distinguish an installed package from one with only configuration left; a note reports that.
     """
     listing = _listing(text, _queried)
     if any(len(line.split("\t")) == 2 for _, line in text.lines()):
@@ -57,9 +57,9 @@ def query(text: Text) -> Listing:
 
 
 def table(text: Text) -> Listing:
-    """`dpkg -l`. Where a terminal set the widths, a value that fills its column may be cut off.
+    """`dpkg -l`. If a terminal set the widths, a value that fills its column may be cut off.
 
-    A version like that counts as not said, and is noted; a name like that is refused.
+    Such a version counts as unknown, with a note; such a name is refused.
     """
     lines = list(text.lines())
     head = next((number for number, line in lines if _RULE.fullmatch(line)), 0)
@@ -70,7 +70,7 @@ def table(text: Text) -> Listing:
     cells = [_cells(text, number, line) for number, line in rows]
     measured = [max((len(row[column]) for row in cells), default=0) for column in (1, 2, 3)]
     own = all(width == max(least, most) for width, least, most in zip(widths, _LEAST, measured, strict=True))
-    found, notes = [], []
+    packages, notes = [], []
     for (number, _), (state, name, version, arch) in zip(rows, cells, strict=True):
         if not own and len(name) >= widths[0]:
             raise text.fail(number, f"the name {name!r} fills its column and may be cut off", HINT)
@@ -79,20 +79,20 @@ def table(text: Text) -> Listing:
                 Note(number, f"the version of {name} fills its column, may be cut off, and counts as not said")
             )
         listed = _checked(text, number, partial(_stated, number, name, "" if cut else version, arch, state))
-        found += [listed] if listed else []
-    return Listing(text.source, "deb", _once(text, found), (*_asides(text), *notes, *text.notes()))
+        packages += [listed] if listed else []
+    return Listing(text.source, "deb", _once(text, packages), (*_asides(text), *notes, *text.notes()))
 
 
 # ---------------------------------------------------------------------- rows
 
 
 def _listing(text: Text, row: _Row) -> Listing:
-    found = []
+    packages = []
     for number, line in text.lines():
         if line and not _NOT_FOUND.fullmatch(line):
             listed = _checked(text, number, partial(row, number, line))
-            found += [listed] if listed else []
-    return Listing(text.source, "deb", _once(text, found), (*_asides(text), *text.notes()))
+            packages += [listed] if listed else []
+    return Listing(text.source, "deb", _once(text, packages), (*_asides(text), *text.notes()))
 
 
 def _asides(text: Text) -> Iterator[Note]:
@@ -106,14 +106,14 @@ def _checked(text: Text, number: int, row: Callable[[], Listed | None]) -> Liste
         raise text.fail(number, refusal.message, HINT) from None
 
 
-def _once(text: Text, found: list[Listed]) -> tuple[Listed, ...]:
-    """`found`, in which no package stands twice: dpkg knows one version of a name and architecture."""
+def _once(text: Text, packages: list[Listed]) -> tuple[Listed, ...]:
+    """`packages`, which must be unique: dpkg has one version of a name and architecture."""
     seen: dict[tuple[str, str], int] = {}
-    for one in found:
-        before = seen.setdefault((one.name, one.arch), one.line)
-        if before != one.line:
-            raise text.fail(one.line, f"{one.name} stands in line {before} already", HINT)
-    return tuple(found)
+    for package in packages:
+        before = seen.setdefault((package.name, package.arch), package.line)
+        if before != package.line:
+            raise text.fail(package.line, f"{package.name} stands in line {before} already", HINT)
+    return tuple(packages)
 
 
 def _selection(number: int, line: str) -> Listed | None:

@@ -1,4 +1,4 @@
-"""A repository's `Packages`, as a host has it: the packages of certain names that it offers. Pure."""
+"""`Packages`, the index of a repository, as a host has it: its packages of certain names. Pure."""
 
 from collections.abc import Collection, Iterator
 
@@ -16,7 +16,7 @@ _WANTED = ("Package", "Version", "Architecture")
 def candidates(data: bytes, source: str, names: Collection[str]) -> Iterator[Candidate]:
     """The packages `names`, in the order of the index. An archive has some 60,000, a host has one in forty.
 
-    Raises `InvalidInput` where the index is cut off, or a package is none.
+    Raises `InvalidInput` if the index is cut off, or a stanza is not a package.
     """
     text = data.decode("utf-8", "surrogateescape")
     if text and not text.endswith("\n"):

@@ -1,4 +1,4 @@
-"""`apt-cache madison` as text: a version and who offers it, a line each. Pure and strict. See apt-cache(8)."""
+"""`apt-cache madison` as text: a version and its source, a line each. Pure and strict. See apt-cache(8)."""
 
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.version.evr import check_name, check_version
@@ -11,11 +11,11 @@ HINT = "make the file anew: LC_ALL=C apt-cache madison PACKAGE..."
 
 
 def parse(text: Text) -> VersionTable:
-    """The versions that `text` lists, grouped by package. What only source packages offer (`Sources`) is left out.
+    """The versions that `text` lists, grouped by package. Versions of source packages alone (`Sources`) are left out.
 
-    It tells nothing of installed versions, candidates and priorities. Raises `InvalidInput` with line and reason.
+    There are no installed versions, candidates and priorities. Raises `InvalidInput` with line and reason.
     """
-    found: dict[str, dict[str, list[VersionSource]]] = {}
+    by_name: dict[str, dict[str, list[VersionSource]]] = {}
     for number, line in text.lines():
         if not line:
             continue
@@ -25,7 +25,7 @@ def parse(text: Text) -> VersionTable:
             raise text.fail(number, refusal.message, HINT) from None
         if row:
             name, version, origin = row
-            found.setdefault(name, {}).setdefault(version, []).append(origin)
+            by_name.setdefault(name, {}).setdefault(version, []).append(origin)
     packages = tuple(
         PolicyPackage(
             name,
@@ -33,7 +33,7 @@ def parse(text: Text) -> VersionTable:
             None,
             tuple(Version(version, None, False, tuple(sources)) for version, sources in versions.items()),
         )
-        for name, versions in found.items()
+        for name, versions in by_name.items()
     )
     return VersionTable("deb", packages, text.notes())
 

@@ -1,4 +1,4 @@
-"""Status: what dpkg reports of the packages on a host, as stanzas. Strict and pure."""
+"""Status: dpkg's report of the packages on a host, as stanzas. Strict and pure."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,7 +15,7 @@ _GONE = ("not-installed", "config-files")
 
 
 def present(section: Section) -> dict[tuple[str, str, str], Control]:
-    """The demands of the unpacked packages. Raises `InvalidInput` with the first line of a stanza that is none."""
+    """The demands of the unpacked packages. Raises `InvalidInput` with the first line of a wrong stanza."""
     demands = {}
     before = 0
     for before, stanza in stanzas(section.text):
@@ -41,5 +41,5 @@ def _status(stanza: str) -> tuple[tuple[str, str, str], str, Control]:
 
 
 def control_of(stanza: Mapping[str, str]) -> Control:
-    """Those fields of a stanza that say what the package demands of others."""
+    """The fields of a stanza with the demands of its package."""
     return tuple((name, stanza[name]) for name in FIELDS if stanza.get(name))

@@ -26,10 +26,14 @@ class DnfCommands:
         dnf takes `install` of an older version as an order to downgrade.
         """
         come = sorted(
-            {nevra.in_words(one.target_name, one.target, one.arch) for one in moved if one.action != "remove"}
+            {
+                nevra.in_words(package.target_name, package.target, package.arch)
+                for package in moved
+                if package.action != "remove"
+            }
         )
-        gone = [one for one in moved if one.action in ("remove", "rename")]
-        go = sorted({nevra.in_words(one.name, one.installed, one.arch) for one in gone})
+        gone = [package for package in moved if package.action in ("remove", "rename")]
+        go = sorted({nevra.in_words(package.name, package.installed, package.arch) for package in gone})
         lines = [quote((*_DNF, "install", "--allowerasing", *come))] if come else []
         return (*lines, *([quote((*_DNF, "remove", *go))] if go else []))
 

@@ -9,14 +9,14 @@ from .commands import DnfCommands
 
 
 def conf(section: Section) -> DnfConf:
-    """What dnf is told, beside the names by which kernels are known. Raises `InvalidInput` with the line that is not understood."""
-    told: dict[str, list[str]] = {"install-only": [], "protected": []}
+    """The configuration of dnf, with the default names of kernels. Raises `InvalidInput` with the line that is not understood."""
+    words: dict[str, list[str]] = {"install-only": [], "protected": []}
     for offset, line in section.lines():
         kind, _, word = line.partition("\t")
-        if kind not in told or not word:
+        if kind not in words or not word:
             raise section.fail(f"not understood: {line[:80]!r}", offset)
-        told[kind].append(word)
-    return DnfConf(DNF.install_only | frozenset(told["install-only"]), tuple(dict.fromkeys(told["protected"])))
+        words[kind].append(word)
+    return DnfConf(DNF.install_only | frozenset(words["install-only"]), tuple(dict.fromkeys(words["protected"])))
 
 
 DNF4 = ManagerJudgement(tool="dnf", commands=DnfCommands(), query=query.argv, conf=conf)

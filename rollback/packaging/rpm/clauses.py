@@ -15,7 +15,7 @@ from rollback.packaging.protection import DNF, DnfConf
 @dataclass(frozen=True, slots=True)
 class RpmRules:
     """The `Rules` of a host that has rpm. `native` is its own architecture, `kernel` the running one; names in `several` are
-    install-only: any number of their versions may stand side by side.
+    install-only: several of their versions may be installed side by side.
     """
 
     native: str
@@ -35,28 +35,29 @@ class RpmRules:
         return rpm(name, arch, version, control)
 
     def essential(self, installed: Sequence[RpmPackage]) -> set[str]:
-        return {one.name for one in installed if self.conf.protects(one.name)}
+        return {package.name for package in installed if self.conf.protects(package.name)}
 
     def staying(self, installed: Sequence[RpmPackage]) -> Iterator[tuple[RpmPackage, str]]:
         return (
-            (one, "is the running kernel, and is never removed") for one in self.conf.running(installed, self.kernel)
+            (package, "is the running kernel, and is never removed")
+            for package in self.conf.running(installed, self.kernel)
         )
 
     def clauses(self, packages: Sequence[RpmPackage]) -> Iterator[Clause]:
-        """Requires, Conflicts and Obsoletes, and that a package stands in one version unless it is install-only."""
+        """Requires, Conflicts and Obsoletes, and one version for each package that is not install-only."""
         maker = _Maker(packages)
         yield from maker.demands()
         yield from maker.one_version(self.several)
 
 
 class _Maker:
-    """The clauses of some packages, with what is looked up again and again at hand."""
+    """The clauses of some packages, with indexes for repeated look-ups."""
 
     def __init__(self, rpms: Sequence[RpmPackage]) -> None:
         self.rpms = rpms
         self.own: dict[str, list[int]] = {}
-        for number, one in enumerate(rpms, 1):
-            self.own.setdefault(one.name, []).append(number)
+        for number, package in enumerate(rpms, 1):
+            self.own.setdefault(package.name, []).append(number)
         self.named = self._named(frozenset(_asked(rpms)))
         self._met: dict[Dependency, tuple[int, ...]] = {}
 
@@ -73,7 +74,7 @@ class _Maker:
         reason = Reason("depends", owner.name, owner.version, f"needs {demand}")
         for literals in cnf(demand, self._providers):
             if number not in literals:
-                yield Clause((-number, *(one for one in literals if one != -number)), reason)
+                yield Clause((-number, *(literal for literal in literals if literal != -number)), reason)
 
     def _conflicts(self, number: int, owner: RpmPackage, demand: Dependency) -> Iterator[Clause]:
         """A package conflicts with what it provides itself only within a boolean expression: a plain one means the others."""
@@ -81,13 +82,13 @@ class _Maker:
         plain = isinstance(demand, Capability)
         for literals in cnf(demand, self._providers, holds=False):
             if number not in literals and not (plain and -number in literals):
-                yield Clause((-number, *(one for one in literals if one != -number)), reason)
+                yield Clause((-number, *(literal for literal in literals if literal != -number)), reason)
 
     def _obsoletes(self, number: int, owner: RpmPackage, obsolete: Capability) -> Iterator[Clause]:
         reason = Reason("excludes", owner.name, owner.version, f"obsoletes {obsolete}")
-        for one in self.own.get(obsolete.name, ()):
-            if rules.obsoleted(self.rpms[one - 1], obsolete, owner):
-                yield Clause((-number, -one), reason)
+        for other in self.own.get(obsolete.name, ()):
+            if rules.obsoleted(self.rpms[other - 1], obsolete, owner):
+                yield Clause((-number, -other), reason)
 
     def one_version(self, several: frozenset[str]) -> Iterator[Clause]:
         for name in sorted(self.own.keys() - several):
@@ -95,25 +96,27 @@ class _Maker:
                 if not rules.together(self.rpms[one - 1], self.rpms[other - 1]):
                     yield Clause((-one, -other), Reason("one-version", name, "", "can stand in one version only"))
 
-    def _providers(self, one: Dependency) -> tuple[int, ...]:
-        """The variables of what meets a dependency on one package. Most are asked for many times."""
-        found = self._met.get(one)
-        if found is None:
-            known = sorted({number for name in names_in(one) for number in self.named.get(name, ())})
-            found = tuple(number for number in known if rules.meets(self.rpms[number - 1], one))
-            self._met[one] = found
-        return found
+    def _providers(self, dependency: Dependency) -> tuple[int, ...]:
+        """The variables that meet a dependency on one package. They are cached: most dependencies are common."""
+        providers = self._met.get(dependency)
+        if providers is None:
+            known = sorted({number for name in names_in(dependency) for number in self.named.get(name, ())})
+            providers = tuple(number for number in known if rules.meets(self.rpms[number - 1], dependency))
+            self._met[dependency] = providers
+        return providers
 
     def _named(self, asked: frozenset[str]) -> dict[str, list[int]]:
-        """For each name that is asked for, the variables of what is called so, provides it or has that file."""
-        found: dict[str, list[int]] = {}
-        for number, one in enumerate(self.rpms, 1):
-            for name in sorted(asked & {one.name, *(given.name for given in one.provides), *(asked & one.files)}):
-                found.setdefault(name, []).append(number)
-        return found
+        """Each name of `asked` -> the variables with that name, with it among their provided names, or among their files."""
+        numbers: dict[str, list[int]] = {}
+        for number, package in enumerate(self.rpms, 1):
+            for name in sorted(
+                asked & {package.name, *(capability.name for capability in package.provides), *(asked & package.files)}
+            ):
+                numbers.setdefault(name, []).append(number)
+        return numbers
 
 
 def _asked(rpms: Iterable[RpmPackage]) -> Iterator[str]:
-    for one in rpms:
-        for demand in (*one.requires, *one.conflicts):
+    for package in rpms:
+        for demand in (*package.requires, *package.conflicts):
             yield from names_in(demand)

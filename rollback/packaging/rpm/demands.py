@@ -1,4 +1,4 @@
-"""Demands of rpm packages on others, as names: for lists that are only a part of what a machine has. Pure."""
+"""Demands of rpm packages on others, as names, for lists with only a part of the packages of a machine. Pure."""
 
 from collections.abc import Collection, Iterator
 
@@ -21,8 +21,8 @@ class RpmDemands:
         )
 
     def beyond(self, control: Control, known: Collection[str]) -> Iterator[str]:
-        for one in _requires(dict(control).get("Requires", "")):
-            yield from (name for name in names_in(one) if name not in known)
+        for dependency in _requires(dict(control).get("Requires", "")):
+            yield from (name for name in names_in(dependency) if name not in known)
 
     def for_others(self, control: Control) -> Control:
         """Provided without version, which meets every one: the versions of another version would be wrong."""
@@ -31,7 +31,9 @@ class RpmDemands:
         return (*files, ("Provides", "\n".join(names)))
 
     def _kept(self, text: str, known: Collection[str]) -> str:
-        return "\n".join(str(one) for one in _requires(text) if all(name in known for name in names_in(one)))
+        return "\n".join(
+            str(dependency) for dependency in _requires(text) if all(name in known for name in names_in(dependency))
+        )
 
 
 def _requires(text: str) -> Iterator[Dependency]:

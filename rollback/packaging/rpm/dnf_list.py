@@ -1,8 +1,8 @@
 """`dnf list`, `yum list` and `check-update` as text, with or without `--showduplicates`. Pure and strict.
 
-A row is `name.arch version repository`, over two or three lines where it is long. Plugins talk before and after the rows, which is
-noted. A line straight above a row that is no row must be a heading we know: a translated one is refused, for it says whether the
-rows are installed.
+A row is `name.arch version repository`; a long row takes two or three lines. Output of plugins before and after the rows is noted.
+A line directly above a row must be another row or a known heading. A translated heading is refused, because the heading tells
+whether the rows are installed.
 """
 
 import re
@@ -50,7 +50,7 @@ def parse(text: Text) -> VersionTable:
 
 
 def tells(line: str) -> bool:
-    """Whether `line` shows by itself that dnf or yum wrote it: a heading that we know, or a row."""
+    """Whether dnf or yum must have written `line`: a known heading, or a row."""
     return line.strip().lower() in (*_INSTALLED, *_OFFERED) or _begins(line.split())
 
 
@@ -111,7 +111,7 @@ class _Reader:
 
 
 def _begins(words: list[str]) -> bool:
-    """Whether a line is a row, or the beginning of one: nobody else begins a line with name and architecture."""
+    """Whether a line is a row, or the beginning of a row: only rows begin with name and architecture."""
     match = _FIRST.fullmatch(words[0]) if words else None
     return bool(match and match["arch"] in ARCHES and len(words) <= 3)
 
@@ -124,13 +124,13 @@ def _nevra(name: str, version: str, arch: str) -> str:
 
 
 def _packages(rows: Iterable[_Row]) -> Iterable[PolicyPackage]:
-    """One package a name, however many architectures: these stand in its sources. The newest installed version counts."""
-    found: dict[str, dict[str, list[VersionSource]]] = {}
+    """One package for each name; its sources have the architectures. The newest installed version counts."""
+    by_name: dict[str, dict[str, list[VersionSource]]] = {}
     for row in rows:
-        found.setdefault(row.name, {}).setdefault(row.version, []).append(row.source)
-    for name, versions in found.items():
+        by_name.setdefault(row.name, {}).setdefault(row.version, []).append(row.source)
+    for name, versions in by_name.items():
         listed = tuple(
-            Version(version, None, any(one.kind == "status" for one in sources), tuple(sources))
+            Version(version, None, any(source.kind == "status" for source in sources), tuple(sources))
             for version, sources in versions.items()
         )
         installed = [version.version for version in listed if version.installed]

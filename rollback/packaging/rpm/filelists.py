@@ -1,4 +1,4 @@
-"""`filelists.xml`, rpm-md's list of every file of a repository's packages: who has the paths that `primary.xml` leaves out. Strict."""
+"""`filelists.xml`, rpm-md's list of every file of a repository's packages, with the paths that `primary.xml` omits. Strict."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,28 +16,28 @@ Owners = Mapping[tuple[str, str, str], frozenset[str]]
 
 
 def owners(data: bytes, source: str, paths: Collection[str]) -> Owners:
-    """Which packages of a `filelists.xml` have some of `paths`. Raises `InvalidInput` with line and reason."""
+    """The packages of a `filelists.xml` with those of `paths` that they own. Raises `InvalidInput` with line and reason."""
     reader = _Filelists(source, frozenset(paths))
     reader.read(data)
     return reader.found
 
 
 def left_out(path: str) -> bool:
-    """Whether `primary.xml` does not name that path of a package's: it names the files below /etc, those in a directory whose name
-    ends with bin, and /usr/lib/sendmail (createrepo_c(8)).
+    """Whether `primary.xml` omits that path. It lists only files below /etc, files in a directory whose name ends with bin, and
+    /usr/lib/sendmail (createrepo_c(8)).
     """
     return not (path.startswith("/etc/") or "bin/" in path or path == "/usr/lib/sendmail")
 
 
-def with_files(candidates: Iterable[Candidate], found: Owners) -> Iterator[Candidate]:
-    """`candidates`, with the paths that `found` says they have."""
-    for one in candidates:
-        paths = found.get((one.name, one.arch, one.version))
-        yield replace(one, control=_added(one.control, paths)) if paths else one
+def with_files(candidates: Iterable[Candidate], owned: Owners) -> Iterator[Candidate]:
+    """`candidates`, each with the paths that it owns by `owned`."""
+    for candidate in candidates:
+        paths = owned.get((candidate.name, candidate.arch, candidate.version))
+        yield replace(candidate, control=_added(candidate.control, paths)) if paths else candidate
 
 
-def _added(given: Control, paths: frozenset[str]) -> Control:
-    fields = {field: text.splitlines() for field, text in given}
+def _added(before: Control, paths: frozenset[str]) -> Control:
+    fields = {field: text.splitlines() for field, text in before}
     return control(fields | {"Files": [*fields.get("Files", ()), *sorted(paths)]})
 
 
@@ -51,11 +51,11 @@ class _Filelists(Pass):
         self._package: dict[str, str] = {}
         self._mine: set[str] = set()
 
-    def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
+    def begin(self, depth: int, tag: str, attributes: dict[str, str]) -> None:
         if depth == 1:
-            self._package, self._mine = dict(given), set()
+            self._package, self._mine = dict(attributes), set()
         elif depth == 2 and tag == _VERSION:
-            self._package |= given
+            self._package |= attributes
 
     def end(self, depth: int, tag: str) -> None:
         if depth == 2 and tag == _FILE and self.text in self._paths:
@@ -66,6 +66,6 @@ class _Filelists(Pass):
                 self._keep(self._package)
 
     def _keep(self, package: dict[str, str]) -> None:
-        one = self.package(package)
-        key = (one.name, one.arch, one.evr)
+        identity = self.package(package)
+        key = (identity.name, identity.arch, identity.evr)
         self.found[key] = self.found.get(key, frozenset()) | self._mine

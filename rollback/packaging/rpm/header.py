@@ -23,16 +23,16 @@ _MOST = 256 << 20  # bytes; rpm itself takes no larger header
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The values of tags, by number: those that are texts, and those that are numbers."""
+    """The values of tags by number: texts and numbers."""
 
     texts: dict[int, list[str]]
     numbers: dict[int, tuple[int, ...]]
 
 
 def control_of_file(data: bytes, source: str) -> Control:
-    """What the package demands and what files it has. `data` begins as the file does, and goes on to the end of its header.
+    """The demands and the files of the package. `data` is the file from its start to at least the end of its header.
 
-    Raises `InvalidInput` where it is no .rpm.
+    Raises `InvalidInput` if it is not an .rpm.
     """
     try:
         signature = _length(data, _LEAD)
@@ -65,17 +65,17 @@ def _header(data: bytes, at: int) -> _Header:
             numbers[tag] = struct.unpack_from(f">{values}I", store, offset)
         elif kind in _STRINGS:
             texts[tag] = [
-                one.decode("utf-8", "surrogateescape") for one in store[offset:].split(b"\0", values)[:values]
+                text.decode("utf-8", "surrogateescape") for text in store[offset:].split(b"\0", values)[:values]
             ]
     return _Header(texts, numbers)
 
 
 def _relations(header: _Header, name: int, flags: int, version: int) -> Iterator[str]:
     names, senses, versions = header.texts.get(name, []), header.numbers.get(flags, ()), header.texts.get(version, [])
-    for one, sense, against in zip(names, senses, versions, strict=True):
+    for dependency, sense, against in zip(names, senses, versions, strict=True):
         operator = _SENSES.get(sense & 0xE)
-        if not one.startswith(RPMLIB):
-            yield f"{one} {operator} {against.removeprefix('0:')}" if operator and against else one
+        if not dependency.startswith(RPMLIB):
+            yield f"{dependency} {operator} {against.removeprefix('0:')}" if operator and against else dependency
 
 
 def _paths(header: _Header) -> Iterator[str]:

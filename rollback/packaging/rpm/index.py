@@ -1,4 +1,4 @@
-"""A repository's `primary.xml`, as a host has it: the packages of certain names that it offers. Pure."""
+"""`primary.xml`, the index of a repository, as a host has it: its packages of certain names. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
@@ -12,21 +12,23 @@ from .filelists import Owners
 
 
 def candidates(data: bytes, source: str, names: Collection[str]) -> Iterator[Candidate]:
-    """The packages `names`, in the order of the index. Raises `InvalidInput` with the line where it is not whole, or none."""
-    for one in primary.entries(data, source, names):
-        if one.name in names:
-            yield Candidate(one.name, one.arch, one.version, source, one.digest, one.size, one.control)
+    """The packages `names`, in the order of the index. Raises `InvalidInput` with the line if it is cut off or not an index."""
+    for entry in primary.entries(data, source, names):
+        if entry.name in names:
+            yield Candidate(entry.name, entry.arch, entry.version, source, entry.digest, entry.size, entry.control)
 
 
 def unlisted(controls: Iterable[Control]) -> frozenset[str]:
-    """The paths that dependencies name and `primary.xml` leaves out: only a list of all files tells who has them."""
-    texts = {text for one in controls for field, text in one if field in ("Requires", "Conflicts") and "/" in text}
+    """The paths that dependencies name and `primary.xml` omits: only a list of all files names their packages."""
+    texts = {
+        text for control in controls for field, text in control if field in ("Requires", "Conflicts") and "/" in text
+    }
     return frozenset(filter(filelists.left_out, chain.from_iterable(map(_paths, texts))))
 
 
-def with_files(found: Iterable[Candidate], owners: Owners) -> tuple[Candidate, ...]:
-    """`found`, with the paths that a list of files says they have."""
-    return tuple(filelists.with_files(found, owners))
+def with_files(offered: Iterable[Candidate], owners: Owners) -> tuple[Candidate, ...]:
+    """`offered`, with the paths that a list of files names for them."""
+    return tuple(filelists.with_files(offered, owners))
 
 
 def _paths(text: str) -> Iterator[str]:

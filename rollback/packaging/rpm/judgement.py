@@ -25,8 +25,8 @@ def _arch_word(arch: str, _: str, *, several: bool) -> str:
 
 
 def _whole(_: Package) -> bool:
-    """rpm knows a package only once it is unpacked. Where scriptlets of it did not run, it is better installed again than as it is, and
-    better as it is than gone.
+    """rpm lists a package only after it is unpacked. If its scriptlets did not run, it is installed again if possible, and kept
+    otherwise.
     """
     return True
 
@@ -37,7 +37,7 @@ def _xml(data: bytes) -> bool:
 
 def _offers(data: bytes, source: str, labels: tuple[str, ...]) -> Iterable[Offer]:
     entries = primary.entries(data, source)
-    return (Offer(one.name, one.arch, one.version, source, labels, one.control) for one in entries)
+    return (Offer(entry.name, entry.arch, entry.version, source, labels, entry.control) for entry in entries)
 
 
 def _control_of_file(file: BinaryIO, source: str) -> Control:

@@ -16,10 +16,10 @@ _OPERATORS = {"LT": "<", "LE": "<=", "EQ": "=", "GE": ">=", "GT": ">"}
 
 
 def entries(data: bytes, source: str, wanted: Collection[str] | None = None) -> tuple[RpmEntry, ...]:
-    """The packages of a `primary.xml`, which must hold as many as it says; source packages do not count.
+    """The packages of a `primary.xml`, whose number must be the one that it declares; source packages do not count.
 
-    What they demand is read of those named in `wanted` only, of all where that is `None`: a distribution has some 60,000, a host one
-    in forty. Raises `InvalidInput` with line and reason.
+    Demands are read only of packages named in `wanted` (`None`: of all): a distribution has some 60,000 packages, a host one in
+    forty. Raises `InvalidInput` with line and reason.
     """
     reader = _Primary(source, wanted)
     reader.read(data)
@@ -27,7 +27,7 @@ def entries(data: bytes, source: str, wanted: Collection[str] | None = None) -> 
 
 
 class _Primary(Pass):
-    """One pass over the document, which keeps nothing but the package under way."""
+    """One pass over the document, with only the current package in memory."""
 
     root, what = f"{_COMMON} metadata", "primary index"
 
@@ -39,17 +39,17 @@ class _Primary(Pass):
         self._asked = False  # for what this package demands; its name comes first, as createrepo_c writes it
         self._fields: dict[str, list[str]] = {}
 
-    def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
+    def begin(self, depth: int, tag: str, attributes: dict[str, str]) -> None:
         if depth == 1:
-            self._package, self._fields, self._asked = {"type": given.get("type", "")}, {}, False
+            self._package, self._fields, self._asked = {"type": attributes.get("type", "")}, {}, False
         elif depth == 2 and tag == _VERSION:
-            self._package |= given
+            self._package |= attributes
         elif depth == 2 and tag == _SIZE:
-            self._package["size"] = given.get("package", "")
+            self._package["size"] = attributes.get("package", "")
         elif depth == 2 and tag == _CHECKSUM:
-            self._package["digest"] = given.get("type", "")
+            self._package["digest"] = attributes.get("type", "")
         elif depth == 4 and self._asked and self.parent in _FIELDS:
-            self._fields.setdefault(_FIELDS[self.parent], []).append(self._dependency(given))
+            self._fields.setdefault(_FIELDS[self.parent], []).append(self._dependency(attributes))
 
     def end(self, depth: int, tag: str) -> None:
         if depth == 2 and tag == _NAME:
@@ -65,23 +65,25 @@ class _Primary(Pass):
             self.seen += 1
             self._entry(self._package, control(self._fields) if self._asked else ())
 
-    def _dependency(self, given: dict[str, str]) -> str:
-        """A boolean one stands in the name."""
-        if "name" not in given:
+    def _dependency(self, attributes: dict[str, str]) -> str:
+        """The dependency as text. A boolean dependency is written in the name."""
+        if "name" not in attributes:
             raise self.fail("a dependency without name")
-        if "flags" not in given:
-            return given["name"]
-        if given["flags"] not in _OPERATORS or not given.get("ver"):
-            raise self.fail(f"no range of versions: {given}")
-        epoch = f"{given['epoch']}:" if given.get("epoch", "0") != "0" else ""
-        release = f"-{given['rel']}" if given.get("rel") else ""
-        return f"{given['name']} {_OPERATORS[given['flags']]} {epoch}{given['ver']}{release}"
+        if "flags" not in attributes:
+            return attributes["name"]
+        if attributes["flags"] not in _OPERATORS or not attributes.get("ver"):
+            raise self.fail(f"no range of versions: {attributes}")
+        epoch = f"{attributes['epoch']}:" if attributes.get("epoch", "0") != "0" else ""
+        release = f"-{attributes['rel']}" if attributes.get("rel") else ""
+        return f"{attributes['name']} {_OPERATORS[attributes['flags']]} {epoch}{attributes['ver']}{release}"
 
     def _entry(self, package: dict[str, str], fields: Control) -> None:
         if package["type"] != "rpm" or package.get("arch") in ("src", "nosrc"):
             return
-        one = self.package(package)
+        identity = self.package(package)
         size = package.get("size", "")
         if size and not (size.isascii() and size.isdecimal()):
             raise self.fail(f"no size of a package: {size[:80]!r}")
-        self.found.append(RpmEntry(one.name, one.arch, one.evr, fields, package.get("digest", ""), int(size or 0)))
+        self.found.append(
+            RpmEntry(identity.name, identity.arch, identity.evr, fields, package.get("digest", ""), int(size or 0))
+        )

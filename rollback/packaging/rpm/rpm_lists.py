@@ -1,7 +1,7 @@
 """`rpm -qa` as text: plain, with `--last`, with `--info`, and in the usual formats. Pure.
 
-Lines that rpm itself says (`error:`, `warning:`) and lines that are no package are kept as unread: a package may stand behind them.
-A file in which these outnumber the packages is refused. Public keys (`gpg-pubkey`) are no packages.
+Messages of rpm (`error:`, `warning:`) and other lines without a package are reported as unread: a package may be hidden there.
+A file with more such lines than packages is refused. Public keys (`gpg-pubkey`) are not packages.
 """
 
 import json
@@ -23,8 +23,8 @@ _FIELDS = ("name", "epoch", "version", "release", "arch")
 
 
 def rows(text: Text) -> Listing:
-    """The packages that `text` names, one a line. Raises `InvalidInput` where hardly any line does."""
-    found: list[Listed] = []
+    """The packages that `text` names, one a line. Raises `InvalidInput` if most lines name none."""
+    packages: list[Listed] = []
     notes: list[Note] = []
     unread: list[Note] = []
     for number, line in text.lines():
@@ -36,17 +36,17 @@ def rows(text: Text) -> Listing:
             (notes if _WARNING.match(line) else unread).append(Note(number, refusal.message))
             continue
         if package.name != _KEY:
-            found.append(Listed(number, package.name, package.arch, package.evr, epoch_told=package.epoch_told))
-    if (len(unread) > len(found)) or not (found or _only_keys(text)):
+            packages.append(Listed(number, package.name, package.arch, package.evr, epoch_told=package.epoch_told))
+    if (len(unread) > len(packages)) or not (packages or _only_keys(text)):
         first = unread[0] if unread else Note(1, "no package in it")
         raise text.fail(first.line, first.text, HINT)
-    return Listing(text.source, "rpm", tuple(found), (*notes, *text.notes()), tuple(unread))
+    return Listing(text.source, "rpm", tuple(packages), (*notes, *text.notes()), tuple(unread))
 
 
 def blocks(text: Text) -> Listing:
-    """`rpm -qai`: a block a package, of which `Description` is the last. Raises `InvalidInput` where one has no full name.
+    """`rpm -qai`: a block a package, with `Description` as its last field. Raises `InvalidInput` if a block has no full name.
 
-    A last block without description still names its package, and gives reason to note that the file may be cut off.
+    If the last block has no description, its package counts, and a note reports that the file may be cut off.
     """
     every: list[tuple[int, dict[str, str]]] = []
     for number, line in text.lines():
@@ -58,7 +58,9 @@ def blocks(text: Text) -> Listing:
         if match and "Description" not in every[-1][1]:
             every[-1][1][match["name"]] = match["value"]
     packages = [(number, _package(text, number, fields)) for number, fields in every]
-    listed = tuple(Listed(number, one.name, one.arch, one.evr) for number, one in packages if one.name != _KEY)
+    listed = tuple(
+        Listed(number, package.name, package.arch, package.evr) for number, package in packages if package.name != _KEY
+    )
     cut = tuple(
         Note(number, f"the block of {fields['Name']} has no description: the file may be cut off here")
         for number, fields in every
@@ -96,8 +98,8 @@ def _columns(line: str) -> Nevra:
 def _json(line: str) -> Nevra:
     """An object a line, with the fields named as rpm's tags are, in small letters."""
     try:
-        given = json.loads(line)
-        fields = [given[name] for name in _FIELDS]
+        row = json.loads(line)
+        fields = [row[name] for name in _FIELDS]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidInput(f"no package: {line[:80]!r}") from None
     if not all(isinstance(field, str) for field in fields):

@@ -1,4 +1,4 @@
-"""Status: what rpm reports of the packages on a host, as rows. Strict and pure."""
+"""Status: rpm's report of the packages on a host, as rows. Strict and pure."""
 
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ _END = "\nE\n"
 
 
 def present(section: Section) -> dict[tuple[str, str, str], Control]:
-    """What the packages demand. Raises `InvalidInput` with the line that is no row of one."""
+    """The demands of the packages. Raises `InvalidInput` with the line that is not a row."""
     demands = {}
     offset = 0
     *packages, rest = section.text.split(_END)
@@ -22,7 +22,7 @@ def present(section: Section) -> dict[tuple[str, str, str], Control]:
             entries = _entries(text)
         except InvalidInput as refusal:
             raise section.fail(refusal.message, offset) from None
-        demands.update({(one.name, one.arch, one.version): one.control for one in entries})
+        demands.update({(entry.name, entry.arch, entry.version): entry.control for entry in entries})
         offset += text.count("\n") + 2
     return demands
 

@@ -1,4 +1,4 @@
-"""One pass over a document of rpm-md, element by element, and what every such document must be. Strict.
+"""Pass: one pass over a document of rpm-md, element by element, with the checks for every such document. Strict.
 
 Untrusted XML: a document with a DOCTYPE is refused, so that no entity is ever defined, let alone expanded.
 """
@@ -34,25 +34,25 @@ class Pass(ABC):
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
 
     @abstractmethod
-    def begin(self, depth: int, tag: str, given: dict[str, str]) -> None:
-        """An element begins, at a depth that is 1 for a package; `given` are its attributes."""
+    def begin(self, depth: int, tag: str, attributes: dict[str, str]) -> None:
+        """An element begins. `depth`: 1 for a package."""
 
     @abstractmethod
     def end(self, depth: int, tag: str) -> None:
-        """An element ends; what stands in it since its last element is `text`."""
+        """An element ends. `text` is its text since its last inner element."""
 
     @property
     def text(self) -> str:
-        """What was read since an element last began or ended."""
+        """The text since an element last began or ended."""
         return "".join(self._text).strip()
 
     @property
     def parent(self) -> str:
-        """What the element under way stands in."""
+        """The element around the current one."""
         return self._path[-2]
 
     def read(self, data: bytes) -> None:
-        """Go through `data`. Raises `InvalidInput` where the document is not one, not whole or not to be trusted."""
+        """Read all of `data`. Raises `InvalidInput` if it is not such a document, is cut off or not to be trusted."""
         try:
             self._parser.Parse(data, True)
         except expat.ExpatError as error:
@@ -63,13 +63,13 @@ class Pass(ABC):
             raise self.fail(f"{self.seen} packages, where it says that there are {self._said}")
 
     def fail(self, reason: str) -> InvalidInput:
-        """The refusal of what stands where the pass is."""
+        """The error at the current place."""
         return InvalidInput(f"{self._source}, line {self._parser.CurrentLineNumber}: {reason}")
 
-    def package(self, given: Mapping[str, str]) -> nevra.Nevra:
-        """The package that has these attributes. Raises `InvalidInput` where one is missing or not what it must be."""
+    def package(self, attributes: Mapping[str, str]) -> nevra.Nevra:
+        """The package with these attributes. Raises `InvalidInput` if an attribute is missing or wrong."""
         try:
-            return nevra.make(*(given[key] for key in ("name", "epoch", "ver", "rel", "arch")))
+            return nevra.make(*(attributes[key] for key in ("name", "epoch", "ver", "rel", "arch")))
         except KeyError as missing:
             raise self.fail(f"the package has no {missing}") from None
         except InvalidInput as refusal:
@@ -78,14 +78,14 @@ class Pass(ABC):
     def _refuse_doctype(self, *_: object) -> None:
         raise self.fail("a DOCTYPE, which no repository index has")
 
-    def _start(self, tag: str, given: dict[str, str]) -> None:
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._path:
-            if tag != self.root or not given.get("packages", "").isdecimal():
+            if tag != self.root or not attributes.get("packages", "").isdecimal():
                 raise self.fail(f"not the {self.what} of an rpm repository")
-            self._said = int(given["packages"])
+            self._said = int(attributes["packages"])
         self._path.append(tag)
         self._text.clear()
-        self.begin(len(self._path) - 1, tag, given)
+        self.begin(len(self._path) - 1, tag, attributes)
 
     def _end(self, tag: str) -> None:
         self.end(len(self._path) - 1, tag)

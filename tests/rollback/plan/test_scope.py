@@ -94,9 +94,9 @@ def test_records_stay_of_packages_that_leave_data_and_all_where_nobody_asked_who
     kept = replace(change("new", "remove", "2", "2"), data=("/var/lib/new",), holds=("/etc/new", "user _new"))
     part = replace(WHOLE, changes=(*WHOLE.changes[:1], change("b", "downgrade", "2", "1"), kept))
     state = RestoreState(())
-    found = scope(part, THEN, NOW).trail(replace(left(), state=state, made=frozenset())).state
+    found = scope(part, THEN, NOW).trail(replace(left(), state=state, changed=frozenset())).state
     assert found and (found.keep, found.keeps) == (False, ("_new", "new"))
-    newer = scope(WHOLE, THEN, NOW).trail(replace(left(), state=state, made=frozenset())).state
+    newer = scope(WHOLE, THEN, NOW).trail(replace(left(), state=state, changed=frozenset())).state
     assert newer and newer.keep
 
 
@@ -105,7 +105,7 @@ def test_what_became_a_packages_conffile_goes_out_of_dpkgs_way(before: tuple[Con
     """dpkg goes on listing it as obsolete where the file stands when the older version comes."""
     moving = replace(WHOLE, changes=(*WHOLE.changes[:1], change("b", "downgrade", "2", "1")))
     then = replace(THEN, conffiles=(*THEN.conffiles, *before))
-    found = scope(moving, then, NOW).trail(replace(left(), state=RestoreState(()), made=frozenset())).state
+    found = scope(moving, then, NOW).trail(replace(left(), state=RestoreState(()), changed=frozenset())).state
     assert found and (found.fresh, found.only) == (("/etc/a/more",), ())
 
 

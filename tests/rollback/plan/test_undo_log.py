@@ -32,7 +32,7 @@ def went(diary: Diary, begun: tuple[FileState, ...], ended: tuple[FileState, ...
 
 
 def made(*runs: Run) -> frozenset[str] | None:
-    return trail(runs, "h").made
+    return trail(runs, "h").changed
 
 
 def test_what_a_partial_way_back_left_is_still_the_runs_doing(diary: Diary) -> None:
@@ -54,4 +54,4 @@ def test_what_was_unwound_left_what_it_began_with(diary: Diary) -> None:
     diary.journal.append(run.id, "run_ended", text="succeeded")
     diary.journal.append(forward.id, "run_undone", text=run.id)
     found = trail([diary.journal.run(one.id) for one in (forward, run)], "h")
-    assert found.made == set() and found.left == (STAYS,)
+    assert found.changed == set() and found.left == (STAYS,)
