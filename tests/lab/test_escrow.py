@@ -171,7 +171,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(o
     simulate = APT.simulate(want, present, downgrade=True)
     assert "was not found" in host.run(simulate, check=False).errors
 
-    delivered = deliver.supply(host, one.escrow.store, "deb", want, present)
+    delivered = deliver.supply(host, one.escrow.store, "apt", want, present)
     assert len(delivered.paths) == sum(each.goal == "installed" for each in want)
     said = APT.parse_simulation(host.run(delivered.known_to(simulate)).text, present)
     assert said.changes == implied(want, present).changes
@@ -213,7 +213,7 @@ def test_what_repositories_offer_comes_from_there_and_only_the_rest_from_escrow(
     present = APT.parse_query(host.run(APT.query()).text)
     want = _back(then, present)
     assert _names(want) == {"less", "nova-common", "nova-compute", "python-nova", "python-oslo.messaging"}
-    delivered = deliver.supply(host, one.escrow.store, "deb", want, present)
+    delivered = deliver.supply(host, one.escrow.store, "apt", want, present)
     assert delivered.paths == (f"{DELIVERED}/{less.file.file_name}",)
     change, *rest = APT.change(want, present, downgrade=True, wait=60)
     assert host.job("packages", (kept_whole(delivered.known_to(change), PLANNER, back=True), *rest)).status == 0

@@ -113,7 +113,7 @@ def test_a_downgrade_that_no_repository_offers_goes_through_in_one_transaction(
     want = back(then, present)
     simulate = DNF.simulate(want, present, downgrade=True)
     assert "Cannot find rpm nevra" in host.run(simulate, check=False).errors
-    delivered = deliver.supply(host, work.escrow.store, "rpm", want, present)
+    delivered = deliver.supply(host, work.escrow.store, "dnf4", want, present)
     assert len(delivered.paths) == sum(one.goal == "installed" for one in want)
     said = DNF.parse_simulation(host.run(delivered.known_to(simulate), timeout=300).text, present)
     assert said.changes == implied(want, present).changes

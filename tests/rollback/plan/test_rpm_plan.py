@@ -191,12 +191,14 @@ def test_one_dnf_transaction_says_all() -> None:
     assert of_host(back(now, now, ()), "dnf", host(now)) == ()
 
 
-def test_each_family_has_its_own_command() -> None:
+def test_each_manager_has_its_own_command() -> None:
     now = (made("a=1-1"),)
+    manifest, rpm = back(now, now, ()), host(now)
     with pytest.raises(InvalidInput, match="has rpm packages: apt cannot"):
-        of_host(back(now, now, ()), "apt", host(now))
+        of_host(manifest, "apt", rpm)
+    debian = replace(rpm, os=replace(rpm.os, family="deb", manager="apt"))
     with pytest.raises(InvalidInput, match="has deb packages: dnf cannot"):
-        of_host(replace(back(now, now, ()), family="deb"), "dnf", host(now))
+        of_host(replace(manifest, family="deb"), "dnf", debian)
 
 
 # ---------------------------------------------------------------------- as a plan
