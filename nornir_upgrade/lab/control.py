@@ -47,6 +47,8 @@ def ask(directory: Path, request: Message, *, descriptors: Sequence[int] = (), t
             reply = client.recv(LARGEST)
         except TimeoutError:
             raise TimedOut(f"the lab's supervisor did not answer {request['command']!r} in {timeout:g} s") from None
+        except ConnectionResetError:  # it was killed before it read the request
+            reply = b""
     if not reply:
         raise LabError(f"the lab's supervisor ended during {request['command']!r}", hint="nornir-upgrade lab up")
     answer = decode(reply)
