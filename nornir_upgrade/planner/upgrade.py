@@ -8,7 +8,7 @@ precede whatever they cover. The old repository is removed last. Work that can f
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nornir_upgrade.core import batches as waves
+from nornir_upgrade.core.batches import batches
 from nornir_upgrade.core.errors import InvalidInput
 from nornir_upgrade.core.facts.gather import HostFacts
 from nornir_upgrade.core.packaging.model import digest_of_packages
@@ -113,7 +113,7 @@ def _in_step(
 ) -> tuple[Wave, ...]:
     stage, tasks = draft.stage, draft.tasks
     by_host = {task.host: task for task in tasks}
-    batches = waves.batches(tuple(by_host), "100%", quorums=_quorums(scenario, hosts))
+    parts = batches(tuple(by_host), "100%", quorums=_quorums(scenario, hosts))
     dumps, syncs = _once_a_cloud(scenario, draft, hosts, facts)
     return in_step(
         stage.name,
@@ -121,8 +121,8 @@ def _in_step(
             Phase("stop", {task.host: (*stop(scenario, task), *capture(stage, task)) for task in tasks}, {}),
             Phase("dump", dumps, {}, together=True),
             *(
-                _packages(stage, [by_host[host] for host in batch], f" {number}/{len(batches)}" * (len(batches) > 1))
-                for number, batch in enumerate(batches, 1)
+                _packages(stage, [by_host[host] for host in batch], f" {number}/{len(parts)}" * (len(parts) > 1))
+                for number, batch in enumerate(parts, 1)
             ),
             Phase("schema", syncs, {}),
             Phase("start", {task.host: start(task) for task in tasks}, {task.host: verify(task) for task in tasks}),
@@ -169,7 +169,7 @@ def _packages(stage: Stage, tasks: Sequence[HostWork], which: str) -> Phase:
 
 def _by_batches(scenario: Scenario, draft: Draft, hosts: Sequence[Member]) -> tuple[Wave, ...]:
     stage, by_host = draft.stage, {task.host: task for task in draft.tasks}
-    batches = waves.batches(tuple(by_host), stage.serial, quorums=_quorums(scenario, hosts))
+    parts = batches(tuple(by_host), stage.serial, quorums=_quorums(scenario, hosts))
 
     def phase(batch: Sequence[str]) -> Phase:
         tasks = [by_host[host] for host in batch]
@@ -179,7 +179,7 @@ def _by_batches(scenario: Scenario, draft: Draft, hosts: Sequence[Member]) -> tu
             {task.host: verify(task) for task in tasks},
         )
 
-    return rolling(stage.name, map(phase, batches))
+    return rolling(stage.name, map(phase, parts))
 
 
 def _alone(scenario: Scenario, stage: Stage, task: HostWork) -> Steps:
